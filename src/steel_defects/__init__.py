@@ -1,0 +1,3 @@
+"""Finds and outlines defects on steel sheets."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,163 @@
+"""Columns, types and ranges of the tables that people rely on.
+
+Each is a catalog dataset's ``validator``. The number of classes is a parameter, so class ids are
+only held to be positive here; :func:`steel_defects.annotations.severstal.check_annotations` knows
+the range.
+"""
+
+import pandas as pd
+import pandera.pandas as pa
+
+SPLITS = ("train", "validation", "calibration", "test")
+VERDICTS = ("accept", "review", "reject")
+
+
+def _ids(unique: bool = False) -> pa.Column:
+    return pa.Column(str, pa.Check.str_length(min_value=1), unique=unique)
+
+
+def _count(minimum: int = 0, nullable: bool = False) -> pa.Column:
+    return pa.Column("Int64" if nullable else int, pa.Check.ge(minimum), nullable=nullable)
+
+
+def _number(low: float | None = 0, high: float | None = None, nullable: bool = False) -> pa.Column:
+    checks = [pa.Check.ge(low)] if low is not None else []
+    if high is not None:
+        checks.append(pa.Check.le(high))
+    return pa.Column(float, checks, nullable=nullable)
+
+
+def _one_of(values: tuple[str, ...]) -> pa.Column:
+    return pa.Column(str, pa.Check.isin(values))
+
+
+def _lists(minimum: int) -> pa.Column:
+    """A column of lists of whole numbers."""
+    check = pa.Check(lambda cell: all(value >= minimum for value in cell), element_wise=True)
+    return pa.Column(object, check)
+
+
+def _table(columns: dict[str, pa.Column], unique: list[str] | None = None) -> pa.DataFrameSchema:
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=unique)
+
+
+#: One row a sheet.
+sheets = _table(
+    {
+        "sheet_id": _ids(unique=True),
+        "path": _ids(),
+        "width": _count(1),
+        "height": _count(1),
+        "sha256": pa.Column(str, pa.Check.str_length(64, 64)),
+        "group_id": _ids(),
+        "mean_intensity": _number(0, 255),
+        "black_fraction": _number(0, 1),
+        "has_defect": pa.Column(bool),
+    }
+)
+
+#: One row a defective sheet and class.
+annotations = _table(
+    {"sheet_id": _ids(), "class_id": _count(1), "rle": _ids(), "area_px": _count(1)},
+    unique=["sheet_id", "class_id"],
+)
+
+
+def _groups_stay_together(table: pd.DataFrame) -> bool:
+    return bool((table.groupby("group_id")["split"].nunique() <= 1).all())
+
+
+#: One row a sheet; near-duplicates share a group and groups never straddle splits.
+splits = pa.DataFrameSchema(
+    {
+        "sheet_id": _ids(unique=True),
+        "group_id": _ids(),
+        "split": _one_of(SPLITS),
+        "fold": _lists(0),
+    },
+    checks=pa.Check(_groups_stay_together, error="a group lies in two splits"),
+    strict=True,
+    ordered=True,
+)
+
+#: One row a window of a sheet.
+tiles = _table(
+    {
+        "sheet_id": _ids(),
+        "split": _one_of(SPLITS),
+        "x": _count(),
+        "y": _count(),
+        "width": _count(1),
+        "height": _count(1),
+        "area_px": _lists(0),
+    }
+)
+
+_EVALUATED = {
+    "sheet_id": _ids(),
+    "split": _one_of(SPLITS),
+    "repeat": _count(nullable=True),
+    "fold": _count(nullable=True),
+}
+
+#: One row a sheet, and one more for each repeat of a cross-validation.
+sheet_scores = _table(
+    {**_EVALUATED, "has_defect": pa.Column(bool), "score": _number(0, 1)},
+    unique=["sheet_id", "repeat"],
+)
+
+#: One row a sheet and class.
+predictions = _table(
+    {
+        **_EVALUATED,
+        "class_id": _count(1),
+        "rle": pa.Column(str),
+        "area_px": _count(),
+        "score": _number(0, 1),
+    },
+    unique=["sheet_id", "repeat", "class_id"],
+)
+
+#: One row an epoch.
+history = pa.DataFrameSchema(
+    {"epoch": _count(1), "loss": _number(None)}, strict=False, unique=["epoch"]
+)
+
+#: One row an inspected sheet.
+verdicts = _table(
+    {
+        "sheet_id": _ids(unique=True),
+        "path": _ids(),
+        "coil_id": pa.Column(str, nullable=True),
+        "position_mm": _number(None, nullable=True),
+        "gate_score": _number(0, 1, nullable=True),
+        "verdict": _one_of(VERDICTS),
+        "defect_count": _count(),
+        "defect_area_px": _count(),
+        "reason": _ids(),
+        "model_id": _ids(),
+        "thresholds_id": _ids(),
+        "inspected_at": pa.Column(pd.DatetimeTZDtype("us", "UTC")),
+    }
+)
+
+#: One row a defect region.
+defects = _table(
+    {
+        "sheet_id": _ids(),
+        "class_id": _count(1),
+        "coil_id": pa.Column(str, nullable=True),
+        "position_mm": _number(None, nullable=True),
+        "x": _count(),
+        "y": _count(),
+        "width": _count(1),
+        "height": _count(1),
+        "area_px": _count(1),
+        "length_px": _number(),
+        "area_mm2": _number(nullable=True),
+        "length_mm": _number(nullable=True),
+        "orientation_deg": _number(-90, 90),
+        "score": _number(0, 1),
+        "severity": _ids(),
+    }
+)

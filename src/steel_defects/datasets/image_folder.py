@@ -1,0 +1,121 @@
+"""Folders of pictures in the catalog: read and written one picture at a time."""
+
+import base64
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from kedro.io.core import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
+
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.reading import read_gray
+
+Picture = np.ndarray[Any, np.dtype[np.uint8]]
+
+_MANIFEST = ".complete.json"
+_SHEET_WIDTH = 1200  # of a contact sheet, pixels
+
+
+#: Makes a picture, or the bytes of a picture file.
+MakePicture = Callable[[], Picture | bytes]
+
+
+class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]):
+    """A folder of pictures, which loads as a lazy :class:`SheetFolder`.
+
+    Saving takes a mapping of file names to functions that make the pictures; they are made and
+    written one at a time by a thread a core, into a folder beside, which then takes the place of
+    the old one. A folder that the catalog wrote counts as there only once it is whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        subfolder: str = "",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            filepath: The folder that is loaded.
+            subfolder: Where in it pictures are written, and nothing else is touched.
+            metadata: For kedro-viz.
+        """
+        self._filepath = Path(filepath)
+        self._pictures = self._filepath / subfolder
+        self.metadata = metadata
+
+    def load(self) -> SheetFolder:
+        """List the pictures; none is read yet."""
+        folder = SheetFolder(self._filepath)
+        if not len(folder):
+            raise DatasetError(f"there are no pictures in {folder.picture_folder}")
+        return folder
+
+    def save(self, data: Mapping[str, MakePicture]) -> None:
+        """Make and write the pictures.
+
+        Raises:
+            DatasetError: There are pictures in the folder that the catalog did not write.
+        """
+        if self._pictures.is_dir() and not (self._pictures / _MANIFEST).is_file():
+            raise DatasetError(
+                f"{self._pictures} holds files that were not made here; they are not overwritten"
+            )
+        # Beside the data folder, not in it, where an unfinished one would be taken for pictures.
+        beside = self._filepath.with_name(self._filepath.name + ".tmp")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+
+        def write(name: str) -> None:
+            path = beside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_encoded(data[name](), path.suffix))
+
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            for _ in pool.map(write, data):
+                pass
+        (beside / _MANIFEST).write_text(json.dumps({"pictures": len(data)}))
+        shutil.rmtree(self._pictures, ignore_errors=True)
+        self._pictures.parent.mkdir(parents=True, exist_ok=True)
+        beside.replace(self._pictures)
+
+    def preview(self, rows: int = 6) -> ImagePreview:
+        """Draw a contact sheet of the first pictures, for kedro-viz."""
+        folder = SheetFolder(self._filepath)
+        strips = [_strip(folder.path_of(name)) for name in folder.sheet_ids[:rows]]
+        png = cv2.imencode(".png", np.vstack(strips))[1] if strips else np.zeros(0, np.uint8)
+        return ImagePreview(base64.b64encode(png.tobytes()).decode())
+
+    def _exists(self) -> bool:
+        folder = SheetFolder(self._filepath)
+        return folder.picture_folder.is_dir() and len(folder) > 0
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+def _encoded(picture: Picture | bytes, ending: str) -> bytes:
+    if isinstance(picture, bytes):
+        return picture
+    return bytes(cv2.imencode(ending, picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+
+
+def _strip(path: Path) -> Picture:
+    """Read a picture in colour, as wide as the contact sheet."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        image = cv2.cvtColor(read_gray(path), cv2.COLOR_GRAY2BGR)
+    height = max(1, round(image.shape[0] * _SHEET_WIDTH / image.shape[1]))
+    strip = cv2.resize(image, (_SHEET_WIDTH, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(
+        cv2.copyMakeBorder(strip, 0, 6, 0, 0, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8
+    )

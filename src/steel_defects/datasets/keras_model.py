@@ -1,0 +1,68 @@
+"""A Keras model in the catalog, for any backend."""
+
+import glob
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str
+
+
+class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
+    """Saves a model as ``.keras`` and loads it without running code from the file.
+
+    A model is written beside its place, read back, compared weight by weight, and only then moved
+    there: what the catalog holds can be loaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Name the file; it lies on a local disk and ends in ``.keras``."""
+        self.metadata = metadata
+        super().__init__(
+            filepath=PurePosixPath(filepath),
+            version=version,
+            exists_function=lambda path: Path(path).exists(),
+            glob_function=glob.glob,
+        )
+
+    def load(self) -> Any:
+        """Read the model, compiled for nothing but inference."""
+        from steel_defects.models.files import load_model
+
+        return load_model(Path(get_filepath_str(self._get_load_path(), "file")))
+
+    def save(self, data: Any) -> None:
+        """Write the model and check that it can be read back."""
+        from steel_defects.models.files import load_model
+
+        path = Path(get_filepath_str(self._get_save_path(), "file"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.stem}.tmp.keras")
+        try:
+            data.save(beside)
+            _compare(data, load_model(beside))
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def _exists(self) -> bool:
+        try:
+            return Path(get_filepath_str(self._get_load_path(), "file")).is_file()
+        except DatasetError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}
+
+
+def _compare(saved: Any, loaded: Any) -> None:
+    import numpy as np
+
+    pairs = zip(saved.get_weights(), loaded.get_weights(), strict=True)
+    if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+        raise DatasetError("the model that was written does not have the weights that were trained")

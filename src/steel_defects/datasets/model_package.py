@@ -1,0 +1,47 @@
+"""Model packages in the catalog."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.io.core import AbstractDataset
+
+from steel_defects.inspection.package import (
+    MANIFEST,
+    Manifest,
+    ModelPackage,
+    read_package,
+    write_package,
+)
+
+
+@dataclass(frozen=True)
+class PackageContents:
+    """What goes into a package: its manifest, and for each file a function that writes it."""
+
+    manifest: Manifest
+    writers: Mapping[str, Callable[[Path], None]]
+
+
+class ModelPackageDataset(AbstractDataset[PackageContents, ModelPackage]):
+    """A model package: written whole or not at all, checked against its checksums when read."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Name the package's folder."""
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> ModelPackage:
+        """Open the package; its networks are not loaded yet."""
+        return read_package(self._filepath)
+
+    def save(self, data: PackageContents) -> None:
+        """Write the package."""
+        write_package(self._filepath, data.manifest, data.writers)
+
+    def _exists(self) -> bool:
+        return (self._filepath / MANIFEST).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,185 @@
+"""What happens around every run: checks before it, and a record of it."""
+
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from pydantic import BaseModel
+
+from steel_defects.errors import SteelDefectsError
+
+#: Runtime parameters that only the catalog takes.
+CATALOG_PARAMETERS = ("raw_dir", "weights_dir", "sheets_dir", "models_dir")
+
+_LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "pandas")
+
+
+class ParameterHooks:
+    """Refuses runtime parameters that nothing would take notice of."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Compare the names given with ``--params`` with those that are known."""
+        given = context._runtime_params or {}
+        known = _configured_names(context) | set(CATALOG_PARAMETERS)
+        for name in given:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise SteelDefectsError(f"there is no parameter {name}{hint}")
+
+
+def _configured_names(context: KedroContext) -> set[str]:
+    """Read the parameter files without what ``--params`` adds."""
+    loader = context.config_loader
+    runtime, loader.runtime_params = loader.runtime_params, {}
+    try:
+        return set(loader["parameters"])
+    finally:
+        loader.runtime_params = runtime
+
+
+class InputHooks:
+    """Says which pipeline to run first, before any node runs."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for every input that the run does not make itself."""
+        for name in sorted(pipeline.inputs()):
+            if name.startswith("params:") or name == "parameters" or catalog.exists(name):
+                continue
+            raise SteelDefectsError(f"{name} is missing; {_remedy(name)}")
+
+
+_NO_DATA = (
+    "give the folder that holds train_images and train.csv with --params raw_dir=PATH, or draw "
+    "synthetic sheets with --pipelines=sample_data"
+)
+_REMEDIES = {
+    "raw_sheets": _NO_DATA,
+    "raw_annotations": _NO_DATA,
+    "inspection_sheets": "give the folder of the sheets with --params sheets_dir=PATH",
+    "inspection_package": "run the pipelines classification and segmentation first, or give a "
+    "package with --params models_dir=PATH",
+}
+
+
+def _remedy(dataset: str) -> str:
+    if dataset in _REMEDIES:
+        return _REMEDIES[dataset]
+    for name, pipeline in pipelines.items():
+        if name != "__default__" and dataset in pipeline.all_outputs():
+            return f"run the pipeline {name} first (--pipelines={name})"
+    return "and no pipeline makes it"
+
+
+class RunRecordHooks:
+    """Writes down what each run was made of and how it ended: ``run.json``."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the parameters, which later hooks do not get."""
+        self._parameters = context.params
+        self._project = context.project_path
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
+        """Write the record at the start, so that the report can show it."""
+        self._record = {
+            "run_id": run_params["run_id"],
+            "environment": run_params["env"] or "local",
+            "pipelines": run_params["pipeline_names"] or ["__default__"],
+            "namespaces": run_params["namespaces"],
+            "runtime_params": run_params["runtime_params"],
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "status": "running",
+            "git_revision": _git_revision(self._project),
+            "versions": _versions(),
+            "parameters": json.loads(json.dumps(self._parameters, default=_as_json)),
+        }
+        self._write(catalog)
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+        """Add what the data were, what was reached, and that it went well."""
+        self._finish(catalog, "finished")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
+        """Add why the run ended."""
+        if hasattr(self, "_record"):
+            self._record["error"] = str(error).splitlines()[0] if str(error) else repr(error)
+            self._finish(catalog, "failed")
+
+    def _finish(self, catalog: DataCatalog, status: str) -> None:
+        self._record |= {
+            "status": status,
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data_fingerprint": _data_fingerprint(catalog),
+            "metrics": _metrics(catalog),
+        }
+        self._write(catalog)
+
+    def _write(self, catalog: DataCatalog) -> None:
+        # Versioned: each run keeps a record of its own, under the stamp of what it made.
+        path = Path(str(catalog["run_record"]._describe()["filepath"]))
+        beside = path.parent / "runs" / f"{self._record['run_id']}.json"
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self._record, indent=2, default=str) + "\n"
+        for place in (beside, path):
+            place.with_suffix(".tmp").write_text(text)
+            place.with_suffix(".tmp").replace(place)
+
+
+def _as_json(value: object) -> object:
+    """Kedro hands out parameters as the models that their nodes ask for."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+
+
+def _metrics(catalog: DataCatalog) -> dict[str, Any]:
+    found = {}
+    for name in ("classification_comparison", "segmentation_comparison"):
+        if catalog.exists(name):
+            table = catalog.load(name).astype(object)
+            found[name] = table.where(table.notna(), None).to_dict("records")
+    return found
+
+
+def _data_fingerprint(catalog: DataCatalog) -> str | None:
+    if not catalog.exists("sheets"):
+        return None
+    from hashlib import sha256
+
+    digests = "".join(sorted(catalog.load("sheets")["sha256"]))
+    return sha256(digests.encode()).hexdigest()
+
+
+def _git_revision(project: Path) -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=project, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

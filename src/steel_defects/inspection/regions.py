@@ -1,0 +1,75 @@
+"""Defect regions: where they are, how large, and how they lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected defect on a sheet.
+
+    Attributes:
+        class_id: Defect class, from 1.
+        x: Left edge of the bounding box, pixels.
+        y: Upper edge of the bounding box, pixels.
+        width: Width of the bounding box, pixels.
+        height: Height of the bounding box, pixels.
+        area_px: Area, pixels.
+        length_px: Long side of the smallest rectangle around it, pixels.
+        orientation_deg: Direction of that side, degrees from the strip's direction, above -90 up to
+            90, counted clockwise as the picture is seen.
+        score: Mean probability inside, 0 to 1.
+    """
+
+    class_id: int
+    x: int
+    y: int
+    width: int
+    height: int
+    area_px: int
+    length_px: float
+    orientation_deg: float
+    score: float
+
+
+def find_regions(
+    masks: Sequence[NDArray[np.uint8]], probabilities: NDArray[np.uint8]
+) -> list[Region]:
+    """Measure the 8-connected regions of each class.
+
+    Args:
+        masks: Mask of each class, of shape ``(height, width)``, 0 or 1.
+        probabilities: Of shape ``(height, width, classes)``, uint8, 255 for certain.
+    """
+    found = []
+    for index, mask in enumerate(masks):
+        if not mask.any():
+            continue
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+        for number in range(1, count):
+            x, y, width, height, area = (int(value) for value in stats[number])
+            window = np.s_[y : y + height, x : x + width]
+            inside = labels[window] == number
+            length, orientation = _long_side(inside)
+            score = float(probabilities[..., index][window][inside].mean()) / 255
+            found.append(Region(index + 1, x, y, width, height, area, length, orientation, score))
+    return found
+
+
+def _long_side(inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return length and direction of the long side of the smallest rectangle around pixels."""
+    rows, columns = np.nonzero(inside)
+    corners = [
+        np.stack([columns + dx, rows + dy], axis=1) for dx in (0, 1) for dy in (0, 1)
+    ]  # a pixel is a square, not its centre
+    rectangle = cv2.minAreaRect(cv2.convexHull(np.concatenate(corners).astype(np.float32)))
+    points = cv2.boxPoints(rectangle)
+    sides = [points[1] - points[0], points[2] - points[1]]
+    side = max(sides, key=lambda vector: float(np.hypot(*vector)))
+    angle = float(np.degrees(np.arctan2(side[1], side[0])))
+    folded = (angle + 90) % 180 - 90
+    return float(np.hypot(*side)), 90.0 if np.isclose(folded, -90) else folded

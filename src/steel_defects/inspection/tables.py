@@ -1,0 +1,135 @@
+"""Writing what inspection found as tables."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from steel_defects.annotations.rle import area
+from steel_defects.annotations.severstal import submission_table
+from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.package import ModelPackage
+from steel_defects.inspection.regions import Region
+from steel_defects.inspection.rules import severity
+from steel_defects.sheets.folder import SheetFolder
+
+_VERDICT_TYPES = {
+    "sheet_id": "str",
+    "path": "str",
+    "coil_id": "str",
+    "position_mm": "float64",
+    "gate_score": "float64",
+    "verdict": "str",
+    "defect_count": "int64",
+    "defect_area_px": "int64",
+    "reason": "str",
+    "model_id": "str",
+    "thresholds_id": "str",
+    "inspected_at": "datetime64[us, UTC]",
+}
+_DEFECT_TYPES = {
+    "sheet_id": "str",
+    "class_id": "int64",
+    "coil_id": "str",
+    "position_mm": "float64",
+    "x": "int64",
+    "y": "int64",
+    "width": "int64",
+    "height": "int64",
+    "area_px": "int64",
+    "length_px": "float64",
+    "area_mm2": "float64",
+    "length_mm": "float64",
+    "orientation_deg": "float64",
+    "score": "float64",
+    "severity": "str",
+}
+
+
+def verdicts_table(
+    inspected: Sequence[InspectedSheet],
+    folder: SheetFolder,
+    package: ModelPackage,
+    inspected_at: datetime,
+) -> pd.DataFrame:
+    """Return one row an inspected sheet."""
+    rows = [
+        {
+            "sheet_id": sheet.sheet_id,
+            "path": folder.relative_path(sheet.sheet_id),
+            "coil_id": None,
+            "position_mm": None,
+            "gate_score": sheet.gate_score,
+            "verdict": sheet.verdict.verdict,
+            "defect_count": len(sheet.regions),
+            "defect_area_px": sum(map(area, sheet.masks)),
+            "reason": sheet.verdict.reason,
+            "model_id": package.model_id,
+            "thresholds_id": package.thresholds_id,
+            "inspected_at": inspected_at,
+        }
+        for sheet in inspected
+    ]
+    return pd.DataFrame(rows, columns=list(_VERDICT_TYPES)).astype(_VERDICT_TYPES)
+
+
+def defects_table(
+    inspected: Sequence[InspectedSheet], config: InspectionConfig, mm_per_px: float | None
+) -> pd.DataFrame:
+    """Return one row a defect region."""
+    rows = [
+        {"sheet_id": sheet.sheet_id, **_describe(region, config, mm_per_px)}
+        for sheet in inspected
+        for region in sheet.regions
+    ]
+    return pd.DataFrame(rows, columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)
+
+
+def _describe(
+    region: Region, config: InspectionConfig, mm_per_px: float | None
+) -> dict[str, object]:
+    return {
+        **vars(region),
+        "coil_id": None,
+        "position_mm": None,
+        "area_mm2": region.area_px * mm_per_px**2 if mm_per_px else None,
+        "length_mm": region.length_px * mm_per_px if mm_per_px else None,
+        "severity": severity(region, config),
+    }
+
+
+def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
+    """Return the competition's table: one row a sheet and class."""
+    rows = [
+        (sheet.sheet_id, number, rle)
+        for sheet in inspected
+        for number, rle in enumerate(sheet.masks, start=1)
+    ]
+    return submission_table(pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]))
+
+
+def summarise(inspected: Sequence[InspectedSheet], package: ModelPackage) -> dict[str, Any]:
+    """Count verdicts, reasons and defects."""
+    verdicts = Counter(sheet.verdict.verdict for sheet in inspected)
+    cleared = sum(sheet.verdict.reason == "cleared by the gate" for sheet in inspected)
+    defects = Counter(region.class_id for sheet in inspected for region in sheet.regions)
+    names = package.manifest.class_names
+    return {
+        "sheets": len(inspected),
+        "verdicts": {name: verdicts.get(name, 0) for name in ("accept", "review", "reject")},
+        "review_share": verdicts["review"] / len(inspected) if inspected else None,
+        "cleared_by_gate": cleared,
+        "defects_by_class": {name: defects.get(k, 0) for k, name in enumerate(names, start=1)},
+        "model_id": package.model_id,
+        "thresholds_id": package.thresholds_id,
+    }
+
+
+def timing(inspected: Sequence[InspectedSheet], seconds: float) -> dict[str, float]:
+    """Return sheets a second and percentiles of the time of one sheet, milliseconds."""
+    times = pd.Series([1000 * sheet.seconds for sheet in inspected if sheet.seconds])
+    quantiles = {f"ms_p{q}": float(times.quantile(q / 100)) for q in (50, 90, 99)}
+    return {"seconds": seconds, "sheets_per_second": len(inspected) / seconds, **quantiles}

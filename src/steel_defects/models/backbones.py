@@ -1,0 +1,119 @@
+"""The four convolutional backbones, from ``keras.applications``, on gray sheets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import applications, initializers, layers, ops
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.models.config import BackboneConfig
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How a backbone is built and which pixel values its ImageNet weights expect.
+
+    Attributes:
+        build: Constructor in ``keras.applications``.
+        scale: Factor on gray values between 0 and 255.
+        offsets: What is then subtracted, a channel.
+    """
+
+    build: Callable[..., keras.Model]
+    scale: float
+    offsets: tuple[float, float, float]
+
+
+_CAFFE = (103.939, 116.779, 123.68)
+_FAMILIES = {
+    "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE),
+    "vgg16": _Family(applications.VGG16, 1.0, _CAFFE),
+    # EfficientNet scales its input itself.
+    "efficientnet_b0": _Family(applications.EfficientNetB0, 1.0, (0.0, 0.0, 0.0)),
+    "mobilenet_v2": _Family(applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0)),
+}
+
+
+def build_backbone(
+    config: BackboneConfig, input_size: tuple[int, int], seed: int, weights_dir: str | None = None
+) -> keras.Model:
+    """Build a backbone that maps gray sheets to feature maps.
+
+    Args:
+        config: Which backbone, how wide, and where its weights come from.
+        input_size: Height and width of the input, pixels.
+        seed: Seed of the initial weights, where none are loaded.
+        weights_dir: Folder of weight files.
+
+    Returns:
+        Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps.
+
+    Raises:
+        SteelDefectsError: The weights are missing or belong to another architecture.
+    """
+    family = _FAMILIES[config.name]
+    options = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
+    trunk = family.build(
+        include_top=False,
+        weights=None,
+        input_shape=(*input_size, 3),
+        name=f"{config.name}_trunk",
+        **options,
+    )
+    if config.weights == "none":
+        _draw_initial_weights(trunk, seed)
+    else:
+        _load_weights(trunk, config, weights_dir)
+    sheet = keras.Input((*input_size, 1), name="sheet")
+    # From scratch a network of He's initialisation wants values of about 1: with VGG16's ±120 it
+    # would begin certain of everything.
+    scratch = config.weights == "none" and config.name != "efficientnet_b0"
+    scale, offsets = (1 / 64, (2.0,) * 3) if scratch else (family.scale, family.offsets)
+    scaled = ops.multiply(sheet, scale)
+    channels = ops.concatenate([ops.subtract(scaled, o) for o in offsets], axis=-1)
+    return keras.Model(sheet, trunk(channels), name=config.name)
+
+
+def _draw_initial_weights(trunk: keras.Model, seed: int) -> None:
+    """Prepare a trunk to be trained from scratch in few steps.
+
+    Kernels are redrawn for ReLU networks (He et al. 2015, arXiv:1502.01852): VGG16 has no batch
+    norm, and its default initialisation lets the signal vanish. Batch norm averages over fewer
+    steps, since its default memory of a hundred outlasts a short training.
+    """
+    for number, layer in enumerate(trunk.layers):
+        if type(layer) is layers.Conv2D:
+            kernel = layer.kernel
+            kernel.assign(initializers.HeNormal(seed=seed + number)(kernel.shape))
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.9
+
+
+def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: str | None) -> None:
+    """Load ImageNet weights by name, or weights from a file."""
+    if config.weights == "imagenet":
+        options = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
+        try:
+            source = _FAMILIES[config.name].build(include_top=False, weights="imagenet", **options)
+        except Exception as error:  # keras raises a bare Exception when the download fails
+            raise SteelDefectsError(
+                f"cannot get the ImageNet weights of {config.name} ({error}); give "
+                f"{config.name}.training.backbone.weights a file in weights_dir, or 'none'"
+            ) from error
+        trunk.set_weights(source.get_weights())
+        return
+    path = Path(weights_dir or ".") / config.weights
+    if not path.is_file():
+        raise SteelDefectsError(
+            f"no weights of {config.name} at {path}; set weights_dir, or "
+            f"{config.name}.training.backbone.weights to 'imagenet' or 'none'"
+        )
+    try:
+        trunk.load_weights(path)
+    except (ValueError, OSError) as error:
+        raise SteelDefectsError(
+            f"{path} does not hold weights of {config.name} (alpha {config.alpha}): "
+            f"{str(error).splitlines()[0]}"
+        ) from error

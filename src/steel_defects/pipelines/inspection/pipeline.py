@@ -1,0 +1,38 @@
+"""The pipeline that judges new sheets."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import draw_inspection_overlays, inspect_sheets
+
+
+def create_pipeline() -> Pipeline:
+    """From a folder of sheets and a model package to verdicts."""
+    return Pipeline(
+        [
+            Node(
+                inspect_sheets,
+                inputs=["inspection_sheets", "inspection_package", "params:inspection"],
+                outputs=[
+                    "verdicts",
+                    "defects",
+                    "submission",
+                    "inspection_summary",
+                    "inspection_timing",
+                ],
+                name="inspect_sheets",
+            ),
+            Node(
+                draw_inspection_overlays,
+                inputs=[
+                    "verdicts",
+                    "submission",
+                    "inspection_sheets",
+                    "inspection_package",
+                    "params:inspection",
+                ],
+                outputs="inspection_overlays",
+                name="draw_inspection_overlays",
+            ),
+        ],
+        tags="inspection",
+    )

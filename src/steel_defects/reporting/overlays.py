@@ -1,0 +1,219 @@
+"""Defects laid over the sheet in green, for people to look at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.reporting.selection import choose_sheets
+
+__all__ = [
+    "choose_sheets",
+    "class_shades",
+    "draw_comparison",
+    "draw_overlay",
+    "harmless",
+    "to_jpeg",
+]
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+Box = tuple[int, int, int, int]  # x, y, width, height
+Ends = tuple[int, int]  # rows of a region's leftmost and rightmost pixels
+
+_FILL = 0.30  # opacity of the inside of a region
+_OUTLINE_PX = 2
+_NEIGHBOURHOOD_PX = 25  # parts of a class nearer than this share a label
+_LABELLED_SHARE = 0.0003  # of the sheet: the smallest region that gets a label
+_READABLE_PX = 600  # narrower sheets are enlarged for a comparison
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_LIGHT: Colour = (245, 245, 245)
+_DARK: Colour = (28, 32, 28)
+
+
+def class_shades(classes: int) -> list[Colour]:
+    """Return a green for each class, told apart by lightness and so by every eye.
+
+    Args:
+        classes: Number of classes; any number has as many shades.
+
+    Returns:
+        BGR colours from a light green to a dark one.
+    """
+    steps = np.linspace(0.0, 1.0, classes) if classes > 1 else np.array([0.3])
+    lightness, hue = 93 - 53 * steps, np.deg2rad(130 + 22 * steps)
+    chroma = 82 - 30 * steps
+    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1)
+    bgr = cv2.cvtColor(lab.astype(np.float32)[None], cv2.COLOR_Lab2BGR)[0]
+    return [(int(b), int(g), int(r)) for b, g, r in np.clip(bgr * 255, 0, 255).round()]
+
+
+def draw_overlay(image: Image, masks: Mapping[int, Image], class_names: Sequence[str]) -> Image:
+    """Lay the masks of a sheet over it.
+
+    Args:
+        image: Gray picture of shape ``(height, width)``, uint8.
+        masks: Mask of each class (numbered from 1) of the same shape; 0 is no defect.
+        class_names: Names of classes 1, 2, …
+
+    Returns:
+        Picture of shape ``(height, width, 3)``, uint8, BGR: gray, with regions filled and outlined
+        in the class's green and labelled with its number and name.
+    """
+    canvas = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+    shades = class_shades(max([len(class_names), *masks]))
+    for class_id, mask in sorted(masks.items()):
+        _paint_class(canvas, mask, shades[class_id - 1])
+    taken: list[Box] = []
+    for class_id, mask in sorted(masks.items()):
+        text = f"{class_id} {class_names[class_id - 1]}" if class_id <= len(class_names) else ""
+        for region, ends in _regions(mask):
+            label = _Label(text or str(class_id), shades[class_id - 1], len(image))
+            taken.append(_place(region, ends, label.size, image.shape, taken))
+            _write(canvas, label, taken[-1])
+    return canvas
+
+
+def draw_comparison(
+    image: Image,
+    truth: Mapping[int, Image],
+    predicted: Mapping[int, Image],
+    class_names: Sequence[str],
+    caption: str,
+) -> Image:
+    """Draw the truth above the prediction, each under a heading.
+
+    Args:
+        image: Gray picture of shape ``(height, width)``, uint8.
+        truth: True mask of each class, of the same shape.
+        predicted: Predicted mask of each class, of the same shape.
+        class_names: Names of classes 1, 2, …
+        caption: What the picture is: sheet, Dice, outcome. Shortened to the picture's width.
+
+    Returns:
+        BGR picture, uint8; narrow sheets are enlarged by a whole factor so that text fits.
+    """
+    factor = max(1, -(-_READABLE_PX // image.shape[1]))
+    panels: list[Image] = []
+    for heading, masks in (("Truth", truth), ("Prediction", predicted)):
+        enlarged = {class_id: _enlarge(mask, factor) for class_id, mask in masks.items()}
+        panel = draw_overlay(_enlarge(image, factor), enlarged, class_names)
+        found = [name for name in enlarged if enlarged[name].any()]
+        shown = _listing(found, class_names) if found else "no defect"
+        panels += [_strip(f"{heading} - {shown}", panel.shape[1], 0.55, _DARK), panel]
+    return np.vstack([_strip(caption, panels[0].shape[1], 0.6, (66, 84, 38)), *panels])
+
+
+def to_jpeg(bgr: Image, quality: int = 85) -> bytes:
+    """Encode a BGR picture of shape ``(height, width, 3)``; quality is 1 to 100."""
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
+def harmless(text: str) -> str:
+    """Return text that OpenCV can write: printable ASCII, anything else as ``?``."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+
+
+# --- regions --------------------------------------------------------------------------------
+
+
+def _paint_class(canvas: Image, mask: Image, shade: Colour) -> None:
+    inside = mask > 0
+    if not inside.any():
+        return
+    blended = canvas[inside] * (1 - _FILL) + np.array(shade) * _FILL
+    canvas[inside] = blended.round().astype(np.uint8)
+    outline, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outline, -1, shade, _OUTLINE_PX)
+
+
+def _regions(mask: Image) -> Iterator[tuple[Box, Ends]]:
+    """Yield groups of near parts that are large enough, the largest first."""
+    inside = (mask > 0).astype(np.uint8)
+    near = cv2.dilate(inside, np.ones((_NEIGHBOURHOOD_PX, _NEIGHBOURHOOD_PX), np.uint8))
+    count, labels = cv2.connectedComponents(near)
+    labels = np.where(inside > 0, labels, 0).astype(np.int32)
+    areas = np.bincount(labels.reshape(-1), minlength=count)
+    for number in sorted(range(1, count), key=lambda index: -int(areas[index])):
+        if areas[number] >= max(4, _LABELLED_SHARE * mask.size):
+            rows, columns = np.nonzero(labels == number)
+            x, y = int(columns.min()), int(rows.min())
+            box = (x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1)
+            yield box, (int(rows[columns.argmin()]), int(rows[columns.argmax()]))
+
+
+def _enlarge(picture: Image, factor: int) -> Image:
+    return np.repeat(np.repeat(picture, factor, axis=0), factor, axis=1)
+
+
+# --- text -----------------------------------------------------------------------------------
+
+
+class _Label:
+    """A class's name in a box, as large as suits a sheet of this height."""
+
+    def __init__(self, text: str, shade: Colour, sheet_height: int) -> None:
+        self.text, self.shade = harmless(text), shade
+        self.scale = float(np.clip(sheet_height / 256 * 0.5, 0.3, 0.6))
+        (width, self.height), base = cv2.getTextSize(self.text, _FONT, self.scale, 1)
+        self.size = (width + 8, self.height + base + 5)
+
+
+def _write(canvas: Image, label: _Label, box: Box) -> None:
+    """Write a label into a dark box that is framed in the class's shade."""
+    x, y, width, height = box
+    corner = (x + width - 1, y + height - 1)
+    cv2.rectangle(canvas, (x, y), corner, _DARK, cv2.FILLED)
+    cv2.rectangle(canvas, (x, y), corner, label.shade, 1)
+    foot = (x + 4, y + label.height + 3)
+    cv2.putText(canvas, label.text, foot, _FONT, label.scale, _LIGHT, 1, cv2.LINE_AA)
+
+
+def _place(
+    region: Box, ends: Ends, size: tuple[int, int], shape: tuple[int, ...], taken: list[Box]
+) -> Box:
+    """Find room for a label: at the region's right end, left end, above, below, or anywhere."""
+    x, y, width, height = region
+    gap = 5
+    wished = [
+        (x + width + gap, ends[1] - size[1] // 2),
+        (x - size[0] - gap, ends[0] - size[1] // 2),
+        (x, y - size[1] - gap),
+        (x, y + height + gap),
+        (x + width + gap, y),
+        (x + width + gap, y + height - size[1]),
+    ]
+    limit = (max(0, shape[1] - size[0]), max(0, shape[0] - size[1]))
+    held = [(min(max(0, a), limit[0]), min(max(0, b), limit[1])) for a, b in wished]
+    free = [(*spot, *size) for spot in held if not any(_overlap((*spot, *size), t) for t in taken)]
+    beside = [box for box in free if not _overlap(box, region)]
+    return (beside or free or [(*held[0], *size)])[0]
+
+
+def _overlap(first: Box, second: Box) -> bool:
+    return (
+        first[0] < second[0] + second[2]
+        and second[0] < first[0] + first[2]
+        and first[1] < second[1] + second[3]
+        and second[1] < first[1] + first[3]
+    )
+
+
+def _strip(text: str, width: int, scale: float, ground: Colour) -> Image:
+    """Return a strip of text over the picture's width; too long a text loses its middle."""
+    text = harmless(text)
+    room = width - 20
+    keep = len(text)
+    shown = text
+    while cv2.getTextSize(shown, _FONT, scale, 1)[0][0] > room and keep > 4:
+        keep -= 1
+        shown = f"{text[: keep // 3]}...{text[len(text) - (keep - keep // 3) :]}"
+    strip = np.full((30, width, 3), ground, np.uint8)
+    cv2.putText(strip, shown, (10, 21), _FONT, scale, _LIGHT, 1, cv2.LINE_AA)
+    return strip
+
+
+def _listing(class_ids: Sequence[int], class_names: Sequence[str]) -> str:
+    known = dict(enumerate(class_names, start=1))
+    return ", ".join(f"{number} {known.get(number, '')}".strip() for number in sorted(class_ids))

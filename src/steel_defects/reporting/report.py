@@ -1,0 +1,198 @@
+"""The report: one HTML file that needs nothing beside it and asks the network for nothing."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from steel_defects.reporting import tables, wording
+from steel_defects.reporting.tables import Table
+
+_RUN_FACTS = ("run_id", "started_at", "environment", "git_revision", "data_fingerprint")
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """All that a report shows; anything may be empty, and the report then says so.
+
+    Attributes:
+        title: Heading of the report.
+        run: Record of the run: ``run_id``, ``environment``, ``git_revision``, ``started_at``,
+            ``versions``, ``data_fingerprint``, ``parameters`` …
+        classification_comparison: One row a backbone and evaluation.
+        segmentation_comparison: One row an architecture and evaluation.
+        per_class: One row an architecture and class.
+        gate_selection: ``name`` (None for no gate), ``reason`` …
+        segmenter_selection: ``name``, ``reason`` …
+        operating_points: Fields of the operating point, and ``temperature``, by backbone.
+        data_quality: Counts, tables and lists in any form; ``quarantined`` lists findings.
+        figures: PNG pictures by title.
+        overlays: JPEG picture and caption by name.
+    """
+
+    title: str
+    run: Mapping[str, Any]
+    classification_comparison: pd.DataFrame
+    segmentation_comparison: pd.DataFrame
+    per_class: pd.DataFrame
+    gate_selection: Mapping[str, Any]
+    segmenter_selection: Mapping[str, Any]
+    operating_points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data_quality: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    overlays: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+
+
+def render_report(context: ReportContext) -> str:
+    """Write the report.
+
+    Returns:
+        An HTML document with its pictures and style inside.
+    """
+    environment = Environment(
+        loader=PackageLoader("steel_defects.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("report.html.jinja").render(
+        title=context.title,
+        run_line=_run_line(context.run),
+        headlines=_headlines(context),
+        proof=wording.proof(_gate_point(context)),
+        proven=bool(_gate_point(context).get("proven")),
+        comparisons=_comparisons(context),
+        figures=[
+            (title, _data_uri(png, "png"), _is_wide(png)) for title, png in context.figures.items()
+        ],
+        overlays=[
+            (name, _data_uri(jpeg, "jpeg"), caption)
+            for name, (jpeg, caption) in context.overlays.items()
+        ],
+        data=_data_page(context.data_quality),
+        run=_provenance(context.run),
+    )
+    # Names of files may hold what UTF-8 cannot write.
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _data_uri(picture: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+
+
+def _is_wide(png: bytes) -> bool:
+    """Whether a picture deserves a row of its own; a PNG's size stands in bytes 16 to 24."""
+    return int.from_bytes(png[16:20]) > 1.4 * int.from_bytes(png[20:24])
+
+
+# --- the decision and the tables ------------------------------------------------------------
+
+
+def _headlines(context: ReportContext) -> list[wording.Headline]:
+    gate = wording.gate_headline(
+        context.gate_selection, context.classification_comparison, context.operating_points
+    )
+    segmenter = wording.segmenter_headline(
+        context.segmenter_selection, context.segmentation_comparison
+    )
+    return [gate, segmenter]
+
+
+def _gate_point(context: ReportContext) -> Mapping[str, Any]:
+    """Return the chosen gate's operating point; empty where there is none."""
+    return context.operating_points.get(str(context.gate_selection.get("name")), {})
+
+
+def _comparisons(context: ReportContext) -> list[tuple[str, Table | None, str]]:
+    """Return headings, tables and what to say in place of an empty one."""
+    gate, segmenter = context.gate_selection.get("name"), context.segmenter_selection.get("name")
+    points = pd.DataFrame(
+        [{"backbone": name, **point} for name, point in context.operating_points.items()]
+    )
+    return [
+        (
+            "Classifiers",
+            tables.from_frame(
+                "Backbones of the gate", context.classification_comparison, {"backbone": gate}
+            ),
+            "No classifier was compared.",
+        ),
+        (
+            "Operating points",
+            tables.from_frame("Set on the calibration sheets", points, {"backbone": gate}),
+            "No operating point was set.",
+        ),
+        (
+            "Segmenters",
+            tables.from_frame(
+                "Architectures", context.segmentation_comparison, {"architecture": segmenter}
+            ),
+            "No segmenter was compared.",
+        ),
+        (
+            "Defect classes",
+            tables.from_frame(
+                "Each class on its own", context.per_class, {"architecture": segmenter}
+            ),
+            "No class was evaluated.",
+        ),
+    ]
+
+
+# --- data and provenance --------------------------------------------------------------------
+
+
+def _data_page(quality: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort what data engineering found into single facts, tables, and the quarantine."""
+    rest = {str(key): value for key, value in quality.items() if key != "quarantined"}
+    found = {key: value for key, value in rest.items() if _is_structure(value)}
+    findings = list(quality.get("quarantined") or [])
+    return {
+        "facts": [(tables.label(k), tables.cell(k, v)) for k, v in rest.items() if k not in found],
+        "tables": [
+            (tables.label(key).capitalize(), _structure(key, value)) for key, value in found.items()
+        ],
+        "findings": len(findings),
+        "quarantined": tables.from_records("Findings and their reasons", findings),
+    }
+
+
+def _is_structure(value: object) -> bool:
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return isinstance(value, (Mapping, pd.DataFrame)) or listed
+
+
+def _structure(name: str, value: Any) -> Table | None:
+    caption = tables.label(name)
+    if isinstance(value, pd.DataFrame):
+        return tables.from_frame(caption, value)
+    if isinstance(value, Mapping):
+        return tables.from_mapping(caption, value)
+    return tables.from_records(caption, list(value))
+
+
+def _run_line(run: Mapping[str, Any]) -> str:
+    known = [str(run[key]) for key in ("run_id", "environment", "started_at") if run.get(key)]
+    return " · ".join(known) if known else "The run was not recorded."
+
+
+def _provenance(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return single facts (the usual ones always), tables, and the parameters as JSON."""
+    facts = {key: run.get(key) for key in _RUN_FACTS} | {
+        str(key): value for key, value in run.items() if not _is_structure(value)
+    }
+    structures = {str(k): v for k, v in run.items() if _is_structure(v) and k != "parameters"}
+    parameters = run.get("parameters")
+    return {
+        "facts": [(tables.label(k), str(v) if v else "not recorded") for k, v in facts.items()],
+        "tables": [
+            (tables.label(key).capitalize(), _structure(key, value))
+            for key, value in structures.items()
+        ],
+        "parameters": json.dumps(parameters, indent=2, default=str) if parameters else "",
+    }

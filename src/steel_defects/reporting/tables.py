@@ -1,0 +1,174 @@
+"""Tables and values in the form in which people read them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+_MISSING = "–"
+_NO_BREAK = "\u00a0"
+
+_PERCENT = (
+    "accuracy", "balanced_accuracy", "recall", "false_positive_rate", "detection_rate",
+    "recall_bound", "false_positive_bound", "target_recall", "confidence",
+)  # fmt: skip
+_WHOLE = ("sheets", "parameters", "positives", "defective_sheets", "clean_sheets", "class_id")
+_LABELS = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "brier": "Brier score",
+    "mean_dice": "mean Dice",
+    "all_empty_dice": "mean Dice of finding nothing",
+    "mean_dice_gated": "mean Dice behind the gate",
+    "dice_on_positives": "Dice on positives",
+    "mean_iou": "mean IoU",
+    "iou_on_positives": "IoU on positives",
+    "boundary_iou_on_positives": "boundary IoU on positives",
+    "ms_per_sheet": "ms a sheet",
+    "training_seconds": "training",
+    "false_positive_rate": "false positives",
+    "class_id": "class",
+    "positives": "sheets with the class",
+    "sheet_id": "sheet",
+    "set_aside": "consequence",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to print.
+
+    Attributes:
+        caption: What it shows.
+        columns: Headings and whether each column holds numbers.
+        rows: Cells as text.
+        chosen: Numbers of the rows to mark.
+        remark: Said below it; empty for nothing.
+    """
+
+    caption: str
+    columns: list[tuple[str, bool]]
+    rows: list[list[str]]
+    chosen: frozenset[int] = field(default_factory=frozenset)
+    remark: str = ""
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a share of 0 to 1 as a percentage; a dash where there is none."""
+    return _MISSING if missing(value) else f"{100 * float(value or 0):.{digits}f}{_NO_BREAK}%"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """Write a number with fixed decimals; a dash where there is none."""
+    return _MISSING if missing(value) else f"{float(value or 0):.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds in the units that people use for as long a time."""
+    if seconds < 90:
+        return f"{seconds:.0f}{_NO_BREAK}s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f}{_NO_BREAK}min"
+    return f"{seconds / 3600:.1f}{_NO_BREAK}h"
+
+
+def missing(value: object) -> bool:
+    """Whether a cell is empty: None, NaN or pandas' own."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def label(column: str) -> str:
+    """Return a column's heading in words."""
+    return _LABELS.get(column, column.replace("_", " "))
+
+
+def cell(column: str, value: Any) -> str:
+    """Write a value as suits its column.
+
+    Args:
+        column: The column's name, which decides between percentages, whole numbers and decimals.
+        value: Whatever the table holds there.
+    """
+    if missing(value):
+        return _MISSING
+    if isinstance(value, bool) or str(value) in ("True", "False"):
+        words = ("noted only", "set aside") if column == "set_aside" else ("no", "yes")
+        return words[str(value) == "True"]
+    if column == "evaluation":
+        return str(value).replace("_", " ")
+    if isinstance(value, (str, list, tuple, dict)):
+        return str(value)
+    return _number(column, float(value)) if isinstance(value, (int, float)) else str(value)
+
+
+def _number(column: str, value: float) -> str:
+    if column == "training_seconds":
+        return duration(value)
+    if column == "ms_per_sheet":
+        return f"{value:,.1f}"
+    if column in _PERCENT:
+        return percent(value)
+    if column in _WHOLE or (value.is_integer() and abs(value) > 1):
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def from_frame(
+    caption: str, frame: pd.DataFrame, chosen: Mapping[str, object] | None = None
+) -> Table | None:
+    """Turn a table into text.
+
+    Args:
+        caption: What it shows.
+        frame: The table; columns without any value are left out.
+        chosen: Values by column; rows that have them all are marked.
+
+    Returns:
+        The printed table, or None for one without rows.
+    """
+    if frame.empty:
+        return None
+    frame = frame.dropna(axis="columns", how="all")
+    records = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+    marked = [
+        number
+        for number, record in enumerate(records)
+        if chosen and all(record.get(key) == value for key, value in chosen.items())
+    ]
+    return Table(
+        caption=caption,
+        columns=[(label(str(name)), _is_numeric(frame[name])) for name in frame.columns],
+        rows=[[cell(str(k), _plain(v)) for k, v in record.items()] for record in records],
+        chosen=frozenset(marked),
+    )
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's scalars into Python's."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+
+
+def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table | None:
+    """Turn a list of dictionaries (or of plain values) into text, its first ``most`` rows."""
+    rows = [row if isinstance(row, Mapping) else {"value": row} for row in records[:most]]
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    printed = from_frame(caption, pd.DataFrame(rows, columns=names, dtype=object))
+    if printed is None or len(records) <= most:
+        return printed
+    remark = f"The first {most:,} of {len(records):,}."
+    return Table(printed.caption, printed.columns, printed.rows, remark=remark)
+
+
+def from_mapping(caption: str, values: Mapping[str, Any]) -> Table | None:
+    """Turn a dictionary into a table: a row an entry; columns where entries are dictionaries."""
+    rows = [
+        {"name": str(key), **(value if isinstance(value, Mapping) else {"value": value})}
+        for key, value in values.items()
+    ]
+    return from_records(caption, rows)

@@ -1,0 +1,164 @@
+"""The decision in words: what the chosen models do, on how many sheets, and how sure that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from steel_defects.reporting.tables import decimal, missing, percent
+
+_EVALUATIONS = {"test": "test", "out_of_fold": "out-of-fold"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure for the head of the report: what it is, its value, and what it stands on."""
+
+    name: str
+    value: str
+    remark: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Sentences and figures about one of the two models."""
+
+    sentences: list[str]
+    facts: list[Fact]
+
+
+def chosen_row(frame: pd.DataFrame, column: str, name: object) -> dict[str, Any]:
+    """Return the figures of a model: those on test sheets if there are any, else out of fold."""
+    if frame.empty or column not in frame:
+        return {}
+    rows = frame[frame[column] == name]
+    if "evaluation" in rows:
+        rows = rows.sort_values("evaluation", key=lambda kind: kind != "test", kind="stable")
+    return {str(k): v for k, v in rows.iloc[0].items()} if len(rows) else {}
+
+
+def gate_headline(
+    selection: Mapping[str, Any], comparison: pd.DataFrame, points: Mapping[str, Mapping[str, Any]]
+) -> Headline:
+    """Say which gate was chosen, how good it is, and what escapes at its operating point.
+
+    Args:
+        selection: ``name`` (None for no gate) and ``reason``.
+        comparison: The table of all backbones.
+        points: Fields of the operating point of each backbone.
+    """
+    name, reason = selection.get("name"), str(selection.get("reason") or "")
+    if not name:
+        text = "There is no gate: every sheet goes to the segmenter."
+        return Headline([text, *_sentence("Reason", reason)], [])
+    row = chosen_row(comparison, "backbone", name)
+    sentences = [f"The gate is {name}.", *_sentence("Why", reason)]
+    if not row:
+        sentences.append("Its accuracy was not measured.")
+    point = points.get(str(name))
+    if not point:
+        sentences.append("It has no operating point, so its escape rate is not known.")
+        return Headline(sentences, _gate_facts(row))
+    threshold = decimal(point.get("lower_threshold"))
+    sentences.append(f"It flags a sheet from a defect probability of {threshold}.")
+    return Headline(sentences, _gate_facts(row) + _escape_facts(point))
+
+
+def _gate_facts(row: Mapping[str, Any]) -> list[Fact]:
+    basis = _basis(row)
+    facts = {"accuracy": ("Gate accuracy", percent), "roc_auc": ("Gate ROC-AUC", decimal)}
+    return [
+        Fact(text, write(row[key]), basis)
+        if not missing(row[key])
+        else Fact(text, "not known", f"needs clean and defective sheets; {basis}")
+        for key, (text, write) in facts.items()
+        if key in row
+    ]
+
+
+def _escape_facts(point: Mapping[str, Any]) -> list[Fact]:
+    """Turn recall into what escapes, which is what a mill counts."""
+    recall, alarms = point.get("recall"), point.get("false_positive_rate")
+    escapes = "not known" if recall is None or missing(recall) else percent(1 - recall)
+    sure = percent(point.get("confidence"), 0)
+    return [
+        Fact(
+            "Escape rate",
+            escapes,
+            f"defective sheets that the gate clears; at most "
+            f"{percent(1 - point.get('recall_bound', 0.0))} with {sure} confidence, from "
+            f"{point.get('defective_sheets', 0):,} defective calibration sheets",
+        ),
+        Fact(
+            "False alarms",
+            "not known" if missing(alarms) else percent(alarms),
+            f"clean sheets that the gate passes on; at most "
+            f"{percent(point.get('false_positive_bound', 1.0))} with {sure} confidence, from "
+            f"{point.get('clean_sheets', 0):,} clean calibration sheets",
+        ),
+    ]
+
+
+def proof(point: Mapping[str, Any]) -> str:
+    """Say whether the target of an operating point is proven, and if not what it would take.
+
+    Args:
+        point: Its fields; empty text comes of an empty one.
+    """
+    if "proven" not in point:
+        return ""
+    target = percent(1 - point.get("target_recall", 1.0))
+    sure = percent(point.get("confidence"), 0)
+    claim = f"that at most {target} of defective sheets escape the gate ({sure} confidence)"
+    if point["proven"]:
+        return f"The calibration sheets prove {claim}."
+    needed, sheets = point.get("needed_defective_sheets"), point.get("defective_sheets", 0)
+    if needed is None or sheets >= needed:
+        return f"It is not proven {claim}."
+    wanted = f"That takes at least {needed:,} defective sheets with none missed"
+    return f"It is not proven {claim}. {wanted}; there are {sheets:,}."
+
+
+def segmenter_headline(selection: Mapping[str, Any], comparison: pd.DataFrame) -> Headline:
+    """Say which segmenter was chosen and how well it outlines defects.
+
+    Args:
+        selection: ``name`` (None for no segmenter) and ``reason``.
+        comparison: The table of all architectures.
+    """
+    name, reason = selection.get("name"), str(selection.get("reason") or "")
+    if not name:
+        return Headline(["There is no segmenter.", *_sentence("Reason", reason)], [])
+    sentences = [f"The segmenter is {name}.", *_sentence("Why", reason)]
+    row = chosen_row(comparison, "architecture", name)
+    if not row:
+        return Headline([*sentences, "It has not been evaluated."], [])
+    return Headline(sentences, _segmenter_facts(row))
+
+
+def _segmenter_facts(row: Mapping[str, Any]) -> list[Fact]:
+    basis, empty = _basis(row), row.get("all_empty_dice")
+    beside = "" if missing(empty) else f"; finding nothing at all scores {decimal(empty)}"
+    nothing = "" if missing(empty) else "; finding nothing at all scores 0"
+    wanted = {
+        "mean_dice": ("Mean Dice", f"all sheets and classes, {basis}{beside}"),
+        "dice_on_positives": ("Dice on positives", f"where there is a defect, {basis}{nothing}"),
+        "boundary_iou_on_positives": ("Boundary IoU on positives", f"outlines only, {basis}"),
+    }
+    return [
+        Fact(text, "not known" if missing(row[key]) else decimal(row[key]), remark)
+        for key, (text, remark) in wanted.items()
+        if key in row
+    ]
+
+
+def _basis(row: Mapping[str, Any]) -> str:
+    kind = _EVALUATIONS.get(str(row.get("evaluation", "test")), str(row.get("evaluation")))
+    sheets = row.get("sheets")
+    count = "" if missing(sheets) else f"{int(sheets or 0):,} "
+    return f"on {count}{kind} sheets"
+
+
+def _sentence(lead: str, text: str) -> list[str]:
+    return [f"{lead}: {text.rstrip('.')}."] if text else []

@@ -1,0 +1,10 @@
+"""Project settings; see the Kedro documentation for what can stand here."""
+
+from kedro.config import OmegaConfigLoader
+
+from steel_defects.hooks import InputHooks, ParameterHooks, RunRecordHooks
+
+HOOKS = (ParameterHooks(), InputHooks(), RunRecordHooks())
+
+CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}

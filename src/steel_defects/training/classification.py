@@ -1,0 +1,381 @@
+"""Fitting and using the gate."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from steel_defects.annotations import rle as run_length
+from steel_defects.models.classifier import (
+    HEAD,
+    POOLED,
+    add_mask_output,
+    build_classifier,
+    standardise_features,
+)
+from steel_defects.models.inference import median_ms
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.reading import resize
+from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
+from steel_defects.training.config import BackboneTraining, ClassificationConfig
+from steel_defects.training.loader import Array, Batch, Example, Loader, read_in_order
+from steel_defects.training.loop import Unpacked, build_optimizer, fit
+from steel_defects.training.precision import dtype_policy, resolve_precision
+from steel_defects.training.reproducibility import start_afresh
+
+logger = logging.getLogger(__name__)
+
+#: Share of a cell of the auxiliary mask from which the cell counts as defective.
+_CELL_SHARE = 0.005
+_PREDICT_BATCH = 16
+
+
+@dataclass(frozen=True)
+class LabelledSheets:
+    """Sheets with what is needed to learn from them.
+
+    Attributes:
+        folder: Where the pictures are.
+        sheets: ``sheet_id, path, height, width, has_defect``, one row a sheet.
+        masks: Encoded masks of each defective sheet, of all classes.
+    """
+
+    folder: SheetFolder
+    sheets: pd.DataFrame
+    masks: dict[str, list[str]]
+
+    def subset(self, sheet_ids: Iterable[str]) -> "LabelledSheets":
+        """Return some of the sheets, in the table's order."""
+        rows = self.sheets[self.sheets["sheet_id"].isin(set(sheet_ids))]
+        return LabelledSheets(self.folder, rows.reset_index(drop=True), self.masks)
+
+    @property
+    def labels(self) -> NDArray[np.bool_]:
+        """Whether each sheet is defective."""
+        return self.sheets["has_defect"].to_numpy(bool)
+
+
+def labelled_sheets(
+    folder: SheetFolder, sheets: pd.DataFrame, annotations: pd.DataFrame
+) -> LabelledSheets:
+    """Join the tables of data engineering."""
+    masks = annotations.groupby("sheet_id")["rle"].apply(list).to_dict()
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
+
+
+@dataclass(frozen=True)
+class FittedClassifier:
+    """A classifier with the story of its training.
+
+    Attributes:
+        model: From gray sheets to the probability of a defect.
+        history: One row an epoch.
+        seconds: Time that the training took.
+    """
+
+    model: keras.Model
+    history: pd.DataFrame
+    seconds: float
+
+
+def train_classifier(
+    data: LabelledSheets,
+    training_ids: Sequence[str],
+    validation_ids: Sequence[str],
+    config: ClassificationConfig,
+    own: BackboneTraining,
+    weights_dir: str | None,
+    checkpoint_dir: Path | None = None,
+    keep_checkpoint: bool = False,
+) -> FittedClassifier:
+    """Fit a classifier: first its head alone, where the backbone is pre-trained, then all of it.
+
+    Args:
+        data: All sheets.
+        training_ids: The sheets to learn from.
+        validation_ids: The sheets that decide when to stop.
+        config: How to fit.
+        own: Which backbone, and what it does differently.
+        weights_dir: Folder of weight files.
+        checkpoint_dir: Where the state is kept until the training is done; None keeps none.
+        keep_checkpoint: Keep it even then, for a caller who has more to train.
+    """
+    config = config.for_backbone(own)
+    started = time.perf_counter()
+    start_afresh(config.seed, config.deterministic)
+    with dtype_policy(resolve_precision(config.precision)):
+        model = build_classifier(
+            own.backbone, config.head, config.input_size, config.seed, weights_dir
+        )
+    training, validation = data.subset(training_ids), data.subset(validation_ids)
+    fingerprint = fingerprint_of(
+        config.model_dump(), own.model_dump(), weights_dir,
+        training.sheets["sheet_id"].tolist(), validation.sheets["sheet_id"].tolist(),
+    )  # fmt: skip
+    histories, checkpoints = [], []
+    for number, phase in enumerate(_phases(config, own.backbone.weights != "none")):
+        _set_trainable(model, phase)
+        checkpoint = (
+            Checkpoint(checkpoint_dir / f"{own.backbone.name}_{number}.npz", fingerprint)
+            if checkpoint_dir
+            else None
+        )
+        checkpoints.append(checkpoint)
+        label = f"{own.backbone.name} ({phase.name})" if phase.name else own.backbone.name
+        fit_phase = _fit_phase if phase.trunk_learns else _fit_head
+        histories.append(fit_phase(model, training, validation, phase.config, label, checkpoint))
+    history = pd.concat(histories, ignore_index=True)
+    history["epoch"] = range(1, len(history) + 1)
+    for checkpoint in checkpoints:
+        if checkpoint and not keep_checkpoint:
+            checkpoint.remove()
+    return FittedClassifier(model, history, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """A part of the training: its name, values, and what learns."""
+
+    name: str
+    config: ClassificationConfig
+    trunk_learns: bool
+    batch_norm_learns: bool
+
+
+def _phases(config: ClassificationConfig, pretrained: bool) -> list[_Phase]:
+    """From scratch all layers learn at once; a pre-trained backbone is frozen at first.
+
+    Its batch norm stays frozen throughout: the statistics of a few sheets are worse than
+    ImageNet's, and folded batch norm has none to learn.
+    """
+    if not pretrained:
+        return [_Phase("", config, trunk_learns=True, batch_norm_learns=True)]
+    phases = []
+    if config.frozen_epochs:
+        head_only = config.model_copy(
+            update={"epochs": config.frozen_epochs, "patience": config.frozen_epochs}
+        )
+        phases.append(_Phase("head", head_only, trunk_learns=False, batch_norm_learns=False))
+    tuned = config.model_copy(
+        update={"learning_rate": config.learning_rate * config.fine_tuning_rate}
+    )
+    return [*phases, _Phase("fine-tuning", tuned, trunk_learns=True, batch_norm_learns=False)]
+
+
+def _set_trainable(model: keras.Model, phase: _Phase) -> None:
+    trunk = model.get_layer(f"{model.name}_trunk")
+    trunk.trainable = phase.trunk_learns
+    if phase.trunk_learns and not phase.batch_norm_learns:
+        for layer in trunk.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+
+
+def _fit_phase(
+    model: keras.Model,
+    training: LabelledSheets,
+    validation: LabelledSheets,
+    config: ClassificationConfig,
+    label: str,
+    checkpoint: Checkpoint | None,
+) -> pd.DataFrame:
+    steps = -(-len(training.sheets) // config.batch_size) * config.epochs
+    fitted = add_mask_output(model) if config.mask_loss_weight else model
+    outputs = len(fitted.outputs)
+    fitted.compile(
+        build_optimizer(config, steps),
+        loss=["binary_crossentropy"] * outputs,
+        loss_weights=[1.0, config.mask_loss_weight][:outputs],
+        run_eagerly=config.eager,
+    )
+    grid = tuple(fitted.outputs[-1].shape[1:3]) if outputs == 2 else (1, 1)
+    loader = Loader(
+        _reader(training, config, (int(grid[0]), int(grid[1]))),
+        lambda rng: rng.permutation(len(training.sheets)).tolist(),
+        config.batch_size,
+        config.seed,
+        config.threads,
+    )
+
+    def evaluate(_: keras.Model) -> dict[str, float]:
+        return _validate(model, validation, config)
+
+    return fit(
+        fitted,
+        loader,
+        _unpack(outputs),
+        evaluate,
+        config,
+        label,
+        checkpoint,
+        start_counts=bool(config.frozen_epochs),
+    )
+
+
+def _fit_head(
+    model: keras.Model,
+    training: LabelledSheets,
+    validation: LabelledSheets,
+    config: ClassificationConfig,
+    label: str,
+    checkpoint: Checkpoint | None,
+) -> pd.DataFrame:
+    """Fit the dense layers alone, on features that the frozen backbone yields once a sheet."""
+    extractor = keras.Model(model.input, model.get_layer(POOLED).output)
+    features, tuning = (
+        predict_sheets(extractor, part.folder, part.sheets["path"].tolist(), config.threads)
+        for part in (training, validation)
+    )
+    weights = _class_weights(training.labels)
+    head = model.get_layer(HEAD)
+    standardise_features(head, features)
+    steps = -(-len(features) // config.batch_size) * config.epochs
+    head.compile(
+        build_optimizer(config, steps), loss="binary_crossentropy", run_eagerly=config.eager
+    )
+
+    def read(index: int, _: np.random.Generator) -> Example:
+        label = bool(training.labels[index])
+        return {
+            "sheet": features[index].astype(np.float32),
+            "score": np.array([label], np.float32),
+            "weight": np.array(weights[label], np.float32),
+        }
+
+    def evaluate(_: keras.Model) -> dict[str, float]:
+        scores = np.asarray(head.predict_on_batch(tuning.astype(np.float32)), np.float64)[:, 0]
+        return _validation_figures(validation.labels, scores)
+
+    loader = Loader(
+        read,
+        lambda rng: rng.permutation(len(features)).tolist(),
+        config.batch_size,
+        config.seed,
+        threads=1,
+    )
+    return fit(head, loader, _unpack(1), evaluate, config, label, checkpoint)
+
+
+def _reader(
+    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int]
+) -> Callable[[int, np.random.Generator], Example]:
+    """Return a function that reads and augments one training example."""
+    augmentation = Augmentation(config.flips, config.brightness, config.contrast)
+    weights = _class_weights(data.labels)
+    rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
+
+    def read(index: int, rng: np.random.Generator) -> Example:
+        row = rows[index]
+        image = resize(data.folder.read(row.path), config.input_size)[..., None].astype(np.float32)
+        cells: Array = np.zeros((*grid, 1), np.float32)
+        for rle in data.masks.get(row.sheet_id, []):
+            share = cv2.resize(
+                run_length.decode(rle, row.height, row.width).astype(np.float32),
+                (grid[1], grid[0]),
+                interpolation=cv2.INTER_AREA,
+            )
+            cells[..., 0] = np.maximum(cells[..., 0], share > _CELL_SHARE)
+        image, cells = augmentation.apply(image, cells, rng)
+        return {
+            "sheet": image,
+            "score": np.array([row.has_defect], np.float32),
+            "weight": np.array(weights[bool(row.has_defect)], np.float32),
+            "mask": np.ascontiguousarray(cells),
+        }
+
+    return read
+
+
+def _class_weights(labels: NDArray[np.bool_]) -> dict[bool, float]:
+    """Weigh clean and defective sheets so that both kinds count equally."""
+    share = float(labels.mean())
+    if share in (0.0, 1.0):
+        return {False: 1.0, True: 1.0}
+    return {False: 0.5 / (1 - share), True: 0.5 / share}
+
+
+def _unpack(outputs: int) -> Callable[[Batch], Unpacked]:
+    def unpack(batch: Batch) -> Unpacked:
+        if outputs == 1:
+            return batch["sheet"], batch["score"], batch["weight"]
+        cells = np.ones(batch["mask"].shape[:3], np.float32)
+        return batch["sheet"], [batch["score"], batch["mask"]], [batch["weight"], cells]
+
+    return unpack
+
+
+def _validate(
+    model: keras.Model, validation: LabelledSheets, config: ClassificationConfig
+) -> dict[str, float]:
+    scores = predict_scores(
+        model, validation.folder, validation.sheets["path"].tolist(), config.threads
+    )
+    return _validation_figures(validation.labels, scores)
+
+
+def _validation_figures(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, float]:
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    values = {"validation_loss": float(metrics.log_loss(labels, clipped, labels=[False, True]))}
+    if labels.any() and not labels.all():
+        values["validation_roc_auc"] = float(metrics.roc_auc_score(labels, scores))
+    return values
+
+
+def predict_scores(
+    model: keras.Model, folder: SheetFolder, paths: Sequence[str], threads: int = 0
+) -> NDArray[np.float64]:
+    """Score sheets with a classifier.
+
+    Args:
+        model: A classifier.
+        folder: Where the pictures are.
+        paths: The sheets, as the ``path`` column names them.
+        threads: Threads that read; 0 for one a core.
+
+    Returns:
+        The network's output for each sheet, 0 to 1, before calibration.
+    """
+    return predict_sheets(model, folder, paths, threads)[:, 0]
+
+
+def predict_sheets(
+    model: keras.Model, folder: SheetFolder, paths: Sequence[str], threads: int = 0
+) -> NDArray[np.float64]:
+    """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
+    size = (int(model.input_shape[1]), int(model.input_shape[2]))
+
+    def read(index: int) -> NDArray[np.float32]:
+        return resize(folder.read(paths[index]), size).astype(np.float32)[..., None]
+
+    scores: list[NDArray[np.float64]] = []
+    waiting: list[NDArray[np.float32]] = []
+    for image in read_in_order(read, len(paths), threads):
+        waiting.append(image)
+        if len(waiting) == _PREDICT_BATCH:
+            scores.append(_predict(model, waiting))
+            waiting = []
+    if waiting:
+        scores.append(_predict(model, waiting))
+    return np.concatenate(scores) if scores else np.zeros((0, model.output_shape[-1]))
+
+
+def _predict(model: keras.Model, images: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Predict a batch, filled up to its usual size so that the network is compiled once."""
+    filled = images + [images[-1]] * (_PREDICT_BATCH - len(images))
+    output = model.predict_on_batch(np.stack(filled))[: len(images)]
+    return np.asarray(output, dtype=np.float64)
+
+
+def measure_speed(model: keras.Model, repeats: int = 10) -> float:
+    """Return the median time of one sheet in a batch of one, milliseconds, after a warm-up."""
+    sheet = np.zeros((1, *model.input_shape[1:]), np.float32)
+    return median_ms(lambda: model.predict_on_batch(sheet), repeats)

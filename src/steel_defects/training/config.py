@@ -1,0 +1,114 @@
+"""Parameters of training; free of Keras."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from steel_defects.config import Config
+from steel_defects.models.config import BackboneConfig, HeadConfig
+
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+
+
+class TrainingConfig(Config):
+    """How a network is fitted.
+
+    Attributes:
+        seed: Decides weights, order and augmentation.
+        epochs: Passes over the training part.
+        batch_size: Examples a step.
+        learning_rate: Highest rate; it warms up to there and falls along a cosine to a hundredth.
+        warmup_share: Part of the steps that the warm-up takes.
+        weight_decay: Of AdamW.
+        patience: Epochs without a better validation result after which training stops.
+        precision: Arithmetic; ``auto`` takes bfloat16 where the machine is faster with it.
+        deterministic: Gives the same result each time, at some cost in speed.
+        threads: Threads that read pictures; 0 for one a core.
+        eager: Run steps without compiling them first, which pays for a handful of steps only.
+    """
+
+    seed: int = Field(ge=0)
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    patience: PositiveInt
+    precision: Precision = "auto"
+    deterministic: bool = True
+    threads: int = Field(default=0, ge=0)
+    eager: bool = False
+
+
+class BackboneTraining(Config):
+    """What a backbone does differently from ``classification``."""
+
+    backbone: BackboneConfig
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    learning_rate: PositiveFloat | None = None
+    input_size: tuple[PositiveInt, PositiveInt] | None = None
+    precision: Precision | None = None
+
+
+class ClassificationConfig(TrainingConfig):
+    """How the classifiers are fitted.
+
+    Attributes:
+        input_size: Height and width of the network's input, pixels.
+        head: Dense layers after the backbone.
+        frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
+        fine_tuning_rate: Learning rate after them, as a share of the first.
+        mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
+        flips: Whether sheets are mirrored up-down and left-right in training.
+        brightness: Largest change of brightness in training, as a share of the range.
+        contrast: Largest change of contrast in training, as a share.
+    """
+
+    input_size: tuple[PositiveInt, PositiveInt]
+    head: HeadConfig
+    frozen_epochs: int = Field(default=0, ge=0)
+    fine_tuning_rate: PositiveFloat = 0.1
+    mask_loss_weight: float = Field(default=0.0, ge=0)
+    flips: bool = True
+    brightness: float = Field(default=0.1, ge=0, lt=1)
+    contrast: float = Field(default=0.1, ge=0, lt=1)
+
+    def for_backbone(self, own: BackboneTraining) -> "ClassificationConfig":
+        """Return these values with what the backbone does differently."""
+        changes = own.model_dump(exclude={"backbone"}, exclude_none=True)
+        return self.model_copy(update=changes)
+
+
+class CrossValidationConfig(Config):
+    """Which models are trained once a fold, and how often.
+
+    Attributes:
+        models: Names of backbones; none for no cross-validation.
+        repeats: How many of the ``fold`` columns of ``splits`` are used.
+        validation_share: Part of a fold's training sheets that tunes instead.
+    """
+
+    models: tuple[str, ...] = ()
+    repeats: PositiveInt = 1
+    validation_share: float = Field(default=0.15, gt=0, lt=1)
+
+
+class SegmentationConfig(TrainingConfig):
+    """How the segmenters are fitted.
+
+    Attributes:
+        tile_batches_per_epoch: Steps an epoch; tiles are drawn anew for each.
+        defect_share: Part of the tiles of a batch that show a defect, classes evenly.
+        bce_weight: Weight of binary cross-entropy; Dice loss gets the rest of 1.
+        flips: Whether tiles are mirrored in training.
+        brightness: Largest change of brightness in training, as a share of the range.
+        contrast: Largest change of contrast in training, as a share.
+    """
+
+    tile_batches_per_epoch: PositiveInt
+    defect_share: float = Field(default=0.7, ge=0, le=1)
+    bce_weight: float = Field(default=0.5, ge=0, le=1)
+    flips: bool = True
+    brightness: float = Field(default=0.1, ge=0, lt=1)
+    contrast: float = Field(default=0.1, ge=0, lt=1)

@@ -1,0 +1,99 @@
+"""Scoring every sheet with a classifier that has not seen it."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.evaluation.calibration import fit_temperature, scale_scores
+from steel_defects.sheets.splits import assign_groups
+from steel_defects.training.classification import (
+    LabelledSheets,
+    predict_scores,
+    train_classifier,
+)
+from steel_defects.training.config import (
+    BackboneTraining,
+    ClassificationConfig,
+    CrossValidationConfig,
+)
+
+logger = logging.getLogger(__name__)
+
+OUT_OF_FOLD_TYPES = {
+    "sheet_id": "str",
+    "repeat": "Int64",
+    "fold": "Int64",
+    "score": "float64",
+}
+
+
+def out_of_fold_scores(
+    data: LabelledSheets,
+    splits: pd.DataFrame,
+    config: ClassificationConfig,
+    own: BackboneTraining,
+    plan: CrossValidationConfig,
+    weights_dir: str | None,
+    checkpoint_dir: Path,
+) -> pd.DataFrame:
+    """Train one classifier a fold and repeat, and score the sheets it was kept from.
+
+    Each fold takes validation sheets from its own training part, whole groups at a time; they
+    decide when to stop and calibrate the scores. The hold-out split plays no part.
+
+    Returns:
+        ``sheet_id, repeat, fold, score``, one row a sheet and repeat; scores are calibrated.
+    """
+    finished = []
+    for repeat in range(min(plan.repeats, len(splits["fold"].iloc[0]))):
+        folds = splits["fold"].map(lambda numbers, repeat=repeat: int(numbers[repeat]))
+        for fold in sorted(folds.unique()):
+            logger.info(
+                "%s: repeat %d, fold %d of %d",
+                own.backbone.name, repeat + 1, fold + 1, folds.nunique(),
+            )  # fmt: skip
+            kept = splits[folds == fold]["sheet_id"].tolist()
+            rest = splits[folds != fold]
+            training, validation = _divide(rest, data, plan.validation_share, config.seed)
+            fitted = train_classifier(
+                data, training, validation, config, own, weights_dir,
+                checkpoint_dir / f"repeat_{repeat}_fold_{fold}", keep_checkpoint=True,
+            )  # fmt: skip
+            _, labels, tuning = _scored(data, validation, fitted.model)
+            temperature = fit_temperature(labels, tuning)
+            ids, _, scores = _scored(data, kept, fitted.model)
+            frame = pd.DataFrame({"sheet_id": ids, "score": scale_scores(scores, temperature)})
+            finished.append(frame.assign(repeat=repeat, fold=int(fold)))
+    shutil.rmtree(checkpoint_dir, ignore_errors=True)
+    empty = pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES))
+    table = pd.concat(finished) if finished else empty
+    return table[list(OUT_OF_FOLD_TYPES)].astype(OUT_OF_FOLD_TYPES).reset_index(drop=True)
+
+
+def _divide(
+    rest: pd.DataFrame, data: LabelledSheets, share: float, seed: int
+) -> tuple[list[str], list[str]]:
+    """Take a stratified share of a fold's training groups for validation."""
+    labels = data.sheets.set_index("sheet_id")["has_defect"]
+    parts = assign_groups(
+        rest["group_id"].tolist(),
+        [str(bool(labels[sheet_id])) for sheet_id in rest["sheet_id"]],
+        {"training": 1 - share, "validation": share},
+        seed,
+    )
+    ids = rest["sheet_id"].to_numpy()
+    chosen = np.array(parts)
+    return ids[chosen == "training"].tolist(), ids[chosen == "validation"].tolist()
+
+
+def _scored(
+    data: LabelledSheets, ids: list[str], model: keras.Model
+) -> tuple[list[str], NDArray[np.bool_], NDArray[np.float64]]:
+    part = data.subset(ids)
+    scores = predict_scores(model, data.folder, part.sheets["path"].tolist())
+    return part.sheets["sheet_id"].tolist(), part.labels, scores

@@ -1,0 +1,143 @@
+"""The training loop of classifiers and segmenters alike."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pandas as pd
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.training.checkpoints import Checkpoint, Progress, weights_of
+from steel_defects.training.config import TrainingConfig
+from steel_defects.training.loader import Batch, Loader
+
+logger = logging.getLogger(__name__)
+
+#: Picture, targets and weights of a batch, as ``train_on_batch`` takes them.
+Unpacked = tuple[object, object, object]
+Evaluate = Callable[[keras.Model], dict[str, float]]
+
+
+def build_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
+    """Return AdamW whose rate warms up, then falls along a cosine to a hundredth."""
+    warmup = round(config.warmup_share * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 20 if warmup else config.learning_rate,
+        max(1, steps - warmup),
+        alpha=0.01 if not warmup else 0.2,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, global_clipnorm=5.0)
+
+
+def fit(
+    model: keras.Model,
+    loader: Loader,
+    unpack: Callable[[Batch], Unpacked],
+    evaluate: Evaluate,
+    config: TrainingConfig,
+    label: str,
+    checkpoint: Checkpoint | None = None,
+    start_counts: bool = False,
+) -> pd.DataFrame:
+    """Train a compiled model, stop when validation no longer improves, keep the best weights.
+
+    Args:
+        model: Compiled; changed in place, and left with the weights of its best epoch.
+        loader: Yields the batches of each epoch.
+        unpack: Turns a batch into what ``train_on_batch`` takes.
+        evaluate: Measures the model on the validation part; must return ``validation_loss``.
+        config: Epochs and patience.
+        label: Name in the log.
+        checkpoint: Where the state is kept between epochs, and found again after a kill.
+        start_counts: Whether the weights it starts with may be the best in the end.
+
+    Returns:
+        One row an epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
+        returned.
+
+    Raises:
+        SteelDefectsError: The loss is no longer a number, or the checkpoint is of another training.
+    """
+    # Built now, outside the first step: inside, Keras would trace the step a second time.
+    model.optimizer.build(model.trainable_variables)
+    restored = checkpoint.restore(model) if checkpoint else None
+    best, progress = restored or (weights_of(model), Progress())
+    if start_counts and not restored:
+        progress.best_loss = evaluate(model)["validation_loss"]
+    if restored:
+        logger.info("%s: going on after epoch %d", label, progress.epoch)
+    while not progress.finished:
+        row = _run_epoch(model, loader, unpack, progress.epoch, label)
+        row |= evaluate(model)
+        _require_numbers(label, progress.epoch + 1, [row["loss"], row["validation_loss"]])
+        progress.epoch += 1
+        progress.history.append({"epoch": progress.epoch, **row})
+        if row["validation_loss"] < progress.best_loss:
+            progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
+            best = weights_of(model)
+        waited = progress.epoch - progress.best_epoch
+        progress.finished = progress.epoch >= config.epochs or waited >= config.patience
+        _log_epoch(label, progress, config.epochs)
+        if checkpoint:
+            checkpoint.save(model, best, progress)
+    model.set_weights(best)
+    return pd.DataFrame(progress.history)
+
+
+def _run_epoch(
+    model: keras.Model,
+    loader: Loader,
+    unpack: Callable[[Batch], Unpacked],
+    epoch: int,
+    label: str,
+) -> dict[str, float]:
+    """Take the steps of one epoch and return their mean loss, the last rate and the time."""
+    started, said, losses = time.perf_counter(), time.perf_counter(), []
+    for batch in loader.epoch(epoch):
+        sheet, target, weight = unpack(batch)
+        logs = model.train_on_batch(sheet, target, sample_weight=weight, return_dict=True)
+        losses.append(float(logs["loss"]))
+        # train_on_batch averages over the steps since the metrics were last reset.
+        model.reset_metrics()
+        if time.perf_counter() - said > _QUIET_SECONDS:
+            said = time.perf_counter()
+            logger.info(
+                "%s: epoch %d, step %d, loss %.3f", label, epoch + 1, len(losses), losses[-1]
+            )
+    return {
+        "loss": float(np.mean(losses)),
+        "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def _require_numbers(label: str, epoch: int, losses: list[float]) -> None:
+    if not np.isfinite(losses).all():
+        raise SteelDefectsError(
+            f"{label}: the loss of epoch {epoch} is not a number; lower its learning_rate"
+        )
+
+
+def _log_epoch(label: str, progress: Progress, epochs: int) -> None:
+    row = progress.history[-1]
+    figures = ", ".join(
+        f"{name.removeprefix('validation_')} {value:.3f}"
+        for name, value in row.items()
+        if name.startswith("validation_")
+    )
+    logger.info(
+        "%s: epoch %d of %d, loss %.3f; validation: %s (%.0f s)",
+        label,
+        progress.epoch,
+        epochs,
+        row["loss"],
+        figures,
+        row["seconds"],
+    )
+
+
+_QUIET_SECONDS = 10.0  # longest time without a word in the log

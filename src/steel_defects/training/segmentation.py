@@ -1,0 +1,252 @@
+"""Fitting and using the segmenters."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.annotations import rle as run_length
+from steel_defects.errors import SteelDefectsError
+from steel_defects.models.config import UNetConfig
+from steel_defects.models.inference import median_ms, probability_map
+from steel_defects.models.unet import build_unet
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
+from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.loader import Batch, Example, Loader, read_in_order
+from steel_defects.training.loop import Unpacked, build_optimizer, fit
+from steel_defects.training.losses import BinaryCrossentropyDice
+from steel_defects.training.precision import dtype_policy, resolve_precision
+from steel_defects.training.reproducibility import start_afresh
+
+
+@dataclass(frozen=True)
+class LabelledTiles:
+    """Windows of sheets with the sheets' masks.
+
+    Attributes:
+        folder: Where the pictures are.
+        tiles: ``sheet_id, path, sheet_height, sheet_width, x, y, width, height, area_px``.
+        masks: Encoded mask of each (sheet, class) that is defective.
+        classes: Number of defect classes.
+    """
+
+    folder: SheetFolder
+    tiles: pd.DataFrame
+    masks: dict[tuple[str, int], str]
+    classes: int
+
+
+def labelled_tiles(
+    folder: SheetFolder,
+    tiles: pd.DataFrame,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    classes: int,
+) -> LabelledTiles:
+    """Join the tables of data engineering."""
+    sizes = sheets[["sheet_id", "path", "height", "width"]].rename(
+        columns={"height": "sheet_height", "width": "sheet_width"}
+    )
+    masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
+    joined = tiles.merge(sizes, on="sheet_id", how="left").reset_index(drop=True)
+    return LabelledTiles(folder, joined, masks, classes)
+
+
+@dataclass(frozen=True)
+class FittedSegmenter:
+    """A segmenter with the story of its training.
+
+    Attributes:
+        model: From gray sheets to the probability of each class at each pixel.
+        history: One row an epoch.
+        seconds: Time that the training took.
+    """
+
+    model: keras.Model
+    history: pd.DataFrame
+    seconds: float
+
+
+def train_segmenter(
+    training: LabelledTiles,
+    validation: LabelledTiles,
+    config: SegmentationConfig,
+    architecture: UNetConfig,
+    label: str,
+    checkpoint_dir: Path | None = None,
+) -> FittedSegmenter:
+    """Fit a segmenter on tiles.
+
+    Args:
+        training: Tiles to learn from.
+        validation: Tiles that decide when to stop.
+        config: How to fit.
+        architecture: What to build.
+        label: Name in the log and of the checkpoint.
+        checkpoint_dir: Where the state is kept until the training is done; None keeps none.
+
+    Raises:
+        SteelDefectsError: There are no tiles to learn from.
+    """
+    if training.tiles.empty or validation.tiles.empty:
+        raise SteelDefectsError("there are no tiles in the training or the validation split")
+    started = time.perf_counter()
+    start_afresh(config.seed, config.deterministic)
+    with dtype_policy(resolve_precision(config.precision)):
+        model = build_unet(architecture, training.classes, config.seed)
+    model.compile(
+        build_optimizer(config, config.epochs * config.tile_batches_per_epoch),
+        loss=BinaryCrossentropyDice(config.bce_weight),
+        run_eagerly=config.eager,
+    )
+    fingerprint = fingerprint_of(
+        config.model_dump(),
+        architecture.model_dump(),
+        training.tiles[["sheet_id", "x", "y"]].to_numpy().tolist(),
+        validation.tiles[["sheet_id", "x", "y"]].to_numpy().tolist(),
+    )
+    checkpoint = (
+        Checkpoint(checkpoint_dir / f"{label}.npz", fingerprint) if checkpoint_dir else None
+    )
+    augmentation = Augmentation(config.flips, config.brightness, config.contrast)
+    loader = Loader(
+        tile_reader(training, augmentation),
+        tile_sampler(training.tiles, config),
+        config.batch_size,
+        config.seed,
+        config.threads,
+    )
+
+    def evaluate(fitted: keras.Model) -> dict[str, float]:
+        return validate(fitted, validation, config)
+
+    history = fit(model, loader, _unpack, evaluate, config, label, checkpoint)
+    if checkpoint:
+        checkpoint.remove()
+    return FittedSegmenter(model, history, time.perf_counter() - started)
+
+
+def tile_sampler(
+    tiles: pd.DataFrame, config: SegmentationConfig
+) -> Callable[[np.random.Generator], list[int]]:
+    """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
+    areas = np.stack(tiles["area_px"].to_list())
+    by_class = [np.flatnonzero(areas[:, k]) for k in range(areas.shape[1]) if areas[:, k].any()]
+    every = np.arange(len(tiles))
+    count = config.tile_batches_per_epoch * config.batch_size
+
+    def draw(rng: np.random.Generator) -> list[int]:
+        chosen = []
+        for defective in rng.random(count) < config.defect_share:
+            kind = by_class[int(rng.integers(len(by_class)))] if defective and by_class else every
+            chosen.append(int(rng.choice(kind)))
+        return chosen
+
+    return draw
+
+
+def tile_reader(
+    data: LabelledTiles, augmentation: Augmentation | None
+) -> Callable[[int, np.random.Generator], Example]:
+    """Return a function that reads one tile with its masks, and augments it if asked to."""
+    rows = list(data.tiles.itertuples())
+
+    def read(index: int, rng: np.random.Generator) -> Example:
+        row = rows[index]
+        window = np.s_[row.y : row.y + row.height, row.x : row.x + row.width]
+        image = data.folder.read(row.path)[window].astype(np.float32)[..., None]
+        mask = np.zeros((row.height, row.width, data.classes), np.float32)
+        for k in range(data.classes):
+            if row.area_px[k]:
+                rle = data.masks[row.sheet_id, k + 1]
+                mask[..., k] = run_length.decode(rle, row.sheet_height, row.sheet_width)[window]
+        if augmentation:
+            image, mask = augmentation.apply(image, mask, rng)
+        return {"sheet": np.ascontiguousarray(image), "mask": np.ascontiguousarray(mask)}
+
+    return read
+
+
+def _unpack(batch: Batch) -> Unpacked:
+    return batch["sheet"], batch["mask"], None
+
+
+def validate(
+    model: keras.Model, validation: LabelledTiles, config: SegmentationConfig
+) -> dict[str, float]:
+    """Measure a segmenter on the validation tiles.
+
+    Returns:
+        ``validation_loss``, the training's loss over all tiles at once, and
+        ``validation_dice_on_positives``, the mean over tiles and classes that have a defect, at a
+        threshold of one half.
+    """
+    loader = Loader(
+        tile_reader(validation, None),
+        lambda _: range(len(validation.tiles)),
+        config.batch_size,
+        config.seed,
+        config.threads,
+    )
+    sums = np.zeros((3, validation.classes))
+    crossentropy, tiles, dice = 0.0, 0, []
+    for batch in loader.epoch(0):
+        predicted = np.asarray(model.predict_on_batch(batch["sheet"]), np.float64)
+        # The last batch repeats the first tiles to keep its size.
+        here = min(len(predicted), len(validation.tiles) - tiles)
+        truth, predicted = batch["mask"][:here], predicted[:here]
+        clipped = np.clip(predicted, 1e-7, 1 - 1e-7)
+        crossentropy -= float(np.log(np.where(truth > 0, clipped, 1 - clipped)).mean()) * here
+        tiles += here
+        over = (0, 1, 2)
+        sums += [(truth * predicted).sum(over), truth.sum(over), predicted.sum(over)]
+        dice += _positive_dice(truth > 0, predicted >= 0.5)
+    soft = 2 * sums[0] / np.maximum(sums[1] + sums[2], 1e-7)
+    loss = config.bce_weight * crossentropy / tiles + (1 - config.bce_weight) * (1 - soft.mean())
+    values = {"validation_loss": float(loss)}
+    if dice:
+        values["validation_dice_on_positives"] = float(np.mean(dice))
+    return values
+
+
+def _positive_dice(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> list[float]:
+    over = (1, 2)
+    true_px, both = truth.sum(over), (truth & predicted).sum(over)
+    scores = 2 * both / np.maximum(true_px + predicted.sum(over), 1)
+    return [float(score) for score in scores[true_px > 0]]
+
+
+def predict_maps(
+    model: keras.Model, folder: SheetFolder, paths: Sequence[str], threads: int = 0
+) -> Iterator[NDArray[np.uint8]]:
+    """Predict whole sheets, one at a time.
+
+    Args:
+        model: A segmenter.
+        folder: Where the pictures are.
+        paths: The sheets, as the ``path`` column names them.
+        threads: Threads that read; 0 for one a core.
+
+    Yields:
+        For each sheet the probability of each class at each pixel, ``(height, width, classes)``,
+        uint8, 255 for certain.
+    """
+
+    def read(index: int) -> NDArray[np.uint8]:
+        return folder.read(paths[index])
+
+    for image in read_in_order(read, len(paths), threads):
+        yield probability_map(model.predict_on_batch, image)
+
+
+def measure_speed(model: keras.Model, size: tuple[int, int], repeats: int = 5) -> float:
+    """Return the median time of one sheet, milliseconds, after a warm-up."""
+    sheet = np.zeros(size, np.uint8)
+    return median_ms(lambda: probability_map(model.predict_on_batch, sheet), repeats)

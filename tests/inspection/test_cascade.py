@@ -1,0 +1,152 @@
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from steel_defects.annotations import rle, schemas
+from steel_defects.inspection import tables
+from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder
+from steel_defects.sheets.folder import SheetFolder
+
+SCORES = {1: 0.05, 2: 0.5, 3: 0.9, 4: 0.95}
+
+
+class FakeRuntime:
+    """Knows a sheet by the gray value of its corner, and counts who was asked."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def gate_score(self, image: np.ndarray) -> float:
+        self.calls["gate"] += 1
+        return SCORES[int(image[0, 0]) - 100]
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        self.calls["segmenter"] += 1
+        maps = np.zeros((*image.shape, 2), np.uint8)
+        if image[0, 0] == 103:  # a large pit, and a crack too small to keep
+            maps[10:20, 10:30, 0] = 255
+            maps[0, 0:3, 1] = 255
+        if image[0, 0] == 104:  # a crack within limits
+            maps[4:8, 50:60, 1] = 204
+        return maps
+
+
+def write(folder: Path, name: str, number: int) -> None:
+    image = np.random.default_rng(number).normal(120, 10, (40, 80)).clip(60, 200).astype(np.uint8)
+    image[0, 0] = 100 + number
+    cv2.imwrite(str(folder / name), image)
+
+
+@pytest.fixture
+def folder(tmp_path) -> SheetFolder:
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    for name, number in (("a", 1), ("b", 2), ("c", 2), ("d", 3), ("f", 4), ("g", 2)):
+        write(sheets, f"{name}.png", number)
+    (sheets / "e.png").write_bytes((sheets / "d.png").read_bytes()[:200])
+    cv2.imwrite(str(sheets / "h.png"), np.zeros((40, 80), np.uint8))
+    return SheetFolder(sheets)
+
+
+@pytest.fixture
+def runtime() -> FakeRuntime:
+    return FakeRuntime()
+
+
+@pytest.fixture
+def inspected(package, runtime, config, folder) -> list[InspectedSheet]:
+    return list(inspect_folder(Cascade(package, runtime, config), folder))
+
+
+def test_verdicts(inspected):
+    assert [(s.sheet_id[0], s.verdict.verdict, s.verdict.reason) for s in inspected] == [
+        ("a", "accept", "cleared by the gate"),
+        ("b", "review", "doubtful: gate between its thresholds, no region"),
+        ("c", "review", "camera: repeated frame"),
+        ("d", "reject", "1 region over limits, class 1"),
+        ("e", "review", "unreadable: truncated file"),
+        ("f", "accept", "within limits: 1 region"),
+        ("g", "review", "doubtful: gate between its thresholds, no region"),
+        ("h", "review", "camera: black frame"),
+    ]
+
+
+def test_no_network_sees_more_than_it_must(inspected, runtime):
+    # Not the repeated, the broken and the black one; and the cleared one stops at the gate.
+    assert runtime.calls == {"gate": 5, "segmenter": 4}
+    scores = {s.sheet_id[0]: s.gate_score for s in inspected}
+    assert [scores[name] for name in "abd"] == [0.05, 0.5, 0.9]
+    assert [scores[name] for name in "ceh"] == [None] * 3
+
+
+def test_masks_are_post_processed(inspected):
+    pit = next(s for s in inspected if s.sheet_id == "d.png")
+    assert [rle.area(text) for text in pit.masks] == [200, 0]
+    assert rle.decode(pit.masks[0], 40, 80)[10:20, 10:30].all()
+    assert [(r.class_id, r.area_px) for r in pit.regions] == [(1, 200)]
+
+
+def test_a_cascade_without_a_gate(package, runtime, config, folder, monkeypatch):
+    manifest = package.manifest.model_copy(update={"gate": None})
+    monkeypatch.setattr(runtime, "gate_score", lambda image: None)
+    package = type(package)(package.folder, manifest)
+    found = list(inspect_folder(Cascade(package, runtime, config), folder))
+    assert [s.verdict.reason for s in found][:2] == ["no region", "no region"]
+    assert found[0].gate_score is None
+    assert runtime.calls["segmenter"] == 5
+
+
+def test_out_of_focus_is_judged_by_the_package_s_reference(package, runtime, config, folder):
+    manifest = package.manifest.model_copy(update={"reference": {"sharpness": [1e6, 2e6]}})
+    sharp = type(package)(package.folder, manifest)
+    verdict = Cascade(sharp, runtime, config).inspect(folder, "a.png").verdict
+    assert verdict.reason == "camera: out of focus"
+
+
+# === Tables ===
+
+
+def test_verdicts_table(inspected, folder, package):
+    table = tables.verdicts_table(inspected, folder, package, datetime.now(UTC))
+    schemas.verdicts.validate(table)
+    assert table["coil_id"].isna().all()
+    rows = table.set_index("sheet_id")
+    assert rows.loc["d.png", ["defect_count", "defect_area_px"]].tolist() == [1, 200]
+    assert np.isnan(rows.loc["e.png", "gate_score"])
+    assert set(rows["model_id"]) == {package.model_id}
+
+
+def test_defects_table(inspected, config):
+    table = tables.defects_table(inspected, config, 0.5)
+    schemas.defects.validate(table)
+    assert table["sheet_id"].tolist() == ["d.png", "f.png"]
+    pit = table.iloc[0]
+    assert (pit["class_id"], pit["x"], pit["y"], pit["area_px"]) == (1, 10, 10, 200)
+    assert (pit["area_mm2"], pit["length_mm"]) == (pytest.approx(50), pytest.approx(10))
+    assert table["severity"].tolist() == ["severe", "moderate"]
+    unscaled = tables.defects_table(inspected, config, None)
+    schemas.defects.validate(unscaled)
+    assert unscaled["area_mm2"].isna().all()
+
+
+def test_empty_tables(folder, package, config):
+    schemas.verdicts.validate(tables.verdicts_table([], folder, package, datetime.now(UTC)))
+    schemas.defects.validate(tables.defects_table([], config, None))
+    assert tables.summarise([], package)["review_share"] is None
+
+
+def test_submission_and_summary(inspected, package):
+    table = tables.submission(inspected)
+    assert len(table) == 2 * len(inspected)
+    found = table.set_index("ImageId_ClassId")["EncodedPixels"]
+    assert rle.area(found["d.png_1"]) == 200
+    assert found["d.png_2"] == found["e.png_1"] == ""
+    summary = tables.summarise(inspected, package)
+    assert summary["verdicts"] == {"accept": 2, "review": 5, "reject": 1}
+    assert summary["review_share"] == 5 / 8
+    assert summary["cleared_by_gate"] == 1
+    assert summary["defects_by_class"] == {"pitting": 1, "crack": 1}

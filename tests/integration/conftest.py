@@ -1,0 +1,60 @@
+"""Whole runs of the project, each in a data folder of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+
+ROOT = Path(__file__).parents[2]
+
+
+class Project:
+    """The project with one environment's data kept apart."""
+
+    def __init__(self, environment: str, folder: Path) -> None:
+        """Copy the configuration and point the environment's data into the folder."""
+        self.environment, self.data = environment, folder / "data"
+        self.conf = folder / "conf"
+        shutil.copytree(ROOT / "conf", self.conf)
+        globals_file = self.conf / environment / "globals.yml"
+        text = globals_file.read_text().replace(
+            f"data_root: data/{environment}", f"data_root: {self.data}"
+        )
+        globals_file.write_text(text)
+
+    def run(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Call ``kedro run``."""
+        command = [sys.executable, "-m", "kedro", "run", f"--env={self.environment}"]
+        return subprocess.run(
+            [*command, f"--conf-source={self.conf}", *options],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+            text=True,
+            env={**os.environ, "DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1"},
+        )
+
+    def must_run(self, *options: str) -> None:
+        """Call ``kedro run`` and fail with its output unless it succeeds."""
+        done = self.run(*options)
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+    @property
+    def catalog(self) -> DataCatalog:
+        """The environment's catalog."""
+        bootstrap_project(ROOT)
+        with KedroSession.create(ROOT, env=self.environment, conf_source=str(self.conf)) as session:
+            return session.load_context().catalog
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    """Return a function that sets up an environment of the project."""
+    return lambda environment: Project(environment, tmp_path_factory.mktemp(environment))

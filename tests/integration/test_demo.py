@@ -1,0 +1,42 @@
+"""The demo: what it leaves behind, and that its models have learned."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.integration.conftest import Project
+
+
+@pytest.fixture(scope="module")
+def demo(make_project: Callable[[str], Project]) -> Project:
+    """The commands of ``make demo``."""
+    project = make_project("demo")
+    project.must_run("--pipelines=sample_data")
+    project.must_run()
+    project.must_run("--pipelines=inspection")
+    return project
+
+
+@pytest.mark.slow
+def test_the_chosen_gate_has_learned(demo: Project) -> None:
+    catalog = demo.catalog
+    table = catalog.load("classification_comparison").set_index("backbone")
+    chosen = catalog.load("gate_selection")["name"]
+    assert (table["sheets"] >= 100).all()
+    assert len(table) == 4
+    assert table.loc[chosen, "accuracy"] >= 0.85
+    assert table.loc[chosen, "roc_auc"] >= 0.9
+
+
+@pytest.mark.slow
+def test_the_segmenter_has_learned(demo: Project) -> None:
+    table = demo.catalog.load("segmentation_comparison")
+    assert table["dice_on_positives"].max() >= 0.4
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_what_people_open(demo: Project) -> None:
+    reporting = demo.data / "08_reporting"
+    assert (reporting / "report.html").stat().st_size > 100_000
+    assert len(list((reporting / "overlays").glob("*.jpg"))) >= 8
+    assert list((reporting / "inspection_overlays").glob("*.jpg"))
+    assert (demo.data / "07_model_output" / "verdicts.parquet").is_file()

@@ -1,0 +1,103 @@
+"""The ``test`` environment, from drawn sheets to verdicts, twice with one seed."""
+
+import json
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from tests.integration.conftest import Project
+
+from steel_defects.evaluation.comparison import TIME_COLUMNS
+from steel_defects.models.config import BACKBONES
+
+
+@pytest.fixture(scope="module")
+def runs(make_project: Callable[[str], Project]) -> list[Project]:
+    """Two complete runs, each in a folder of its own."""
+    projects = [make_project("test"), make_project("test")]
+    for project in projects:
+        project.must_run("--pipelines=sample_data")
+        project.must_run()
+    projects[0].must_run("--pipelines=inspection")
+    return projects
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sheets", "annotations", "splits", "tiles", "unet.predictions", "class_comparison"]
+    + [f"{backbone}.sheet_scores" for backbone in BACKBONES],
+)
+def test_one_seed_gives_the_same_table_twice(runs: list[Project], name: str) -> None:
+    first, second = (project.catalog.load(name) for project in runs)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["classification_comparison", "segmentation_comparison"])
+def test_comparisons_differ_in_times_alone(runs: list[Project], name: str) -> None:
+    tables = [project.catalog.load(name) for project in runs]
+    first, second = (table.drop(columns=list(TIME_COLUMNS)) for table in tables)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_every_sheet_is_scored_by_every_backbone(runs: list[Project]) -> None:
+    catalog = runs[0].catalog
+    sheets = set(catalog.load("sheets")["sheet_id"])
+    for backbone in BACKBONES:
+        assert set(catalog.load(f"{backbone}.sheet_scores")["sheet_id"]) == sheets
+
+
+def test_inspection_judges_every_new_sheet(runs: list[Project]) -> None:
+    catalog = runs[0].catalog
+    verdicts, submission = catalog.load("verdicts"), catalog.load("submission")
+    new_sheets = list(catalog.load("new_sheets"))
+    assert verdicts["sheet_id"].tolist() == new_sheets
+    assert len(submission) == 4 * len(new_sheets)
+    assert list(submission.columns) == ["ImageId_ClassId", "EncodedPixels"]
+
+
+def test_the_run_is_recorded(runs: list[Project]) -> None:
+    record = json.loads((runs[1].data / "08_reporting" / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["environment"] == "test"
+    assert record["parameters"]["classification"]["seed"] == 3
+    assert record["data_fingerprint"]
+    assert {row["backbone"] for row in record["metrics"]["classification_comparison"]} == set(
+        BACKBONES
+    )
+
+
+def test_the_report_stands_alone(runs: list[Project]) -> None:
+    report = (runs[0].data / "08_reporting" / "report.html").read_text()
+    assert "<html" in report
+    assert 'src="http' not in report
+    assert 'href="http' not in report
+
+
+def test_a_pipeline_runs_alone_from_what_the_catalog_holds(runs: list[Project]) -> None:
+    report = runs[0].data / "08_reporting" / "report.html"
+    report.unlink()
+    runs[0].must_run("--pipelines=reporting")
+    assert report.is_file()
+
+
+def test_broken_input_is_set_aside_and_listed(make_project: Callable[[str], Project]) -> None:
+    project = make_project("test")
+    project.must_run("--pipelines=sample_data")
+    raw = project.data / "01_raw"
+    victim = raw / "train_images" / "sheet_00000.jpg"
+    victim.write_bytes(victim.read_bytes()[:2000])
+    table = pd.read_csv(raw / "train.csv", dtype=str)
+    past_the_end = table["ImageId"].iloc[0]
+    table.loc[0, "EncodedPixels"] = "65530 100"
+    table.loc[len(table)] = ["absent.jpg", "1", "1 5"]
+    table.to_csv(raw / "train.csv", index=False)
+
+    project.must_run("--pipelines=data_engineering")
+
+    quality = project.catalog.load("data_quality")
+    reasons = {entry["sheet_id"]: entry["reason"] for entry in quality["quarantined"][::-1]}
+    assert "truncated" in reasons["sheet_00000.jpg"]
+    assert "past the end" in reasons[past_the_end]
+    assert "missing" in reasons["absent.jpg"]
+    left = set(project.catalog.load("sheets")["sheet_id"])
+    assert left.isdisjoint({"sheet_00000.jpg", past_the_end, "absent.jpg"})

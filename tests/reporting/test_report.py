@@ -1,0 +1,203 @@
+"""The report: complete, harmless, and never without words."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from steel_defects.reporting import tables, wording
+from steel_defects.reporting.config import ReportingConfig
+from steel_defects.reporting.report import ReportContext, render_report
+
+HOSTILE = "<img src=x onerror=alert(1)>.jpg"
+NOTHING = pd.DataFrame()
+POINT = {
+    "lower_threshold": 0.1234,
+    "upper_threshold": 0.6,
+    "recall": 0.98,
+    "recall_bound": 0.95,
+    "false_positive_rate": 0.1,
+    "false_positive_bound": 0.2,
+    "defective_sheets": 100,
+    "clean_sheets": 90,
+    "target_recall": 0.99,
+    "proven": False,
+    "needed_defective_sheets": 299,
+    "confidence": 0.95,
+    "temperature": 1.3,
+}
+
+
+def empty() -> ReportContext:
+    return ReportContext("Empty", {}, NOTHING, NOTHING, NOTHING, {"name": None, "reason": ""}, {})
+
+
+@pytest.fixture
+def context() -> ReportContext:
+    gates = pd.DataFrame(
+        {
+            "backbone": ["resnet50", "resnet50", "vgg16"],
+            "evaluation": ["out_of_fold", "test", "test"],
+            "sheets": [12568, 1256, 1256],
+            "accuracy": [0.5, 0.934, 0.9],
+            "roc_auc": [0.5, 0.9811, np.nan],
+            "parameters": [24637826, 24637826, 138357544],
+            "training_seconds": [36000.0, 7200.0, 30.0],
+        }
+    )
+    segmenters = pd.DataFrame(
+        {
+            "architecture": ["unet", "fpn"],
+            "evaluation": "test",
+            "sheets": 1256,
+            "mean_dice": [0.91, 0.9],
+            "all_empty_dice": 0.862,
+            "dice_on_positives": [0.61, 0.6],
+        }
+    )
+    return ReportContext(
+        title=f"Report {HOSTILE}",
+        run={"run_id": HOSTILE, "versions": {"keras": "3"}, "parameters": {"x": HOSTILE}},
+        classification_comparison=gates,
+        segmentation_comparison=segmenters,
+        per_class=pd.DataFrame({"architecture": ["unet"], "class_id": [1], "mean_dice": [0.9]}),
+        gate_selection={"name": "resnet50", "reason": "best of all", "threshold": 0.1234},
+        segmenter_selection={"name": "unet", "reason": HOSTILE},
+        operating_points={"resnet50": POINT},
+        data_quality={
+            "sheets": 12568,
+            "class_balance": {"1 pitting": {"sheets": 897}},
+            "quarantined": [
+                {"where": "row 3", "sheet_id": HOSTILE, "reason": "too long", "set_aside": True},
+                {"where": "row 4", "sheet_id": "a\udcff", "reason": "colour", "set_aside": False},
+            ],
+        },
+        figures={HOSTILE: b"\x89PNG" + bytes(30)},
+        overlays={HOSTILE: (b"\xff\xd8", f"{HOSTILE}  Dice 0.80  hit")},
+    )
+
+
+class Tags(HTMLParser):
+    """Collect tags with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_hostile_names_come_out_as_text(context: ReportContext) -> None:
+    html = render_report(context)
+    assert "<img src=x" not in html and html.count("&lt;img src=x") >= 6
+    tags = Tags(html).found
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert not any(tag == "script" for tag, _ in tags)
+    html.encode("utf-8")
+
+
+def test_nothing_is_asked_of_the_network(context: ReportContext) -> None:
+    html = render_report(context)
+    for tag, attributes in Tags(html).found:
+        for name in ("src", "href", "srcset", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:")), (tag, attributes)
+    assert "url(" not in html and "@import" not in html
+
+
+def test_inner_links_lead_somewhere_and_pictures_have_words(context: ReportContext) -> None:
+    tags = Tags(render_report(context)).found
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {str(a["href"])[1:] for t, a in tags if t == "a"}
+    assert links <= set(ids)
+    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
+    assert ("html", {"lang": "en"}) in tags
+
+
+def test_the_decision_stands_on_the_test_rows(context: ReportContext) -> None:
+    html = render_report(context).replace("\u00a0", " ")
+    for text in ("The gate is resnet50.", "93.4 %", "0.981", "on 1,256 test sheets", "2.0 %",
+                 "at most 5.0 % with 95 % confidence", "not proven", "299", "there are 100",
+                 "0.910", "finding nothing at all scores 0.862", "0.610"):  # fmt: skip
+        assert text in html, text
+
+
+def test_a_proven_target_is_said() -> None:
+    assert wording.proof(POINT | {"proven": True}).startswith("The calibration sheets prove")
+    assert wording.proof(POINT | {"defective_sheets": 400}).count("takes at least") == 0
+    assert wording.proof({}) == ""
+
+
+def test_the_chosen_rows_are_marked_and_numbers_readable(context: ReportContext) -> None:
+    html = render_report(context)
+    rows = re.findall(r'<tr class="chosen">(.*?)</tr>', html, re.S)
+    assert len(rows) == 5 and all("chosen</span>" in row for row in rows)
+    assert "24,637,826" in html and "out of fold" in html and "10.0\u00a0h" in html
+
+
+def test_data_and_provenance_are_shown(context: ReportContext) -> None:
+    html = render_report(context)
+    for text in ("12,568", "1 pitting", "897", "too long", "set aside", "noted only", "2 findings"):
+        assert text in html, text
+    assert "keras" in html and "not recorded" in html
+
+
+def test_what_is_missing_is_said_in_words() -> None:
+    html = render_report(empty())
+    for text in ("There is no gate", "There is no segmenter", "No classifier was compared",
+                 "No segmenter was compared", "No figure was drawn", "No sheet was drawn",
+                 "Nothing was quarantined", "The run was not recorded"):  # fmt: skip
+        assert text in html, text
+
+
+def test_tables_with_columns_and_no_rows(context: ReportContext) -> None:
+    bare = dataclasses.replace(
+        context,
+        classification_comparison=context.classification_comparison.head(0),
+        segmentation_comparison=context.segmentation_comparison.head(0),
+        operating_points={},
+    )
+    html = render_report(bare)
+    assert "Its accuracy was not measured." in html and "It has not been evaluated." in html
+    assert "no operating point" in html
+
+
+def test_a_gate_that_met_one_kind_of_sheet(context: ReportContext) -> None:
+    point = POINT | {"recall": None, "recall_bound": 0.0, "defective_sheets": 0}
+    selection = {"name": "vgg16", "reason": ""}
+    headline = wording.gate_headline(selection, context.classification_comparison, {"vgg16": point})
+    values = {fact.name: fact.value for fact in headline.facts}
+    assert values["Gate ROC-AUC"] == "not known" and values["Escape rate"] == "not known"
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    table = tables.from_records("x", [{"a": n} for n in range(900)], most=10)
+    assert table is not None and len(table.rows) == 10 and table.remark == "The first 10 of 900."
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("parameters", 5330571, "5,330,571"),
+        ("accuracy", 1.0, "100.0\u00a0%"),
+        ("mean_dice", 1.0, "1.000"),
+        ("training_seconds", 3.0, "3\u00a0s"),
+        ("roc_auc", float("nan"), "–"),
+        ("proven", True, "yes"),
+        ("anything", ["a"], "['a']"),
+    ],
+)
+def test_cells(column: str, value: object, text: str) -> None:
+    assert tables.cell(column, value) == text
+
+
+def test_config_refuses_too_few_overlays() -> None:
+    assert ReportingConfig(overlays=8, seed=0).overlays == 8
+    with pytest.raises(ValidationError):
+        ReportingConfig(overlays=7, seed=0)

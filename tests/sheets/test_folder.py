@@ -1,0 +1,89 @@
+import cv2
+import numpy as np
+import pytest
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.reading import UnreadableSheet
+
+
+def put(path, value: int = 128) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", np.full((4, 6), value, np.uint8))[1].tobytes())
+
+
+@pytest.mark.parametrize(
+    ("where", "relative"),
+    [("train_images", "train_images/a.png"), ("images", "images/a.png"), ("", "a.png")],
+)
+def test_pictures_lie_in_a_known_folder_or_in_the_folder_itself(tmp_path, where, relative):
+    put(tmp_path / where / "a.png", 99)
+    folder = SheetFolder(tmp_path)
+    assert list(folder) == ["a.png"]
+    assert folder.relative_path("a.png") == relative
+    assert folder.path_of("a.png") == tmp_path / relative
+    assert (folder["a.png"] == 99).all()
+    np.testing.assert_array_equal(folder.read(relative), folder["a.png"])
+
+
+def test_train_images_come_before_images_and_loose_pictures(tmp_path):
+    for name in ("train_images/first.png", "images/second.png", "third.png", "test_images/x.png"):
+        put(tmp_path / name)
+    assert list(SheetFolder(tmp_path)) == ["first.png"]
+
+
+def test_masks_beside_the_pictures_are_no_sheets(tmp_path):
+    put(tmp_path / "images/a.png")
+    put(tmp_path / "annotations/a.png")
+    assert list(SheetFolder(tmp_path)) == ["a.png"]
+
+
+def test_ids_are_sorted_paths_below_the_picture_folder(tmp_path):
+    for name in ("coil_2/001.png", "coil_10/deep/002.png", "b.png", "a.png"):
+        put(tmp_path / "images" / name)
+    folder = SheetFolder(tmp_path)
+    assert list(folder) == ["a.png", "b.png", "coil_10/deep/002.png", "coil_2/001.png"]
+    assert len(folder) == 4
+    assert folder["coil_10/deep/002.png"].shape == (4, 6)
+
+
+def test_only_pictures_count_and_uppercase_endings_do_too(tmp_path):
+    for name in (
+        "a.JPG",
+        "b.jpeg",
+        "c.Png",
+        "d.bmp",
+        "e.tif",
+        "f.TIFF",
+        "train.csv",
+        "notes",
+        "g.txt",
+    ):
+        (tmp_path / name).write_bytes(b"anything")
+    (tmp_path / "folder.jpg").mkdir()
+    assert list(SheetFolder(tmp_path)) == ["a.JPG", "b.jpeg", "c.Png", "d.bmp", "e.tif", "f.TIFF"]
+
+
+def test_unknown_ids_are_key_errors(tmp_path):
+    put(tmp_path / "a.png")
+    with pytest.raises(KeyError, match="b.png"):
+        SheetFolder(tmp_path)["b.png"]
+    assert SheetFolder(tmp_path).get("b.png") is None
+
+
+def test_a_broken_picture_is_in_the_folder_and_says_so_when_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    folder = SheetFolder(tmp_path)
+    assert "a.png" in folder
+    assert "b.png" not in folder
+    with pytest.raises(UnreadableSheet, match="truncated"):
+        folder["a.png"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(SteelDefectsError, match="nowhere"):
+        len(SheetFolder(tmp_path / "nowhere"))
+
+
+def test_an_empty_folder_has_no_sheets(tmp_path):
+    assert dict(SheetFolder(tmp_path)) == {}

@@ -1,0 +1,117 @@
+"""The catalog and the graph, in every environment."""
+
+import json
+import re
+from collections import Counter
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, MemoryDataset
+
+ROOT = Path(__file__).parents[1]
+SNAPSHOT = Path(__file__).with_name("dag.json")
+ENVIRONMENTS = sorted(
+    path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "local"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project() -> None:
+    bootstrap_project(ROOT)
+
+
+def catalog_of(env: str) -> DataCatalog:
+    with KedroSession.create(ROOT, env=env) as session:
+        return session.load_context().catalog
+
+
+def datasets() -> list[str]:
+    names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    return sorted(n for n in names if not n.startswith("params:") and n != "parameters")
+
+
+def layer_of(catalog: DataCatalog, name: str) -> str:
+    return catalog[name].metadata["kedro-viz"]["layer"]
+
+
+def test_environments():
+    assert {"base", "demo", "cpu", "test"} <= set(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_dataset_is_in_the_catalog(env):
+    catalog = catalog_of(env)
+    names = datasets()
+    assert len(names) > 40
+    # A name that misses the catalog would silently become a MemoryDataset.
+    missing = [name for name in names if name not in catalog]
+    assert missing == []
+    in_memory = [name for name in names if isinstance(catalog[name], MemoryDataset)]
+    assert in_memory == []
+    assert [name for name in names if not (catalog[name].metadata or {}).get("kedro-viz")] == []
+    for name in names:
+        assert layer_of(catalog, name), name
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_environments_keep_their_data_apart(env):
+    catalog = catalog_of(env)
+    root = ROOT / "data" if env == "base" else ROOT / "data" / env
+    strays = [name for name in datasets() if not Path(catalog[name]._filepath).is_relative_to(root)]
+    assert strays == []
+
+
+def test_no_two_datasets_share_a_file():
+    catalog = catalog_of("base")
+    # Inspection reads the package, and the new sheets, by datasets of its own.
+    shared = {"inspection_package", "inspection_sheets"}
+    paths = Counter(str(catalog[name]._filepath) for name in datasets() if name not in shared)
+    assert [path for path, count in paths.items() if count > 1] == []
+
+
+def test_layers_have_no_cycle():
+    """kedro-viz draws no layers at all where they form one."""
+    catalog = catalog_of("base")
+    before: dict[str, set[str]] = {}
+    for pipeline in pipelines.values():
+        for node in pipeline.nodes:
+            inputs = {layer_of(catalog, n) for n in node.inputs if not n.startswith("params:")}
+            for name in node.outputs:
+                layer = layer_of(catalog, name)
+                before.setdefault(layer, set()).update(inputs - {layer})
+    order = list(TopologicalSorter(before).static_order())
+    assert order[0] == "raw"
+
+
+def test_patterns_differ_by_more_than_their_placeholders():
+    with KedroSession.create(ROOT, env="base") as session:
+        entries = session.load_context().config_loader["catalog"]
+    patterns = Counter(re.sub(r"{\w+}", "{}", name) for name in entries if "{" in name)
+    assert patterns
+    assert [name for name, count in patterns.items() if count > 1] == []
+    assert "{}" not in patterns  # a catch-all would take every misspelt name
+
+
+def test_nodes_of_each_pipeline():
+    """The graph; after a wanted change write ``found`` to dag.json."""
+    found = {name: sorted(n.name for n in pipelines[name].nodes) for name in sorted(pipelines)}
+    assert found == json.loads(SNAPSHOT.read_text())
+
+
+def test_every_node_carries_its_pipeline_s_tag():
+    for name, pipeline in pipelines.items():
+        if name != "__default__":
+            assert all(name in node.tags for node in pipeline.nodes), name
+
+
+def test_default_goes_from_raw_data_to_the_report():
+    default = pipelines["__default__"]
+    inputs = {name for name in default.inputs() if not name.startswith("params:")}
+    assert inputs == {
+        "raw_sheets", "raw_annotations", "pretrained_weights", "checkpoints", "run_record",
+    }  # fmt: skip
+    assert {"report", "model_package"} <= default.outputs()
