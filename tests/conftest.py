@@ -4,12 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from kedro.framework.startup import bootstrap_project
+
+ROOT = Path(__file__).parents[1]
+
+# Before any test module imports TensorFlow. Kedro sets up logging once and closes the handlers it
+# finds; absl's, which TensorFlow brings, would take pytest's captured stderr with it.
+bootstrap_project(ROOT)
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real pictures and masks, where this machine has one."""
-    default = Path(__file__).parents[1].parent / "shared"
+    default = ROOT.parent / "shared"
     folder = Path(os.environ.get("STEEL_DEFECTS_REAL_DATA", default)) / "data"
     if not (folder / "severstal").is_dir():
         pytest.skip("no real sheets here; STEEL_DEFECTS_REAL_DATA names the folder that has data/")

@@ -51,10 +51,14 @@ def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -
 
     Features of a pre-trained backbone are standardised, each by its own mean and variance: their
     scales differ so much that a head would otherwise need far more steps. See
-    :func:`standardise_features`.
+    :func:`standardise_features`. Those of a backbone from scratch are scaled sheet by sheet: they
+    grow as it learns, until they would silence the dense layers for good.
     """
     pooled = keras.Input((features,))
-    x = layers.BatchNormalization(name=STANDARDISED)(pooled) if standardise else pooled
+    if standardise:
+        x = layers.BatchNormalization(name=STANDARDISED)(pooled)
+    else:
+        x = layers.LayerNormalization(center=False, scale=False)(pooled)
     for number, units in enumerate(head.units):
         x = layers.Dropout(head.dropout, seed=seed + number)(x)
         x = layers.Dense(units, activation="relu", kernel_initializer=_he(seed + number))(x)

@@ -26,7 +26,7 @@ def build_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Opti
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 20 if warmup else config.learning_rate,
         max(1, steps - warmup),
-        alpha=0.01 if not warmup else 0.2,
+        alpha=0.01,
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
@@ -62,8 +62,7 @@ def fit(
     Raises:
         SteelDefectsError: The loss is no longer a number, or the checkpoint is of another training.
     """
-    # Built now, outside the first step: inside, Keras would trace the step a second time.
-    model.optimizer.build(model.trainable_variables)
+    _build_state(model, loader, unpack)
     restored = checkpoint.restore(model) if checkpoint else None
     best, progress = restored or (weights_of(model), Progress())
     if start_counts and not restored:
@@ -86,6 +85,16 @@ def fit(
             checkpoint.save(model, best, progress)
     model.set_weights(best)
     return pd.DataFrame(progress.history)
+
+
+def _build_state(model: keras.Model, loader: Loader, unpack: Callable[[Batch], Unpacked]) -> None:
+    """Make the variables of optimizer and losses now: inside the first step, Keras makes them by
+    tracing that step a second time, which takes as long as an epoch of a short training.
+    """
+    model.optimizer.build(model.trainable_variables)
+    sheet, target, weight = unpack(next(loader.epoch(0)))
+    model.compute_loss(sheet, target, target, weight)
+    model.reset_metrics()
 
 
 def _run_epoch(
