@@ -21,6 +21,9 @@ from steel_defects.errors import SteelDefectsError
 #: Runtime parameters that only the catalog takes.
 CATALOG_PARAMETERS = ("raw_dir", "weights_dir", "sheets_dir", "models_dir")
 
+#: Written by a hook at the start of each run, so that it is never missing.
+RUN_RECORD = "run_record"
+
 _LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "pandas")
 
 
@@ -56,7 +59,8 @@ class InputHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Look for every input that the run does not make itself."""
         for name in sorted(pipeline.inputs()):
-            if name.startswith("params:") or name == "parameters" or catalog.exists(name):
+            given = name.startswith("params:") or name in ("parameters", RUN_RECORD)
+            if given or catalog.exists(name):
                 continue
             raise SteelDefectsError(f"{name} is missing; {_remedy(name)}")
 
@@ -132,7 +136,7 @@ class RunRecordHooks:
 
     def _write(self, catalog: DataCatalog) -> None:
         # Versioned: each run keeps a record of its own, under the stamp of what it made.
-        path = Path(str(catalog["run_record"]._describe()["filepath"]))
+        path = Path(str(catalog[RUN_RECORD]._describe()["filepath"]))
         beside = path.parent / "runs" / f"{self._record['run_id']}.json"
         beside.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self._record, indent=2, default=str) + "\n"

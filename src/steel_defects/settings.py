@@ -7,4 +7,9 @@ from steel_defects.hooks import InputHooks, ParameterHooks, RunRecordHooks
 HOOKS = (ParameterHooks(), InputHooks(), RunRecordHooks())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
-CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "local"}
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment names only the parameters that differ from conf/base, like --params does.
+    "merge_strategy": {"parameters": "soft"},
+}

@@ -8,8 +8,6 @@ GOOD = {
     "class_names": ["pits", "cracks"],
     "duplicate_similarity": 0.985,
     "shares": {"train": 0.6, "validation": 0.2, "test": 0.2},
-    "folds": 5,
-    "repeats": 1,
     "tile_size": [256, 400],
     "tile_stride": [256, 400],
 }
@@ -28,7 +26,6 @@ def test_good_values_pass_and_classes_are_counted():
         ("shares", {"train": 0.6, "holdout": 0.4}),
         ("tile_stride", [256, 401]),
         ("tile_size", [0, 400]),
-        ("folds", 1),
         ("duplicate_similarity", 0.0),
         ("class_names", []),
         ("unknown", 1),

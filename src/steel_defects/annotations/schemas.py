@@ -41,6 +41,21 @@ def _table(columns: dict[str, pa.Column], unique: list[str] | None = None) -> pa
     return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=unique)
 
 
+#: One row a picture that was found; one that can't be used has a ``problem`` and may lack the rest.
+sheet_inventory = _table(
+    {
+        "sheet_id": _ids(unique=True),
+        "path": _ids(),
+        "problem": pa.Column(str),
+        "width": _count(1, nullable=True),
+        "height": _count(1, nullable=True),
+        "sha256": pa.Column(str, pa.Check.str_length(64, 64), nullable=True),
+        "mean_intensity": _number(0, 255, nullable=True),
+        "black_fraction": _number(0, 1, nullable=True),
+        "fingerprint": pa.Column(object, nullable=True),
+    }
+)
+
 #: One row a sheet.
 sheets = _table(
     {
@@ -100,6 +115,27 @@ _EVALUATED = {
     "fold": _count(nullable=True),
 }
 
+#: One row a sheet: what the network says, before calibration.
+classifier_outputs = _table(
+    {
+        "sheet_id": _ids(unique=True),
+        "split": _one_of(SPLITS),
+        "has_defect": pa.Column(bool),
+        "output": _number(0, 1),
+    }
+)
+
+#: One row a sheet and repeat of a cross-validation; no rows without one.
+out_of_fold_scores = _table(
+    {
+        "sheet_id": _ids(),
+        "repeat": _count(nullable=True),
+        "fold": _count(nullable=True),
+        "score": _number(0, 1),
+    },
+    unique=["sheet_id", "repeat"],
+)
+
 #: One row a sheet, and one more for each repeat of a cross-validation.
 sheet_scores = _table(
     {**_EVALUATED, "has_defect": pa.Column(bool), "score": _number(0, 1)},
@@ -122,6 +158,75 @@ predictions = _table(
 history = pa.DataFrameSchema(
     {"epoch": _count(1), "loss": _number(None)}, strict=False, unique=["epoch"]
 )
+
+
+def _comparison(unique: list[str], columns: dict[str, pa.Column]) -> pa.DataFrameSchema:
+    """A table that sets models side by side; further columns may stand in it."""
+    return pa.DataFrameSchema(columns, unique=unique)
+
+
+def _rate() -> pa.Column:
+    """A share; missing where there are no sheets of the kind that it is a share of."""
+    return _number(0, 1, nullable=True)
+
+
+_SPEED = {
+    "parameters": _count(1),
+    "ms_per_sheet": _number(),
+    "training_seconds": _number(),
+}
+
+#: One row a backbone.
+classification_comparison = _comparison(
+    ["backbone"],
+    {
+        "backbone": _ids(),
+        "weights": _ids(),
+        "evaluation": _one_of(("test", "out_of_fold")),
+        "sheets": _count(),
+        "accuracy": _rate(),
+        "roc_auc": _rate(),
+        "pr_auc": _rate(),
+        **_SPEED,
+    },
+)
+
+#: One row an architecture.
+segmentation_comparison = _comparison(
+    ["architecture"],
+    {
+        "architecture": _ids(),
+        "evaluation": _one_of(("test", "out_of_fold")),
+        "sheets": _count(),
+        "mean_dice": _rate(),
+        "dice_on_positives": _rate(),
+        "boundary_iou_on_positives": _rate(),
+        "detection_rate": _rate(),
+        "false_positive_rate": _rate(),
+        **_SPEED,
+    },
+)
+
+#: One row an architecture and class.
+class_comparison = _comparison(
+    ["architecture", "class_id"],
+    {
+        "architecture": _ids(),
+        "class_id": _count(1),
+        "class_name": _ids(),
+        "positives": _count(),
+        "mean_dice": _rate(),
+        "dice_on_positives": _rate(),
+        "detection_rate": _rate(),
+        "false_positive_rate": _rate(),
+    },
+)
+
+#: One row a sheet to draw.
+overlay_selection = _table({"sheet_id": _ids(), "outcome": _ids(), "caption": _ids()})
+
+#: The competition's form: one row a sheet and class, an empty mask for none.
+submission = _table({"ImageId_ClassId": _ids(unique=True), "EncodedPixels": pa.Column(str)})
 
 #: One row an inspected sheet.
 verdicts = _table(

@@ -28,8 +28,6 @@ class DataEngineeringConfig(Config):
         Literal["train", "validation", "calibration", "test"],
         Annotated[float, Field(ge=0, allow_inf_nan=False)],
     ]
-    folds: int = Field(ge=2)
-    repeats: int = Field(ge=1)
     tile_size: tuple[PositiveInt, PositiveInt]
     tile_stride: tuple[PositiveInt, PositiveInt]
 

@@ -45,7 +45,7 @@ class LabelledSheets:
 
     Attributes:
         folder: Where the pictures are.
-        sheets: ``sheet_id, path, height, width, has_defect``, one row a sheet.
+        sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
         masks: Encoded masks of each defective sheet, of all classes.
     """
 
@@ -62,6 +62,12 @@ class LabelledSheets:
     def labels(self) -> NDArray[np.bool_]:
         """Whether each sheet is defective."""
         return self.sheets["has_defect"].to_numpy(bool)
+
+    @property
+    def content(self) -> list[object]:
+        """What identifies pictures and masks, in order: a checkpoint belongs to these alone."""
+        rows = self.sheets[["sheet_id", "sha256"]].itertuples(index=False, name=None)
+        return [(sheet_id, digest, self.masks.get(sheet_id, [])) for sheet_id, digest in rows]
 
 
 def labelled_sheets(
@@ -119,7 +125,7 @@ def train_classifier(
     training, validation = data.subset(training_ids), data.subset(validation_ids)
     fingerprint = fingerprint_of(
         config.model_dump(), own.model_dump(), weights_dir,
-        training.sheets["sheet_id"].tolist(), validation.sheets["sheet_id"].tolist(),
+        training.content, validation.content,
     )  # fmt: skip
     histories, checkpoints = [], []
     for number, phase in enumerate(_phases(config, own.backbone.weights != "none")):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from steel_defects.config import Config
-from steel_defects.models.config import BackboneConfig, HeadConfig
+from steel_defects.models.config import BackboneConfig, BackboneName, HeadConfig
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -81,16 +81,18 @@ class ClassificationConfig(TrainingConfig):
 
 
 class CrossValidationConfig(Config):
-    """Which models are trained once a fold, and how often.
+    """Into how many folds sheets are divided, how often, and which models are trained on them.
 
     Attributes:
+        folds: Parts that the groups are divided into; a model is trained once for each.
+        repeats: Divisions, each drawn anew; an entry each in the ``fold`` column of ``splits``.
         models: Names of backbones; none for no cross-validation.
-        repeats: How many of the ``fold`` columns of ``splits`` are used.
         validation_share: Part of a fold's training sheets that tunes instead.
     """
 
-    models: tuple[str, ...] = ()
-    repeats: PositiveInt = 1
+    folds: int = Field(ge=2)
+    repeats: PositiveInt
+    models: tuple[BackboneName, ...] = ()
     validation_share: float = Field(default=0.15, gt=0, lt=1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.calibration import fit_temperature, scale_scores
 from steel_defects.sheets.splits import assign_groups
 from steel_defects.training.classification import (
@@ -48,9 +49,13 @@ def out_of_fold_scores(
 
     Returns:
         ``sheet_id, repeat, fold, score``, one row a sheet and repeat; scores are calibrated.
+
+    Raises:
+        SteelDefectsError: ``splits`` was made for other folds or fewer repeats.
     """
     finished = []
-    for repeat in range(min(plan.repeats, len(splits["fold"].iloc[0]))):
+    _require_folds(splits, plan)
+    for repeat in range(plan.repeats):
         folds = splits["fold"].map(lambda numbers, repeat=repeat: int(numbers[repeat]))
         for fold in sorted(folds.unique()):
             logger.info(
@@ -73,6 +78,16 @@ def out_of_fold_scores(
     empty = pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES))
     table = pd.concat(finished) if finished else empty
     return table[list(OUT_OF_FOLD_TYPES)].astype(OUT_OF_FOLD_TYPES).reset_index(drop=True)
+
+
+def _require_folds(splits: pd.DataFrame, plan: CrossValidationConfig) -> None:
+    repeats = splits["fold"].map(len).min()
+    folds = splits["fold"].map(max).max() + 1
+    if repeats < plan.repeats or folds != plan.folds:
+        raise SteelDefectsError(
+            f"splits holds {folds} folds and {repeats} repeats, cross_validation wants "
+            f"{plan.folds} and {plan.repeats}; run the pipeline data_engineering again"
+        )
 
 
 def _divide(

@@ -32,7 +32,7 @@ class LabelledTiles:
 
     Attributes:
         folder: Where the pictures are.
-        tiles: ``sheet_id, path, sheet_height, sheet_width, x, y, width, height, area_px``.
+        tiles: ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height, area_px``.
         masks: Encoded mask of each (sheet, class) that is defective.
         classes: Number of defect classes.
     """
@@ -41,6 +41,14 @@ class LabelledTiles:
     tiles: pd.DataFrame
     masks: dict[tuple[str, int], str]
     classes: int
+
+    @property
+    def content(self) -> list[object]:
+        """What identifies windows and masks, in order: a checkpoint belongs to these alone."""
+        windows = self.tiles[["sheet_id", "sha256", "x", "y", "width", "height"]]
+        shown = set(self.tiles["sheet_id"])
+        masks = [(*key, rle) for key, rle in sorted(self.masks.items()) if key[0] in shown]
+        return [windows.to_numpy().tolist(), masks]
 
 
 def labelled_tiles(
@@ -51,7 +59,7 @@ def labelled_tiles(
     classes: int,
 ) -> LabelledTiles:
     """Join the tables of data engineering."""
-    sizes = sheets[["sheet_id", "path", "height", "width"]].rename(
+    sizes = sheets[["sheet_id", "path", "sha256", "height", "width"]].rename(
         columns={"height": "sheet_height", "width": "sheet_width"}
     )
     masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
@@ -109,8 +117,8 @@ def train_segmenter(
     fingerprint = fingerprint_of(
         config.model_dump(),
         architecture.model_dump(),
-        training.tiles[["sheet_id", "x", "y"]].to_numpy().tolist(),
-        validation.tiles[["sheet_id", "x", "y"]].to_numpy().tolist(),
+        training.content,
+        validation.content,
     )
     checkpoint = (
         Checkpoint(checkpoint_dir / f"{label}.npz", fingerprint) if checkpoint_dir else None

@@ -17,6 +17,7 @@ from steel_defects.sheets.inventory import inventory_table, take_inventory
 from steel_defects.sheets.quality import quality_report
 from steel_defects.sheets.splits import assign_groups
 from steel_defects.sheets.tiles import cut_tiles
+from steel_defects.training.config import CrossValidationConfig
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,10 @@ _SHEET_TYPES = {
 
 
 def split_sheets(
-    sheets: pd.DataFrame, annotations: pd.DataFrame, data_engineering: DataEngineeringConfig
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+    cross_validation: CrossValidationConfig,
 ) -> pd.DataFrame:
     """Divide the groups into splits, and into folds for each repeat, alike in their classes."""
     config = data_engineering
@@ -125,10 +129,10 @@ def split_sheets(
     split = assign_groups(
         groups, strata, {str(split): share for split, share in config.shares.items()}, config.seed
     )
-    equal = {str(fold): 1.0 for fold in range(config.folds)}
+    equal = {str(fold): 1.0 for fold in range(cross_validation.folds)}
     folds = [
         assign_groups(groups, strata, equal, config.seed + 1 + repeat)
-        for repeat in range(config.repeats)
+        for repeat in range(cross_validation.repeats)
     ]
     return pd.DataFrame(
         {

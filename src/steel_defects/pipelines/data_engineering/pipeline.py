@@ -36,7 +36,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 split_sheets,
-                inputs=["sheets", "annotations", "params:data_engineering"],
+                inputs=[
+                    "sheets",
+                    "annotations",
+                    "params:data_engineering",
+                    "params:cross_validation",
+                ],
                 outputs="splits",
                 name="split_sheets",
             ),

@@ -1,0 +1,226 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.pipelines.conftest import PLAN, Data
+
+from steel_defects.annotations import schemas
+from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.operating_point import OperatingPointConfig
+from steel_defects.models.config import BackboneConfig, HeadConfig
+from steel_defects.pipelines.classification import nodes
+from steel_defects.training import cross_validation
+from steel_defects.training.classification import FittedClassifier, labelled_sheets
+from steel_defects.training.config import BackboneTraining, ClassificationConfig
+
+TRAINING = ClassificationConfig(
+    seed=1,
+    epochs=1,
+    batch_size=4,
+    learning_rate=0.001,
+    patience=1,
+    precision="float32",
+    eager=True,
+    input_size=(32, 64),
+    head=HeadConfig(units=(4,), dropout=0.1),
+    mask_loss_weight=1.0,
+)
+OWN = BackboneTraining(backbone=BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35))
+_HOLD_OUT = pd.array([None] * 4, dtype="Int64")
+
+
+def outputs() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sheet_id": list("abcdefgh"),
+            "split": ["validation"] * 4 + ["calibration"] * 2 + ["test"] * 2,
+            "has_defect": [True, False] * 4,
+            # Too sure of itself: one of four validation sheets is wrong at 0.99.
+            "output": [0.99, 0.01, 0.99, 0.99, 0.9, 0.2, 0.8, 0.1],
+        }
+    )
+
+
+def out_of_fold() -> pd.DataFrame:
+    table = pd.DataFrame({"sheet_id": ["a", "b"], "repeat": 0, "fold": [0, 1], "score": [0.7, 0.2]})
+    return table.astype({"repeat": "Int64", "fold": "Int64"})
+
+
+def calibrated(out: pd.DataFrame | None = None) -> tuple[pd.DataFrame, dict[str, float]]:
+    facts = outputs()
+    held_out = out_of_fold().iloc[:0] if out is None else out
+    return nodes.calibrate(outputs(), held_out, facts, facts)
+
+
+# === Training ===
+
+
+@pytest.fixture(scope="module")
+def trained(data: Data, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return nodes.train_classifier(
+        data.folder, data.sheets, data.annotations, data.splits, Path("."), folder, TRAINING, OWN
+    ), folder
+
+
+def test_training_and_its_profile(trained):
+    (model, history, profile), checkpoints = trained
+    schemas.history.validate(history)
+    assert model.output_shape == (None, 1)
+    assert profile["weights"] == "none"
+    assert (profile["input_height"], profile["input_width"]) == (32, 64)
+    assert profile["parameters"] == model.count_params()
+    assert list(checkpoints.rglob("*.npz")) == []
+
+
+def test_scores_of_every_sheet(trained, data: Data):
+    (model, _, _), _ = trained
+    table, speed = nodes.score_sheets(model, data.folder, data.sheets, data.splits)
+    schemas.classifier_outputs.validate(table)
+    assert set(table["sheet_id"]) == set(data.sheets["sheet_id"])
+    assert speed["ms_per_sheet"] > 0
+
+
+def test_one_kind_of_sheets_is_nothing_to_classify(data: Data, tmp_path):
+    sheets = data.sheets.assign(has_defect=True)
+    with pytest.raises(SteelDefectsError, match="train split lacks clean or defective sheets"):
+        nodes.train_classifier(
+            data.folder, sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN
+        )
+
+
+# === Cross-validation ===
+
+
+class Oracle:
+    """Stands in for a trained network: has seen some sheets, scores any by its name."""
+
+    input_shape, output_shape = (None, 32, 64, 1), (None, 1)
+
+    def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
+        return np.full((len(pictures), 1), 0.5)
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[tuple[set[str], set[str]]]:
+    """The sheets that each training was given, to learn from and to stop by."""
+    seen: list[tuple[set[str], set[str]]] = []
+
+    def train(data, training_ids, validation_ids, *args, **kwargs) -> FittedClassifier:
+        seen.append((set(training_ids), set(validation_ids)))
+        return FittedClassifier(Oracle(), pd.DataFrame(), 0.0)
+
+    monkeypatch.setattr(cross_validation, "train_classifier", train)
+    return seen
+
+
+def test_no_sheet_is_scored_by_a_network_that_saw_it(data: Data, trainings, tmp_path):
+    table = nodes.cross_validate(
+        data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN,
+        PLAN,
+    )  # fmt: skip
+    schemas.out_of_fold_scores.validate(table)
+    assert len(table) == 2 * len(data.sheets)
+    assert len(trainings) == PLAN.folds * PLAN.repeats
+    rounds = table.groupby(["repeat", "fold"])["sheet_id"].apply(set)
+    group = data.sheets.set_index("sheet_id")["group_id"]
+    for scored, (training, validation) in zip(rounds, trainings, strict=True):
+        assert scored | training | validation == set(data.sheets["sheet_id"])
+        assert scored.isdisjoint(training | validation)
+        assert training.isdisjoint(validation)
+        assert set(group[list(training)]).isdisjoint(group[list(validation)])
+
+
+def test_only_the_named_models_are_cross_validated(data: Data, trainings, tmp_path):
+    plan = PLAN.model_copy(update={"models": ("vgg16",)})
+    table = nodes.cross_validate(
+        data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN,
+        plan,
+    )  # fmt: skip
+    schemas.out_of_fold_scores.validate(table)
+    assert table.empty
+    assert trainings == []
+
+
+@pytest.mark.parametrize("change", [{"repeats": 3}, {"folds": 5}])
+def test_folds_of_another_plan_are_refused(data: Data, trainings, tmp_path, change):
+    plan = PLAN.model_copy(update=change)
+    with pytest.raises(SteelDefectsError, match="run the pipeline data_engineering again"):
+        cross_validation.out_of_fold_scores(
+            labelled_sheets(data.folder, data.sheets, data.annotations), data.splits, TRAINING, OWN,
+            plan, None, tmp_path,
+        )  # fmt: skip
+    assert trainings == []
+
+
+# === Scores and thresholds ===
+
+
+def test_calibration_softens_what_was_too_sure():
+    table, calibration = calibrated()
+    assert calibration["temperature"] > 1
+    scores = table.set_index("sheet_id")["score"]
+    assert 0.5 < scores["a"] < 0.99
+    assert scores.rank().tolist() == outputs()["output"].rank().tolist()
+    schemas.sheet_scores.validate(table)
+
+
+def test_out_of_fold_rows_stand_below_the_hold_out():
+    table, _ = calibrated(out_of_fold())
+    schemas.sheet_scores.validate(table)
+    rows = table[table["repeat"].notna()]
+    # Calibrated in their fold: the hold-out's temperature does not touch them.
+    assert rows["score"].tolist() == [0.7, 0.2]
+    assert rows["split"].tolist() == ["validation", "validation"]
+
+
+def test_the_operating_point_looks_at_calibration_alone():
+    table, calibration = calibrated()
+    targets = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
+    point = nodes.choose_operating_point(table, calibration, targets)
+    scores = table.set_index("sheet_id")["score"]
+    assert point["lower_threshold"] == scores["e"]
+    assert (point["defective_sheets"], point["clean_sheets"]) == (1, 1)
+    assert point["temperature"] == calibration["temperature"]
+    assert not point["proven"]
+
+
+# === Comparison ===
+
+
+def candidates() -> dict[str, object]:
+    good, _ = calibrated(out_of_fold())
+    bad = good.assign(score=np.where(good["has_defect"], 0.3, 0.6))
+    profile = {
+        "weights": "none", "input_height": 32, "input_width": 64, "epochs": 1,
+        "training_seconds": 2.0,
+    }  # fmt: skip
+    return {
+        "vgg16_scores": bad, "vgg16_profile": profile | {"parameters": 9},
+        "resnet50_scores": good, "resnet50_profile": profile | {"parameters": 7},
+        "mobilenet_v2_scores": good, "mobilenet_v2_profile": profile | {"parameters": 5},
+    }  # fmt: skip
+
+
+def test_comparison_stands_on_test_sheets():
+    speeds = {f"{name}_speed": {"ms_per_sheet": 3.0} for name in ("vgg16", "resnet50")}
+    tables = {k: v for k, v in candidates().items() if not k.startswith("mobilenet")}
+    table = nodes.compare_classifiers(**tables, **speeds)
+    schemas.classification_comparison.validate(table)
+    rows = table.set_index("backbone")
+    assert rows["sheets"].tolist() == [2, 2]
+    assert rows["accuracy"].to_dict() == {"resnet50": 1.0, "vgg16": 0.0}
+    assert rows["out_of_fold_sheets"].tolist() == [2, 2]
+    assert rows.loc["resnet50", "out_of_fold_roc_auc"] == 1.0
+
+
+def test_the_gate_is_the_best_on_validation_and_the_smaller_of_equals():
+    chosen = nodes.select_gate("best", **candidates())
+    assert chosen["name"] == "mobilenet_v2"
+    assert "validation" in chosen["reason"]
+    assert set(chosen["candidates"]) == {"vgg16", "resnet50", "mobilenet_v2"}
+    assert nodes.select_gate("vgg16", **candidates())["name"] == "vgg16"
+    assert nodes.select_gate("none", **candidates())["name"] is None
+    with pytest.raises(SteelDefectsError, match="it takes best, none, vgg16"):
+        nodes.select_gate("vgg61", **candidates())

@@ -1,0 +1,84 @@
+import keras
+import pytest
+from tests.pipelines.conftest import CONFIG, Data
+
+from steel_defects.annotations import schemas
+from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.package import (
+    GateSpec,
+    Manifest,
+    ModelPackage,
+    SegmenterSpec,
+    write_package,
+)
+from steel_defects.pipelines.inspection import nodes
+
+RULES = InspectionConfig(
+    severity_area_px={"minor": 0},
+    black_share=0.98,
+    saturated_share=0.5,
+    focus_share=0.0,
+    accepted_overlays=2,
+)
+
+
+def constant(inputs: keras.KerasTensor, outputs: int, logit: float) -> keras.KerasTensor:
+    """A layer whose output does not depend on the sheet."""
+    return keras.layers.Conv2D(
+        outputs, 1, activation="sigmoid", kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(logit),
+    )(inputs)  # fmt: skip
+
+
+@pytest.fixture(params=[-2.0, 2.0], ids=["clears", "flags"])
+def package(request, tmp_path) -> ModelPackage:
+    """A gate that gives every sheet 0.12 or 0.88, and a segmenter that marks all of class 4."""
+    sheet = keras.Input((8, 32, 1))
+    score = keras.layers.GlobalAveragePooling2D()(constant(sheet, 1, request.param))
+    gate = keras.Model(sheet, score)
+    strip = keras.Input((None, None, 1))
+    maps = [constant(strip, 3, -4.0), constant(strip, 1, 4.0)]
+    segmenter = keras.Model(strip, keras.layers.Concatenate()(maps))
+    manifest = Manifest(
+        class_names=CONFIG.class_names,
+        gate=GateSpec(
+            name="mobilenet_v2", file="gate.keras", input_size=(8, 32), temperature=1.0,
+            lower_threshold=0.5, upper_threshold=0.9,
+        ),
+        segmenter=SegmenterSpec(
+            name="unet", file="segmenter.keras",
+            postprocessing=(ClassPostprocessing(threshold=0.5, min_area_px=0),) * 4,
+        ),
+    )  # fmt: skip
+    return write_package(
+        tmp_path / "package", manifest, {"gate.keras": gate.save, "segmenter.keras": segmenter.save}
+    )
+
+
+def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage):
+    verdicts, defects, submission, summary, timing = nodes.inspect_sheets(
+        data.folder, package, RULES
+    )
+    schemas.verdicts.validate(verdicts)
+    schemas.defects.validate(defects)
+    schemas.submission.validate(submission)
+    assert verdicts["sheet_id"].tolist() == data.folder.sheet_ids
+    assert len(submission) == 4 * len(verdicts)
+    assert timing["sheets_per_second"] > 0
+    overlays = nodes.draw_inspection_overlays(verdicts, submission, data.folder, package, RULES)
+    if summary["cleared_by_gate"]:
+        assert summary["verdicts"] == {"accept": 16, "review": 0, "reject": 0}
+        assert defects.empty
+        assert len(overlays) == RULES.accepted_overlays
+        assert all(name.startswith("accept_") for name in overlays)
+    else:
+        assert summary["verdicts"] == {"accept": 0, "review": 0, "reject": 16}
+        assert defects["class_id"].unique().tolist() == [4]
+        assert (defects["area_px"] == 64 * 256).all()
+        assert len(overlays) == 16
+    picture = next(iter(overlays.values()))()
+    assert picture.shape == (64, 256, 3)
+    # Green where a defect was marked, gray elsewhere.
+    green = picture[..., 1] > picture[..., 2]
+    assert green.any() == (not summary["cleared_by_gate"])

@@ -1,0 +1,100 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.pipelines.conftest import CONFIG, Data
+
+from steel_defects.annotations import schemas
+from steel_defects.datasets.image_folder import ImageFolderDataset
+from steel_defects.pipelines.reporting import nodes
+from steel_defects.reporting.config import ReportingConfig
+
+CHOSEN = {"name": "unet", "reason": "named in the parameters"}
+SETTINGS = ReportingConfig(overlays=8, seed=1)
+
+
+@pytest.fixture(scope="module")
+def predictions(data: Data) -> pd.DataFrame:
+    """Perfect masks of all sheets, but one that is missed and one that is found on a clean one."""
+    truth = data.annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
+    missed = data.annotations["sheet_id"].iloc[0]
+    clean = data.sheets.loc[~data.sheets["has_defect"], "sheet_id"].iloc[0]
+    rows = [
+        (sheet_id, k, "" if sheet_id == missed else truth.get((sheet_id, k), ""))
+        for sheet_id in data.sheets["sheet_id"]
+        for k in range(1, 5)
+    ]
+    table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]).assign(split="test")
+    table.loc[(table["sheet_id"] == clean) & (table["class_id"] == 2), "rle"] = "1 50"
+    return table
+
+
+@pytest.fixture(scope="module")
+def selection(data: Data, predictions) -> pd.DataFrame:
+    return nodes.choose_overlays(
+        data.sheets, data.annotations, CHOSEN, SETTINGS, unet_predictions=predictions
+    )
+
+
+def test_every_outcome_is_chosen(selection):
+    schemas.overlay_selection.validate(selection)
+    assert len(selection) == 8
+    assert set(selection["outcome"]) == {"hit", "miss", "false alarm", "clean"}
+    miss = selection.loc[selection["outcome"] == "miss", "caption"].item()
+    assert miss.endswith(": miss, Dice 0.00")
+
+
+def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
+    drawn = nodes.draw_overlays(
+        selection, data.folder, data.sheets, data.annotations, CHOSEN, CONFIG,
+        unet_predictions=predictions,
+    )  # fmt: skip
+    dataset = ImageFolderDataset(filepath=str(tmp_path / "overlays"))
+    dataset.save(drawn)
+    figures = {f"{name}_figure": tmp_path / "figure.png" for name in nodes.FIGURES}
+    (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
+    empty = pd.DataFrame()
+    html = nodes.write_report(
+        empty, empty, empty, {"name": None}, CHOSEN, {"sheets": 16}, dataset.load(), selection,
+        {"run_id": "r1"}, SETTINGS, **figures,
+    )  # fmt: skip
+    assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
+    assert len(re.findall(r"data:image/png;base64", html)) == len(nodes.FIGURES)
+    for caption in selection["caption"]:
+        assert caption in html
+
+
+def test_figures_of_the_gates(data: Data):
+    table = data.splits[["sheet_id", "split"]].merge(
+        data.sheets[["sheet_id", "has_defect"]], on="sheet_id"
+    )
+    scores = table.assign(
+        repeat=pd.array([None] * len(table), dtype="Int64"),
+        score=np.linspace(0, 1, len(table)),
+    )
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [0.7, 0.5], "validation_loss": [0.7, 0.6]})
+    figures = nodes.draw_classification_figures(
+        vgg16_scores=scores, vgg16_point={"lower_threshold": 0.4}, vgg16_history=history
+    )
+    assert len(figures) == 4
+    for figure in figures:
+        assert figure.axes
+
+
+def test_figures_of_the_segmenters(data: Data):
+    classes = pd.DataFrame(
+        {
+            "architecture": "unet", "class_id": [1, 2, 3, 4],
+            "class_name": CONFIG.class_names, "positives": 2, "mean_dice": 0.9,
+            "dice_on_positives": 0.6, "boundary_iou_on_positives": 0.4, "detection_rate": 1.0,
+            "false_positive_rate": 0.0,
+        }
+    )  # fmt: skip
+    maps = {name: np.zeros((32, 128, 4), np.uint8) for name in data.sheets["sheet_id"][:3]}
+    history = pd.DataFrame({"epoch": [1], "loss": [0.7], "validation_loss": [0.7]})
+    figures = nodes.draw_segmentation_figures(
+        classes, data.annotations, data.sheets, CHOSEN, CONFIG,
+        unet_probabilities=maps, unet_history=history,
+    )  # fmt: skip
+    assert len(figures) == 3
