@@ -88,8 +88,10 @@ def fit(
 
 
 def _build_state(model: keras.Model, loader: Loader, unpack: Callable[[Batch], Unpacked]) -> None:
-    """Make the variables of optimizer and losses now: inside the first step, Keras makes them by
-    tracing that step a second time, which takes as long as an epoch of a short training.
+    """Make the variables of optimizer and losses before the first step.
+
+    Inside it, Keras makes them by tracing that step a second time, which takes as long as an epoch
+    of a short training.
     """
     model.optimizer.build(model.trainable_variables)
     sheet, target, weight = unpack(next(loader.epoch(0)))
