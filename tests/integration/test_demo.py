@@ -23,14 +23,17 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
     chosen = catalog.load("gate_selection")["name"]
     assert (table["sheets"] >= 100).all()
     assert len(table) == 4
-    assert table.loc[chosen, "accuracy"] >= 0.85
-    assert table.loc[chosen, "roc_auc"] >= 0.9
+    assert table.loc[chosen, "accuracy"] >= 0.9
+    assert (table["roc_auc"] >= 0.75).all()
+    sheets, splits = catalog.load("sheets"), catalog.load("splits")
+    test = sheets[sheets["sheet_id"].isin(splits.loc[splits["split"] == "test", "sheet_id"])]
+    assert 0.45 <= test["has_defect"].mean() <= 0.55
 
 
 @pytest.mark.slow
 def test_the_segmenter_has_learned(demo: Project) -> None:
     table = demo.catalog.load("segmentation_comparison")
-    assert table["dice_on_positives"].max() >= 0.4
+    assert table["dice_on_positives"].max() >= 0.5
 
 
 @pytest.mark.slow

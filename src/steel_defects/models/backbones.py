@@ -67,13 +67,26 @@ def build_backbone(
     else:
         _load_weights(trunk, config, weights_dir)
     sheet = keras.Input((*input_size, 1), name="sheet")
+    return keras.Model(sheet, trunk(to_channels(sheet, config)), name=config.name)
+
+
+def to_channels(sheet: keras.KerasTensor, config: BackboneConfig) -> keras.KerasTensor:
+    """Turn gray values into the three channels that a backbone's weights expect.
+
+    Args:
+        sheet: Of shape ``(batch, height, width, 1)``, 0 to 255.
+        config: Which backbone, and where its weights come from.
+
+    Returns:
+        Of shape ``(batch, height, width, 3)``.
+    """
+    family = _FAMILIES[config.name]
     # From scratch a network of He's initialisation wants values of about 1: with VGG16's ±120 it
     # would begin certain of everything.
     scratch = config.weights == "none" and config.name != "efficientnet_b0"
     scale, offsets = (1 / 64, (2.0,) * 3) if scratch else (family.scale, family.offsets)
     scaled = ops.multiply(sheet, scale)
-    channels = ops.concatenate([ops.subtract(scaled, o) for o in offsets], axis=-1)
-    return keras.Model(sheet, trunk(channels), name=config.name)
+    return ops.concatenate([ops.subtract(scaled, o) for o in offsets], axis=-1)
 
 
 def _draw_initial_weights(trunk: keras.Model, seed: int) -> None:

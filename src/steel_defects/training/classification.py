@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from steel_defects.annotations import rle as run_length
+from steel_defects.models.backbones import to_channels
 from steel_defects.models.classifier import (
     HEAD,
     POOLED,
@@ -27,6 +28,7 @@ from steel_defects.sheets.reading import resize
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
+from steel_defects.training.initialisation import has_batch_norm, standardise_activations
 from steel_defects.training.loader import Array, Batch, Example, Loader, read_in_order
 from steel_defects.training.loop import Unpacked, build_optimizer, fit
 from steel_defects.training.precision import dtype_policy, resolve_precision
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 #: Share of a cell of the auxiliary mask from which the cell counts as defective.
 _CELL_SHARE = 0.005
 _PREDICT_BATCH = 16
+_SAMPLE = 16  # sheets that initial weights are fitted to
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,8 @@ def train_classifier(
             own.backbone, config.head, config.input_size, config.seed, weights_dir
         )
     training, validation = data.subset(training_ids), data.subset(validation_ids)
+    if own.backbone.weights == "none":
+        _initialise(model, training, config, own)
     fingerprint = fingerprint_of(
         config.model_dump(), own.model_dump(), weights_dir,
         training.content, validation.content,
@@ -145,6 +150,24 @@ def train_classifier(
         if checkpoint and not keep_checkpoint:
             checkpoint.remove()
     return FittedClassifier(model, history, time.perf_counter() - started)
+
+
+def _initialise(
+    model: keras.Model,
+    training: LabelledSheets,
+    config: ClassificationConfig,
+    own: BackboneTraining,
+) -> None:
+    """Fit the initial weights of a backbone without batch norm to some training sheets."""
+    trunk = model.get_layer(f"{model.name}_trunk")
+    if has_batch_norm(trunk):
+        return
+    chosen = np.random.default_rng(config.seed).permutation(len(training.sheets))[:_SAMPLE]
+    paths = training.sheets["path"].iloc[sorted(chosen)]
+    sheets = [resize(training.folder.read(path), config.input_size) for path in paths]
+    batch = np.stack(sheets).astype(np.float32)[..., None]
+    channels = keras.ops.convert_to_numpy(to_channels(batch, own.backbone))
+    standardise_activations(trunk, channels)
 
 
 @dataclass(frozen=True)
@@ -171,6 +194,8 @@ def _phases(config: ClassificationConfig, pretrained: bool) -> list[_Phase]:
             update={"epochs": config.frozen_epochs, "patience": config.frozen_epochs}
         )
         phases.append(_Phase("head", head_only, trunk_learns=False, batch_norm_learns=False))
+    if not config.fine_tuning_rate:
+        return phases
     tuned = config.model_copy(
         update={"learning_rate": config.learning_rate * config.fine_tuning_rate}
     )
@@ -235,7 +260,11 @@ def _fit_head(
     label: str,
     checkpoint: Checkpoint | None,
 ) -> pd.DataFrame:
-    """Fit the dense layers alone, on features that the frozen backbone yields once a sheet."""
+    """Fit the dense layers alone, on features that the frozen backbone yields once a sheet.
+
+    The last weights are kept: the few steps of a small head seldom overfit, while a choice of epoch
+    by a dozen validation sheets is mostly chance.
+    """
     extractor = keras.Model(model.input, model.get_layer(POOLED).output)
     features, tuning = (
         predict_sheets(extractor, part.folder, part.sheets["path"].tolist(), config.threads)
@@ -268,7 +297,7 @@ def _fit_head(
         config.seed,
         threads=1,
     )
-    return fit(head, loader, _unpack(1), evaluate, config, label, checkpoint)
+    return fit(head, loader, _unpack(1), evaluate, config, label, checkpoint, keep_last=True)
 
 
 def _reader(

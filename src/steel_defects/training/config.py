@@ -1,8 +1,8 @@
 """Parameters of training; free of Keras."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from steel_defects.config import Config
 from steel_defects.models.config import BackboneConfig, BackboneName, HeadConfig
@@ -58,7 +58,7 @@ class ClassificationConfig(TrainingConfig):
         input_size: Height and width of the network's input, pixels.
         head: Dense layers after the backbone.
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
-        fine_tuning_rate: Learning rate after them, as a share of the first.
+        fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
         mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
         flips: Whether sheets are mirrored up-down and left-right in training.
         brightness: Largest change of brightness in training, as a share of the range.
@@ -68,11 +68,17 @@ class ClassificationConfig(TrainingConfig):
     input_size: tuple[PositiveInt, PositiveInt]
     head: HeadConfig
     frozen_epochs: int = Field(default=0, ge=0)
-    fine_tuning_rate: PositiveFloat = 0.1
+    fine_tuning_rate: float = Field(default=0.1, ge=0)
     mask_loss_weight: float = Field(default=0.0, ge=0)
     flips: bool = True
     brightness: float = Field(default=0.1, ge=0, lt=1)
     contrast: float = Field(default=0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if not self.frozen_epochs and not self.fine_tuning_rate:
+            raise ValueError("frozen_epochs and fine_tuning_rate are both 0: nothing would learn")
+        return self
 
     def for_backbone(self, own: BackboneTraining) -> "ClassificationConfig":
         """Return these values with what the backbone does differently."""

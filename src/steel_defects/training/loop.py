@@ -42,6 +42,7 @@ def fit(
     label: str,
     checkpoint: Checkpoint | None = None,
     start_counts: bool = False,
+    keep_last: bool = False,
 ) -> pd.DataFrame:
     """Train a compiled model, stop when validation no longer improves, keep the best weights.
 
@@ -54,6 +55,7 @@ def fit(
         label: Name in the log.
         checkpoint: Where the state is kept between epochs, and found again after a kill.
         start_counts: Whether the weights it starts with may be the best in the end.
+        keep_last: Keep the weights of the last epoch whatever validation says of it.
 
     Returns:
         One row an epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
@@ -83,7 +85,8 @@ def fit(
         _log_epoch(label, progress, config.epochs)
         if checkpoint:
             checkpoint.save(model, best, progress)
-    model.set_weights(best)
+    if not keep_last:
+        model.set_weights(best)
     return pd.DataFrame(progress.history)
 
 
