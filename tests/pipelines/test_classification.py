@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from keras.applications import MobileNetV2
+from pydantic import ValidationError
 from tests.pipelines.conftest import PLAN, Data
 
 from steel_defects.annotations import schemas
@@ -88,6 +90,38 @@ def test_one_kind_of_sheets_is_nothing_to_classify(data: Data, tmp_path):
         nodes.train_classifier(
             data.folder, sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN
         )
+
+
+def test_something_must_learn():
+    values = TRAINING.model_dump() | {"frozen_epochs": 0, "fine_tuning_rate": 0.0}
+    with pytest.raises(ValidationError, match="nothing would learn"):
+        ClassificationConfig(**values)
+
+
+def test_a_rate_of_0_leaves_a_pretrained_backbone_as_it_is(data: Data, tmp_path):
+    weights = MobileNetV2(
+        input_shape=(32, 64, 3), alpha=0.35, include_top=False, weights=None
+    )  # fmt: skip
+    weights.save_weights(tmp_path / "own.weights.h5")
+    own = BackboneTraining(backbone=OWN.backbone.model_copy(update={"weights": "own.weights.h5"}))
+    frozen = TRAINING.model_copy(update={"frozen_epochs": 2, "fine_tuning_rate": 0.0})
+    model, history, _ = nodes.train_classifier(
+        data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, frozen, own
+    )
+    assert len(history) == 2
+    trunk = model.get_layer("mobilenet_v2_trunk").get_weights()
+    for before, after in zip(weights.get_weights(), trunk, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_vgg16_learns_from_scratch_without_batch_norm(data: Data, tmp_path):
+    own = BackboneTraining(backbone=BackboneConfig(name="vgg16", weights="none"))
+    model, _, _ = nodes.train_classifier(
+        data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, own
+    )
+    scores, _ = nodes.score_sheets(model, data.folder, data.sheets, data.splits)
+    # A plain network's usual start gives every sheet the same answer.
+    assert scores["output"].std() > 0.01
 
 
 # === Cross-validation ===

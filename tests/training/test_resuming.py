@@ -170,6 +170,47 @@ def test_early_stopping_keeps_the_best_weights():
     assert not np.array_equal(seen[1][0], seen[3][0])
 
 
+def test_the_last_weights_are_kept_on_request():
+    losses, seen = iter([3.0, 1.0, 2.0]), []
+
+    def evaluate(model: keras.Model) -> dict[str, float]:
+        seen.append(model.get_weights())
+        return {"validation_loss": next(losses)}
+
+    model, values = build(1), config(epochs=3)
+    fit(model, loader(), unpack, evaluate, values, "tiny", keep_last=True)
+    assert_same(model.get_weights(), seen[2])
+
+
+def test_the_rate_falls_to_a_hundredth():
+    history = train(build(1, eager=False))
+    assert config().warmup_share > 0
+    assert history["learning_rate"].iloc[-1] == pytest.approx(0.01 * 0.05, rel=0.05)
+
+
+def test_a_step_is_traced_once():
+    """Variables that Keras would make in the first step cost a second trace, seconds long."""
+    traces = []
+
+    class Counting(keras.Model):
+        def compute_loss(self, *args: object, **options: object) -> object:
+            traces.append(keras.ops.is_tensor(options.get("y_pred")))
+            return super().compute_loss(*args, **options)
+
+    sheet = keras.Input((6, 6, 1))
+    flat = layers.Flatten()(sheet)
+    outputs = [layers.Dense(1, activation="sigmoid")(flat) for _ in range(2)]
+    model = Counting(sheet, outputs)
+    model.compile(build_optimizer(config(), 4 * STEPS), loss=["binary_crossentropy"] * 2)
+
+    def twice(batch: dict[str, np.ndarray]) -> tuple[object, object, object]:
+        return batch["sheet"], [batch["score"], batch["score"]], None
+
+    fit(model, loader(), twice, validation, config(), "tiny")
+    # Once to build the losses, once to trace the step; all later steps run what was traced.
+    assert len(traces) == 2
+
+
 def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path: Path):
     def poisoned(batch: dict[str, np.ndarray]) -> tuple[object, object, object]:
         return batch["sheet"] * np.nan, batch["score"], None
