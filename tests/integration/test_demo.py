@@ -5,6 +5,11 @@ from collections.abc import Callable
 import pytest
 from tests.integration.conftest import Project
 
+# Below what the demo reaches, since arithmetic differs between processors, and training with it.
+LEAST_ACCURACY = 0.85
+LEAST_ROC_AUC = 0.7
+LEAST_DICE = 0.4
+
 
 @pytest.fixture(scope="module")
 def demo(make_project: Callable[[str], Project]) -> Project:
@@ -23,8 +28,8 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
     chosen = catalog.load("gate_selection")["name"]
     assert (table["sheets"] >= 100).all()
     assert len(table) == 4
-    assert table.loc[chosen, "accuracy"] >= 0.9
-    assert (table["roc_auc"] >= 0.75).all()
+    assert table.loc[chosen, "accuracy"] >= LEAST_ACCURACY
+    assert (table["roc_auc"] >= LEAST_ROC_AUC).all()
     sheets, splits = catalog.load("sheets"), catalog.load("splits")
     test = sheets[sheets["sheet_id"].isin(splits.loc[splits["split"] == "test", "sheet_id"])]
     assert 0.45 <= test["has_defect"].mean() <= 0.55
@@ -33,7 +38,7 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
 @pytest.mark.slow
 def test_the_segmenter_has_learned(demo: Project) -> None:
     table = demo.catalog.load("segmentation_comparison")
-    assert table["dice_on_positives"].max() >= 0.5
+    assert table["dice_on_positives"].max() >= LEAST_DICE
 
 
 @pytest.mark.slow
