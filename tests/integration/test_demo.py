@@ -8,6 +8,7 @@ from tests.integration.conftest import Project
 # Below what the demo reaches, since arithmetic differs between processors, and training with it.
 LEAST_ACCURACY = 0.85
 LEAST_ROC_AUC = 0.7
+# Far below what is wanted (0.5): the minimum area deletes masks that fall apart at full size.
 LEAST_DICE = 0.2
 
 
@@ -29,6 +30,7 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
     assert (table["sheets"] >= 100).all()
     assert len(table) == 4
     assert table.loc[chosen, "accuracy"] >= LEAST_ACCURACY
+    assert table.loc[chosen, "roc_auc"] >= 0.9
     assert (table["roc_auc"] >= LEAST_ROC_AUC).all()
     sheets, splits = catalog.load("sheets"), catalog.load("splits")
     test = sheets[sheets["sheet_id"].isin(splits.loc[splits["split"] == "test", "sheet_id"])]
