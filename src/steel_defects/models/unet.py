@@ -1,7 +1,8 @@
 """The U-Net that outlines defects (Ronneberger et al. 2015, arXiv:1505.04597).
 
-The full-resolution stage, which would cost most, is replaced by a strided stem at the entry and a
-transposed convolution at the exit; both work at half the sheet's resolution.
+The full-resolution stage, which would cost most, is replaced by a strided stem at the entry and
+smooth upsampling of the logits at the exit. A transposed convolution there would leave a
+checkerboard that breaks outlines into pieces (Odena et al. 2016, doi:10.23915/distill.00003).
 """
 
 import keras
@@ -50,18 +51,18 @@ def build_unet(config: UNetConfig, classes: int, seed: int) -> keras.Model:
         x = _stage(x, filters, init)
 
     # === Exit ===
-    x = layers.Conv2DTranspose(
-        config.filters[0] // 2, 4, 2, padding="same", activation="relu", kernel_initializer=init()
-    )(x)
-    mask = layers.Conv2D(
+    logits = layers.Conv2D(
         classes,
         1,
-        activation="sigmoid",
         dtype="float32",
         kernel_initializer=init(),
         bias_initializer=keras.initializers.Constant(_RARE),
-        name="mask",
+        name="logits",
     )(x)
+    # Repeated, then averaged: linear interpolation that, unlike an image resize, takes any size.
+    logits = layers.UpSampling2D(interpolation="nearest", dtype="float32")(logits)
+    logits = layers.AveragePooling2D(3, strides=1, padding="same", dtype="float32")(logits)
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(logits)
     return keras.Model(sheet, mask, name="unet")
 
 

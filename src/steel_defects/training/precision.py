@@ -12,12 +12,12 @@ from steel_defects.training.config import Precision
 def resolve_precision(precision: Precision) -> str:
     """Return the Keras dtype policy for a setting.
 
-    ``auto`` takes bfloat16 on processors that multiply matrices in it (AMX) and on accelerators,
+    ``auto`` takes bfloat16 on accelerators and on processors that multiply in it (AMX or AVX-512),
     and float32 elsewhere, where bfloat16 would be emulated.
     """
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if _has_accelerator() or _has_amx() else "float32"
+    return "mixed_bfloat16" if _has_accelerator() or _multiplies_bfloat16() else "float32"
 
 
 @contextmanager
@@ -35,6 +35,9 @@ def _has_accelerator() -> bool:
     return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
-def _has_amx() -> bool:
+def _multiplies_bfloat16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
+    if not cpuinfo.is_file():
+        return False
+    text = cpuinfo.read_text()
+    return "amx_bf16" in text or "avx512_bf16" in text
