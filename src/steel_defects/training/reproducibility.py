@@ -1,6 +1,10 @@
 """Making a training give the same result each time."""
 
+import logging
+
 import keras
+
+logger = logging.getLogger(__name__)
 
 
 def start_afresh(seed: int, deterministic: bool) -> None:
@@ -12,8 +16,26 @@ def start_afresh(seed: int, deterministic: bool) -> None:
             honoured once an earlier training of the process has switched it on.
     """
     keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
     if deterministic and keras.backend.backend() == "tensorflow":
-        import tensorflow
+        _make_tensorflow_repeat()
+    keras.utils.set_random_seed(seed)
 
-        tensorflow.config.experimental.enable_op_determinism()
+
+def _make_tensorflow_repeat() -> None:
+    """Switch off what lets TensorFlow round differently in two runs of one training.
+
+    Deterministic operations alone do not do it on a CPU: operations that run side by side share
+    threads, and how many they get decides the order of their sums; and Grappler's rewriting of a
+    graph, which saves next to nothing here, does not always end in the same graph.
+    """
+    import tensorflow
+
+    tensorflow.config.experimental.enable_op_determinism()
+    tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        logger.warning(
+            "TensorFlow was in use before this training, so its last digits may differ in another "
+            "run; for the same digits train in a process of its own"
+        )
