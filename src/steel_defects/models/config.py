@@ -8,6 +8,8 @@ from steel_defects.config import Config
 
 BackboneName = Literal["resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2"]
 BACKBONES: tuple[str, ...] = get_args(BackboneName)
+#: Those that spend their time in a few large convolutions.
+PLAIN_BACKBONES = ("vgg16",)
 
 ArchitectureName = Literal["unet"]
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)

@@ -22,6 +22,7 @@ from steel_defects.models.classifier import (
     build_classifier,
     standardise_features,
 )
+from steel_defects.models.config import PLAIN_BACKBONES
 from steel_defects.models.inference import median_ms
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import resize
@@ -121,7 +122,8 @@ def train_classifier(
     config = config.for_backbone(own)
     started = time.perf_counter()
     start_afresh(config.seed, config.deterministic)
-    with dtype_policy(resolve_precision(config.precision)):
+    plain = own.backbone.name in PLAIN_BACKBONES
+    with dtype_policy(resolve_precision(config.precision, plain)):
         model = build_classifier(
             own.backbone, config.head, config.input_size, config.seed, weights_dir
         )

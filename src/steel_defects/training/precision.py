@@ -9,15 +9,21 @@ import keras
 from steel_defects.training.config import Precision
 
 
-def resolve_precision(precision: Precision) -> str:
+def resolve_precision(precision: Precision, plain_convolutions: bool) -> str:
     """Return the Keras dtype policy for a setting.
 
-    ``auto`` takes bfloat16 on accelerators and on processors that multiply in it (AMX or AVX-512),
-    and float32 elsewhere, where bfloat16 would be emulated.
+    ``auto`` takes bfloat16 on accelerators. A processor that multiplies in it (AMX or AVX-512)
+    gains from it in plain convolutions; depthwise ones and chains of many small layers get slower,
+    and elsewhere bfloat16 is emulated: there it takes float32.
+
+    Args:
+        precision: The setting.
+        plain_convolutions: Whether the network spends its time in a few large convolutions.
     """
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if _has_accelerator() or _multiplies_bfloat16() else "float32"
+    faster = _has_accelerator() or (plain_convolutions and _multiplies_bfloat16())
+    return "mixed_bfloat16" if faster else "float32"
 
 
 @contextmanager

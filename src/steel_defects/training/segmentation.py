@@ -107,7 +107,7 @@ def train_segmenter(
         raise SteelDefectsError("there are no tiles in the training or the validation split")
     started = time.perf_counter()
     start_afresh(config.seed, config.deterministic)
-    with dtype_policy(resolve_precision(config.precision)):
+    with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
         model = build_unet(architecture, training.classes, config.seed)
     model.compile(
         build_optimizer(config, config.epochs * config.tile_batches_per_epoch),
@@ -206,15 +206,17 @@ def validate(
     sums = np.zeros((3, validation.classes))
     crossentropy, tiles, dice = 0.0, 0, []
     for batch in loader.epoch(0):
-        predicted = np.asarray(model.predict_on_batch(batch["sheet"]), np.float64)
+        predicted = np.asarray(model.predict_on_batch(batch["sheet"]), np.float32)
         # The last batch repeats the first tiles to keep its size.
         here = min(len(predicted), len(validation.tiles) - tiles)
         truth, predicted = batch["mask"][:here], predicted[:here]
-        clipped = np.clip(predicted, 1e-7, 1 - 1e-7)
-        crossentropy -= float(np.log(np.where(truth > 0, clipped, 1 - clipped)).mean()) * here
+        clipped = np.clip(predicted, 1e-6, 1 - 1e-6)
+        likelihood = np.log(np.where(truth > 0, clipped, 1 - clipped))
+        crossentropy -= float(likelihood.mean(dtype=np.float64)) * here
         tiles += here
         over = (0, 1, 2)
-        sums += [(truth * predicted).sum(over), truth.sum(over), predicted.sum(over)]
+        parts = (truth * predicted, truth, predicted)
+        sums += [part.sum(over, dtype=np.float64) for part in parts]
         dice += _positive_dice(truth > 0, predicted >= 0.5)
     soft = 2 * sums[0] / np.maximum(sums[1] + sums[2], 1e-7)
     loss = config.bce_weight * crossentropy / tiles + (1 - config.bce_weight) * (1 - soft.mean())
