@@ -18,6 +18,15 @@ def test_any_size_goes_through_the_network(size):
     assert 0 < maps.mean() / 255 < 0.3
 
 
+def test_upsampling_leaves_no_checkerboard():
+    model = build_unet(UNetConfig(filters=(4, 8)), classes=2, seed=2)
+    sheets = np.random.default_rng(0).uniform(0, 255, (8, 64, 64, 1)).astype(np.float32)
+    maps = np.asarray(model(sheets, training=False))
+    # A checkerboard gives pixels of even rows or columns another level than their neighbours.
+    levels = [maps[:, row::2, column::2].mean((0, 1, 2)) for row in (0, 1) for column in (0, 1)]
+    assert np.ptp(levels, axis=0).max() < 0.05 * maps.std()
+
+
 def test_sheet_is_mirrored_up_to_whole_strides_and_cut_back():
     image = np.random.default_rng(0).integers(0, 256, (45, 71), np.uint8)
     seen = []

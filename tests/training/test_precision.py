@@ -1,0 +1,34 @@
+import pytest
+
+from steel_defects.training import precision
+from steel_defects.training.precision import resolve_precision
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_has_accelerator", lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("native", "plain", "expected"),
+    [
+        (True, True, "mixed_bfloat16"),
+        (True, False, "float32"),
+        (False, True, "float32"),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_processor_gains(
+    monkeypatch: pytest.MonkeyPatch, native: bool, plain: bool, expected: str
+) -> None:
+    monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: native)
+    assert resolve_precision("auto", plain) == expected
+
+
+def test_auto_takes_bfloat16_on_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_has_accelerator", lambda: True)
+    assert resolve_precision("auto", False) == "mixed_bfloat16"
+
+
+def test_a_named_precision_holds_everywhere() -> None:
+    assert resolve_precision("float32", True) == "float32"
+    assert resolve_precision("mixed_bfloat16", False) == "mixed_bfloat16"

@@ -1,0 +1,49 @@
+"""Small tensors are summed by one thread: only full-size batches show what threads change."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+TRAINING = """
+import hashlib, sys
+import keras, numpy as np
+from steel_defects.models.config import UNetConfig
+from steel_defects.models.unet import build_unet
+from steel_defects.training.losses import BinaryCrossentropyDice
+from steel_defects.training.precision import dtype_policy, resolve_precision
+from steel_defects.training.reproducibility import start_afresh
+
+rng = np.random.default_rng(0)
+sheets = rng.uniform(0, 255, (8, 256, 256, 1)).astype("float32")
+masks = (rng.random((8, 256, 256, 4)) > 0.8).astype("float32")
+for _ in range(2):
+    start_afresh(1, deterministic=True)
+    with dtype_policy(resolve_precision(sys.argv[1], plain_convolutions=True)):
+        model = build_unet(UNetConfig(filters=(12, 24, 48)), 4, seed=1)
+    model.compile("adam", BinaryCrossentropyDice(0.5))
+    for _ in range(4):
+        model.train_on_batch(sheets, masks)
+    weights = b"".join(value.tobytes() for value in model.get_weights())
+    print("weights", hashlib.sha256(weights).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_trainings_end_in_the_same_weights(precision: str) -> None:
+    digests = [line for _ in range(2) for line in _weights(precision)]
+    assert len(digests) == 4
+    assert len(set(digests)) == 1
+
+
+def _weights(precision: str) -> list[str]:
+    """Train twice in a process of its own, where TensorFlow has not been in use."""
+    ran = subprocess.run(
+        [sys.executable, "-c", TRAINING, precision],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in ran.stdout.splitlines() if line.startswith("weights")]
