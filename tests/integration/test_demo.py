@@ -6,8 +6,8 @@ import pytest
 from tests.integration.conftest import Project
 
 # Below what the demo reaches, since arithmetic differs between processors, and training with it.
-LEAST_ACCURACY = 0.85
-LEAST_ROC_AUC = 0.7
+LEAST_ACCURACY = 0.9
+LEAST_ROC_AUC = 0.75
 LEAST_DICE = 0.5
 
 
