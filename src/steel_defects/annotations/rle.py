@@ -4,6 +4,7 @@ A mask is a string of pairs ``start length start length …`` over the pixels in
 (down the first column, then the next), counted from 1. Pairs are sorted and do not overlap.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,13 +29,14 @@ def parse(rle: str, pixels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         RleError: The string is not numeric, has an odd count, or its runs are empty, unsorted,
             overlapping, or outside the sheet.
     """
-    words = rle.split()
-    # isdecimal() alone would admit other scripts' digits and int() alone signs and underscores.
-    if not all(word.isascii() and word.isdecimal() and len(word) < 19 for word in words):
+    text = rle.strip()
+    # NumPy's own reading would admit signs, fractions and other words.
+    if not text.isascii() or text.translate(_DIGITS_AND_SPACES):
         raise RleError("mask has a value that is not a positive whole number")
-    if len(words) % 2:
-        raise RleError(f"mask has an odd count of values ({len(words)})")
-    values = np.array(words, dtype=np.int64)
+    # Numbers beyond 64 bits become the largest there is, which lies past the end of any sheet.
+    values = np.fromstring(text, dtype=np.int64, sep=" ")
+    if len(values) % 2:
+        raise RleError(f"mask has an odd count of values ({len(values)})")
     starts, lengths = values[0::2] - 1, values[1::2]
     if (starts < 0).any():
         raise RleError("mask has a start below 1")
@@ -49,6 +51,9 @@ def parse(rle: str, pixels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts, lengths
 
 
+_DIGITS_AND_SPACES = dict.fromkeys(map(ord, "0123456789 \t\n\r\f\v"))
+
+
 def decode(rle: str, height: int, width: int) -> NDArray[np.uint8]:
     """Turn an encoded mask into pixels.
 
@@ -60,8 +65,8 @@ def decode(rle: str, height: int, width: int) -> NDArray[np.uint8]:
     """
     starts, lengths = parse(rle, height * width)
     flat = np.zeros(height * width, dtype=np.uint8)
-    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        flat[start : start + length] = 1
+    for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True):
+        flat[start:end] = 1
     return flat.reshape(width, height).T
 
 
@@ -74,10 +79,23 @@ def encode(mask: NDArray[np.generic]) -> str:
     Returns:
         The encoded mask, with the longest possible runs; an empty string for an empty mask.
     """
-    flat = np.asarray(mask).T.reshape(-1) != 0
-    edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
-    starts, ends = edges[0::2], edges[1::2]
-    return " ".join(map(str, np.stack([starts + 1, ends - starts], axis=1).reshape(-1).tolist()))
+    flat = _column_major(np.asarray(mask) != 0)
+    if not flat.size:
+        return ""
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    ends = ([0] if flat[0] else [], changes, [flat.size] if flat[-1] else [])
+    runs = np.concatenate(ends).astype(np.int64)
+    runs[1::2] -= runs[0::2]
+    runs[0::2] += 1
+    return (len(runs) * "%d " % tuple(runs.tolist()))[:-1]
+
+
+def _column_major(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    pixels = inside.view(np.uint8)
+    # OpenCV transposes in blocks, five times as fast as NumPy's copy of a transposed view.
+    if pixels.size and pixels.flags.c_contiguous:
+        return np.asarray(cv2.transpose(pixels).reshape(-1), np.uint8)
+    return pixels.T.reshape(-1)
 
 
 def area(rle: str) -> int:
