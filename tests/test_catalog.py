@@ -39,7 +39,7 @@ def layer_of(catalog: DataCatalog, name: str) -> str:
 
 
 def test_environments():
-    assert {"base", "demo", "cpu", "test"} <= set(ENVIRONMENTS)
+    assert {"base", "demo", "cpu", "neu_seg", "test"} <= set(ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.annotations import severstal
+from steel_defects.annotations import mask_folder, severstal
+from steel_defects.annotations.mask_folder import MaskFolder
 from steel_defects.annotations.severstal import Finding
 from steel_defects.errors import SteelDefectsError
 from steel_defects.sheets.config import DataEngineeringConfig
@@ -37,7 +38,7 @@ def inventory_sheets(
 
 
 def check_annotations(
-    raw_annotations: pd.DataFrame,
+    raw_annotations: pd.DataFrame | MaskFolder,
     sheet_inventory: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
 ) -> tuple[pd.DataFrame, Findings]:
@@ -60,9 +61,7 @@ def check_annotations(
             index=False, name=None
         )
     }
-    table, faults = severstal.check_annotations(
-        severstal.normalise_columns(raw_annotations), sizes, data_engineering.classes
-    )
+    table, faults = _read_annotations(raw_annotations, sizes, data_engineering)
     unsound = {fault.sheet_id for fault in faults}
     findings += faults
     findings += [
@@ -75,6 +74,17 @@ def check_annotations(
         table[~table["sheet_id"].isin(unsound)].reset_index(drop=True),
         [asdict(finding) for finding in findings],
     )
+
+
+def _read_annotations(
+    raw: pd.DataFrame | MaskFolder,
+    sizes: dict[str, tuple[int, int]],
+    config: DataEngineeringConfig,
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Read masks in either form: a file of encoded ones, or a folder of pictures."""
+    if isinstance(raw, MaskFolder):
+        return mask_folder.read_annotations(raw, sizes, config.classes, config.mask_values)
+    return severstal.check_annotations(severstal.normalise_columns(raw), sizes, config.classes)
 
 
 def build_sheets(
