@@ -67,8 +67,10 @@ def test_environments_keep_their_data_apart(env):
 
 def test_no_two_datasets_share_a_file():
     catalog = catalog_of("base")
-    # Inspection reads the package, and the new sheets, by datasets of its own.
+    # Inspection reads the package, and the new sheets, by datasets of its own; what a run before
+    # left is read as an earlier table.
     shared = {"inspection_package", "inspection_sheets"}
+    shared |= {name for name in datasets() if name.startswith("earlier_")}
     paths = Counter(str(catalog[name]._filepath) for name in datasets() if name not in shared)
     assert [path for path, count in paths.items() if count > 1] == []
 
@@ -112,6 +114,8 @@ def test_default_goes_from_raw_data_to_the_report():
     default = pipelines["__default__"]
     inputs = {name for name in default.inputs() if not name.startswith("params:")}
     assert inputs == {
-        "raw_sheets", "raw_annotations", "pretrained_weights", "checkpoints", "run_record",
+        "raw_sheets", "raw_annotations", "raw_positions", "pretrained_weights", "checkpoints",
+        "run_record", "earlier_sheet_inventory", "earlier_similar_sheets",
+        "earlier_split_assignments",
     }  # fmt: skip
     assert {"report", "model_package"} <= default.outputs()

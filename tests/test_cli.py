@@ -37,6 +37,10 @@ def run(conf: Path, *options: str) -> subprocess.CompletedProcess[str]:
     [
         (["--params", "classification.epochs=-1"], ["classification", "epochs", "greater than 0"]),
         (["--params", "clasification.epochs=5"], ["no parameter clasification", "classification?"]),
+        (
+            ["--pipelines=inspection", "--params", "positions.pattern=(?P<coil>.)"],
+            ["positions", "no group may be named coil"],
+        ),
         (["--pipelines=segmentation"], ["missing", "--pipelines=data_engineering"]),
         (["--pipelines=data_engineering"], ["raw_annotations", "train.csv"]),
         (["--pipelines=inspection"], ["inspection_package", "models_dir=PATH"]),

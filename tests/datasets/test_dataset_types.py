@@ -16,6 +16,7 @@ from steel_defects.datasets.keras_model import KerasModelDataset
 from steel_defects.datasets.model_package import ModelPackageDataset, PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.inspection.package import Manifest, SegmenterSpec
+from steel_defects.models.absent import NoModel
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -95,6 +96,16 @@ def test_preview_is_a_contact_sheet(tmp_path):
     assert data.startswith(PNG)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (3 * (480 + 6), 1200, 3)
+
+
+def test_preview_leaves_out_what_cannot_be_read(tmp_path):
+    dataset(tmp_path / "raw").save({f"{n}.png": picture(n) for n in range(2)})
+    (tmp_path / "raw" / "0_broken.png").write_bytes(PNG)
+    (tmp_path / "secret.png").write_bytes((tmp_path / "raw" / "0.png").read_bytes())
+    (tmp_path / "raw" / "0_link.png").symlink_to("../secret.png")
+    data = base64.b64decode(str(dataset(tmp_path / "raw").preview()))
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (2 * (480 + 6), 1200, 3)
 
 
 def test_a_folder_loads_as_its_path(tmp_path):
@@ -212,6 +223,13 @@ def test_a_model_that_cannot_be_read_back_is_not_kept(tmp_path):
     with pytest.raises(DatasetError, match="cannot load the model"):
         stored.save(Broken())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_was_not_made_keeps_its_reason(tmp_path):
+    stored = KerasModelDataset(filepath=str(tmp_path / "m.keras"))
+    stored.save(NoModel("every sheet has a defect"))
+    assert stored.exists()
+    assert stored.load() == NoModel("every sheet has a defect")
 
 
 def test_code_in_a_model_is_refused(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from steel_defects.annotations import rle, schemas
@@ -110,32 +111,65 @@ def test_out_of_focus_is_judged_by_the_package_s_reference(package, runtime, con
 # === Tables ===
 
 
-def test_verdicts_table(inspected, folder, package):
-    table = tables.verdicts_table(inspected, folder, package, datetime.now(UTC))
+@pytest.fixture
+def positions(folder) -> pd.DataFrame:
+    """Sheet d lies a metre along coil K1; of f the position is known alone, of h the coil."""
+    known = {"d.png": ("K1", 1000.0), "f.png": (None, 20.0), "h.png": ("K2", None)}
+    rows = [(name, *known.get(name, (None, None))) for name in folder.sheet_ids]
+    table = pd.DataFrame(rows, columns=["sheet_id", "coil_id", "position_mm"])
+    return table.astype({"coil_id": "str", "position_mm": "float64"})
+
+
+def test_verdicts_table(inspected, folder, package, positions):
+    table = tables.verdicts_table(inspected, folder, package, positions, datetime.now(UTC))
     schemas.verdicts.validate(table)
-    assert table["coil_id"].isna().all()
+    columns = ["sheet_id", "coil_id", "position_mm"]
+    pd.testing.assert_frame_equal(table[columns], positions, check_dtype=False)
     rows = table.set_index("sheet_id")
     assert rows.loc["d.png", ["defect_count", "defect_area_px"]].tolist() == [1, 200]
     assert np.isnan(rows.loc["e.png", "gate_score"])
     assert set(rows["model_id"]) == {package.model_id}
 
 
-def test_defects_table(inspected, config):
-    table = tables.defects_table(inspected, config, 0.5)
+def test_defects_table(inspected, config, positions):
+    table = tables.defects_table(inspected, config, positions, 0.5)
     schemas.defects.validate(table)
     assert table["sheet_id"].tolist() == ["d.png", "f.png"]
     pit = table.iloc[0]
     assert (pit["class_id"], pit["x"], pit["y"], pit["area_px"]) == (1, 10, 10, 200)
     assert (pit["area_mm2"], pit["length_mm"]) == (pytest.approx(50), pytest.approx(10))
     assert table["severity"].tolist() == ["severe", "moderate"]
-    unscaled = tables.defects_table(inspected, config, None)
+    unscaled = tables.defects_table(inspected, config, positions, None)
     schemas.defects.validate(unscaled)
     assert unscaled["area_mm2"].isna().all()
 
 
-def test_empty_tables(folder, package, config):
-    schemas.verdicts.validate(tables.verdicts_table([], folder, package, datetime.now(UTC)))
-    schemas.defects.validate(tables.defects_table([], config, None))
+def test_a_defect_lies_as_far_along_the_coil_as_its_left_edge(inspected, config, positions):
+    table = tables.defects_table(inspected, config, positions, 0.5)
+    assert table["coil_id"].isna().tolist() == [False, True]
+    assert table.loc[0, "coil_id"] == "K1"
+    assert table["x"].tolist() == [10, 50]
+    assert table["position_mm"].tolist() == [1005.0, 45.0]
+    # Where the length of a pixel is not known, the sheet's own position is all there is.
+    unscaled = tables.defects_table(inspected, config, positions, None)
+    assert unscaled["position_mm"].tolist() == [1000.0, 20.0]
+
+
+def test_positions_that_are_not_known(inspected, folder, package, config, positions):
+    none = positions.assign(coil_id=None, position_mm=np.nan).astype({"coil_id": "str"})
+    verdicts = tables.verdicts_table(inspected, folder, package, none, datetime.now(UTC))
+    defects = tables.defects_table(inspected, config, none, 0.5)
+    schemas.verdicts.validate(verdicts)
+    schemas.defects.validate(defects)
+    for table in (verdicts, defects):
+        assert len(table) > 0
+        assert table[["coil_id", "position_mm"]].isna().all(axis=None)
+
+
+def test_empty_tables(folder, package, config, positions):
+    verdicts = tables.verdicts_table([], folder, package, positions, datetime.now(UTC))
+    schemas.verdicts.validate(verdicts)
+    schemas.defects.validate(tables.defects_table([], config, positions, None))
     assert tables.summarise([], package)["review_share"] is None
 
 

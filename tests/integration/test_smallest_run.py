@@ -80,26 +80,3 @@ def test_a_pipeline_runs_alone_from_what_the_catalog_holds(runs: list[Project]) 
     report.unlink()
     runs[0].must_run("--pipelines=reporting")
     assert report.is_file()
-
-
-def test_broken_input_is_set_aside_and_listed(make_project: Callable[[str], Project]) -> None:
-    project = make_project("test")
-    project.must_run("--pipelines=sample_data")
-    raw = project.data / "01_raw"
-    victim = raw / "train_images" / "sheet_00000.jpg"
-    victim.write_bytes(victim.read_bytes()[:2000])
-    table = pd.read_csv(raw / "train.csv", dtype=str)
-    past_the_end = table["ImageId"].iloc[0]
-    table.loc[0, "EncodedPixels"] = "65530 100"
-    table.loc[len(table)] = ["absent.jpg", "1", "1 5"]
-    table.to_csv(raw / "train.csv", index=False)
-
-    project.must_run("--pipelines=data_engineering")
-
-    quality = project.catalog.load("data_quality")
-    reasons = {entry["sheet_id"]: entry["reason"] for entry in quality["quarantined"][::-1]}
-    assert "truncated" in reasons["sheet_00000.jpg"]
-    assert "past the end" in reasons[past_the_end]
-    assert "missing" in reasons["absent.jpg"]
-    left = set(project.catalog.load("sheets")["sheet_id"])
-    assert left.isdisjoint({"sheet_00000.jpg", past_the_end, "absent.jpg"})

@@ -31,6 +31,8 @@ class Data:
     folder: SheetFolder
     raw_annotations: pd.DataFrame
     inventory: pd.DataFrame
+    similar: pd.DataFrame
+    groups: pd.DataFrame
     annotations: pd.DataFrame
     findings: list[dict[str, object]]
     sheets: pd.DataFrame
@@ -49,9 +51,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
         (root / "train_images" / name).write_bytes(picture())
     raw = raw.astype("str")  # as the catalog reads the file
     folder = SheetFolder(root)
-    inventory = nodes.inventory_sheets(folder, CONFIG)
-    annotations, findings = nodes.check_annotations(raw, inventory, CONFIG)
-    sheets = nodes.build_sheets(inventory, annotations, findings, CONFIG)
-    splits = nodes.split_sheets(sheets, annotations, CONFIG, PLAN)
+    nothing = pd.DataFrame()
+    inventory = nodes.inventory_sheets(folder, nothing, CONFIG)
+    similar = nodes.compare_sheets(folder, inventory, nothing, CONFIG)
+    groups = nodes.group_similar_sheets(inventory, similar, nothing, CONFIG)
+    annotations, findings = nodes.check_annotations(raw, inventory, groups, CONFIG)
+    sheets = nodes.build_sheets(inventory, groups, annotations, findings)
+    splits, _ = nodes.split_sheets(sheets, annotations, nothing, CONFIG, PLAN)
     tiles = nodes.tile_sheets(sheets, annotations, splits, CONFIG)
-    return Data(folder, raw, inventory, annotations, findings, sheets, splits, tiles)
+    return Data(
+        folder, raw, inventory, similar, groups, annotations, findings, sheets, splits, tiles
+    )

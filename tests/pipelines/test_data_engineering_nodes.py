@@ -7,6 +7,7 @@ from tests.pipelines.conftest import CONFIG, PLAN, Data
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.pipelines.data_engineering import create_pipeline, nodes
+from steel_defects.sheets.config import PositionsConfig
 
 
 def test_tables_keep_their_schemas(data: Data):
@@ -24,10 +25,10 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
     raw = data.raw_annotations.copy()
     victim = raw["ImageId"].iloc[0]
     raw.loc[0, "EncodedPixels"] = f"{64 * 256} 2"
-    annotations, findings = nodes.check_annotations(raw, data.inventory, CONFIG)
+    annotations, findings = nodes.check_annotations(raw, data.inventory, data.groups, CONFIG)
     assert victim not in set(annotations["sheet_id"])
     assert [finding["sheet_id"] for finding in findings] == [victim, victim]
-    sheets = nodes.build_sheets(data.inventory, annotations, findings, CONFIG)
+    sheets = nodes.build_sheets(data.inventory, data.groups, annotations, findings)
     # Without it the sheet would pass for clean.
     assert victim not in set(sheets["sheet_id"])
     assert len(sheets) == 15
@@ -36,19 +37,72 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
 def test_nothing_left_is_said(data: Data):
     findings = [{"sheet_id": name, "set_aside": True} for name in data.inventory["sheet_id"]]
     with pytest.raises(SteelDefectsError, match="no sound sheet is left"):
-        nodes.build_sheets(data.inventory, data.annotations.iloc[:0], findings, CONFIG)
+        nodes.build_sheets(data.inventory, data.groups, data.annotations.iloc[:0], findings)
 
 
-def test_look_alikes_share_group_split_and_folds(data: Data):
-    twins = data.inventory.copy()
-    first, second = twins.index[:2]
-    twins.at[second, "fingerprint"] = twins.at[first, "fingerprint"]
-    sheets = nodes.build_sheets(twins, data.annotations, [], CONFIG)
-    splits = nodes.split_sheets(sheets, data.annotations, CONFIG, PLAN)
-    pair = splits[splits["sheet_id"].isin(twins.loc[[first, second], "sheet_id"])]
-    assert pair["group_id"].nunique() == pair["split"].nunique() == 1
-    assert pair["fold"].map(tuple).nunique() == 1
+def pair(data: Data, relation: str, one: int = 0, other: int = 1) -> pd.DataFrame:
+    """Return a table of similar sheets that holds one pair."""
+    first, second = data.inventory.iloc[one], data.inventory.iloc[other]
+    row = {
+        **{"sheet_id": first["sheet_id"], "other_id": second["sheet_id"]},
+        **{"sha256": first["sha256"], "other_sha256": second["sha256"]},
+        **{"relation": relation, "similarity": 0.9, "score": 0.9, "orientation": 0},
+    }
+    return schemas.similar_sheets.validate(pd.DataFrame([row]))
+
+
+@pytest.mark.parametrize("relation", ["same file", "copy", "shared part", "look-alike"])
+def test_similar_sheets_share_group_split_and_folds(data: Data, relation: str):
+    nothing = pd.DataFrame()
+    groups = nodes.group_similar_sheets(data.inventory, pair(data, relation), nothing, CONFIG)
+    sheets = nodes.build_sheets(data.inventory, groups, data.annotations, [])
+    splits, _ = nodes.split_sheets(sheets, data.annotations, nothing, CONFIG, PLAN)
+    twins = splits[splits["sheet_id"].isin(data.inventory["sheet_id"].iloc[:2])]
+    assert twins["group_id"].nunique() == twins["split"].nunique() == 1
+    assert twins["fold"].map(tuple).nunique() == 1
     schemas.splits.validate(splits)
+
+
+def test_different_sheets_stay_apart(data: Data):
+    different = pair(data, "different")
+    groups = nodes.group_similar_sheets(data.inventory, different, pd.DataFrame(), CONFIG)
+    assert groups["group_id"].nunique() == 16
+
+
+def test_a_new_sheet_between_two_splits_is_set_aside(data: Data):
+    """Of three sheets the third is new, and like both others."""
+    nothing = pd.DataFrame()
+    old = data.sheets[data.sheets["sheet_id"] != data.inventory["sheet_id"][2]]
+    _, assignments = nodes.split_sheets(old, data.annotations, nothing, CONFIG, PLAN)
+    assignments = assignments.set_index("sha256")
+    for number, split in ((0, "train"), (1, "test")):
+        assignments.loc[data.inventory["sha256"][number], "split"] = split
+    pairs = pd.concat([pair(data, "copy", 0, 2), pair(data, "copy", 1, 2)])
+    earlier = assignments.reset_index()
+    groups = nodes.group_similar_sheets(data.inventory, pairs, earlier, CONFIG)
+    annotations, findings = nodes.check_annotations(
+        data.raw_annotations, data.inventory, groups, CONFIG
+    )
+    victim = data.inventory["sheet_id"][2]
+    assert [(f["sheet_id"], f["set_aside"]) for f in findings] == [(victim, True)]
+    assert "similar to sheets that lie in test and train already" in findings[0]["reason"]
+    sheets = nodes.build_sheets(data.inventory, groups, annotations, findings)
+    assert victim not in set(sheets["sheet_id"]) | set(annotations["sheet_id"])
+    anew = CONFIG.model_copy(update={"resplit": True})
+    assert (nodes.group_similar_sheets(data.inventory, pairs, earlier, anew)["problem"] == "").all()
+
+
+def test_splits_stay_put_unless_asked(data: Data):
+    splits, assignments = nodes.split_sheets(
+        data.sheets, data.annotations, pd.DataFrame(), CONFIG, PLAN
+    )
+    schemas.split_assignments.validate(assignments)
+    other_seed = CONFIG.model_copy(update={"seed": 77})
+    kept, _ = nodes.split_sheets(data.sheets, data.annotations, assignments, other_seed, PLAN)
+    pd.testing.assert_frame_equal(kept, splits)
+    anew = other_seed.model_copy(update={"resplit": True})
+    divided, _ = nodes.split_sheets(data.sheets, data.annotations, assignments, anew, PLAN)
+    assert divided["split"].tolist() != splits["split"].tolist()
 
 
 def test_every_repeat_puts_every_sheet_into_a_fold(data: Data):
@@ -67,7 +121,10 @@ def test_tiles_hold_all_defective_pixels_once(data: Data):
 
 def test_quality_sums_up(data: Data):
     finding = {"where": "row 7", "sheet_id": "x.jpg", "reason": "why", "set_aside": True}
-    report = nodes.report_quality(data.sheets, data.annotations, data.splits, [finding], CONFIG)
+    report = nodes.report_quality(
+        data.sheets, data.annotations, data.splits, data.inventory, data.similar,
+        [finding], [], CONFIG,
+    )  # fmt: skip
     assert (report["sheets"], report["clean_sheets"], report["sheets_set_aside"]) == (16, 8, 1)
     assert report["quarantined"] == [finding]
     assert sum(row["sheets"] for row in report["splits"]) == 16
@@ -79,6 +136,11 @@ def test_the_pipeline_runs_on_a_catalog_filled_by_hand(data: Data):
         {
             "raw_sheets": MemoryDataset(data.folder, copy_mode="assign"),
             "raw_annotations": MemoryDataset(data.raw_annotations),
+            "raw_positions": MemoryDataset(pd.DataFrame()),
+            "earlier_sheet_inventory": MemoryDataset(pd.DataFrame()),
+            "earlier_similar_sheets": MemoryDataset(pd.DataFrame()),
+            "earlier_split_assignments": MemoryDataset(pd.DataFrame()),
+            "params:positions": MemoryDataset(PositionsConfig(), copy_mode="assign"),
             "params:data_engineering": MemoryDataset(CONFIG, copy_mode="assign"),
             "params:cross_validation": MemoryDataset(PLAN, copy_mode="assign"),
         }

@@ -1,4 +1,7 @@
+import logging
+
 import keras
+import pandas as pd
 import pytest
 from tests.pipelines.conftest import CONFIG, Data
 
@@ -13,6 +16,7 @@ from steel_defects.inspection.package import (
     write_package,
 )
 from steel_defects.pipelines.inspection import nodes
+from steel_defects.sheets.config import PositionsConfig
 
 RULES = InspectionConfig(
     severity_area_px={"minor": 0},
@@ -58,12 +62,13 @@ def package(request, tmp_path) -> ModelPackage:
 
 def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage):
     verdicts, defects, submission, summary, timing = nodes.inspect_sheets(
-        data.folder, package, RULES
+        data.folder, package, pd.DataFrame(), RULES, PositionsConfig()
     )
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(defects)
     schemas.submission.validate(submission)
     assert verdicts["sheet_id"].tolist() == data.folder.sheet_ids
+    assert verdicts[["coil_id", "position_mm"]].isna().all(axis=None)
     assert len(submission) == 4 * len(verdicts)
     assert timing["sheets_per_second"] > 0
     overlays = nodes.draw_inspection_overlays(verdicts, submission, data.folder, package, RULES)
@@ -82,3 +87,27 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage):
     # Green where a defect was marked, gray elsewhere.
     green = picture[..., 1] > picture[..., 2]
     assert green.any() == (not summary["cleared_by_gate"])
+
+
+@pytest.mark.parametrize("package", [2.0], indirect=True)
+def test_coil_and_position_come_along(data: Data, package: ModelPackage, caplog):
+    names = data.folder.sheet_ids
+    csv = pd.DataFrame(
+        {"ImageId": [names[3], "absent.jpg", "gone.jpg"], "coil_id": ["K", "L", "M"]}, dtype="str"
+    )
+    pattern = PositionsConfig(pattern=r"_(?P<position_mm>\d+)")
+    with caplog.at_level(logging.WARNING):
+        verdicts, defects, *_ = nodes.inspect_sheets(data.folder, package, csv, RULES, pattern)
+    schemas.verdicts.validate(verdicts)
+    schemas.defects.validate(defects)
+    for table in (verdicts, defects):  # each sheet has one defect, from its left edge on
+        assert table["sheet_id"].tolist() == names
+        assert table["position_mm"].tolist() == [float(name[6:11]) for name in names]
+        assert table.loc[table["coil_id"].notna(), ["sheet_id", "coil_id"]].values.tolist() == [
+            [names[3], "K"]
+        ]
+    warned = [record.getMessage() for record in caplog.records]
+    assert [text for text in warned if "positions of sheets" in text] == [
+        "2 findings in the positions of sheets; the first: positions.csv, row 2 (absent.jpg), "
+        "row for a sheet that is not there"
+    ]

@@ -54,13 +54,18 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
     dataset.save(drawn)
     figures = {f"{name}_figure": tmp_path / "figure.png" for name in nodes.FIGURES}
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
+    figures["oddest_sheets_figure"] = tmp_path / "figure.png"
     empty = pd.DataFrame()
+    leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
+    lookup = pd.DataFrame({"division": ["at random"], "mean_dice": [0.987]})
     html = nodes.write_report(
         empty, empty, empty, {"name": None}, CHOSEN, {"sheets": 16}, dataset.load(), selection,
-        {"run_id": "r1"}, SETTINGS, **figures,
+        leakage, lookup, {"run_id": "r1"}, SETTINGS, **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
-    assert len(re.findall(r"data:image/png;base64", html)) == len(nodes.FIGURES)
+    assert len(re.findall(r"data:image/png;base64", html)) == len(nodes.FIGURES) + 1
+    assert "Nearest training sheet of held-out sheets" in html
+    assert "0.987" in html
     for caption in selection["caption"]:
         assert caption in html
 

@@ -13,7 +13,7 @@ from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.inspection.package import read_package, write_package
 from steel_defects.models.config import UNetConfig
 from steel_defects.pipelines.segmentation import nodes
-from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.config import CropConfig, SegmentationConfig
 
 TRAINING = SegmentationConfig(
     seed=1,
@@ -82,6 +82,22 @@ def test_training(data: Data, tmp_path):
     assert model.output_shape == (None, None, None, 4)
     assert facts["parameters"] == model.count_params()
     assert list(tmp_path.rglob("*.npz")) == []
+
+
+def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
+    weights = []
+    for cache in (False, True):
+        config = TRAINING.model_copy(
+            update={"crop": CropConfig(windows_per_sheet=2), "blackout_share": 0.5, "cache": cache}
+        )
+        model, _, _ = nodes.train_segmenter(
+            data.folder, data.sheets, data.annotations, data.tiles, tmp_path / "checkpoints",
+            CONFIG, config, UNetConfig(filters=(2, 4)),
+        )  # fmt: skip
+        weights.append(model.get_weights())
+        assert (tmp_path / "gray_sheets" / "gray_sheets.bin").is_file() == cache
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_split_without_tiles_is_said(data: Data, tmp_path):

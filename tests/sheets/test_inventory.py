@@ -1,17 +1,26 @@
 import hashlib
+import os
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.sheets.fingerprints import fingerprint
+from steel_defects.annotations import schemas
+from steel_defects.sheets import inventory as module
+from steel_defects.sheets.fingerprints import fingerprint, thumbnail_of
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.inventory import INVENTORY_COLUMNS, inventory_table, take_inventory
+from steel_defects.sheets.inventory import (
+    INVENTORY_COLUMNS,
+    fingerprints_of,
+    take_inventory,
+    thumbnails_of,
+)
 
 
 def inventory(folder, expected_size=None) -> pd.DataFrame:
-    return inventory_table(take_inventory(SheetFolder(folder), expected_size)).set_index("sheet_id")
+    table = take_inventory(SheetFolder(folder), expected_size)
+    return schemas.sheet_inventory.validate(table).set_index("sheet_id")
 
 
 @pytest.fixture
@@ -52,8 +61,30 @@ def test_a_picture_is_measured(folder):
     assert row["black_fraction"] == 0.25
     data = (folder / "images/a.png").read_bytes()
     assert row["sha256"] == hashlib.sha256(data).hexdigest()
-    expected = fingerprint(cv2.imread(str(folder / "images/a.png"), cv2.IMREAD_GRAYSCALE))
-    np.testing.assert_array_equal(np.float32(row["fingerprint"]), expected)
+    assert row["contrast"] == pytest.approx(147 * np.sqrt(0.25 * 0.75))
+    assert row["saturated_fraction"] == 0
+    assert row["bytes"] == len(data)
+
+
+def test_small_descriptions_come_back_as_arrays(folder):
+    table = inventory(folder).loc[["a.png"]]
+    image = cv2.imread(str(folder / "images/a.png"), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(next(fingerprints_of(table)), fingerprint(image))
+    np.testing.assert_array_equal(thumbnails_of(table)[0], thumbnail_of(image).reshape(-1))
+
+
+def test_glaring_pixels_are_counted(tmp_path):
+    image = np.full((20, 50), 120, np.uint8)
+    image[:, :10] = 255
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    assert inventory(tmp_path).loc["a.png", "saturated_fraction"] == 0.2
+
+
+def test_what_reading_changes_is_noted(tmp_path):
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((20, 50, 3), (20, 20, 200), np.uint8))
+    cv2.imwrite(str(tmp_path / "gray.png"), np.full((20, 50, 3), 90, np.uint8))
+    notes = inventory(tmp_path)["note"].to_dict()
+    assert notes == {"gray.png": "", "red.png": "colour, read as luminance"}
 
 
 def test_another_size_than_expected_is_a_problem(folder):
@@ -67,7 +98,7 @@ def test_a_file_that_vanishes_on_the_way_is_a_problem(folder):
     sheets = SheetFolder(folder)
     assert "a.png" in sheets.sheet_ids
     (folder / "images/a.png").unlink()
-    table = inventory_table(take_inventory(sheets)).set_index("sheet_id")
+    table = take_inventory(sheets).set_index("sheet_id")
     assert table.loc["a.png", "problem"] == "cannot be read: No such file or directory"
     assert table.loc["nested/b.jpg", "problem"] == ""
 
@@ -76,6 +107,69 @@ def test_a_file_that_vanishes_on_the_way_is_a_problem(folder):
 def test_columns_and_types_do_not_depend_on_the_rows(tmp_path, pictures):
     if pictures:
         (tmp_path / "broken.jpg").write_bytes(b"")
-    table = inventory_table(take_inventory(SheetFolder(tmp_path)))
+    table = take_inventory(SheetFolder(tmp_path))
     assert len(table) == pictures
     assert {name: str(kind) for name, kind in table.dtypes.items()} == INVENTORY_COLUMNS
+
+
+class Reads:
+    """Counts the pictures that are read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: list[str] = []
+        read = SheetFolder.read_file
+
+        def counted(folder: SheetFolder, sheet_id: str) -> bytes:
+            self.names.append(sheet_id)
+            return read(folder, sheet_id)
+
+        monkeypatch.setattr(SheetFolder, "read_file", counted)
+
+
+@pytest.fixture
+def reads(monkeypatch) -> Reads:
+    return Reads(monkeypatch)
+
+
+def test_a_rerun_reads_only_what_is_new_changed_or_broken(folder, reads):
+    first = take_inventory(SheetFolder(folder))
+    reads.names.clear()
+    cv2.imwrite(str(folder / "images/new.png"), np.full((40, 100), 90, np.uint8))
+    cv2.imwrite(str(folder / "images/a.png"), np.full((41, 100), 90, np.uint8))
+    again = take_inventory(SheetFolder(folder), earlier=first)
+    broken = ["c_empty.jpg", "d_cut.jpg", "e_cut.png", "f_text.jpg"]
+    assert sorted(reads.names) == sorted(["a.png", "new.png", *broken])
+    pd.testing.assert_frame_equal(again, take_inventory(SheetFolder(folder)))
+
+
+def test_a_file_of_the_same_size_that_was_written_later_is_read_again(tmp_path, reads):
+    path = tmp_path / "a.bmp"
+    cv2.imwrite(str(path), np.full((40, 100), 90, np.uint8))
+    first = take_inventory(SheetFolder(tmp_path))
+    before = path.stat()
+    cv2.imwrite(str(path), np.full((40, 100), 99, np.uint8))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    again = take_inventory(SheetFolder(tmp_path), earlier=first)
+    assert again["mean_intensity"].tolist() == [99]
+
+
+def test_rows_of_another_version_are_not_trusted(folder, reads, monkeypatch):
+    first = take_inventory(SheetFolder(folder))
+    reads.names.clear()
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    take_inventory(SheetFolder(folder), earlier=first)
+    assert len(reads.names) == 6
+
+
+@pytest.mark.parametrize("earlier", [pd.DataFrame(), pd.DataFrame({"sheet_id": ["a.png"]})])
+def test_an_earlier_table_of_another_kind_is_no_hindrance(folder, earlier):
+    table = take_inventory(SheetFolder(folder), earlier=earlier)
+    pd.testing.assert_frame_equal(table, take_inventory(SheetFolder(folder)))
+
+
+def test_the_expected_size_may_change_between_runs(folder):
+    first = take_inventory(SheetFolder(folder), (40, 100))
+    again = take_inventory(SheetFolder(folder), (60, 80), first).set_index("sheet_id")
+    assert again.loc["a.png", "problem"] == "size 100×40, expected 80×60"
+    assert again.loc["nested/b.jpg", "problem"] == ""

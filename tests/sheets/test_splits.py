@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steel_defects.sheets.splits import assign_groups
+from steel_defects.sheets.splits import assign_groups, parts_of_groups
 
 SHARES = {"train": 0.6, "validation": 0.15, "calibration": 0.1, "test": 0.15}
 FOLDS = {str(number): 1.0 for number in range(5)}
@@ -85,6 +85,19 @@ def test_shares_need_not_sum_to_one_and_none_gets_nothing():
     sheets = [(str(number), "") for number in range(30)]
     counts = Counter(split(sheets, {"train": 4, "validation": 2, "test": 0}))
     assert counts == {"train": 20, "validation": 10}
+
+
+def test_groups_that_have_a_part_keep_it_and_the_rest_makes_up_for_it():
+    groups = [f"g{n:02}" for n in range(40)]
+    fixed = dict.fromkeys(groups[:8], "b")
+    parts = assign_groups(groups, ["clean"] * 40, {"a": 0.5, "b": 0.5}, 3, fixed)
+    assert parts[:8] == ["b"] * 8
+    assert Counter(parts) == {"a": 20, "b": 20}
+
+
+def test_a_group_has_the_part_that_its_sheets_agree_on():
+    groups = ["g", "g", "h", "h", "i", "k"]
+    assert parts_of_groups(groups, ["a", None, "a", "b", None, "b"]) == {"g": "a", "k": "b"}
 
 
 def test_no_sheets_have_no_parts():

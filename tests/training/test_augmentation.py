@@ -1,54 +1,160 @@
+from collections import Counter
+
 import numpy as np
+import pytest
 
-from steel_defects.training.augmentation import Augmentation
+from steel_defects.sheets.orientations import ORIENTATIONS, oriented
+from steel_defects.training.augmentation import Augmentation, turned
+from steel_defects.training.config import SegmentationConfig
 
-
-def test_flips_move_picture_and_masks_together():
-    mask = np.zeros((6, 8, 2), np.float32)
-    mask[0, 1, 0] = mask[4, 6, 1] = 1
-    image = 100 + 50 * mask[..., :1] + 100 * mask[..., 1:]
-    flip = Augmentation(flips=True, brightness=0, contrast=0)
-    seen = set()
-    for seed in range(30):
-        picture, moved = flip.apply(image, mask, np.random.default_rng(seed))
-        expected = 100 + 50 * moved[..., :1] + 100 * moved[..., 1:]
-        np.testing.assert_allclose(picture, expected, atol=1e-3)
-        seen.add(tuple(np.argwhere(moved[..., 0])[0].tolist()))
-    assert seen == {(0, 1), (5, 1), (0, 6), (5, 6)}
+QUIET = {"brightness": 0, "contrast": 0}
 
 
-def test_coarse_masks_flip_with_the_picture():
-    image = np.full((8, 8, 1), 60, np.float32)
+def random_image(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(20, 250, shape).astype(np.uint8)
+
+
+def orientation_of(image: np.ndarray, changed: np.ndarray) -> int:
+    (found,) = (o for o in ORIENTATIONS if np.array_equal(oriented(image, o), changed))
+    return found
+
+
+# === Orientation ===
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(6, 6), (4, 7), (1, 5)])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_turned_is_oriented(orientation: int, shape: tuple[int, int], dtype: type):
+    image = random_image(shape).astype(dtype)
+    result = turned(image, orientation)
+    np.testing.assert_array_equal(result, oriented(image, orientation))
+    assert result.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("flips", "transposes", "expected"),
+    [
+        (True, True, {0, 1, 2, 3, 4, 5, 6, 7}),
+        (True, False, {0, 1, 2, 3}),
+        (False, True, {0, 4}),
+        (False, False, {0}),
+    ],
+)
+def test_each_orientation_comes_as_often(flips: bool, transposes: bool, expected: set[int]):
+    image, rng = random_image((5, 5)), np.random.default_rng(0)
+    change = Augmentation(flips, transposes=transposes, **QUIET)
+    seen = Counter(orientation_of(image, change.apply(image, [], rng)[0]) for _ in range(1600))
+    assert set(seen) == expected
+    for count in seen.values():
+        assert count / 1600 == pytest.approx(1 / len(expected), abs=0.03)
+
+
+def test_masks_turn_with_the_picture():
+    image = random_image((6, 6))
+    masks = [(image > level).astype(np.uint8) for level in (60, 150)]
+    change, seen = Augmentation(flips=True, transposes=True, **QUIET), set()
+    for seed in range(60):
+        picture, moved = change.apply(image, masks, np.random.default_rng(seed))
+        for mask, level in zip(moved, (60, 150), strict=True):
+            np.testing.assert_array_equal(mask, picture > level)
+            assert mask.dtype == np.uint8
+        seen.add(orientation_of(image, picture))
+    assert seen == set(ORIENTATIONS)
+
+
+def test_pictures_that_are_not_square_keep_their_shape():
+    image, seen = random_image((4, 7)), set()
+    change = Augmentation(flips=True, transposes=True, **QUIET)
+    for seed in range(60):
+        picture, (mask,) = change.apply(image, [image], np.random.default_rng(seed))
+        np.testing.assert_array_equal(picture, mask)
+        seen.add(orientation_of(image, picture))
+    assert seen == {0, 1, 2, 3}
+
+
+def test_coarse_masks_turn_with_the_picture():
+    image = np.full((8, 8), 60, np.uint8)
     image[:4, :4] = 200
-    cells = np.zeros((2, 2, 1), np.float32)
+    cells = np.zeros((2, 2), np.float32)
     cells[0, 0] = 1
-    flip = Augmentation(flips=True, brightness=0, contrast=0)
-    for seed in range(10):
-        picture, moved = flip.apply(image, cells, np.random.default_rng(seed))
+    change = Augmentation(flips=True, transposes=True, **QUIET)
+    for seed in range(20):
+        picture, (moved,) = change.turn(image, [cells], np.random.default_rng(seed))
         np.testing.assert_array_equal(picture[::4, ::4] > 130, moved > 0)
+        assert moved.dtype == np.float32
 
 
-def test_black_stays_black_and_values_stay_in_range():
-    rng = np.random.default_rng(0)
-    image = rng.uniform(20, 250, (16, 16, 1)).astype(np.float32)
-    image[:, :5] = rng.uniform(0, 8, (16, 5, 1))
-    mask = np.zeros((16, 16, 1), np.float32)
-    change = Augmentation(flips=False, brightness=0.3, contrast=0.5)
-    for seed in range(8):
-        picture, kept = change.apply(image, mask, np.random.default_rng(seed))
+# === Gray values ===
+
+
+def test_black_stays_black_and_steel_stays_steel():
+    image = random_image((16, 16))
+    image[:, :5] = np.random.default_rng(0).integers(0, 12, (16, 5))
+    change = Augmentation(flips=False, brightness=0.5, contrast=0.5)
+    for seed in range(20):
+        picture = change.shade(image, np.random.default_rng(seed))
         np.testing.assert_array_equal(picture[:, :5], image[:, :5])
-        assert np.abs(picture[:, 5:] - image[:, 5:]).max() > 1
-        assert picture.dtype == np.float32
-        assert picture.min() >= 0
-        assert picture.max() <= 255
-        assert kept is mask
+        assert (picture[:, 5:] != image[:, 5:]).any()
+        assert picture[:, 5:].min() >= 12
+        assert picture.dtype == np.uint8
+
+
+def test_contrast_stretches_around_the_mean_and_brightness_shifts():
+    image = random_image((32, 32), 3) // 4 + 90
+    for seed in range(20):
+        change = Augmentation(flips=False, brightness=0.1, contrast=0.2)
+        picture = change.shade(image, np.random.default_rng(seed)).astype(float)
+        rng = np.random.default_rng(seed)
+        gain, shift = 1 + rng.uniform(-0.2, 0.2), 255 * rng.uniform(-0.1, 0.1)
+        expected = (image - image.mean()) * gain + image.mean() + shift
+        np.testing.assert_allclose(picture, expected, atol=0.51)
+
+
+def test_windows_of_read_only_sheets_can_be_changed():
+    sheet = random_image((40, 90))
+    sheet.flags.writeable = False
+    change = Augmentation(True, 0.1, 0.1, transposes=True, blackout_share=1.0)
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:14, 10:14] = 1
+    for seed in range(10):
+        picture, _ = change.apply(sheet[:, 30:70], [mask], np.random.default_rng(seed))
+        assert picture.shape == (40, 40)
+
+
+# === All of it ===
 
 
 def test_the_same_chance_gives_the_same_picture():
-    image = np.random.default_rng(1).uniform(20, 250, (8, 8, 1)).astype(np.float32)
+    image = random_image((8, 8))
     change = Augmentation(flips=True, brightness=0.2, contrast=0.2)
     first, second, other = (
-        change.apply(image, image, np.random.default_rng(seed))[0] for seed in (4, 4, 5)
+        change.apply(image, [image], np.random.default_rng(seed))[0] for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_nothing_is_changed_where_nothing_may():
+    image = random_image((8, 8))
+    picture, (mask,) = Augmentation(False, 0, 0).apply(image, [image], np.random.default_rng(0))
+    np.testing.assert_array_equal(picture, image)
+    np.testing.assert_array_equal(mask, image)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_defects_are_covered_as_often_as_stated(share: float):
+    image, mask = np.full((32, 32), 90, np.uint8), np.zeros((32, 32), np.uint8)
+    mask[8:12, 8:12] = 1
+    change = Augmentation(False, 0, 0, blackout_share=share)
+    rng = np.random.default_rng(0)
+    covered = [not change.apply(image, [mask], rng)[1][0].any() for _ in range(500)]
+    assert np.mean(covered) == pytest.approx(share, abs=0.06)
+
+
+def test_parameters_reach_the_augmentation():
+    config = SegmentationConfig(
+        seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, tile_batches_per_epoch=1,
+        flips=False, transposes=True, brightness=0.3, contrast=0.4, blackout_share=0.5,
+    )  # fmt: skip
+    assert Augmentation.of(config) == Augmentation(False, 0.3, 0.4, True, 0.5)

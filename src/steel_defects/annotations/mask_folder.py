@@ -1,19 +1,23 @@
 """Masks as pictures: one index PNG a sheet, 0 for background and k for class k."""
 
+import io
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from os import cpu_count
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from steel_defects.annotations import rle as run_length
 from steel_defects.annotations.severstal import Finding
 from steel_defects.errors import SteelDefectsError
+from steel_defects.paths import leads_out, shown_name
 
 Row = tuple[str, int, str, int]
 
@@ -21,6 +25,8 @@ Row = tuple[str, int, str, int]
 @dataclass(frozen=True)
 class MaskFolder:
     """A folder of masks, named as their sheets are, with the ending ``.png``.
+
+    It may be a symbolic link. Inside, links to files are followed if they stay in it.
 
     Attributes:
         root: The folder.
@@ -35,6 +41,11 @@ class MaskFolder:
     def names(self) -> set[str]:
         """Return the paths of all masks below the folder, POSIX."""
         return {path.relative_to(self.root).as_posix() for path in self.root.rglob("*.png")}
+
+    @cached_property
+    def real_root(self) -> str:
+        """The folder with all links followed."""
+        return os.path.realpath(self.root)
 
 
 def read_annotations(
@@ -54,14 +65,14 @@ def read_annotations(
 
     Returns:
         ``sheet_id, class_id, rle, area_px``, one row a sheet and class, and a finding for each
-        mask that is missing, unreadable, of another size than its sheet, or of unknown values, and
-        for each that has no sheet.
+        mask that is missing, unreadable, of another size than its sheet, or of unknown values, for
+        each that is a link out of the folder, and for each that has no sheet.
     """
     class_of = dict(mask_values) if mask_values else {k: k for k in range(1, classes + 1)}
 
     def read(sheet_id: str) -> list[Row] | Finding:
         try:
-            mask = _read_mask(folder.path_of(sheet_id), sizes[sheet_id])
+            mask = _read_mask(folder, sheet_id, sizes[sheet_id])
             return list(_encode_classes(sheet_id, mask, class_of))
         except SteelDefectsError as error:
             return Finding(f"mask of {sheet_id}", sheet_id, str(error))
@@ -74,34 +85,51 @@ def read_annotations(
     known = {folder.path_of(sheet_id).relative_to(folder.root).as_posix() for sheet_id in sizes}
     findings += [
         Finding(f"mask {name}", name, "mask of a picture that is missing or unreadable")
-        for name in sorted(folder.names() - known)
+        for name in sorted(map(shown_name, folder.names() - known))
     ]
     table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle", "area_px"])
     types = {"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"}
     return table.astype(types), findings
 
 
-def _read_mask(path: Path, size: tuple[int, int]) -> NDArray[np.integer]:
+def _read_mask(folder: MaskFolder, sheet_id: str, size: tuple[int, int]) -> NDArray[np.integer]:
+    path = folder.path_of(sheet_id)
+    if leads_out(path, folder.real_root):
+        raise SteelDefectsError("symbolic link that leads out of the folder")
     if not path.is_file():
         raise SteelDefectsError(
             "picture without a mask file; a clean sheet needs one that is all background"
         )
     try:
-        # Not OpenCV, which replaces the indices of a palette by its colours.
-        with Image.open(path) as picture:
-            if picture.size[::-1] != size:
-                raise SteelDefectsError(_SIZE.format(*picture.size, *size[::-1]))
-            mask = np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SteelDefectsError("mask cannot be decoded as a picture") from error
-    if mask.ndim == 3:
-        if (mask != mask[..., :1]).any():
-            raise SteelDefectsError("mask in colour; one value a class is expected")
-        mask = mask[..., 0]
-    return mask
+        return _decode_mask(path.read_bytes(), size)
+    except SteelDefectsError:
+        raise
+    except Exception as error:
+        # Pillow fails in a dozen ways at bytes that are not what it expects.
+        raise SteelDefectsError("mask cannot be decoded as a PNG picture") from error
+
+
+def _decode_mask(data: bytes, size: tuple[int, int]) -> NDArray[np.integer]:
+    # Not OpenCV, which replaces the indices of a palette by its colours; and PNG's own reader:
+    # other formats may blur masks, and Image.open has a limit of pixels of its own.
+    with PngImageFile(io.BytesIO(data)) as picture:
+        if picture.size[::-1] != size:
+            raise SteelDefectsError(_SIZE.format(*picture.size, *size[::-1]))
+        if picture.mode in ("RGBA", "LA"):
+            raise SteelDefectsError("mask with transparency; one value a pixel is expected")
+        if picture.mode == "RGB" and data[_BIT_DEPTH] == 16:
+            # Pillow would keep the upper 8 bits, in which there are no classes.
+            raise SteelDefectsError("mask in colour of 16 bits; one value a pixel is expected")
+        mask = np.asarray(picture)
+    if mask.ndim == 2:
+        return mask
+    if (mask != mask[..., :1]).any():
+        raise SteelDefectsError("mask in colour; one value a class is expected")
+    return mask[..., 0]
 
 
 _SIZE = "mask of {}×{} for a picture of {}×{}"
+_BIT_DEPTH = 24  # where a PNG file says how many bits a channel has
 
 
 def _encode_classes(

@@ -27,6 +27,10 @@ def _number(low: float | None = 0, high: float | None = None, nullable: bool = F
     return pa.Column(float, checks, nullable=nullable)
 
 
+def _digest(nullable: bool = False, unique: bool = False) -> pa.Column:
+    return pa.Column(str, pa.Check.str_length(64, 64), nullable=nullable, unique=unique)
+
+
 def _one_of(values: tuple[str, ...]) -> pa.Column:
     return pa.Column(str, pa.Check.isin(values))
 
@@ -37,8 +41,11 @@ def _lists(minimum: int) -> pa.Column:
     return pa.Column(object, check)
 
 
-def _table(columns: dict[str, pa.Column], unique: list[str] | None = None) -> pa.DataFrameSchema:
-    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=unique)
+def _table(
+    columns: dict[str, pa.Column], unique: list[str] | None = None, csv: bool = False
+) -> pa.DataFrameSchema:
+    # A CSV file without rows does not say what its columns hold.
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=unique, coerce=csv)
 
 
 #: One row a picture that was found; one that can't be used has a ``problem`` and may lack the rest.
@@ -47,13 +54,42 @@ sheet_inventory = _table(
         "sheet_id": _ids(unique=True),
         "path": _ids(),
         "problem": pa.Column(str),
+        "note": pa.Column(str),
         "width": _count(1, nullable=True),
         "height": _count(1, nullable=True),
-        "sha256": pa.Column(str, pa.Check.str_length(64, 64), nullable=True),
+        "sha256": _digest(nullable=True),
+        "bytes": _count(),
+        "modified_ns": pa.Column(int),
         "mean_intensity": _number(0, 255, nullable=True),
+        "contrast": _number(0, 128, nullable=True),
         "black_fraction": _number(0, 1, nullable=True),
+        "saturated_fraction": _number(0, 1, nullable=True),
+        "thumbnail": pa.Column(object, nullable=True),
         "fingerprint": pa.Column(object, nullable=True),
+        "version": _count(),
     }
+)
+
+_RELATIONS = ("same file", "copy", "shared part", "look-alike", "different")
+
+#: One row a pair of sheets that was worth comparing.
+similar_sheets = _table(
+    {
+        "sheet_id": _ids(),
+        "other_id": _ids(),
+        "sha256": _digest(),
+        "other_sha256": _digest(),
+        "relation": _one_of(_RELATIONS),
+        "similarity": _number(-1.01, 1.01, nullable=True),
+        "score": _number(-1.01, 1.01, nullable=True),
+        "orientation": pa.Column(int, pa.Check.in_range(0, 7)),
+    },
+    unique=["sheet_id", "other_id"],
+)
+
+#: One row a sound picture; one that would join groups of different splits has a ``problem``.
+sheet_groups = _table(
+    {"sheet_id": _ids(unique=True), "group_id": _ids(), "problem": pa.Column(str)}
 )
 
 #: One row a sheet.
@@ -63,7 +99,7 @@ sheets = _table(
         "path": _ids(),
         "width": _count(1),
         "height": _count(1),
-        "sha256": pa.Column(str, pa.Check.str_length(64, 64)),
+        "sha256": _digest(),
         "group_id": _ids(),
         "mean_intensity": _number(0, 255),
         "black_fraction": _number(0, 1),
@@ -95,6 +131,20 @@ splits = pa.DataFrameSchema(
     ordered=True,
 )
 
+#: One row a content of a sheet: what keeps it where it is when sheets are added.
+split_assignments = _table(
+    {"sha256": _digest(unique=True), "split": _one_of(SPLITS), "fold": _lists(0)}
+)
+
+#: One row a sheet: which coil it was taken from, and where along it; null where unknown.
+sheet_positions = _table(
+    {
+        "sheet_id": _ids(unique=True),
+        "coil_id": pa.Column(str, nullable=True),
+        "position_mm": _number(None, nullable=True),
+    }
+)
+
 #: One row a window of a sheet.
 tiles = _table(
     {
@@ -106,6 +156,45 @@ tiles = _table(
         "height": _count(1),
         "area_px": _lists(0),
     }
+)
+
+#: One row a way to divide and a held-out split: how close its sheets come to training sheets.
+leakage = _table(
+    {
+        "division": _ids(),
+        "split": _one_of(SPLITS),
+        "sheets": _count(1),
+        "similarity_p50": _number(-1, 1),
+        "similarity_p95": _number(-1, 1),
+        "similarity_max": _number(-1, 1),
+        "copies": _count(),
+    },
+    unique=["division", "split"],
+    csv=True,
+)
+
+#: One row a way to divide: what the masks of the nearest training sheets score on the test sheets.
+lookup_baseline = _table(
+    {
+        "division": _ids(unique=True),
+        "sheets": _count(),
+        "mean_dice": _number(0, 1, nullable=True),
+        "mean_iou": _number(0, 1, nullable=True),
+        "all_empty_dice": _number(0, 1, nullable=True),
+    },
+    csv=True,
+)
+
+#: One row a sheet that is unlike the rest.
+oddest_sheets = _table(
+    {
+        "sheet_id": _ids(unique=True),
+        "path": _ids(),
+        "measure": _ids(),
+        "value": _number(None),
+        "percentile": _number(0, 100),
+    },
+    csv=True,
 )
 
 _EVALUATED = {
@@ -162,7 +251,7 @@ history = pa.DataFrameSchema(
 
 def _comparison(unique: list[str], columns: dict[str, pa.Column]) -> pa.DataFrameSchema:
     """A table that sets models side by side; further columns may stand in it."""
-    return pa.DataFrameSchema(columns, unique=unique)
+    return pa.DataFrameSchema(columns, unique=unique, coerce=True)
 
 
 def _rate() -> pa.Column:

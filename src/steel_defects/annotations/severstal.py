@@ -5,12 +5,14 @@ competition's had ``ImageId_ClassId,EncodedPixels``, a row for every sheet and c
 cells for no defect. A sheet without a defect row is clean.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import pandas as pd
 
 from steel_defects.annotations import rle as run_length
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, shown
 
 _TODAY = ["ImageId", "ClassId", "EncodedPixels"]
 _COMPETITION = ["ImageId_ClassId", "EncodedPixels"]
@@ -33,6 +35,36 @@ class Finding:
     set_aside: bool = True
 
 
+def layout_of(columns: Iterable[object]) -> list[str]:
+    """Tell which layout a file has.
+
+    Args:
+        columns: The names in its header; spaces around them and a byte order mark do not count.
+
+    Returns:
+        Those columns that carry the annotations: ``ImageId,ClassId,EncodedPixels`` or
+        ``ImageId_ClassId,EncodedPixels``.
+
+    Raises:
+        SteelDefectsError: The file has neither layout's columns, or one of them twice.
+    """
+    names = [_plain(name) for name in columns]
+    for layout in (_TODAY, _COMPETITION):
+        if set(layout) <= set(names):
+            twice = [name for name in layout if names.count(name) > 1]
+            if twice:
+                raise SteelDefectsError(f"the annotations have two columns {twice[0]}")
+            return layout
+    raise SteelDefectsError(
+        f"the annotations have columns {shown(', '.join(names), 200)}; expected "
+        f"{','.join(_TODAY)} or {','.join(_COMPETITION)}"
+    )
+
+
+def _plain(name: object) -> str:
+    return str(name).strip().lstrip("\ufeff")
+
+
 def normalise_columns(raw: pd.DataFrame) -> pd.DataFrame:
     """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row a defect.
 
@@ -43,22 +75,15 @@ def normalise_columns(raw: pd.DataFrame) -> pd.DataFrame:
         The rows that carry a mask, with their index kept.
 
     Raises:
-        SteelDefectsError: The file has neither layout's columns.
+        SteelDefectsError: See :func:`layout_of`.
     """
-    raw = raw.rename(columns=lambda name: str(name).strip().lstrip("\ufeff"))
-    if set(_TODAY) <= set(raw.columns):
-        table = raw[_TODAY].set_axis(["sheet_id", "class_id", "rle"], axis=1)
-    elif set(_COMPETITION) <= set(raw.columns):
+    layout = layout_of(raw.columns)
+    table = raw.rename(columns=_plain)[layout]
+    if layout == _COMPETITION:
         # Unlike str.rpartition, extract gives its columns for a file without rows, too.
-        parts = raw["ImageId_ClassId"].str.extract(r"(?s)^(.*?)_?([^_]*)$")
-        table = pd.DataFrame(
-            {"sheet_id": parts[0], "class_id": parts[1], "rle": raw["EncodedPixels"]}
-        )
-    else:
-        raise SteelDefectsError(
-            f"the annotations have columns {', '.join(map(str, raw.columns))}; expected "
-            f"{','.join(_TODAY)} or {','.join(_COMPETITION)}"
-        )
+        parts = table["ImageId_ClassId"].str.extract(r"(?s)^(.*?)_?([^_]*)$")
+        table = pd.concat([parts, table["EncodedPixels"]], axis=1)
+    table = table.set_axis(["sheet_id", "class_id", "rle"], axis=1)
     table = table.apply(lambda column: column.str.strip())
     return table[table["rle"] != ""]
 
@@ -74,13 +99,16 @@ def check_annotations(
         classes: Number of defect classes; valid ones are 1 to this number.
 
     Returns:
-        ``sheet_id, class_id, rle, area_px`` of the sound rows, and a finding for each of the rest.
+        ``sheet_id, class_id, rle, area_px`` of the sound rows, and a finding for each of the rest,
+        with a text that is short and safe to show whatever the file holds.
     """
     kept: list[tuple[str, int, str, int]] = []
     findings: list[Finding] = []
     seen: set[tuple[str, int]] = set()
     for number, sheet_id, class_text, rle in table.itertuples(name=None):
         try:
+            if sheet_id not in sizes and _leads_out(sheet_id):
+                raise SteelDefectsError("row names a file outside the picture folder")
             class_id = _class_of(class_text, classes)
             if sheet_id not in sizes:
                 raise SteelDefectsError("row for a picture that is missing or unreadable")
@@ -88,7 +116,8 @@ def check_annotations(
                 raise SteelDefectsError(f"second row for class {class_id} of the same sheet")
             run_length.parse(rle, sizes[sheet_id][0] * sizes[sheet_id][1])
         except SteelDefectsError as error:
-            findings.append(Finding(f"annotations, row {number + 1}", sheet_id, str(error)))
+            name = sheet_id if sheet_id in sizes else shown(sheet_id)
+            findings.append(Finding(f"annotations, row {number + 1}", name, str(error)))
             continue
         seen.add((sheet_id, class_id))
         kept.append((sheet_id, class_id, rle, run_length.area(rle)))
@@ -97,10 +126,16 @@ def check_annotations(
     return frame.sort_values(["sheet_id", "class_id"], ignore_index=True), findings
 
 
+def _leads_out(name: str) -> bool:
+    # No name in the file is ever opened; but such a one is no slip of the pen.
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or "\\" in name
+
+
 def _class_of(text: str, classes: int) -> int:
     short = text.isascii() and text.isdecimal() and len(text) < 10
     if not (short and 1 <= int(text) <= classes):
-        raise SteelDefectsError(f"class {text!r} is not one of 1 to {classes}")
+        raise SteelDefectsError(f"class '{shown(text)}' is not one of 1 to {classes}")
     return int(text)
 
 

@@ -3,8 +3,9 @@
 import base64
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from os import cpu_count
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import read_gray
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -89,9 +90,9 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
         beside.replace(self._pictures)
 
     def preview(self, rows: int = 6) -> ImagePreview:
-        """Draw a contact sheet of the first pictures, for kedro-viz."""
+        """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""
         folder = SheetFolder(self._filepath)
-        strips = [_strip(folder.path_of(name)) for name in folder.sheet_ids[:rows]]
+        strips = list(islice(_strips(folder), rows))
         png = cv2.imencode(".png", np.vstack(strips))[1] if strips else np.zeros(0, np.uint8)
         return ImagePreview(base64.b64encode(png.tobytes()).decode())
 
@@ -109,13 +110,19 @@ def _encoded(picture: Picture | bytes, ending: str) -> bytes:
     return bytes(cv2.imencode(ending, picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
 
 
-def _strip(path: Path) -> Picture:
-    """Read a picture in colour, as wide as the contact sheet."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        image = cv2.cvtColor(read_gray(path), cv2.COLOR_GRAY2BGR)
-    height = max(1, round(image.shape[0] * _SHEET_WIDTH / image.shape[1]))
-    strip = cv2.resize(image, (_SHEET_WIDTH, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(
-        cv2.copyMakeBorder(strip, 0, 6, 0, 0, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8
-    )
+def _strips(folder: SheetFolder) -> Iterator[Picture]:
+    """Read pictures in colour, as wide as the contact sheet."""
+    for sheet_id in folder.sheet_ids:
+        try:
+            data = folder.read_file(sheet_id)
+            gray = decode_gray(data)  # which refuses what would take all memory
+        except UnreadableSheet:
+            continue
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            image = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+        height = max(1, round(image.shape[0] * _SHEET_WIDTH / image.shape[1]))
+        strip = cv2.resize(image, (_SHEET_WIDTH, height), interpolation=cv2.INTER_AREA)
+        yield np.asarray(
+            cv2.copyMakeBorder(strip, 0, 6, 0, 0, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8
+        )

@@ -6,12 +6,16 @@ from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str
 
+from steel_defects.models.absent import NoModel
+
+_NO_MODEL = b"no model: "
+
 
 class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
     """Saves a model as ``.keras`` and loads it without running code from the file.
 
     A model is written beside its place, read back, compared weight by weight, and only then moved
-    there: what the catalog holds can be loaded.
+    there: what the catalog holds can be loaded. A :class:`NoModel` is kept as a line of text.
     """
 
     def __init__(
@@ -32,16 +36,23 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
 
     def load(self) -> Any:
         """Read the model, compiled for nothing but inference."""
+        path = Path(get_filepath_str(self._get_load_path(), "file"))
+        with path.open("rb") as file:
+            if file.read(len(_NO_MODEL)) == _NO_MODEL:
+                return NoModel(file.read().decode())
         from steel_defects.models.files import load_model
 
-        return load_model(Path(get_filepath_str(self._get_load_path(), "file")))
+        return load_model(path)
 
     def save(self, data: Any) -> None:
         """Write the model and check that it can be read back."""
-        from steel_defects.models.files import load_model
-
         path = Path(get_filepath_str(self._get_save_path(), "file"))
         path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(data, NoModel):
+            path.write_bytes(_NO_MODEL + data.reason.encode())
+            return
+        from steel_defects.models.files import load_model
+
         beside = path.with_name(f".{path.stem}.tmp.keras")
         try:
             data.save(beside)

@@ -42,6 +42,8 @@ def classification_comparison(
         scores: ``sheet_scores`` of each backbone.
         profiles: Weights, size and speed of each backbone.
     """
+    if not scores:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _NO_BACKBONE.items()})
     rows = []
     for name, table in scores.items():
         evaluated = score_table_rows(table)
@@ -55,6 +57,14 @@ def classification_comparison(
         rows.append(row)
     return pd.DataFrame(rows).sort_values("backbone", ignore_index=True)
 
+
+_NO_BACKBONE = {
+    **dict.fromkeys(("backbone", "weights", "evaluation"), "str"),
+    "sheets": "int64",
+    **dict.fromkeys(("accuracy", "roc_auc", "pr_auc"), "float64"),
+    "parameters": "int64",
+    **dict.fromkeys(TIME_COLUMNS, "float64"),
+}
 
 _PROFILE = (
     "input_height",

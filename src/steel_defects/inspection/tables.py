@@ -53,15 +53,25 @@ def verdicts_table(
     inspected: Sequence[InspectedSheet],
     folder: SheetFolder,
     package: ModelPackage,
+    positions: pd.DataFrame,
     inspected_at: datetime,
 ) -> pd.DataFrame:
-    """Return one row an inspected sheet."""
+    """Return one row an inspected sheet.
+
+    Args:
+        inspected: What was found.
+        folder: The sheets.
+        package: What judged them.
+        positions: ``sheet_id, coil_id, position_mm``, one row for each sheet of the folder, null
+            where unknown; millimetres along the strip, of a sheet's left edge.
+        inspected_at: When, UTC.
+    """
+    places = _places(positions)
     rows = [
         {
             "sheet_id": sheet.sheet_id,
             "path": folder.relative_path(sheet.sheet_id),
-            "coil_id": None,
-            "position_mm": None,
+            **places[sheet.sheet_id],
             "gate_score": sheet.gate_score,
             "verdict": sheet.verdict.verdict,
             "defect_count": len(sheet.regions),
@@ -77,15 +87,40 @@ def verdicts_table(
 
 
 def defects_table(
-    inspected: Sequence[InspectedSheet], config: InspectionConfig, mm_per_px: float | None
+    inspected: Sequence[InspectedSheet],
+    config: InspectionConfig,
+    positions: pd.DataFrame,
+    mm_per_px: float | None,
 ) -> pd.DataFrame:
-    """Return one row a defect region."""
+    """Return one row a defect region.
+
+    ``position_mm`` of a region is that of its left edge, its sheet's + ``x * mm_per_px``: positions
+    grow from left to right. While ``mm_per_px`` is not known, it is that of its sheet.
+
+    Args:
+        inspected: What was found.
+        config: Names the severities.
+        positions: As in :func:`verdicts_table`.
+        mm_per_px: Length of a pixel on the strip; None where it is not known.
+    """
+    places = _places(positions)
     rows = [
-        {"sheet_id": sheet.sheet_id, **_describe(region, config, mm_per_px)}
+        {
+            "sheet_id": sheet.sheet_id,
+            "coil_id": places[sheet.sheet_id]["coil_id"],
+            "position_mm": places[sheet.sheet_id]["position_mm"] + region.x * (mm_per_px or 0.0),
+            **_describe(region, config, mm_per_px),
+        }
         for sheet in inspected
         for region in sheet.regions
     ]
     return pd.DataFrame(rows, columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)
+
+
+def _places(positions: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return ``coil_id`` and ``position_mm`` by sheet id; NaN where unknown."""
+    places: dict[str, dict[str, Any]] = positions.set_index("sheet_id").to_dict("index")
+    return places
 
 
 def _describe(
@@ -93,8 +128,6 @@ def _describe(
 ) -> dict[str, object]:
     return {
         **vars(region),
-        "coil_id": None,
-        "position_mm": None,
         "area_mm2": region.area_px * mm_per_px**2 if mm_per_px else None,
         "length_mm": region.length_px * mm_per_px if mm_per_px else None,
         "severity": severity(region, config),

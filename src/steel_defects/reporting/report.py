@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from steel_defects.reporting import tables, wording
 from steel_defects.reporting.tables import Table
 
+_DATA_ROWS = 40  # of a list about the data: a page is read, not searched
 _RUN_FACTS = ("run_id", "started_at", "environment", "git_revision", "data_fingerprint")
 
 
@@ -30,6 +31,8 @@ class ReportContext:
         segmenter_selection: ``name``, ``reason`` …
         operating_points: Fields of the operating point, and ``temperature``, by backbone.
         data_quality: Counts, tables and lists in any form; ``quarantined`` lists findings.
+        data_tables: Further tables about the data, by heading.
+        data_figures: PNG pictures about the data, by title.
         figures: PNG pictures by title.
         overlays: JPEG picture and caption by name.
     """
@@ -43,6 +46,8 @@ class ReportContext:
     segmenter_selection: Mapping[str, Any]
     operating_points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data_quality: Mapping[str, Any] = field(default_factory=dict)
+    data_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    data_figures: Mapping[str, bytes] = field(default_factory=dict)
     figures: Mapping[str, bytes] = field(default_factory=dict)
     overlays: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
 
@@ -74,7 +79,16 @@ def render_report(context: ReportContext) -> str:
             (name, _data_uri(jpeg, "jpeg"), caption)
             for name, (jpeg, caption) in context.overlays.items()
         ],
-        data=_data_page(context.data_quality),
+        data=_data_page(context.data_quality)
+        | {
+            "further": [
+                (heading, tables.from_frame(heading, table))
+                for heading, table in context.data_tables.items()
+            ],
+            "figures": [
+                (title, _data_uri(png, "png")) for title, png in context.data_figures.items()
+            ],
+        },
         run=_provenance(context.run),
     )
     # Names of files may hold what UTF-8 cannot write.
@@ -173,7 +187,7 @@ def _structure(name: str, value: Any) -> Table | None:
         return tables.from_frame(caption, value)
     if isinstance(value, Mapping):
         return tables.from_mapping(caption, value)
-    return tables.from_records(caption, list(value))
+    return tables.from_records(caption, list(value), _DATA_ROWS)
 
 
 def _run_line(run: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """Parameters of reading, checking, splitting and drawing sheets."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from steel_defects.config import Config
 
@@ -25,7 +26,11 @@ class DataEngineeringConfig(Config):
         class_names: Names of classes 1, 2, …
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
         mask_values: Class of each value in a folder of masks; None for values that are classes.
-        duplicate_similarity: Correlation of thumbnails from which sheets look alike.
+        duplicate_similarity: Correlation of thumbnails from which sheets look alike; copies are
+            found whatever it is.
+        compare_parts: Search for pictures that share a quarter with another one, too, as in data
+            sets that were stitched together.
+        resplit: Divide all sheets anew, instead of keeping the splits of those divided before.
         shares: Share of the sheets that each split gets.
         tile_size: Height and width of a tile, pixels.
         tile_stride: Distance of tiles, down and across, pixels.
@@ -36,6 +41,8 @@ class DataEngineeringConfig(Config):
     expected_size: tuple[PositiveInt, PositiveInt] | None = None
     mask_values: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
     duplicate_similarity: float = Field(gt=0, le=1.01)
+    compare_parts: bool = False
+    resplit: bool = False
     shares: dict[
         Literal["train", "validation", "calibration", "test"],
         Annotated[float, Field(ge=0, allow_inf_nan=False)],
@@ -57,3 +64,29 @@ class DataEngineeringConfig(Config):
     def classes(self) -> int:
         """Number of defect classes."""
         return len(self.class_names)
+
+
+class PositionsConfig(Config):
+    """How names of sheets tell which coil they were taken from, and where along it.
+
+    Attributes:
+        pattern: Regular expression, searched in each sheet id, with groups named ``coil_id``,
+            ``position_mm`` (millimetres) or both; None reads nothing from names.
+    """
+
+    pattern: str | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_the_groups(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = set(re.compile(pattern).groupindex)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        if unknown := groups - {"coil_id", "position_mm"}:
+            raise ValueError(f"no group may be named {', '.join(sorted(unknown))}")
+        if not groups:
+            raise ValueError("it has no group named coil_id or position_mm, as in (?P<coil_id>…)")
+        return pattern

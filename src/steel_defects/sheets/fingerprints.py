@@ -1,67 +1,104 @@
-"""Finding sheets that look alike, so that they never end up in different splits."""
+"""Small descriptions of pictures by which copies and look-alikes are searched for.
 
-from collections.abc import Iterator
+A fingerprint holds the low frequencies (discrete cosine transform) of a thumbnail whose brightness
+and contrast were evened out locally: uneven light and black borders, which many sheets share, weigh
+nothing in it. Mirroring a picture changes only signs of the coefficients, so that the correlation
+of two pictures in all of their orientations costs one matrix product.
+"""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-_THUMBNAIL = (64, 16)  # width, height
-_ROWS = 2048  # of the similarity matrix held at a time: 2048 × 12,568 × 4 bytes are 100 MB
+from steel_defects.sheets.orientations import is_oblong, laid_down
+
+Vectors = NDArray[np.float32]
+
+THUMBNAIL = (64, 16)  # width and height of the thumbnail that look-alikes are found by
+_BLACK = 14  # a thumbnail's gray value up to which it shows no steel
 
 
-def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Reduce a picture to a small thumbnail without its mean.
+@dataclass(frozen=True)
+class Shape:
+    """How pictures of one shape are described.
+
+    Attributes:
+        grid: Width and height of the thumbnail.
+        kept: Rows and columns of coefficients kept. Few enough that a shift by 4 pixels of a
+            picture 200 pixels high moves the phase of none by more than half a radian.
+        sigma: Of the Gaussian window that brightness and contrast are evened out over, in
+            pixels of the thumbnail.
+        floor: Contrast, gray values, that is not amplified.
+    """
+
+    grid: tuple[int, int]
+    kept: tuple[int, int]
+    sigma: float
+    floor: float
+
+    @property
+    def length(self) -> int:
+        """Number of values of a fingerprint."""
+        return self.kept[0] * self.kept[1]
+
+
+SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2)
+OBLONG = Shape(grid=(200, 32), kept=(12, 48), sigma=4, floor=1)
+
+
+def shape_of(height: int, width: int) -> Shape:
+    """Return how pictures of a size are described."""
+    return OBLONG if is_oblong(height, width) else SQUARE
+
+
+def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """Describe a picture by the low frequencies of its structure.
+
+    Oblong pictures are laid down first, so that a quarter turn changes nothing.
 
     Args:
         image: Gray picture of shape ``(height, width)``, uint8.
 
     Returns:
-        Vector of shape ``(1024,)`` and length 1 (0 for a flat picture). The product of two is the
-        correlation of the thumbnails, between -1 and 1.
+        Vector of length 1 (0 for a picture without structure), of shape ``(576,)`` for oblong
+        pictures, whose sides differ at least twofold, and ``(144,)`` for others.
     """
-    thumbnail = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
-    vector = (thumbnail - thumbnail.mean()).reshape(-1)
-    length = float(np.linalg.norm(vector))
-    return vector / length if length > 1e-3 else np.zeros_like(vector)
+    shape = shape_of(*image.shape)
+    lying = np.ascontiguousarray(laid_down(image))
+    thumbnail = cv2.resize(lying, shape.grid, interpolation=cv2.INTER_AREA).astype(np.float32)
+    even = even_out(thumbnail, (thumbnail > _BLACK).astype(np.float32), shape.sigma, shape.floor)
+    coefficients = cv2.dct(even)[: shape.kept[0], : shape.kept[1]].copy()
+    coefficients[0, 0] = 0
+    length = float(np.linalg.norm(coefficients))
+    if length < 1e-3:
+        return np.zeros(shape.length, np.float16)
+    return (coefficients / length).reshape(-1).astype(np.float16)
 
 
-def alike_groups(
-    fingerprints: NDArray[np.float32], digests: list[str], similarity: float
-) -> NDArray[np.int64]:
-    """Group sheets that are the same file or look alike.
+def even_out(image: Vectors, steel: Vectors, sigma: float, floor: float) -> Vectors:
+    """Bring a picture to mean 0 and deviation 1 around each of its pixels.
 
     Args:
-        fingerprints: One a row, of shape ``(sheets, 1024)``.
-        digests: SHA-256 of each file.
-        similarity: Correlation of fingerprints from which two sheets belong together.
+        image: Gray values of shape ``(height, width)``, float32.
+        steel: 1 where there is steel, 0 beside the strip; there the result is 0.
+        sigma: Of the Gaussian window, pixels.
+        floor: Deviation, gray values, added so that noise of smooth steel is not amplified.
 
     Returns:
-        Number of the group of each sheet, of shape ``(sheets,)``. Likeness is passed on: if a is
-        like b and b like c, all three share a group.
+        Of the same shape, float32.
     """
-    count = len(digests)
-    pairs = [*_similar_pairs(fingerprints, similarity), *_equal_pairs(digests)]
-    left, right = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    links = coo_array((np.ones(len(left)), (left, right)), shape=(count, count))
-    return connected_components(links, directed=False)[1].astype(np.int64)
+
+    def average(values: Vectors) -> Vectors:
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
+
+    weight = np.maximum(average(steel), np.float32(1e-3))
+    detail = np.asarray((image - average(image * steel) / weight) * steel, np.float32)
+    deviation = np.sqrt(average(detail * detail) / weight)
+    return np.asarray(detail / (deviation + floor), np.float32)
 
 
-def _similar_pairs(
-    fingerprints: NDArray[np.float32], similarity: float
-) -> Iterator[tuple[int, int]]:
-    for first in range(0, len(fingerprints), _ROWS):
-        block = fingerprints[first : first + _ROWS] @ fingerprints.T
-        for row, column in np.argwhere(block >= similarity).tolist():
-            if first + row < column:
-                yield first + row, column
-
-
-def _equal_pairs(digests: list[str]) -> Iterator[tuple[int, int]]:
-    first_with: dict[str, int] = {}
-    for index, digest in enumerate(digests):
-        earlier = first_with.setdefault(digest, index)
-        if earlier != index:
-            yield earlier, index
+def thumbnail_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink a picture to ``(16, 64)``, uint8, by averaging."""
+    return np.asarray(cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,5 +1,6 @@
 """A folder of pictures, listed at once and read one picture at a time."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.sheets.reading import PICTURE_ENDINGS, read_gray
+from steel_defects.paths import leads_out, shown_name
+from steel_defects.sheets.reading import (
+    PICTURE_ENDINGS,
+    UnreadableSheet,
+    decode_gray,
+    read_file,
+)
 
 # Where data sets keep their pictures, in order of preference.
 _PICTURE_FOLDERS = ("train_images", "images")
@@ -21,6 +28,11 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     The pictures lie in ``train_images/`` or ``images/`` of the folder, or else in the folder
     itself. A sheet's id is its path below the picture folder, POSIX, with its ending.
+
+    The data folder and the picture folder may be symbolic links. Inside, links to files are
+    followed if they stay in the picture folder; one that leads out of it is listed, and refused
+    when it is read. Links to folders are not followed, so that no picture is listed twice or
+    without end.
 
     Attributes:
         root: The data folder.
@@ -38,37 +50,110 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     @cached_property
     def sheet_ids(self) -> list[str]:
-        """Ids of all pictures, sorted."""
+        """Ids of all pictures, sorted; also of those that :meth:`problem_of` finds fault with."""
+        return sorted({shown_name(name) for name in self._names})
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Paths below the picture folder, as the file system spells them."""
         folder = self.picture_folder
         if not folder.is_dir():
             raise SteelDefectsError(f"there is no folder {folder}")
-        found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_ENDINGS)
-        return sorted(path.relative_to(folder).as_posix() for path in found if path.is_file())
+        files = (
+            os.path.join(parent, name)
+            for parent, _, names in os.walk(folder, onerror=_refuse)
+            for name in names
+            if os.path.splitext(name)[1].lower() in PICTURE_ENDINGS
+        )
+        start = len(os.path.join(folder, ""))
+        return [path[start:] for path in files]
+
+    @cached_property
+    def _renamed(self) -> dict[Path, Path]:
+        """Files that are listed under another name than their own, which can't be shown."""
+        folder = self.picture_folder
+        odd = (name for name in self._names if shown_name(name) != name)
+        return {folder / shown_name(name): folder / name for name in odd}
+
+    @cached_property
+    def _real_folder(self) -> str:
+        return os.path.realpath(self.picture_folder)
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
-        return self.picture_folder / sheet_id
+        path = self.picture_folder / sheet_id
+        # Names are only changed by writing escapes into them.
+        return self._renamed.get(path, path) if "\\" in sheet_id else path
 
     def relative_path(self, sheet_id: str) -> str:
         """Return a sheet's path below the data folder, POSIX."""
-        return self.path_of(sheet_id).relative_to(self.root).as_posix()
+        return (self.picture_folder / sheet_id).relative_to(self.root).as_posix()
+
+    def problem_of(self, sheet_id: str) -> str:
+        """Say why a sheet's file is not opened at all; empty for one that is.
+
+        What is wrong with the picture in it, :meth:`read_file` and
+        :func:`steel_defects.sheets.reading.decode_gray` say.
+        """
+        return self._problem(self.picture_folder / sheet_id)
+
+    def _problem(self, path: Path) -> str:
+        if "\\" in str(path) and path in self._renamed:
+            return "name of the file is not plain text in UTF-8"
+        if leads_out(path, self._real_folder):
+            return "symbolic link that leads out of the folder"
+        # Reading a pipe would wait for ever.
+        return "not a regular file" if path.exists() and not path.is_file() else ""
+
+    def read_file(self, sheet_id: str) -> bytes:
+        """Read the bytes of a sheet's file.
+
+        Raises:
+            UnreadableSheet: The file is missing, may not be read, or has a problem of
+                :meth:`problem_of`.
+        """
+        return self._read(self.picture_folder / sheet_id)
+
+    def _read(self, path: Path) -> bytes:
+        problem = self._problem(path)
+        if problem:
+            raise UnreadableSheet(problem)
+        return read_file(path)
 
     def read(self, relative_path: str) -> NDArray[np.uint8]:
-        """Read a picture, named as the ``path`` column of the ``sheets`` table names it."""
-        return read_gray(self.root / relative_path)
+        """Read a picture, named as the ``path`` column of the ``sheets`` table names it.
+
+        Returns:
+            Gray picture of shape ``(height, width)``, uint8.
+
+        Raises:
+            UnreadableSheet: See :meth:`read_file` and
+                :func:`steel_defects.sheets.reading.decode_gray`.
+        """
+        return decode_gray(self._read(self.root / relative_path))
 
     def __getitem__(self, sheet_id: str) -> NDArray[np.uint8]:
         """Read a sheet as a gray picture of shape ``(height, width)``, uint8."""
-        if not self.path_of(sheet_id).is_file():
+        if sheet_id not in self:
             raise KeyError(sheet_id)
-        return read_gray(self.path_of(sheet_id))
+        return decode_gray(self.read_file(sheet_id))
 
     def __contains__(self, sheet_id: object) -> bool:
         # Mapping's own would read the picture, and fail at a broken one.
-        return isinstance(sheet_id, str) and self.path_of(sheet_id).is_file()
+        if not isinstance(sheet_id, str):
+            return False
+        path = self.path_of(sheet_id)
+        return os.path.lexists(path) and not path.is_dir()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.sheet_ids)
 
     def __len__(self) -> int:
         return len(self.sheet_ids)
+
+
+def _refuse(error: OSError) -> None:
+    """Say which folder below can't be listed; its sheets would be missing without a word."""
+    raise SteelDefectsError(
+        f"cannot list {shown_name(error.filename)}: {error.strerror}"
+    ) from error

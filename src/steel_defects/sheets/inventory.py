@@ -1,78 +1,161 @@
-"""What is in a folder of pictures: size, brightness and fingerprint of each, and what is broken."""
+"""What is in a folder of pictures: size, brightness and fingerprint of each, and what is broken.
+
+A picture that an earlier inventory describes, and whose file has the size and time of change it had
+then, is not read again.
+"""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
+from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.sheets.fingerprints import fingerprint
+from steel_defects.progress import track
+from steel_defects.sheets.fingerprints import THUMBNAIL, fingerprint, thumbnail_of
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray, read_file
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray, picture_note
+
+Row = dict[str, Any]
 
 # Pixels darker than this lie beside the strip, not on it (JPEG noise around true black).
 BLACK_LEVEL = 12
-
-
-def take_inventory(
-    folder: SheetFolder, expected_size: tuple[int, int] | None = None
-) -> Iterable[dict[str, object]]:
-    """Read every picture of a folder once, on all cores.
-
-    Args:
-        folder: The pictures.
-        expected_size: Height and width, pixels, that every sheet must have; None takes any.
-
-    Yields:
-        A row a picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`;
-        ``problem`` says why a picture can't be used, and is empty for a sound one.
-    """
-
-    def describe(sheet_id: str) -> dict[str, object]:
-        row: dict[str, object] = dict.fromkeys(INVENTORY_COLUMNS)
-        row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
-        try:
-            data = read_file(folder.path_of(sheet_id))
-            row |= {"sha256": hashlib.sha256(data).hexdigest(), **_measure(decode_gray(data))}
-        except UnreadableSheet as error:
-            row["problem"] = str(error)
-            return row
-        size = (row["height"], row["width"])
-        if expected_size and size != tuple(expected_size):
-            expected = f"{expected_size[1]}×{expected_size[0]}"
-            row["problem"] = f"size {size[1]}×{size[0]}, expected {expected}"
-        return row
-
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        yield from pool.map(describe, folder.sheet_ids)
-
+# Pixels from this on have lost their structure to too much light.
+SATURATED_LEVEL = 250
+#: Of what is measured. Raise it with any change: rows of another version are measured anew.
+VERSION = 1
 
 INVENTORY_COLUMNS = {
     "sheet_id": "str",
     "path": "str",
     "problem": "str",
+    "note": "str",
     "width": "Int64",
     "height": "Int64",
     "sha256": "str",
+    "bytes": "int64",
+    "modified_ns": "int64",
     "mean_intensity": "float64",
+    "contrast": "float64",
     "black_fraction": "float64",
+    "saturated_fraction": "float64",
+    "thumbnail": "object",
     "fingerprint": "object",
+    "version": "int64",
 }
 
 
-def inventory_table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
-    """Collect the rows of :func:`take_inventory` into a table."""
-    return pd.DataFrame(list(rows), columns=list(INVENTORY_COLUMNS)).astype(INVENTORY_COLUMNS)
+def take_inventory(
+    folder: SheetFolder,
+    expected_size: tuple[int, int] | None = None,
+    earlier: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Read every new or changed picture of a folder once, on all cores.
+
+    Args:
+        folder: The pictures.
+        expected_size: Height and width, pixels, that every sheet must have; None takes any.
+        earlier: What this function returned before.
+
+    Returns:
+        A row a picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
+        ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
+        what reading had to change. ``contrast`` is the standard deviation of the gray values;
+        ``thumbnail`` and ``fingerprint`` are the bytes of the arrays of
+        :mod:`steel_defects.sheets.fingerprints`.
+    """
+    known = _by_path(earlier)
+
+    def describe(sheet_id: str) -> Row:
+        row = known.get(folder.relative_path(sheet_id))
+        return row if row and _unchanged(row, folder, sheet_id) else _describe(folder, sheet_id)
+
+    ids = folder.sheet_ids
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        rows = list(track(pool.map(describe, ids), len(ids), "reading sheets"))
+    table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS)).astype(INVENTORY_COLUMNS)
+    return _check_size(table, expected_size) if expected_size else table
 
 
-def _measure(image: NDArray[np.uint8]) -> dict[str, object]:
+def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
+    """Return the earlier rows that describe a readable picture, by its path."""
+    if earlier is None or earlier.empty or set(earlier.columns) != set(INVENTORY_COLUMNS):
+        return {}
+    usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]
+    return {row["path"]: row | {"problem": ""} for row in usable.to_dict("records")}
+
+
+def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
+    try:
+        file = folder.path_of(sheet_id).stat()
+    except OSError:
+        return False
+    if (file.st_size, file.st_mtime_ns) != (row["bytes"], row["modified_ns"]):
+        return False
+    return not folder.problem_of(sheet_id)
+
+
+def _describe(folder: SheetFolder, sheet_id: str) -> Row:
+    row: Row = dict.fromkeys(INVENTORY_COLUMNS)
+    row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
+    row |= {"note": "", "bytes": 0, "modified_ns": 0, "version": VERSION}
+    try:
+        # Before the file is read: if it changes meanwhile, the next run reads it again.
+        modified_ns = _modified_ns(folder.path_of(sheet_id))
+        data = folder.read_file(sheet_id)
+        row |= {"bytes": len(data), "modified_ns": modified_ns}
+        row |= {"sha256": hashlib.sha256(data).hexdigest(), "note": picture_note(data)}
+        row |= _measure(decode_gray(data))
+    except UnreadableSheet as error:
+        row["problem"] = str(error)
+    return row
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        # Reading the file will say why.
+        return 0
+
+
+def _check_size(table: pd.DataFrame, expected: tuple[int, int]) -> pd.DataFrame:
+    height, width = expected
+    sizes = table["width"].astype("str") + "×" + table["height"].astype("str")
+    wrong = (table["width"] != width) | (table["height"] != height)
+    wrong = wrong.fillna(False) & (table["problem"] == "")
+    table.loc[wrong, "problem"] = "size " + sizes[wrong] + f", expected {width}×{height}"
+    return table
+
+
+def _measure(image: NDArray[np.uint8]) -> Row:
+    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).reshape(-1).astype(np.float64)
+    shares = counts / image.size
+    levels = np.arange(256)
+    mean = float(shares @ levels)
     return {
         "width": image.shape[1],
         "height": image.shape[0],
-        "mean_intensity": float(image.mean()),
-        "black_fraction": float((image < BLACK_LEVEL).mean()),
-        "fingerprint": fingerprint(image).tolist(),
+        "mean_intensity": mean,
+        "contrast": float(np.sqrt(shares @ (levels - mean) ** 2)),
+        "black_fraction": float(shares[:BLACK_LEVEL].sum()),
+        "saturated_fraction": float(shares[SATURATED_LEVEL:].sum()),
+        "thumbnail": thumbnail_of(image).tobytes(),
+        "fingerprint": fingerprint(image).tobytes(),
     }
+
+
+def fingerprints_of(table: pd.DataFrame) -> Iterator[NDArray[np.float16]]:
+    """Turn the column ``fingerprint`` of sound pictures back into arrays."""
+    return (np.frombuffer(data, np.float16) for data in table["fingerprint"])
+
+
+def thumbnails_of(table: pd.DataFrame) -> NDArray[np.uint8]:
+    """Turn the column ``thumbnail`` back into an array of shape ``(pictures, 1024)``, uint8."""
+    joined = b"".join(table["thumbnail"])
+    return np.frombuffer(joined, np.uint8).reshape(len(table), THUMBNAIL[0] * THUMBNAIL[1])

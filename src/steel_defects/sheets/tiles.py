@@ -1,11 +1,14 @@
 """Windows of sheets, which segmentation trains on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.annotations import rle as run_length
+
+Windows = NDArray[np.int64]
 
 
 def window_starts(length: int, window: int, stride: int) -> list[int]:
@@ -18,29 +21,83 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def cut_tiles(
-    height: int, width: int, masks: Sequence[str], size: tuple[int, int], stride: tuple[int, int]
-) -> Iterator[dict[str, object]]:
-    """Cut a sheet into windows and measure each class in them.
+def cut_windows(height: int, width: int, size: tuple[int, int], stride: tuple[int, int]) -> Windows:
+    """Cut a sheet into windows.
 
     Args:
         height: Height of the sheet, pixels.
         width: Width of the sheet, pixels.
-        masks: Run-length encoded mask of each class, ``""`` for none.
         size: Height and width of a window, pixels.
         stride: Distance of windows down and across, pixels.
 
-    Yields:
-        ``x, y, width, height`` of a window and ``area_px``, its defective pixels of each class.
+    Returns:
+        ``x, y, width, height`` of each, row by row, of shape ``(windows, 4)``.
     """
-    dense = {k: run_length.decode(rle, height, width) for k, rle in enumerate(masks) if rle}
-    for y in window_starts(height, size[0], stride[0]):
-        for x in window_starts(width, size[1], stride[1]):
-            tall, wide = min(size[0], height), min(size[1], width)
-            window = np.s_[y : y + tall, x : x + wide]
-            areas = [_area(dense.get(k), window) for k in range(len(masks))]
-            yield {"x": x, "y": y, "width": wide, "height": tall, "area_px": areas}
+    tall, wide = min(size[0], height), min(size[1], width)
+    return np.array(
+        [
+            (x, y, wide, tall)
+            for y in window_starts(height, size[0], stride[0])
+            for x in window_starts(width, size[1], stride[1])
+        ],
+        np.int64,
+    )
 
 
-def _area(mask: NDArray[np.uint8] | None, window: tuple[slice, slice]) -> int:
-    return 0 if mask is None else int(mask[window].sum(dtype=np.int64))
+def window_areas(rle: str, height: int, width: int, windows: Windows) -> NDArray[np.int64]:
+    """Count the pixels of an encoded mask in each window.
+
+    Args:
+        rle: The mask.
+        height: Height of the sheet, pixels.
+        width: Width of the sheet, pixels.
+        windows: ``x, y, width, height`` of each.
+
+    Returns:
+        Of shape ``(windows,)``.
+    """
+    columns = run_length.decode(rle, height, width).T
+    return np.array(
+        [
+            np.count_nonzero(columns[x : x + wide, y : y + tall])
+            for x, y, wide, tall in windows.tolist()
+        ],
+        np.int64,
+    )
+
+
+def tile_table(
+    sheets: pd.DataFrame,
+    masks: Mapping[str, Mapping[int, str]],
+    classes: int,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+) -> pd.DataFrame:
+    """Cut all sheets into windows and measure each class in them.
+
+    Args:
+        sheets: ``sheet_id, height, width``.
+        masks: Encoded masks by sheet and class.
+        classes: Number of defect classes.
+        size: Height and width of a window, pixels.
+        stride: Distance of windows down and across, pixels.
+
+    Returns:
+        ``sheet_id, x, y, width, height, area_px``, one row a window; the last is a list, the
+        defective pixels of each class.
+    """
+    cut: dict[tuple[int, int], Windows] = {}
+    parts, areas = [], []
+    for sheet_id, height, width in sheets[["sheet_id", "height", "width"]].itertuples(index=False):
+        if (height, width) not in cut:
+            cut[height, width] = cut_windows(height, width, size, stride)
+        windows = cut[height, width]
+        area = np.zeros((len(windows), classes), np.int64)
+        for class_id, rle in masks.get(sheet_id, {}).items():
+            area[:, class_id - 1] = window_areas(rle, height, width, windows)
+        parts.append(windows)
+        areas.append(area)
+    counts = [len(part) for part in parts]
+    table = pd.DataFrame(np.concatenate(parts), columns=["x", "y", "width", "height"])
+    table.insert(0, "sheet_id", np.repeat(sheets["sheet_id"].to_numpy(), counts))
+    return table.assign(area_px=np.concatenate(areas).tolist())

@@ -1,9 +1,22 @@
-"""Random changes of pictures and masks that leave the answer as it is."""
+"""Random changes of pictures and masks that leave the answer as it is, or change it with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from steel_defects.sheets.inventory import BLACK_LEVEL
+from steel_defects.training.blackout import black_out
+from steel_defects.training.config import AugmentedConfig
+
+Gray = NDArray[np.uint8]
+T = TypeVar("T", np.uint8, np.float32)
+
+_LEVELS = np.arange(256, dtype=np.float64)
+_FLIP_CODES = {1: 1, 2: 0, 3: -1}  # OpenCV's, by the two lower bits of an orientation
 
 
 @dataclass(frozen=True)
@@ -14,35 +27,97 @@ class Augmentation:
         flips: Mirror up-down and left-right, each half of the time.
         brightness: Largest shift of the gray values, as a share of 255.
         contrast: Largest stretch around the mean, as a share.
+        transposes: Swap rows and columns half of the time, where the picture is square; with flips
+            that makes all eight orientations, each as likely.
+        blackout_share: Share of the pictures with a defect in which some defects are covered.
     """
 
     flips: bool
     brightness: float
     contrast: float
+    transposes: bool = False
+    blackout_share: float = 0.0
+
+    @classmethod
+    def of(cls, config: AugmentedConfig) -> "Augmentation":
+        """Return what the parameters of a training ask for."""
+        return cls(
+            config.flips,
+            config.brightness,
+            config.contrast,
+            config.transposes,
+            config.blackout_share,
+        )
 
     def apply(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
+    ) -> tuple[Gray, list[Gray]]:
         """Change a picture and its masks together.
 
         Args:
-            image: Gray values 0 to 255, of shape ``(height, width, 1)``.
-            mask: Of shape ``(rows, columns, channels)``, over the same area.
+            image: Gray values of shape ``(height, width)``, uint8.
+            masks: Of the same shape, one a class, uint8, 1 inside a defect and 0 elsewhere.
             rng: Where the chances come from.
 
         Returns:
-            The changed picture, still 0 to 255, and the masks.
+            The changed picture and masks, of the same shapes and types.
         """
-        if self.flips:
-            for axis in (0, 1):
-                if rng.random() < 0.5:
-                    image, mask = np.flip(image, axis), np.flip(mask, axis)
+        image, masks = self.cover(image, masks, rng)
+        image, masks = self.turn(image, masks, rng)
+        return self.shade(image, rng), masks
+
+    def cover(
+        self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
+    ) -> tuple[Gray, list[Gray]]:
+        """Cover some defects with the steel around them; see :func:`black_out`."""
+        if self.blackout_share and rng.random() < self.blackout_share and masks:
+            return black_out(image, masks, rng)
+        return image, list(masks)
+
+    def turn(
+        self, image: Gray, masks: Sequence[NDArray[T]], rng: np.random.Generator
+    ) -> tuple[Gray, list[NDArray[T]]]:
+        """Mirror a picture, and turn it if it is square.
+
+        Args:
+            image: Of shape ``(height, width)``, uint8.
+            masks: Of shape ``(rows, columns)``, over the same area; they may be coarser.
+            rng: Where the chances come from.
+        """
+        orientation = 0
+        for allowed, bit in ((self.flips, 2), (self.flips, 1), (self.transposes, 4)):
+            if allowed and rng.random() < 0.5:
+                orientation += bit
+        if image.shape[0] != image.shape[1]:
+            orientation %= 4
+        return turned(image, orientation), [turned(mask, orientation) for mask in masks]
+
+    def shade(self, image: Gray, rng: np.random.Generator) -> Gray:
+        """Change brightness and contrast of the steel.
+
+        Black beside the strip stays black, and steel stays brighter than it: the level says where
+        the strip ends.
+        """
         gain = 1 + rng.uniform(-self.contrast, self.contrast)
         shift = 255 * rng.uniform(-self.brightness, self.brightness)
-        mean = float(image.mean())
-        changed = np.clip((image - mean) * gain + mean + shift, 0, 255)
-        # Black beside the strip stays black: its level says where the strip ends.
-        return np.where(image < _BLACK, image, changed).astype(np.float32), mask
+        if gain == 1 and shift == 0:
+            return image
+        mean = cv2.mean(image)[0]
+        table = (_LEVELS * gain + (mean - mean * gain + shift)).clip(BLACK_LEVEL, 255).round()
+        table[:BLACK_LEVEL] = _LEVELS[:BLACK_LEVEL]
+        return np.asarray(cv2.LUT(image, table.astype(np.uint8)), np.uint8)
 
 
-_BLACK = 12
+def turned(image: NDArray[T], orientation: int) -> NDArray[T]:
+    """Turn or mirror a picture of shape ``(height, width)``.
+
+    Args:
+        image: The picture.
+        orientation: 0 to 7; see :func:`steel_defects.sheets.orientations.oriented`, whose result
+            this is, made by OpenCV ten times as fast as by copying NumPy's view.
+    """
+    if orientation & 4:
+        image = np.asarray(cv2.transpose(image), image.dtype)
+    if orientation & 3:
+        image = np.asarray(cv2.flip(image, _FLIP_CODES[orientation & 3]), image.dtype)
+    return image

@@ -2,18 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from steel_defects.annotations import rle as run_length
 from steel_defects.models.backbones import to_channels
 from steel_defects.models.classifier import (
     HEAD,
@@ -24,62 +22,26 @@ from steel_defects.models.classifier import (
 )
 from steel_defects.models.config import PLAIN_BACKBONES
 from steel_defects.models.inference import median_ms
-from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.reading import resize
-from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.batches import Batch, Example
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from steel_defects.training.initialisation import has_batch_norm, standardise_activations
-from steel_defects.training.loader import Array, Batch, Example, Loader, read_in_order
+from steel_defects.training.labelled_sheets import (
+    LabelledSheets,
+    class_weights,
+    sheet_reader,
+)
+from steel_defects.training.loader import Loader, read_in_order
 from steel_defects.training.loop import Unpacked, build_optimizer, fit
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
 
 logger = logging.getLogger(__name__)
 
-#: Share of a cell of the auxiliary mask from which the cell counts as defective.
-_CELL_SHARE = 0.005
 _PREDICT_BATCH = 16
 _SAMPLE = 16  # sheets that initial weights are fitted to
-
-
-@dataclass(frozen=True)
-class LabelledSheets:
-    """Sheets with what is needed to learn from them.
-
-    Attributes:
-        folder: Where the pictures are.
-        sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
-        masks: Encoded masks of each defective sheet, of all classes.
-    """
-
-    folder: SheetFolder
-    sheets: pd.DataFrame
-    masks: dict[str, list[str]]
-
-    def subset(self, sheet_ids: Iterable[str]) -> "LabelledSheets":
-        """Return some of the sheets, in the table's order."""
-        rows = self.sheets[self.sheets["sheet_id"].isin(set(sheet_ids))]
-        return LabelledSheets(self.folder, rows.reset_index(drop=True), self.masks)
-
-    @property
-    def labels(self) -> NDArray[np.bool_]:
-        """Whether each sheet is defective."""
-        return self.sheets["has_defect"].to_numpy(bool)
-
-    @property
-    def content(self) -> list[object]:
-        """What identifies pictures and masks, in order: a checkpoint belongs to these alone."""
-        rows = self.sheets[["sheet_id", "sha256"]].itertuples(index=False, name=None)
-        return [(sheet_id, digest, self.masks.get(sheet_id, [])) for sheet_id, digest in rows]
-
-
-def labelled_sheets(
-    folder: SheetFolder, sheets: pd.DataFrame, annotations: pd.DataFrame
-) -> LabelledSheets:
-    """Join the tables of data engineering."""
-    masks = annotations.groupby("sheet_id")["rle"].apply(list).to_dict()
-    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
 
 
 @dataclass(frozen=True)
@@ -131,7 +93,7 @@ def train_classifier(
     if own.backbone.weights == "none":
         _initialise(model, training, config, own)
     fingerprint = fingerprint_of(
-        config.model_dump(), own.model_dump(), weights_dir,
+        config.model_dump(exclude={"cache"}), own.model_dump(), weights_dir,
         training.content, validation.content,
     )  # fmt: skip
     histories, checkpoints = [], []
@@ -232,7 +194,7 @@ def _fit_phase(
     )
     grid = tuple(fitted.outputs[-1].shape[1:3]) if outputs == 2 else (1, 1)
     loader = Loader(
-        _reader(training, config, (int(grid[0]), int(grid[1]))),
+        sheet_reader(training, config, (int(grid[0]), int(grid[1]))),
         lambda rng: rng.permutation(len(training.sheets)).tolist(),
         config.batch_size,
         config.seed,
@@ -272,7 +234,7 @@ def _fit_head(
         predict_sheets(extractor, part.folder, part.sheets["path"].tolist(), config.threads)
         for part in (training, validation)
     )
-    weights = _class_weights(training.labels)
+    weights = class_weights(training.labels)
     head = model.get_layer(HEAD)
     standardise_features(head, features)
     steps = -(-len(features) // config.batch_size) * config.epochs
@@ -300,44 +262,6 @@ def _fit_head(
         threads=1,
     )
     return fit(head, loader, _unpack(1), evaluate, config, label, checkpoint, keep_last=True)
-
-
-def _reader(
-    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int]
-) -> Callable[[int, np.random.Generator], Example]:
-    """Return a function that reads and augments one training example."""
-    augmentation = Augmentation(config.flips, config.brightness, config.contrast)
-    weights = _class_weights(data.labels)
-    rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
-
-    def read(index: int, rng: np.random.Generator) -> Example:
-        row = rows[index]
-        image = resize(data.folder.read(row.path), config.input_size)[..., None].astype(np.float32)
-        cells: Array = np.zeros((*grid, 1), np.float32)
-        for rle in data.masks.get(row.sheet_id, []):
-            share = cv2.resize(
-                run_length.decode(rle, row.height, row.width).astype(np.float32),
-                (grid[1], grid[0]),
-                interpolation=cv2.INTER_AREA,
-            )
-            cells[..., 0] = np.maximum(cells[..., 0], share > _CELL_SHARE)
-        image, cells = augmentation.apply(image, cells, rng)
-        return {
-            "sheet": image,
-            "score": np.array([row.has_defect], np.float32),
-            "weight": np.array(weights[bool(row.has_defect)], np.float32),
-            "mask": np.ascontiguousarray(cells),
-        }
-
-    return read
-
-
-def _class_weights(labels: NDArray[np.bool_]) -> dict[bool, float]:
-    """Weigh clean and defective sheets so that both kinds count equally."""
-    share = float(labels.mean())
-    if share in (0.0, 1.0):
-        return {False: 1.0, True: 1.0}
-    return {False: 0.5 / (1 - share), True: 0.5 / share}
 
 
 def _unpack(outputs: int) -> Callable[[Batch], Unpacked]:
@@ -368,7 +292,7 @@ def _validation_figures(labels: NDArray[np.bool_], scores: NDArray[np.float64]) 
 
 
 def predict_scores(
-    model: keras.Model, folder: SheetFolder, paths: Sequence[str], threads: int = 0
+    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
 ) -> NDArray[np.float64]:
     """Score sheets with a classifier.
 
@@ -385,7 +309,7 @@ def predict_scores(
 
 
 def predict_sheets(
-    model: keras.Model, folder: SheetFolder, paths: Sequence[str], threads: int = 0
+    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
 ) -> NDArray[np.float64]:
     """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
     size = (int(model.input_shape[1]), int(model.input_shape[2]))

@@ -51,7 +51,29 @@ class BackboneTraining(Config):
     precision: Precision | None = None
 
 
-class ClassificationConfig(TrainingConfig):
+class AugmentedConfig(TrainingConfig):
+    """What happens to the pictures that a network is fitted to.
+
+    Attributes:
+        flips: Whether pictures are mirrored up-down and left-right.
+        transposes: Whether rows and columns are swapped too, where the picture is square; only for
+            steel whose defects lie in any direction.
+        brightness: Largest change of brightness, as a share of the range.
+        contrast: Largest change of contrast, as a share.
+        blackout_share: Share of the pictures with a defect in which some defects are covered with
+            the steel around them, and their labels removed.
+        cache: Whether decoded sheets are kept on disk, a byte a pixel.
+    """
+
+    flips: bool = True
+    transposes: bool = False
+    brightness: float = Field(default=0.1, ge=0, lt=1)
+    contrast: float = Field(default=0.1, ge=0, lt=1)
+    blackout_share: float = Field(default=0.0, ge=0, le=1)
+    cache: bool = False
+
+
+class ClassificationConfig(AugmentedConfig):
     """How the classifiers are fitted.
 
     Attributes:
@@ -60,9 +82,6 @@ class ClassificationConfig(TrainingConfig):
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
         fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
         mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
-        flips: Whether sheets are mirrored up-down and left-right in training.
-        brightness: Largest change of brightness in training, as a share of the range.
-        contrast: Largest change of contrast in training, as a share.
     """
 
     input_size: tuple[PositiveInt, PositiveInt]
@@ -70,9 +89,6 @@ class ClassificationConfig(TrainingConfig):
     frozen_epochs: int = Field(default=0, ge=0)
     fine_tuning_rate: float = Field(default=0.1, ge=0)
     mask_loss_weight: float = Field(default=0.0, ge=0)
-    flips: bool = True
-    brightness: float = Field(default=0.1, ge=0, lt=1)
-    contrast: float = Field(default=0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
@@ -102,21 +118,32 @@ class CrossValidationConfig(Config):
     validation_share: float = Field(default=0.15, gt=0, lt=1)
 
 
-class SegmentationConfig(TrainingConfig):
+class CropConfig(Config):
+    """Windows cut at random places, in the size of the tiles, instead of the tiles themselves.
+
+    Attributes:
+        windows_per_sheet: Windows cut from a sheet once it is decoded.
+        steel_share: Probability that a window not chosen for its defect keeps off the black border.
+        max_black: Largest share of such a window that may be black.
+    """
+
+    windows_per_sheet: PositiveInt = 1
+    steel_share: float = Field(default=0.9, ge=0, le=1)
+    max_black: float = Field(default=0.25, ge=0, le=1)
+
+
+class SegmentationConfig(AugmentedConfig):
     """How the segmenters are fitted.
 
     Attributes:
         tile_batches_per_epoch: Steps an epoch; tiles are drawn anew for each.
-        defect_share: Part of the tiles of a batch that show a defect, classes evenly.
+        defect_share: Probability that a tile or window is drawn for a defect; the classes that
+            occur share it evenly, however rare they are.
         bce_weight: Weight of binary cross-entropy; Dice loss gets the rest of 1.
-        flips: Whether tiles are mirrored in training.
-        brightness: Largest change of brightness in training, as a share of the range.
-        contrast: Largest change of contrast in training, as a share.
+        crop: How windows are cut at random places; None for the tiles of data engineering.
     """
 
     tile_batches_per_epoch: PositiveInt
     defect_share: float = Field(default=0.7, ge=0, le=1)
     bce_weight: float = Field(default=0.5, ge=0, le=1)
-    flips: bool = True
-    brightness: float = Field(default=0.1, ge=0, lt=1)
-    contrast: float = Field(default=0.1, ge=0, lt=1)
+    crop: CropConfig | None = None

@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.calibration import fit_temperature, scale_scores
 from steel_defects.sheets.splits import assign_groups
-from steel_defects.training.classification import (
-    LabelledSheets,
-    predict_scores,
-    train_classifier,
-)
+from steel_defects.training.classification import predict_scores, train_classifier
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
     CrossValidationConfig,
 )
+from steel_defects.training.labelled_sheets import LabelledSheets
 
 logger = logging.getLogger(__name__)
 

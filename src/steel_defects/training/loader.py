@@ -7,81 +7,107 @@ or on which batches were read before; so training can stop and go on anywhere.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from os import cpu_count
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-#: Picture, score target and mask target of one example; a model takes of the targets what it needs.
-Example = dict[str, Array]
-Batch = dict[str, Array]
-ReadExample = Callable[[int, np.random.Generator], Example]
-ChooseExamples = Callable[[np.random.Generator], Sequence[int]]
+from steel_defects.training.batches import Assembly, Batch, Example, Memory
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _AHEAD = 3  # batches read before they are asked for
+_MOST_AT_ONCE = 8
 
 
-class Loader:
+class Loader(Generic[T]):
     """Reads batches of examples in the background."""
 
     def __init__(
         self,
-        read: ReadExample,
-        choose: ChooseExamples,
+        read: Callable[[T, np.random.Generator], Example | list[Example]],
+        choose: Callable[[np.random.Generator], Sequence[T]],
         batch_size: int,
         seed: int,
         threads: int = 0,
+        per_read: int = 1,
     ) -> None:
         """Set up a loader.
 
         Args:
-            read: Reads example number i; all chance comes from the generator it is given.
-            choose: Draws an epoch's example numbers, in order.
+            read: Reads what was chosen: one example, or a list of ``per_read`` of them, such as the
+                windows of one sheet; all chance comes from the generator it is given.
+            choose: Draws what an epoch reads, in order.
             batch_size: Examples a batch.
             seed: Decides order and augmentation.
             threads: Threads that read; 0 for one a core.
+            per_read: Examples that one call of ``read`` returns.
         """
         self._read, self._choose, self._batch_size = read, choose, batch_size
-        self._seed, self._threads = seed, threads or cpu_count()
+        self._seed, self._threads, self._per_read = seed, threads or cpu_count() or 1, per_read
+        self._memory = Memory()
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the batches of an epoch; the last is filled up from the epoch's first examples.
 
         Batches of one size keep the network from being compiled twice.
         """
-        order = list(self._choose(np.random.default_rng([self._seed, number])))
-        short = -len(order) % self._batch_size
-        order += [order[i % len(order)] for i in range(short)]
-        with ThreadPoolExecutor(self._threads) as pool:
-            waiting: deque[list[Future[Example]]] = deque()
-            for first in range(0, len(order), self._batch_size):
-                places = range(first, first + self._batch_size)
-                waiting.append([pool.submit(self._example, number, p, order[p]) for p in places])
-                if len(waiting) > _AHEAD:
-                    yield stack([future.result() for future in waiting.popleft()])
-            while waiting:
-                yield stack([future.result() for future in waiting.popleft()])
+        order = self._choose(np.random.default_rng([self._seed, number]))
+        batches = -(-len(order) * self._per_read // self._batch_size)
+        places = -(-batches * self._batch_size // self._per_read)
+        at_once = self._reads_at_once()
+        assembly = Assembly(self._batch_size, batches, self._memory)
 
-    def _example(self, epoch: int, place: int, index: int) -> Example:
-        return self._read(index, np.random.default_rng([self._seed, epoch, place]))
+        def fill(task: int) -> None:
+            for place in range(places)[task * at_once : (task + 1) * at_once]:
+                self._read_into(assembly, order[place % len(order)], number, place)
+
+        ahead = -(-_AHEAD * self._batch_size // (at_once * self._per_read))
+        with _closing_pool(self._threads) as pool:
+            done, written = _submit_ahead(pool, fill, -(-places // at_once), ahead), 0
+            for batch in range(batches):
+                while written < (batch + 1) * self._batch_size:
+                    next(done)
+                    written += at_once * self._per_read
+                yield assembly.take(batch)
+
+    def _reads_at_once(self) -> int:
+        """Handing out work costs as much as a window from a cache, so a thread gets several."""
+        share = self._batch_size // (self._per_read * self._threads)
+        return min(max(share, 1), _MOST_AT_ONCE)
+
+    def _read_into(self, assembly: Assembly, chosen: T, epoch: int, place: int) -> None:
+        found = self._read(chosen, np.random.default_rng([self._seed, epoch, place]))
+        for number, example in enumerate(found if isinstance(found, list) else [found]):
+            assembly.put(place * self._per_read + number, example)
 
 
-def stack(examples: Sequence[Example]) -> Batch:
-    """Join examples of equal shapes into a batch."""
-    return {key: np.stack([example[key] for example in examples]) for key in examples[0]}
-
-
-def read_in_order(read: Callable[[int], T], count: int, threads: int = 0) -> Iterator[T]:
+def read_in_order(read: Callable[[int], S], count: int, threads: int = 0) -> Iterator[S]:
     """Read items 0 to count - 1 with threads, a few ahead of the one asked for."""
-    with ThreadPoolExecutor(threads or cpu_count()) as pool:
-        waiting: deque[Future[T]] = deque()
-        for index in range(count):
-            waiting.append(pool.submit(read, index))
-            if len(waiting) > 4 * (threads or cpu_count() or 1):
-                yield waiting.popleft().result()
-        while waiting:
+    threads = threads or cpu_count() or 1
+    with _closing_pool(threads) as pool:
+        yield from _submit_ahead(pool, read, count, 4 * threads)
+
+
+@contextmanager
+def _closing_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Reads that are still waiting are given up when the reader stops early."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _submit_ahead(
+    pool: ThreadPoolExecutor, read: Callable[[int], S], count: int, ahead: int
+) -> Iterator[S]:
+    waiting: deque[Future[S]] = deque()
+    for index in range(count):
+        waiting.append(pool.submit(read, index))
+        if len(waiting) > ahead:
             yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, Progress, weights_of
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.loader import Batch, Loader
+from steel_defects.training.loader import Loader
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Fitting and using the segmenters."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,61 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.annotations import rle as run_length
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.inference import median_ms, probability_map
 from steel_defects.models.unet import build_unet
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.training.augmentation import Augmentation
+from steel_defects.sheets.gray_cache import SheetReader
+from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.loader import Batch, Example, Loader, read_in_order
+from steel_defects.training.labelled_tiles import LabelledTiles, tile_reader, training_loader
+from steel_defects.training.loader import Loader, read_in_order
 from steel_defects.training.loop import Unpacked, build_optimizer, fit
 from steel_defects.training.losses import BinaryCrossentropyDice
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
-
-
-@dataclass(frozen=True)
-class LabelledTiles:
-    """Windows of sheets with the sheets' masks.
-
-    Attributes:
-        folder: Where the pictures are.
-        tiles: ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height, area_px``.
-        masks: Encoded mask of each (sheet, class) that is defective.
-        classes: Number of defect classes.
-    """
-
-    folder: SheetFolder
-    tiles: pd.DataFrame
-    masks: dict[tuple[str, int], str]
-    classes: int
-
-    @property
-    def content(self) -> list[object]:
-        """What identifies windows and masks, in order: a checkpoint belongs to these alone."""
-        windows = self.tiles[["sheet_id", "sha256", "x", "y", "width", "height"]]
-        shown = set(self.tiles["sheet_id"])
-        masks = [(*key, rle) for key, rle in sorted(self.masks.items()) if key[0] in shown]
-        return [windows.to_numpy().tolist(), masks]
-
-
-def labelled_tiles(
-    folder: SheetFolder,
-    tiles: pd.DataFrame,
-    sheets: pd.DataFrame,
-    annotations: pd.DataFrame,
-    classes: int,
-) -> LabelledTiles:
-    """Join the tables of data engineering."""
-    sizes = sheets[["sheet_id", "path", "sha256", "height", "width"]].rename(
-        columns={"height": "sheet_height", "width": "sheet_width"}
-    )
-    masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
-    joined = tiles.merge(sizes, on="sheet_id", how="left").reset_index(drop=True)
-    return LabelledTiles(folder, joined, masks, classes)
 
 
 @dataclass(frozen=True)
@@ -115,7 +74,7 @@ def train_segmenter(
         run_eagerly=config.eager,
     )
     fingerprint = fingerprint_of(
-        config.model_dump(),
+        config.model_dump(exclude={"cache"}),  # the pixels are the same
         architecture.model_dump(),
         training.content,
         validation.content,
@@ -123,14 +82,7 @@ def train_segmenter(
     checkpoint = (
         Checkpoint(checkpoint_dir / f"{label}.npz", fingerprint) if checkpoint_dir else None
     )
-    augmentation = Augmentation(config.flips, config.brightness, config.contrast)
-    loader = Loader(
-        tile_reader(training, augmentation),
-        tile_sampler(training.tiles, config),
-        config.batch_size,
-        config.seed,
-        config.threads,
-    )
+    loader = training_loader(training, config)
 
     def evaluate(fitted: keras.Model) -> dict[str, float]:
         return validate(fitted, validation, config)
@@ -139,47 +91,6 @@ def train_segmenter(
     if checkpoint:
         checkpoint.remove()
     return FittedSegmenter(model, history, time.perf_counter() - started)
-
-
-def tile_sampler(
-    tiles: pd.DataFrame, config: SegmentationConfig
-) -> Callable[[np.random.Generator], list[int]]:
-    """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
-    areas = np.stack(tiles["area_px"].to_list())
-    by_class = [np.flatnonzero(areas[:, k]) for k in range(areas.shape[1]) if areas[:, k].any()]
-    every = np.arange(len(tiles))
-    count = config.tile_batches_per_epoch * config.batch_size
-
-    def draw(rng: np.random.Generator) -> list[int]:
-        chosen = []
-        for defective in rng.random(count) < config.defect_share:
-            kind = by_class[int(rng.integers(len(by_class)))] if defective and by_class else every
-            chosen.append(int(rng.choice(kind)))
-        return chosen
-
-    return draw
-
-
-def tile_reader(
-    data: LabelledTiles, augmentation: Augmentation | None
-) -> Callable[[int, np.random.Generator], Example]:
-    """Return a function that reads one tile with its masks, and augments it if asked to."""
-    rows = list(data.tiles.itertuples())
-
-    def read(index: int, rng: np.random.Generator) -> Example:
-        row = rows[index]
-        window = np.s_[row.y : row.y + row.height, row.x : row.x + row.width]
-        image = data.folder.read(row.path)[window].astype(np.float32)[..., None]
-        mask = np.zeros((row.height, row.width, data.classes), np.float32)
-        for k in range(data.classes):
-            if row.area_px[k]:
-                rle = data.masks[row.sheet_id, k + 1]
-                mask[..., k] = run_length.decode(rle, row.sheet_height, row.sheet_width)[window]
-        if augmentation:
-            image, mask = augmentation.apply(image, mask, rng)
-        return {"sheet": np.ascontiguousarray(image), "mask": np.ascontiguousarray(mask)}
-
-    return read
 
 
 def _unpack(batch: Batch) -> Unpacked:
@@ -234,7 +145,7 @@ def _positive_dice(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> li
 
 
 def predict_maps(
-    model: keras.Model, folder: SheetFolder, paths: Sequence[str], threads: int = 0
+    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
     """Predict whole sheets, one at a time.
 

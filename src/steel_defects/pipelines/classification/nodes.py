@@ -1,5 +1,6 @@
 """Nodes that train, score and compare the classifiers."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,15 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.operating_point import OperatingPointConfig
+from steel_defects.models.absent import NoModel
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
     CrossValidationConfig,
 )
+
+logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -27,11 +31,21 @@ def train_classifier(
     classification: ClassificationConfig,
     training: BackboneTraining,
 ) -> tuple[Any, pd.DataFrame, Json]:
-    """Fit one backbone on the training split; validation decides when to stop."""
+    """Fit one backbone on the training split; validation decides when to stop.
+
+    Where all sheets are of one kind there is nothing to classify, and no model.
+    """
+    reason = _nothing_to_classify(sheets)
+    if reason:
+        history = pd.DataFrame({"epoch": pd.Series(dtype=int), "loss": pd.Series(dtype=float)})
+        return NoModel(reason), history, {"backbone": training.backbone.name, "parameters": 0}
+    from steel_defects.sheets.gray_cache import reader_of
     from steel_defects.training import classification as domain
+    from steel_defects.training.labelled_sheets import labelled_sheets
 
     _need_both_kinds(sheets, splits)
-    data = domain.labelled_sheets(raw_sheets, sheets, annotations)
+    cache_dir = checkpoints.parent / "gray_sheets" if classification.cache else None
+    data = labelled_sheets(reader_of(raw_sheets, sheets, cache_dir), sheets, annotations)
     part = splits.groupby("split")["sheet_id"].apply(list)
     fitted = domain.train_classifier(
         data, part["train"], part["validation"], classification, training,
@@ -49,6 +63,15 @@ def train_classifier(
     return fitted.model, fitted.history, profile
 
 
+def _nothing_to_classify(sheets: pd.DataFrame) -> str:
+    """Say why no gate can be trained on a data set; empty where one can."""
+    if sheets["has_defect"].all():
+        return "every sheet has a defect, so that there is nothing to classify"
+    if not sheets["has_defect"].any():
+        return "no sheet has a defect, so that there is nothing to classify"
+    return ""
+
+
 def _need_both_kinds(sheets: pd.DataFrame, splits: pd.DataFrame) -> None:
     joined = splits.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")
     kinds = joined.groupby("split")["has_defect"].nunique()
@@ -64,6 +87,8 @@ def score_sheets(
     classifier: Any, raw_sheets: SheetFolder, sheets: pd.DataFrame, splits: pd.DataFrame
 ) -> tuple[pd.DataFrame, Json]:
     """Let a classifier score every sheet, and time it."""
+    if isinstance(classifier, NoModel):
+        return pd.DataFrame(columns=list(_OUTPUT_TYPES)).astype(_OUTPUT_TYPES), {}
     from steel_defects.training.classification import measure_speed, predict_scores
 
     scores = predict_scores(classifier, raw_sheets, sheets["path"].tolist())
@@ -72,6 +97,9 @@ def score_sheets(
         splits[["sheet_id", "split"]].merge(table, on="sheet_id"),
         {"ms_per_sheet": round(measure_speed(classifier), 2)},
     )
+
+
+_OUTPUT_TYPES = {"sheet_id": "str", "split": "str", "has_defect": "bool", "output": "float64"}
 
 
 def cross_validate(
@@ -86,16 +114,18 @@ def cross_validate(
     cross_validation: CrossValidationConfig,
 ) -> pd.DataFrame:
     """Score every sheet out of fold, if the backbone is among the models to cross-validate."""
-    from steel_defects.training.classification import labelled_sheets
+    from steel_defects.sheets.gray_cache import reader_of
     from steel_defects.training.cross_validation import OUT_OF_FOLD_TYPES, out_of_fold_scores
+    from steel_defects.training.labelled_sheets import labelled_sheets
 
-    if training.backbone.name not in cross_validation.models:
+    if training.backbone.name not in cross_validation.models or _nothing_to_classify(sheets):
         return pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES)).astype(OUT_OF_FOLD_TYPES)
     folder = checkpoints / "cross_validation" / training.backbone.name
+    cache_dir = checkpoints.parent / "gray_sheets" if classification.cache else None
+    data = labelled_sheets(reader_of(raw_sheets, sheets, cache_dir), sheets, annotations)
     return out_of_fold_scores(
-        labelled_sheets(raw_sheets, sheets, annotations), splits, classification, training,
-        cross_validation, str(pretrained_weights), folder,
-    )  # fmt: skip
+        data, splits, classification, training, cross_validation, str(pretrained_weights), folder
+    )
 
 
 def calibrate(
@@ -117,7 +147,9 @@ def calibrate(
         ignore_index=True,
     )
     columns = ["sheet_id", "split", "repeat", "fold", "has_defect", "score"]
-    return table[columns].astype({"has_defect": "bool"}), {"temperature": temperature}
+    return table[columns].astype({"has_defect": "bool", "score": "float64"}), {
+        "temperature": temperature
+    }
 
 
 _NULLABLE = {"repeat": "Int64", "fold": "Int64"}
@@ -140,15 +172,23 @@ def compare_classifiers(**tables: Any) -> pd.DataFrame:
     """Set backbones side by side; inputs are ``{backbone}_scores``, ``_profile``, ``_speed``."""
     from steel_defects.evaluation.comparison import classification_comparison
 
-    names = [key.removesuffix("_scores") for key in tables if key.endswith("_scores")]
+    names = [
+        key.removesuffix("_scores")
+        for key, table in tables.items()
+        if key.endswith("_scores") and len(table)
+    ]
     return classification_comparison(
         {name: tables[f"{name}_scores"] for name in names},
         {name: tables[f"{name}_profile"] | tables[f"{name}_speed"] for name in names},
     )
 
 
-def select_gate(gate: str, **tables: Any) -> Json:
+def select_gate(gate: str, sheets: pd.DataFrame, **tables: Any) -> Json:
     """Choose the backbone of the cascade by its ROC-AUC on validation."""
+    reason = _nothing_to_classify(sheets)
+    if reason:
+        logger.warning("%s; the cascade has no gate", reason)
+        return {"name": None, "reason": reason, "candidates": {}}
     from steel_defects.evaluation.classification import classification_metrics
     from steel_defects.evaluation.comparison import select
 

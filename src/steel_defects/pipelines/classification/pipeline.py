@@ -81,9 +81,10 @@ def _comparison() -> Pipeline:
         ),
         Node(
             select_gate,
-            inputs={"gate": "params:gate"} | {name: name for name in [*scores, *profiles]},
+            inputs={"gate": "params:gate", "sheets": "sheets"}
+            | {name: name for name in [*scores, *profiles]},
             outputs="gate_selection",
             name="select_gate",
         ),
     ]
-    return Pipeline(nodes, inputs={**scores, **profiles, **speeds})
+    return Pipeline(nodes, inputs={"sheets": "sheets", **scores, **profiles, **speeds})

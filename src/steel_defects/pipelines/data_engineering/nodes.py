@@ -4,7 +4,6 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from steel_defects.annotations import mask_folder, severstal
@@ -12,12 +11,20 @@ from steel_defects.annotations.mask_folder import MaskFolder
 from steel_defects.annotations.severstal import Finding
 from steel_defects.errors import SteelDefectsError
 from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.fingerprints import alike_groups
+from steel_defects.sheets.division import (
+    ASSIGNMENT_COLUMNS,
+    Division,
+    assignments_of,
+    divide,
+    earlier_splits,
+)
+from steel_defects.sheets.duplicates import masks_by_sheet
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.inventory import inventory_table, take_inventory
-from steel_defects.sheets.quality import quality_report
-from steel_defects.sheets.splits import assign_groups
-from steel_defects.sheets.tiles import cut_tiles
+from steel_defects.sheets.groups import group_sheets
+from steel_defects.sheets.inventory import take_inventory
+from steel_defects.sheets.quality import DataSet, quality_report
+from steel_defects.sheets.similar import DIFFERENT, find_similar
+from steel_defects.sheets.tiles import tile_table
 from steel_defects.training.config import CrossValidationConfig
 
 logger = logging.getLogger(__name__)
@@ -26,20 +33,61 @@ Findings = list[dict[str, Any]]
 
 
 def inventory_sheets(
-    raw_sheets: SheetFolder, data_engineering: DataEngineeringConfig
+    raw_sheets: SheetFolder,
+    earlier_sheet_inventory: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
-    """Read every picture once: size, brightness, fingerprint, or what is wrong with it."""
-    rows = []
-    for row in take_inventory(raw_sheets, data_engineering.expected_size):
-        rows.append(row)
-        if len(rows) % 500 == 0:
-            logger.info("read %d of %d sheets", len(rows), len(raw_sheets))
-    return inventory_table(rows)
+    """Read every new or changed picture: size, brightness, fingerprint, or what is wrong."""
+    return take_inventory(raw_sheets, data_engineering.expected_size, earlier_sheet_inventory)
+
+
+def compare_sheets(
+    raw_sheets: SheetFolder,
+    sheet_inventory: pd.DataFrame,
+    earlier_similar_sheets: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+) -> pd.DataFrame:
+    """Find copies and look-alikes among the sound pictures, in all orientations."""
+    return find_similar(
+        _sound(sheet_inventory),
+        raw_sheets.read,
+        data_engineering.duplicate_similarity,
+        data_engineering.compare_parts,
+        earlier_similar_sheets,
+    )
+
+
+def _sound(sheet_inventory: pd.DataFrame) -> pd.DataFrame:
+    return sheet_inventory[sheet_inventory["problem"] == ""].reset_index(drop=True)
+
+
+def group_similar_sheets(
+    sheet_inventory: pd.DataFrame,
+    similar_sheets: pd.DataFrame,
+    earlier_split_assignments: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+) -> pd.DataFrame:
+    """Put similar sheets into groups, and set aside new ones that would join two splits."""
+    sound = _sound(sheet_inventory)
+    splits: dict[str, str] = {}
+    if not data_engineering.resplit:
+        earlier = earlier_splits(earlier_split_assignments, dict(data_engineering.shares.items()))
+        known = zip(sound["sheet_id"], sound["sha256"], strict=True)
+        splits = {sheet_id: earlier[digest] for sheet_id, digest in known if digest in earlier}
+    pairs = similar_sheets[similar_sheets["relation"] != DIFFERENT]
+    groups, aside = group_sheets(
+        sound["sheet_id"].tolist(), zip(pairs["sheet_id"], pairs["other_id"], strict=True), splits
+    )
+    ids = sound["sheet_id"]
+    problems = [aside.get(sheet_id, "") for sheet_id in ids]
+    table = {"sheet_id": ids, "group_id": ids.map(groups), "problem": problems}
+    return pd.DataFrame(table).astype("str")
 
 
 def check_annotations(
     raw_annotations: pd.DataFrame | MaskFolder,
     sheet_inventory: pd.DataFrame,
+    sheet_groups: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
 ) -> tuple[pd.DataFrame, Findings]:
     """Keep sound masks of sound sheets.
@@ -47,33 +95,45 @@ def check_annotations(
     A sheet with a mask that can't be trusted is set aside as a whole: without that mask it would
     pass for cleaner than it is.
     """
-    broken = sheet_inventory[sheet_inventory["problem"] != ""]
-    findings = [
-        Finding(f"picture {path}", sheet_id, problem)
-        for sheet_id, path, problem in broken[["sheet_id", "path", "problem"]].itertuples(
-            index=False, name=None
-        )
-    ]
-    sound = sheet_inventory[sheet_inventory["problem"] == ""]
-    sizes = {
-        sheet_id: (int(height), int(width))
-        for sheet_id, height, width in sound[["sheet_id", "height", "width"]].itertuples(
-            index=False, name=None
-        )
-    }
+    sound = _sound(sheet_inventory)
+    columns = sound[["sheet_id", "height", "width"]].itertuples(index=False, name=None)
+    sizes = {sheet_id: (int(height), int(width)) for sheet_id, height, width in columns}
     table, faults = _read_annotations(raw_annotations, sizes, data_engineering)
     unsound = {fault.sheet_id for fault in faults}
-    findings += faults
-    findings += [
-        Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
-        for sheet_id in sorted(unsound & set(sizes))
+    findings = [
+        *_picture_findings(sheet_inventory, sheet_groups),
+        *faults,
+        *(
+            Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
+            for sheet_id in sorted(unsound & set(sizes))
+        ),
     ]
     if findings:
         logger.warning("%d findings, listed in data_quality", len(findings))
+    aside = {finding.sheet_id for finding in findings if finding.set_aside}
     return (
-        table[~table["sheet_id"].isin(unsound)].reset_index(drop=True),
+        table[~table["sheet_id"].isin(aside)].reset_index(drop=True),
         [asdict(finding) for finding in findings],
     )
+
+
+def _picture_findings(sheet_inventory: pd.DataFrame, sheet_groups: pd.DataFrame) -> list[Finding]:
+    """List pictures that can't be used, that would leak, and that were changed in reading."""
+    broken = sheet_inventory[sheet_inventory["problem"] != ""]
+    noted = sheet_inventory[(sheet_inventory["problem"] == "") & (sheet_inventory["note"] != "")]
+    leaking = sheet_groups[sheet_groups["problem"] != ""]
+    leaking = leaking.merge(sheet_inventory[["sheet_id", "path"]], on="sheet_id")
+    return [
+        Finding(f"picture {path}", sheet_id, reason, set_aside)
+        for table, column, set_aside in (
+            (broken, "problem", True),
+            (leaking, "problem", True),
+            (noted, "note", False),
+        )
+        for sheet_id, path, reason in table[["sheet_id", "path", column]].itertuples(
+            index=False, name=None
+        )
+    ]
 
 
 def _read_annotations(
@@ -89,22 +149,18 @@ def _read_annotations(
 
 def build_sheets(
     sheet_inventory: pd.DataFrame,
+    sheet_groups: pd.DataFrame,
     annotations: pd.DataFrame,
     findings: Findings,
-    data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
-    """Make the table of sound sheets and group those that look alike."""
+    """Make the table of sound sheets."""
     aside = {finding["sheet_id"] for finding in findings if finding["set_aside"]}
-    table = sheet_inventory[~sheet_inventory["sheet_id"].isin(aside)].reset_index(drop=True)
+    table = _sound(sheet_inventory).merge(sheet_groups[["sheet_id", "group_id"]], on="sheet_id")
+    table = table[~table["sheet_id"].isin(aside)].reset_index(drop=True)
     if table.empty:
         raise SteelDefectsError("no sound sheet is left; see sheet_inventory for the reasons")
-    groups = alike_groups(
-        np.stack(table["fingerprint"].to_list()).astype(np.float32),
-        table["sha256"].tolist(),
-        data_engineering.duplicate_similarity,
-    )
     # A group is named after the first of its sheets, so that its name outlives new sheets.
-    first = table.groupby(groups)["sheet_id"].transform("min")
+    first = table.groupby("group_id")["sheet_id"].transform("min")
     return table.assign(
         group_id=first, has_defect=table["sheet_id"].isin(set(annotations["sheet_id"]))
     )[list(_SHEET_TYPES)].astype(_SHEET_TYPES)
@@ -126,32 +182,36 @@ _SHEET_TYPES = {
 def split_sheets(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
+    earlier_split_assignments: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     cross_validation: CrossValidationConfig,
-) -> pd.DataFrame:
-    """Divide the groups into splits, and into folds for each repeat, alike in their classes."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Divide the groups into splits, and into folds for each repeat, alike in their classes.
+
+    Sheets that were divided before stay where they are.
+    """
     config = data_engineering
-    kinds = annotations.groupby("sheet_id")["class_id"].apply(
-        lambda ids: "+".join(map(str, sorted(ids)))
+    earlier = pd.DataFrame(columns=list(ASSIGNMENT_COLUMNS))
+    division = Division(
+        {str(split): share for split, share in config.shares.items()},
+        cross_validation.folds,
+        cross_validation.repeats,
+        config.seed,
     )
-    strata = sheets["sheet_id"].map(kinds).fillna("clean").tolist()
-    groups = sheets["group_id"].tolist()
-    split = assign_groups(
-        groups, strata, {str(split): share for split, share in config.shares.items()}, config.seed
+    splits = divide(
+        sheets,
+        _strata(sheets, annotations),
+        earlier if config.resplit or earlier_split_assignments.empty else earlier_split_assignments,
+        division,
     )
-    equal = {str(fold): 1.0 for fold in range(cross_validation.folds)}
-    folds = [
-        assign_groups(groups, strata, equal, config.seed + 1 + repeat)
-        for repeat in range(cross_validation.repeats)
-    ]
-    return pd.DataFrame(
-        {
-            "sheet_id": sheets["sheet_id"],
-            "group_id": sheets["group_id"],
-            "split": split,
-            "fold": [[int(fold) for fold in one] for one in zip(*folds, strict=True)],
-        }
-    )
+    return splits, assignments_of(sheets, splits)
+
+
+def _strata(sheets: pd.DataFrame, annotations: pd.DataFrame) -> list[str]:
+    """Return the combination of classes of each sheet."""
+    kinds = annotations.sort_values("class_id").groupby("sheet_id")["class_id"]
+    names = kinds.agg(lambda ids: "+".join(map(str, ids)))
+    return [str(name) for name in sheets["sheet_id"].map(names).fillna("clean")]
 
 
 def tile_sheets(
@@ -162,31 +222,25 @@ def tile_sheets(
 ) -> pd.DataFrame:
     """Cut every sheet into windows and measure the classes in each."""
     config = data_engineering
-    masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
-    split_of = splits.set_index("sheet_id")["split"]
-    rows = []
-    for sheet in sheets.itertuples():
-        encoded = [masks.get((sheet.sheet_id, k), "") for k in range(1, config.classes + 1)]
-        head = {"sheet_id": sheet.sheet_id, "split": split_of[sheet.sheet_id]}
-        windows = cut_tiles(
-            sheet.height, sheet.width, encoded, config.tile_size, config.tile_stride
-        )
-        rows += [head | window for window in windows]
-    return pd.DataFrame(rows)
+    masks = masks_by_sheet(annotations)
+    table = tile_table(sheets, masks, config.classes, config.tile_size, config.tile_stride)
+    table.insert(1, "split", table["sheet_id"].map(splits.set_index("sheet_id")["split"]))
+    return table
 
 
 def report_quality(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
+    sheet_inventory: pd.DataFrame,
+    similar_sheets: pd.DataFrame,
     findings: Findings,
+    position_findings: Findings,
     data_engineering: DataEngineeringConfig,
 ) -> dict[str, Any]:
     """Sum up what was found and what was set aside."""
     return quality_report(
-        sheets,
-        annotations,
-        splits,
-        [Finding(**finding) for finding in findings],
+        DataSet(sheets, annotations, splits, sheet_inventory, similar_sheets),
+        [Finding(**finding) for finding in findings + position_findings],
         data_engineering.class_names,
     )

@@ -11,7 +11,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 inspect_sheets,
-                inputs=["inspection_sheets", "inspection_package", "params:inspection"],
+                inputs=[
+                    "inspection_sheets",
+                    "inspection_package",
+                    "inspection_positions",
+                    "params:inspection",
+                    "params:positions",
+                ],
                 outputs=[
                     "verdicts",
                     "defects",

@@ -136,6 +136,8 @@ def write_report(
     data_quality: Json,
     overlays: SheetFolder,
     overlay_selection: pd.DataFrame,
+    leakage: pd.DataFrame,
+    lookup_baseline: pd.DataFrame,
     run_record: Json,
     reporting: ReportingConfig,
     **tables: Any,
@@ -161,6 +163,13 @@ def write_report(
             segmenter_selection=segmenter_selection,
             operating_points=_ending(tables, "_point"),
             data_quality=data_quality,
+            data_tables={
+                "Nearest training sheet of held-out sheets": leakage,
+                "What a lookup of the nearest training sheet scores": lookup_baseline,
+            },
+            data_figures={
+                "The sheets least like the rest": tables["oddest_sheets_figure"].read_bytes()
+            },
             figures=pictures,
             overlays=gallery,
         )

@@ -58,6 +58,7 @@ def create_pipeline() -> Pipeline:
             inputs=_same("classification_comparison", "segmentation_comparison")
             | _same("class_comparison", "gate_selection", "segmenter_selection", "data_quality")
             | _same("overlays", "overlay_selection", "run_record", *points)
+            | _same("leakage", "lookup_baseline", "oddest_sheets_figure")
             | {f"{name}_figure": f"{name}_figure" for name in FIGURES}
             | reporting,
             outputs="report",

@@ -31,13 +31,16 @@ def train_segmenter(
     network: UNetConfig,
 ) -> tuple[Any, pd.DataFrame, Json]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop."""
+    from steel_defects.sheets.gray_cache import reader_of
     from steel_defects.training import segmentation as domain
+    from steel_defects.training.labelled_tiles import LabelledTiles, labelled_tiles
 
-    def part(split: str) -> domain.LabelledTiles:
+    cache_dir = checkpoints.parent / "gray_sheets" if segmentation.cache else None
+    reader = reader_of(raw_sheets, sheets, cache_dir)
+
+    def part(split: str) -> LabelledTiles:
         rows = tiles[tiles["split"] == split]
-        return domain.labelled_tiles(
-            raw_sheets, rows, sheets, annotations, data_engineering.classes
-        )
+        return labelled_tiles(reader, rows, sheets, annotations, data_engineering.classes)
 
     fitted = domain.train_segmenter(
         part("train"), part("validation"), segmentation, network, "unet",

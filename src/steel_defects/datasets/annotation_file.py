@@ -1,0 +1,58 @@
+"""The file of encoded masks in the catalog."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io.core import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from steel_defects.annotations.csv_file import parse_csv
+from steel_defects.annotations.severstal import layout_of
+from steel_defects.errors import SteelDefectsError
+
+
+class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """Severstal's ``train.csv``, in either of its layouts.
+
+    Loads CSV as people's tools write it (see :func:`steel_defects.annotations.csv_file.parse_csv`)
+    as a table of text, and saves CSV with commas.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Name the file."""
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read the file; empty cells are empty text.
+
+        Raises:
+            SteelDefectsError: The file can't be read, is not CSV, or lacks columns; the message
+                names it. The catalog hands it on as the cause of a DatasetError.
+        """
+        try:
+            table = parse_csv(self._filepath.read_bytes())
+            layout_of(table.columns)
+        except OSError as error:
+            raise SteelDefectsError(f"{self._filepath} cannot be read: {error.strerror}") from error
+        except SteelDefectsError as error:
+            raise SteelDefectsError(f"{self._filepath}: {error}") from error
+        return table
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the table, beside the old file and then in its place."""
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._filepath.with_suffix(".tmp")
+        data.to_csv(beside, index=False)
+        beside.replace(self._filepath)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows, for kedro-viz."""
+        return TablePreview(self.load().head(nrows).to_dict(orient="split"))
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,35 @@
+"""Paths that come from outside: links that lead elsewhere, names that can't be shown."""
+
+import os
+import re
+from pathlib import Path
+
+# Control characters, and bytes that are not UTF-8: neither belongs in a table or on a terminal.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def leads_out(path: Path, folder: str) -> bool:
+    """Tell whether a file lies outside a folder once all links are followed.
+
+    Args:
+        path: The file; it need not exist.
+        folder: The folder, as ``os.path.realpath`` returns it.
+    """
+    # Not Path.resolve, which fails at links that go round in a circle.
+    return not os.path.realpath(path).startswith(os.path.join(folder, ""))
+
+
+def shown_name(name: str) -> str:
+    r"""Return a file's name as text that any table or message can hold.
+
+    Args:
+        name: A name as the file system gives it: bytes that are not UTF-8 are lone surrogates.
+
+    Returns:
+        The name itself, or, where it has such bytes or control characters, the name with these
+        written as escapes such as ``\xe9``.
+    """
+    if not _UNFIT.search(name):
+        return name
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

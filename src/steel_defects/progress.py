@@ -1,0 +1,45 @@
+"""Showing how far long work has come."""
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LINES = 10  # that are logged where there is no terminal to draw a bar in
+
+
+def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Pass items on and show how many of them are done.
+
+    In a terminal this is a progress bar, elsewhere (a log file, CI) a line each tenth.
+
+    Args:
+        items: What is worked on; taken one at a time.
+        total: How many there are.
+        label: What is done to them, such as ``"reading sheets"``.
+    """
+    if not sys.stderr.isatty():
+        yield from _logged(items, total, label)
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def _logged(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    step = max(500, -(-total // _LINES))
+    for done, item in enumerate(items, start=1):
+        yield item
+        if done % step == 0:
+            logger.info("%s: %d of %d", label, done, total)

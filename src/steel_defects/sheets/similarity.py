@@ -1,0 +1,173 @@
+"""Searching for similar pictures among all pairs, in all orientations, in constant memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.sheets.fingerprints import SQUARE, Shape
+from steel_defects.sheets.orientations import FLIPS
+
+Matrix = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+_ROWS, _COLUMNS = 1024, 4096  # of the similarity matrix that are held at a time: 16 MB
+
+
+@dataclass(frozen=True)
+class Parities:
+    """Fingerprints, sorted by how their coefficients answer to mirroring.
+
+    Attributes:
+        parts: Coefficients that are even or odd down, and even or odd across: ``parts[2 * y + x]``
+            of shape ``(pictures, coefficients)``, float32.
+    """
+
+    parts: tuple[Matrix, Matrix, Matrix, Matrix]
+
+    @classmethod
+    def of(cls, prints: NDArray[np.floating], shape: Shape, transposed: bool) -> "Parities":
+        """Sort the coefficients of fingerprints, of shape ``(pictures, shape.length)``."""
+        grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+        grid = grid.swapaxes(1, 2) if transposed else grid
+        even_odd = [grid[:, y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        first, second, third, fourth = (
+            np.ascontiguousarray(part.reshape(len(grid), part.shape[1] * part.shape[2]))
+            for part in even_odd
+        )
+        return cls((first, second, third, fourth))
+
+    def products(self, other: "Parities", rows: slice, columns: slice) -> tuple[Matrix, ...]:
+        """Multiply some pictures with some others, part by part."""
+        pairs = zip(self.parts, other.parts, strict=True)
+        return tuple(own[rows] @ others[columns].T for own, others in pairs)
+
+
+def similarity_blocks(
+    prints: NDArray[np.floating],
+    others: NDArray[np.floating],
+    shape: Shape,
+    *,
+    upper: bool = False,
+) -> Iterator[tuple[int, int, Matrix]]:
+    """Correlate pictures with others in the best of their orientations, block by block.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        others: Fingerprints to compare with, of shape ``(others, shape.length)``.
+        shape: How both are described.
+        upper: Leave out blocks in which no row number is below a column number.
+
+    Yields:
+        Number of the first row and the first column of a block, and the block: correlations, -1 to
+        1, of shape ``(rows, columns)``, float32.
+    """
+    # An oblong picture was laid down already, and a transposed one would fit nothing.
+    left = [Parities.of(prints, shape, t) for t in ((False, True) if shape is SQUARE else (False,))]
+    right = Parities.of(others, shape, transposed=False)
+    for row in range(0, len(prints), _ROWS):
+        for column in range(0, len(others), _COLUMNS):
+            if upper and column + _COLUMNS <= row:
+                continue
+            where = slice(row, row + _ROWS), slice(column, column + _COLUMNS)
+            blocks = [_best_flip(*own.products(right, *where)) for own in left]
+            yield row, column, blocks[0] if len(blocks) == 1 else np.maximum(*blocks)
+
+
+def _best_flip(even: Matrix, across: Matrix, down: Matrix, both: Matrix) -> Matrix:
+    """Return the largest of the four sums that mirroring down and across leads to."""
+    upright, mirrored = even + down, even - down
+    upright += np.abs(across + both)
+    mirrored += np.abs(across - both)
+    return np.maximum(upright, mirrored, out=upright)
+
+
+def best_orientation(
+    prints: NDArray[np.floating], others: NDArray[np.floating], shape: Shape
+) -> NDArray[np.int64]:
+    """Return the orientation, 0 to 7, that brings each picture closest to its other one."""
+    right = Parities.of(others, shape, transposed=False)
+    scores = []
+    for transposed in (False, True) if shape is SQUARE else (False,):
+        left = Parities.of(prints, shape, transposed)
+        pairs = zip(left.parts, right.parts, strict=True)
+        parts = [(own * other).sum(axis=1) for own, other in pairs]
+        for flip in FLIPS:
+            down, across = -1 if flip & 2 else 1, -1 if flip & 1 else 1
+            signs = (1, across, down, across * down)
+            scores.append(sum(sign * part for sign, part in zip(signs, parts, strict=True)))
+    return np.asarray(np.argmax(scores, axis=0), np.int64)
+
+
+def similar_pairs(
+    prints: NDArray[np.floating], shape: Shape, at_least: float, most: int
+) -> tuple[Indices, Indices, Matrix]:
+    """List the pairs of pictures that are similar in some orientation.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        shape: How they are described.
+        at_least: Correlation from which a pair is listed.
+        most: Pairs of a picture with later ones within a block that are listed at most, the most
+            similar ones: pictures without structure may resemble thousands.
+
+    Returns:
+        Numbers of the earlier and the later picture of each pair, and their correlation.
+    """
+    found = []
+    for row, column, block in similarity_blocks(prints, prints, shape, upper=True):
+        rows, columns = np.nonzero(block >= at_least)
+        later = columns + column > rows + row
+        rows, columns = rows[later], columns[later]
+        values = block[rows, columns]
+        keep = rank_within(rows, values) < most
+        found.append((rows[keep] + row, columns[keep] + column, values[keep]))
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    first, second, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    return first, second, values
+
+
+def rank_within(owners: Indices, values: Matrix) -> Indices:
+    """Return the place, from 0, of each value among its owner's, the largest first."""
+    order = np.lexsort((-values, owners))
+    sorted_owners = owners[order]
+    starts = np.flatnonzero(np.r_[True, sorted_owners[1:] != sorted_owners[:-1]])
+    counts = np.diff(np.r_[starts, len(order)])
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(starts, counts)
+    return ranks
+
+
+def nearest(
+    prints: NDArray[np.floating],
+    others: NDArray[np.floating],
+    shape: Shape,
+    *,
+    others_only: bool = False,
+) -> tuple[Indices, Matrix]:
+    """Find the most similar of the others for each picture.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        others: Fingerprints of shape ``(others, shape.length)``.
+        shape: How both are described.
+        others_only: Both are the same pictures, and none is to be its own neighbour.
+
+    Returns:
+        Its number and the correlation, each of shape ``(pictures,)``; -1 and -1.0 without others.
+    """
+    number = np.full(len(prints), -1, np.int64)
+    best = np.full(len(prints), -1.0, np.float32)
+    for row, column, block in similarity_blocks(prints, others, shape):
+        where = slice(row, row + len(block))
+        if others_only:
+            same = np.arange(len(block))[:, None] + row == np.arange(block.shape[1]) + column
+            block[same] = -1
+        place = block.argmax(axis=1)
+        value = block[np.arange(len(block)), place]
+        better = value > best[where]
+        number[where] = np.where(better, place + column, number[where])
+        best[where] = np.where(better, value, best[where])
+    return number, best

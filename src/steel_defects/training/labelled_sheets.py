@@ -1,0 +1,117 @@
+"""What classifiers learn from: whole sheets, whether they are defective, and roughly where."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.annotations import rle as run_length
+from steel_defects.sheets.gray_cache import SheetReader
+from steel_defects.sheets.reading import resize
+from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.batches import Example
+from steel_defects.training.config import ClassificationConfig
+
+#: Share of a cell of the auxiliary mask from which the cell counts as defective.
+_CELL_SHARE = 0.005
+
+
+@dataclass(frozen=True)
+class LabelledSheets:
+    """Sheets with what is needed to learn from them.
+
+    Attributes:
+        folder: Where the pictures are.
+        sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
+        masks: Encoded masks of each defective sheet, of all classes.
+    """
+
+    folder: SheetReader
+    sheets: pd.DataFrame
+    masks: dict[str, list[str]]
+
+    def subset(self, sheet_ids: Iterable[str]) -> "LabelledSheets":
+        """Return some of the sheets, in the table's order."""
+        rows = self.sheets[self.sheets["sheet_id"].isin(set(sheet_ids))]
+        return LabelledSheets(self.folder, rows.reset_index(drop=True), self.masks)
+
+    @property
+    def labels(self) -> NDArray[np.bool_]:
+        """Whether each sheet is defective."""
+        return self.sheets["has_defect"].to_numpy(bool)
+
+    @property
+    def content(self) -> list[object]:
+        """What identifies pictures and masks, in order: a checkpoint belongs to these alone."""
+        rows = self.sheets[["sheet_id", "sha256"]].itertuples(index=False, name=None)
+        return [(sheet_id, digest, self.masks.get(sheet_id, [])) for sheet_id, digest in rows]
+
+
+def labelled_sheets(
+    folder: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame
+) -> LabelledSheets:
+    """Join the tables of data engineering."""
+    masks = annotations.groupby("sheet_id")["rle"].apply(list).to_dict()
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
+
+
+def sheet_reader(
+    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int]
+) -> Callable[[int, np.random.Generator], Example]:
+    """Return a function that reads and augments one training example.
+
+    Args:
+        data: The sheets.
+        config: Size of the input, and how to augment.
+        grid: Rows and columns of the auxiliary mask.
+
+    Returns:
+        A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
+        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, ``(*grid, 1)``, 1
+        for cells that show a defect; the last three are float32. A sheet all of whose defects were
+        covered counts as clean.
+    """
+    augmentation = Augmentation.of(config)
+    weights = class_weights(data.labels)
+    rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
+
+    def read(index: int, rng: np.random.Generator) -> Example:
+        row = rows[index]
+        image, defective = data.folder.read(row.path), bool(row.has_defect)
+        rles = data.masks.get(row.sheet_id, [])
+        masks = [run_length.decode(rle, row.height, row.width) for rle in rles]
+        if masks and augmentation.blackout_share:
+            image, masks = augmentation.cover(image, masks, rng)
+            defective = any(mask.any() for mask in masks)
+        small = resize(image, config.input_size)
+        small, (cells,) = augmentation.turn(small, [_cells(masks, grid)], rng)
+        return {
+            "sheet": augmentation.shade(small, rng)[..., None],
+            "score": np.array([defective], np.float32),
+            "weight": np.array(weights[defective], np.float32),
+            "mask": cells[..., None],
+        }
+
+    return read
+
+
+def _cells(masks: Sequence[NDArray[np.uint8]], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the cells of a grid that show a defect of any class, 1 or 0."""
+    cells = np.zeros(grid, np.float32)
+    for mask in masks:
+        share = cv2.resize(
+            mask.astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA
+        )
+        cells = np.maximum(cells, share > _CELL_SHARE)
+    return cells
+
+
+def class_weights(labels: NDArray[np.bool_]) -> dict[bool, float]:
+    """Weigh clean and defective sheets so that both kinds count equally."""
+    share = float(labels.mean())
+    if share in (0.0, 1.0):
+        return {False: 1.0, True: 1.0}
+    return {False: 0.5 / (1 - share), True: 0.5 / share}

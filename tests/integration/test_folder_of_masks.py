@@ -1,0 +1,83 @@
+"""Pictures beside a folder of masks, all of them defective: every pipeline, and a package."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.integration.conftest import ROOT, Project
+
+from steel_defects.sheets.config import SampleDataConfig
+from steel_defects.sheets.synthetic import draw_sheet
+
+OPTIONS = "data_engineering.expected_size=null,data_engineering.compare_parts=true"
+
+
+def write_masks(raw: Path, count: int) -> dict[str, dict[int, int]]:
+    """Draw square pictures and their masks; returns the areas, pixels, of each class."""
+    config = SampleDataConfig(seed=9, sheets=400, new_sheets=1, width=256, height=256)
+    for folder in ("images", "annotations"):
+        (raw / folder).mkdir(parents=True)
+    areas: dict[str, dict[int, int]] = {}
+    for number in range(400):
+        sheet = draw_sheet(config, number)
+        if not sheet.masks or len(areas) == count:
+            continue
+        mask = np.zeros(sheet.image.shape, np.uint8)
+        for class_id, one in sheet.masks.items():
+            mask[one > 0] = class_id
+        cv2.imwrite(str(raw / "images" / f"{number}.jpg"), sheet.image)
+        cv2.imwrite(str(raw / "annotations" / f"{number}.png"), mask)
+        values, counts = np.unique(mask[mask > 0], return_counts=True)
+        areas[f"{number}.jpg"] = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    return areas
+
+
+@pytest.fixture(scope="module")
+def run(make_project: Callable[[str], Project]) -> tuple[Project, dict[str, dict[int, int]]]:
+    """The smallest environment on a folder of masks."""
+    project = make_project("test")
+    shutil.copy(ROOT / "conf" / "neu_seg" / "catalog.yml", project.conf / "test" / "catalog.yml")
+    raw = project.data / "01_raw"
+    areas = write_masks(raw, 32)
+    project.must_run("--params", f"raw_dir={raw},{OPTIONS}")
+    project.must_run("--pipelines=inspection", "--params", f"sheets_dir={raw / 'images'}")
+    return project, areas
+
+
+def test_areas_are_those_of_the_masks(run) -> None:
+    project, areas = run
+    table = project.catalog.load("annotations")
+    found: dict[str, dict[int, int]] = {}
+    for row in table.itertuples():
+        found.setdefault(row.sheet_id, {})[row.class_id] = row.area_px
+    assert found == areas
+    assert project.catalog.load("sheets")["has_defect"].all()
+
+
+def test_there_is_no_gate_and_the_tables_of_classification_are_empty(run) -> None:
+    catalog = run[0].catalog
+    assert catalog.load("gate_selection")["name"] is None
+    assert "every sheet has a defect" in catalog.load("gate_selection")["reason"]
+    assert catalog.load("classification_comparison").empty
+    assert catalog.load("vgg16.sheet_scores").empty
+
+
+def test_the_package_works_without_a_gate(run) -> None:
+    project, areas = run
+    package = json.loads(
+        (project.data / "09_release" / "model_package" / "package.json").read_text()
+    )
+    assert package["gate"] is None
+    verdicts = project.catalog.load("verdicts")
+    assert len(verdicts) == len(areas)
+    assert verdicts["gate_score"].isna().all()
+
+
+def test_the_report_says_that_there_is_no_gate(run) -> None:
+    report = (run[0].data / "08_reporting" / "report.html").read_text()
+    assert "There is no gate" in report
+    assert "What a lookup of the nearest training sheet scores" in report

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from steel_defects.annotations import rle
+from steel_defects.models.config import HeadConfig
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.training.config import ClassificationConfig
+from steel_defects.training.labelled_sheets import (
+    LabelledSheets,
+    class_weights,
+    labelled_sheets,
+    sheet_reader,
+)
+
+HEIGHT, WIDTH, GRID = 32, 128, (4, 8)
+#: Of 16×16 pixels, each covering a cell of the grid and its neighbour.
+BOXES = {"one.png": [(8, 32)], "two.png": [(0, 16), (16, 48)], "clean.png": []}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> LabelledSheets:
+    sheets, annotations = [], []
+    for sheet_id, boxes in BOXES.items():
+        image = np.random.default_rng(0).integers(90, 110, (HEIGHT, WIDTH)).astype(np.uint8)
+        for class_id, (y, x) in enumerate(boxes, start=1):
+            mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+            mask[y : y + 16, x : x + 16] = 1
+            image[mask > 0] = 230
+            annotations.append((sheet_id, class_id, rle.encode(mask)))
+        (tmp_path / sheet_id).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+        sheets.append((sheet_id, sheet_id, "", HEIGHT, WIDTH, bool(boxes)))
+    return labelled_sheets(
+        SheetFolder(tmp_path),
+        pd.DataFrame(
+            sheets, columns=["sheet_id", "path", "sha256", "height", "width", "has_defect"]
+        ),
+        pd.DataFrame(annotations, columns=["sheet_id", "class_id", "rle"]),
+    )
+
+
+def config(**changes: object) -> ClassificationConfig:
+    values = {
+        "seed": 1, "epochs": 1, "batch_size": 2, "learning_rate": 0.1, "patience": 1,
+        "input_size": (HEIGHT, WIDTH), "head": HeadConfig(units=(2,), dropout=0.1),
+        "flips": False, "brightness": 0, "contrast": 0,
+    }  # fmt: skip
+    return ClassificationConfig(**values | changes)
+
+
+def bright_cells(sheet: np.ndarray) -> np.ndarray:
+    rows, columns = HEIGHT // GRID[0], WIDTH // GRID[1]
+    return (sheet[..., 0] > 200).reshape(GRID[0], rows, GRID[1], columns).any((1, 3))
+
+
+def test_an_example_is_the_sheet_and_what_is_known_of_it(data: LabelledSheets):
+    read = sheet_reader(data, config(), GRID)
+    for index, sheet_id in enumerate(data.sheets["sheet_id"]):
+        example = read(index, np.random.default_rng(0))
+        np.testing.assert_array_equal(example["sheet"][..., 0], data.folder.read(sheet_id))
+        assert example["sheet"].dtype == np.uint8
+        defective = bool(BOXES[sheet_id])
+        assert example["score"].tolist() == [float(defective)]
+        assert example["weight"] == pytest.approx(class_weights(data.labels)[defective])
+        assert example["mask"].shape == (*GRID, 1)
+        np.testing.assert_array_equal(example["mask"][..., 0], bright_cells(example["sheet"]))
+
+
+@pytest.mark.parametrize(
+    ("size", "transposes", "ways"),
+    [((32, 128), True, 4), ((64, 64), True, 8), ((64, 64), False, 4)],
+)
+def test_cells_turn_with_the_sheet(
+    data: LabelledSheets, size: tuple[int, int], transposes: bool, ways: int
+):
+    read = sheet_reader(data, config(input_size=size, flips=True, transposes=transposes), (4, 4))
+    seen = set()
+    for seed in range(100):
+        example = read(1, np.random.default_rng(seed))
+        bright = (example["sheet"][..., 0] > 150).reshape(4, size[0] // 4, 4, size[1] // 4)
+        share = bright.mean((1, 3))
+        np.testing.assert_array_equal(example["mask"][..., 0], share > 0.05)
+        seen.add(share.tobytes())
+    assert len(seen) == ways
+
+
+def test_a_sheet_without_its_defects_counts_as_clean(data: LabelledSheets):
+    read = sheet_reader(data, config(blackout_share=1.0), GRID)
+    scores = []
+    for seed in range(60):
+        example = read(1, np.random.default_rng(seed))
+        np.testing.assert_array_equal(example["mask"][..., 0], bright_cells(example["sheet"]))
+        assert example["score"] == example["mask"].any()
+        assert example["weight"] == pytest.approx(
+            class_weights(data.labels)[bool(example["score"][0])]
+        )
+        scores.append(float(example["score"][0]))
+        assert not read(0, np.random.default_rng(seed))["score"].any()
+        assert not read(2, np.random.default_rng(seed))["score"].any()
+    # Of two defects one is covered for certain, and the other half of the time.
+    assert np.mean(scores) == pytest.approx(0.5, abs=0.2)
+
+
+def test_sheets_are_covered_as_often_as_stated(data: LabelledSheets):
+    read = sheet_reader(data, config(blackout_share=0.3), GRID)
+    clean = [read(0, np.random.default_rng(seed))["score"][0] == 0 for seed in range(300)]
+    assert np.mean(clean) == pytest.approx(0.3, abs=0.08)
+
+
+def test_both_kinds_weigh_the_same():
+    weights = class_weights(np.array([True, False, False, False]))
+    assert weights == {False: pytest.approx(2 / 3), True: pytest.approx(2.0)}
+    assert class_weights(np.array([True, True])) == {False: 1.0, True: 1.0}
