@@ -29,9 +29,10 @@ COPY_SCORE = 0.5
 _BLACK = 12
 _MAX_SHIFT = 4  # pixels
 _STRUCTURE = 0.02  # deviation under which a picture, evened out, is flat
-# The sizes, pixels of the longer side, at which pictures are compared, with the window that they
-# are evened out over, and the score that leads on to the next size: small ones sort out most pairs.
-_SIZES = ((400, 4.0, 0.4), (1600, 6.0, COPY_SCORE))
+# Pixels of the longer side at which pictures are compared, and the window they are evened out over.
+_COARSE = (400, 4.0)
+_FINE = ((800, 4.0), (1600, 6.0))
+_WORTH_A_LOOK = 0.4  # score of the coarse comparison from which the finer ones are made
 
 
 def copy_score(image: Picture, other: Picture, orientation: int) -> float:
@@ -51,14 +52,17 @@ def copy_score(image: Picture, other: Picture, orientation: int) -> float:
     target = np.ascontiguousarray(laid_down(other))
     if turned.shape != target.shape:
         return -1.0
-    score = -1.0
-    for longest, sigma, enough in _SIZES:
-        scale = min(1.0, longest / max(turned.shape))
-        one, two = (_detail(picture, scale, sigma) for picture in (turned, target))
-        score = _correlation(one, two, shift=int(np.ceil(_MAX_SHIFT * scale)) + 1)
-        if score < enough or scale == 1.0:
-            break
-    return score
+    score = _score_at(turned, target, *_COARSE)
+    if score < _WORTH_A_LOOK or max(turned.shape) <= _COARSE[0]:
+        return score
+    # The finest grain tells most, but strong compression takes it away.
+    return max(_score_at(turned, target, *size) for size in _FINE)
+
+
+def _score_at(image: Picture, other: Picture, longest: int, sigma: float) -> float:
+    scale = min(1.0, longest / max(image.shape))
+    one, two = (_detail(picture, scale, sigma) for picture in (image, other))
+    return _correlation(one, two, shift=int(np.ceil(_MAX_SHIFT * scale)) + 1)
 
 
 def _detail(image: Picture, scale: float, sigma: float) -> Detail:

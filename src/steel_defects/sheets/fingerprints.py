@@ -7,17 +7,20 @@ of two pictures in all of their orientations costs one matrix product.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal.windows import tukey
 
 from steel_defects.sheets.orientations import is_oblong, laid_down
 
 Vectors = NDArray[np.float32]
 
 THUMBNAIL = (64, 16)  # width and height of the thumbnail that look-alikes are found by
-_BLACK = 14  # a thumbnail's gray value up to which it shows no steel
+_EDGE = 5  # pixels, one more than a copy may be moved by
+_TRIMMED_FROM = 64  # pixels of the shorter side; smaller pictures have no edge to spare
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,21 @@ class Shape:
         sigma: Of the Gaussian window that brightness and contrast are evened out over, in
             pixels of the thumbnail.
         floor: Contrast, gray values, that is not amplified.
+        taper: Share of height and width over which the window rises and falls.
     """
 
     grid: tuple[int, int]
     kept: tuple[int, int]
     sigma: float
     floor: float
+    taper: tuple[float, float]
+
+    @cached_property
+    def window(self) -> Vectors:
+        """Weight of each pixel of the thumbnail: less near the edge, where a move changes most."""
+        sides = zip(self.grid[::-1], self.taper, strict=True)
+        rows, columns = (tukey(side + 2, taper)[1:-1] for side, taper in sides)
+        return np.outer(rows, columns).astype(np.float32)
 
     @property
     def length(self) -> int:
@@ -44,8 +56,8 @@ class Shape:
         return self.kept[0] * self.kept[1]
 
 
-SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2)
-OBLONG = Shape(grid=(200, 32), kept=(12, 48), sigma=4, floor=1)
+SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2, taper=(0.2, 0.2))
+OBLONG = Shape(grid=(200, 32), kept=(12, 48), sigma=4, floor=1, taper=(0.3, 0.0))
 
 
 def shape_of(height: int, width: int) -> Shape:
@@ -66,15 +78,22 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
         pictures, whose sides differ at least twofold, and ``(144,)`` for others.
     """
     shape = shape_of(*image.shape)
-    lying = np.ascontiguousarray(laid_down(image))
+    lying = np.ascontiguousarray(_trimmed(laid_down(image)))
     thumbnail = cv2.resize(lying, shape.grid, interpolation=cv2.INTER_AREA).astype(np.float32)
-    even = even_out(thumbnail, (thumbnail > _BLACK).astype(np.float32), shape.sigma, shape.floor)
-    coefficients = cv2.dct(even)[: shape.kept[0], : shape.kept[1]].copy()
+    even = even_out(thumbnail, np.ones_like(thumbnail), shape.sigma, shape.floor)
+    coefficients = cv2.dct(even * shape.window)[: shape.kept[0], : shape.kept[1]].copy()
     coefficients[0, 0] = 0
     length = float(np.linalg.norm(coefficients))
     if length < 1e-3:
         return np.zeros(shape.length, np.float16)
     return (coefficients / length).reshape(-1).astype(np.float16)
+
+
+def _trimmed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut off the edge, where a picture that was moved shows something else, or nothing."""
+    if min(image.shape) < _TRIMMED_FROM:
+        return image
+    return image[_EDGE:-_EDGE, _EDGE:-_EDGE]
 
 
 def even_out(image: Vectors, steel: Vectors, sigma: float, floor: float) -> Vectors:

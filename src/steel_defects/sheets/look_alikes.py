@@ -9,12 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.sheets.fingerprints import THUMBNAIL
+from steel_defects.sheets.fingerprints import THUMBNAIL, even_out
 from steel_defects.sheets.similarity import Indices, Matrix, rank_within
 
 _BLOCK = 2048  # rows and columns of the similarity matrix held at a time: 16 MB
-#: Correlation that fingerprints must have besides: a black border alone makes thumbnails alike.
-_STRUCTURE = 0.2
+#: Correlation that the structure must have besides, in fingerprints as well as on the steel of
+#: thumbnails: a black border alone makes thumbnails alike.
+_STRUCTURE = 0.22
+_BLACK = 14  # gray value up to which a thumbnail shows no steel
 _CONTRAST = 1.0  # gray values; flatter thumbnails show nothing to compare
 _CANDIDATES = 16  # pairs of a sheet within a block that are looked at closely, the most similar
 
@@ -39,7 +41,11 @@ def look_alikes(
     for candidates in _roughly_similar(thumbnails, similarity):
         one, other = candidates
         whole = _correlation(_unit(thumbnails[one]), _unit(thumbnails[other]))
-        alike = (whole >= similarity) & (_correlation(prints[one], prints[other]) >= _STRUCTURE)
+        structure = np.minimum(
+            _correlation(prints[one], prints[other]),
+            _correlation(_steel(thumbnails[one]), _steel(thumbnails[other])),
+        )
+        alike = (whole >= similarity) & (structure >= _STRUCTURE)
         first, second = np.r_[first, one[alike]], np.r_[second, other[alike]]
         value = np.r_[value, whole[alike]]
     return _mutual(first, second, value)
@@ -69,6 +75,18 @@ def _unit(vectors: NDArray[np.generic]) -> Matrix:
     length = np.linalg.norm(values, axis=1, keepdims=True)
     flat = length < _CONTRAST * np.sqrt(values.shape[1])
     return np.where(flat, 0, values / np.maximum(length, 1e-6)).astype(np.float32)
+
+
+def _steel(thumbnails: NDArray[np.uint8]) -> Matrix:
+    """Even out the steel of thumbnails, so that neither light nor border weighs anything."""
+    width, height = THUMBNAIL
+    evened = [
+        even_out(picture, (picture > _BLACK).astype(np.float32), sigma=2, floor=1).reshape(-1)
+        for picture in thumbnails.reshape(-1, height, width).astype(np.float32)
+    ]
+    stacked = np.array(evened, np.float32).reshape(len(thumbnails), width * height)
+    length = np.linalg.norm(stacked, axis=1, keepdims=True)
+    return np.asarray(stacked / np.maximum(length, 1e-6), np.float32)
 
 
 def _correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> Matrix:

@@ -34,7 +34,7 @@ SIMILAR_COLUMNS = {
 
 # Correlation of fingerprints from which pixels are compared, below that of any planted copy
 # (0.66 for square pictures, 0.74 for oblong ones), and pairs of a sheet that are compared at most.
-_AT_LEAST = {SQUARE: 0.6, OBLONG: 0.68}
+_AT_LEAST = {SQUARE: 0.6, OBLONG: 0.66}
 _MOST = 8
 
 Rows = NDArray[np.int64]
