@@ -34,6 +34,7 @@ class Shape:
         sigma: Of the Gaussian window that brightness and contrast are evened out over, in
             pixels of the thumbnail.
         floor: Contrast, gray values, that is not amplified.
+        bands: Columns of coefficients between which bands of frequency begin and end.
         taper: Share of height and width over which the window rises and falls.
     """
 
@@ -41,6 +42,7 @@ class Shape:
     kept: tuple[int, int]
     sigma: float
     floor: float
+    bands: tuple[int, ...]
     taper: tuple[float, float]
 
     @cached_property
@@ -56,8 +58,10 @@ class Shape:
         return self.kept[0] * self.kept[1]
 
 
-SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2, taper=(0.2, 0.2))
-OBLONG = Shape(grid=(200, 32), kept=(12, 48), sigma=4, floor=1, taper=(0.3, 0.0))
+SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
+OBLONG = Shape(
+    grid=(200, 32), kept=(12, 48), sigma=4, floor=1, bands=(0, 12, 30, 48), taper=(0.3, 0.0)
+)
 
 
 def shape_of(height: int, width: int) -> Shape:

@@ -74,7 +74,8 @@ def _unit(vectors: NDArray[np.generic]) -> Matrix:
     values -= values.mean(axis=1, keepdims=True)
     length = np.linalg.norm(values, axis=1, keepdims=True)
     flat = length < _CONTRAST * np.sqrt(values.shape[1])
-    return np.where(flat, 0, values / np.maximum(length, 1e-6)).astype(np.float32)
+    values *= np.where(flat, 0, 1 / np.maximum(length, 1e-6))
+    return values
 
 
 def _steel(thumbnails: NDArray[np.uint8]) -> Matrix:

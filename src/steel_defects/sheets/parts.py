@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from steel_defects.sheets.copies import ReadSheet, copy_scores
 from steel_defects.sheets.fingerprints import SQUARE, fingerprint, shape_of
-from steel_defects.sheets.similarity import best_orientation, similar_pairs
+from steel_defects.sheets.similarity import best_orientation, least_band, similar_pairs
 
 Picture = NDArray[np.uint8]
 
@@ -16,7 +16,8 @@ Picture = NDArray[np.uint8]
 PART_SCORE = 0.55
 
 _QUARTERS = 4
-_AT_LEAST = 0.6  # correlation of fingerprints from which the pixels of quarters are compared
+# Correlation of fingerprints, as a whole and in each band, from which pixels are compared.
+_AT_LEAST, _IN_EVERY_BAND = 0.6, 0.35
 _MOST = 8
 
 
@@ -52,6 +53,8 @@ def shared_quarters(
     stacked = np.stack(prints)
     first, second, _ = similar_pairs(stacked, SQUARE, _AT_LEAST, _MOST)
     turns = best_orientation(stacked[first], stacked[second], SQUARE)
+    keep = least_band(stacked, stacked, (first, second), turns, SQUARE) >= _IN_EVERY_BAND
+    first, second, turns = first[keep], second[keep], turns[keep]
     pairs = [
         (a, b, turn)
         for a, b, turn in sorted(zip(*map(np.ndarray.tolist, (first, second, turns)), strict=True))

@@ -13,7 +13,12 @@ from steel_defects.sheets.fingerprints import OBLONG, SQUARE, Shape
 from steel_defects.sheets.inventory import fingerprints_of, thumbnails_of
 from steel_defects.sheets.look_alikes import look_alikes
 from steel_defects.sheets.parts import shared_quarters
-from steel_defects.sheets.similarity import best_orientation, nearest, similar_pairs
+from steel_defects.sheets.similarity import (
+    best_orientation,
+    least_band,
+    nearest,
+    similar_pairs,
+)
 
 ReadPath = Callable[[str], NDArray[np.uint8]]
 
@@ -32,10 +37,10 @@ SIMILAR_COLUMNS = {
     "orientation": "int64",
 }
 
-# Correlation of fingerprints from which pixels are compared, below that of any planted copy
-# (0.66 for square pictures, 0.74 for oblong ones), and pairs of a sheet that are compared at most.
-_AT_LEAST = {SQUARE: 0.6, OBLONG: 0.66}
-_MOST = 8
+# Correlation of fingerprints, as a whole and in each band of frequency, from which pixels are
+# compared: below that of any planted copy, see benchmarks/copies.py.
+_AT_LEAST, _IN_EVERY_BAND = 0.6, 0.35
+_MOST = 8  # pairs of a sheet that are compared, the most similar ones
 
 Rows = NDArray[np.int64]
 
@@ -99,7 +104,7 @@ def _same_files(inventory: pd.DataFrame) -> pd.DataFrame:
 def _by_shape(distinct: pd.DataFrame) -> Iterator[tuple[Shape, Rows, NDArray[np.float16]]]:
     """Yield row numbers and fingerprints of the pictures of each shape."""
     prints = list(fingerprints_of(distinct))
-    for shape in _AT_LEAST:
+    for shape in (SQUARE, OBLONG):
         rows = np.array([k for k, one in enumerate(prints) if len(one) == shape.length], np.int64)
         if len(rows):
             yield shape, rows, np.stack([prints[row] for row in rows])
@@ -109,9 +114,10 @@ def _candidates(distinct: pd.DataFrame) -> pd.DataFrame:
     """List the pairs that are similar in some orientation: row numbers, how similar, and how."""
     tables = [pd.DataFrame(columns=_CANDIDATE).astype(_CANDIDATE)]
     for shape, rows, prints in _by_shape(distinct):
-        first, second, value = similar_pairs(prints, shape, _AT_LEAST[shape], _MOST)
+        first, second, value = similar_pairs(prints, shape, _AT_LEAST, _MOST)
         turns = best_orientation(prints[first], prints[second], shape)
-        columns = (rows[first], rows[second], value, turns)
+        keep = least_band(prints, prints, (first, second), turns, shape) >= _IN_EVERY_BAND
+        columns = (rows[first][keep], rows[second][keep], value[keep], turns[keep])
         tables.append(pd.DataFrame(dict(zip(_CANDIDATE, columns, strict=True))).astype(_CANDIDATE))
     return pd.concat(tables).sort_values(["first", "second"], ignore_index=True)
 

@@ -1,5 +1,6 @@
 """Searching for similar pictures among all pairs, in all orientations, in constant memory."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from steel_defects.sheets.orientations import FLIPS
 Matrix = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-_ROWS, _COLUMNS = 1024, 4096  # of the similarity matrix that are held at a time: 16 MB
+_ROWS, _COLUMNS = 512, 4096  # of the similarity matrix that are held at a time: 8 MB
+_PAIRS = 4096  # that are compared band by band at a time
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,9 @@ class Parities:
         )
         return cls((first, second, third, fourth))
 
-    def products(self, other: "Parities", rows: slice, columns: slice) -> tuple[Matrix, ...]:
-        """Multiply some pictures with some others, part by part."""
-        pairs = zip(self.parts, other.parts, strict=True)
-        return tuple(own[rows] @ others[columns].T for own, others in pairs)
+    def products(self, other: "Parities") -> tuple[Matrix, ...]:
+        """Multiply pictures with others, part by part."""
+        return tuple(own @ others.T for own, others in zip(self.parts, other.parts, strict=True))
 
 
 def similarity_blocks(
@@ -63,23 +64,27 @@ def similarity_blocks(
         Number of the first row and the first column of a block, and the block: correlations, -1 to
         1, of shape ``(rows, columns)``, float32.
     """
-    # An oblong picture was laid down already, and a transposed one would fit nothing.
-    left = [Parities.of(prints, shape, t) for t in ((False, True) if shape is SQUARE else (False,))]
-    right = Parities.of(others, shape, transposed=False)
-    for row in range(0, len(prints), _ROWS):
-        for column in range(0, len(others), _COLUMNS):
-            if upper and column + _COLUMNS <= row:
-                continue
-            where = slice(row, row + _ROWS), slice(column, column + _COLUMNS)
-            blocks = [_best_flip(*own.products(right, *where)) for own in left]
+    for column in range(0, len(others), _COLUMNS):
+        # Sorted block by block: all of them at once would take four times the memory.
+        right = Parities.of(others[column : column + _COLUMNS], shape, transposed=False)
+        last = min(len(prints), column + len(right.parts[0])) if upper else len(prints)
+        for row in range(0, last, _ROWS):
+            rows = prints[row : row + _ROWS]
+            lefts = (Parities.of(rows, shape, transposed) for transposed in _transposes(shape))
+            blocks = [_best_flip(*left.products(right)) for left in lefts]
             yield row, column, blocks[0] if len(blocks) == 1 else np.maximum(*blocks)
+
+
+def _transposes(shape: Shape) -> tuple[bool, ...]:
+    """An oblong picture was laid down already, and a transposed one would fit nothing."""
+    return (False, True) if shape is SQUARE else (False,)
 
 
 def _best_flip(even: Matrix, across: Matrix, down: Matrix, both: Matrix) -> Matrix:
     """Return the largest of the four sums that mirroring down and across leads to."""
-    upright, mirrored = even + down, even - down
-    upright += np.abs(across + both)
-    mirrored += np.abs(across - both)
+    upright, mirrored = even + down, np.subtract(even, down, out=even)
+    upright += np.abs(np.add(across, both, out=down), out=down)
+    mirrored += np.abs(np.subtract(across, both, out=both), out=both)
     return np.maximum(upright, mirrored, out=upright)
 
 
@@ -89,7 +94,7 @@ def best_orientation(
     """Return the orientation, 0 to 7, that brings each picture closest to its other one."""
     right = Parities.of(others, shape, transposed=False)
     scores = []
-    for transposed in (False, True) if shape is SQUARE else (False,):
+    for transposed in _transposes(shape):
         left = Parities.of(prints, shape, transposed)
         pairs = zip(left.parts, right.parts, strict=True)
         parts = [(own * other).sum(axis=1) for own, other in pairs]
@@ -98,6 +103,55 @@ def best_orientation(
             signs = (1, across, down, across * down)
             scores.append(sum(sign * part for sign, part in zip(signs, parts, strict=True)))
     return np.asarray(np.argmax(scores, axis=0), np.int64)
+
+
+def least_band(
+    prints: NDArray[np.floating],
+    others: NDArray[np.floating],
+    pairs: tuple[Indices, Indices],
+    orientations: Indices,
+    shape: Shape,
+) -> Matrix:
+    """Correlate pairs in bands of frequency, and return the lowest of the correlations.
+
+    Two sheets may resemble each other as a whole for their joints or their shading alone; a copy
+    agrees in coarse and in fine structure.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        others: Fingerprints of shape ``(others, shape.length)``.
+        pairs: Number of the picture and of the other one of each pair.
+        orientations: That bring each pair's picture over its other one, 0 to 7.
+        shape: How both are described.
+
+    Returns:
+        -1 to 1, of shape ``(pairs,)``, float32.
+    """
+    found = [np.zeros(0, np.float32)]
+    for start in range(0, len(orientations), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        one = _turned(prints[pairs[0][part]], orientations[part], shape)
+        two = others[pairs[1][part]].reshape(-1, *shape.kept).astype(np.float32)
+        edges = itertools.pairwise(shape.bands)
+        found.append(np.min([_row_correlation(one, two, low, high) for low, high in edges], axis=0))
+    return np.concatenate(found)
+
+
+def _turned(prints: NDArray[np.floating], orientations: Indices, shape: Shape) -> Matrix:
+    """Turn fingerprints as their pictures would be turned; of shape ``(pictures, *kept)``."""
+    grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+    if shape is SQUARE:
+        grid = np.where((orientations & 4 > 0)[:, None, None], grid.swapaxes(1, 2), grid)
+    grid[:, 1::2] *= np.where(orientations & 2, -1, 1)[:, None, None]
+    grid[:, :, 1::2] *= np.where(orientations & 1, -1, 1)[:, None, None]
+    return grid
+
+
+def _row_correlation(one: Matrix, two: Matrix, low: int, high: int) -> Matrix:
+    first, second = one[:, :, low:high], two[:, :, low:high]
+    product = (first * second).sum((1, 2))
+    squares = (first**2).sum((1, 2)) * (second**2).sum((1, 2))
+    return np.asarray(product / np.sqrt(np.maximum(squares, 1e-12)), np.float32)
 
 
 def similar_pairs(

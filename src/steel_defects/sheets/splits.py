@@ -45,7 +45,8 @@ def assign_groups(
     lacking = {s: {p: wanted[p] * sizes[s] for p in parts} for s in sizes}
     lacking_all = {part: wanted[part] * len(groups) for part in parts}
     result = [""] * len(groups)
-    shuffled = [sorted(members)[i] for i in rng.permutation(len(members))]
+    names = sorted(members)
+    shuffled = [names[i] for i in rng.permutation(len(names))]
     # Groups that have a part come first: what they take is lacking no more.
     order = {g: (g not in fixed, sizes[kind[g]], kind[g], -len(members[g])) for g in shuffled}
     for group in sorted(shuffled, key=order.__getitem__):
