@@ -39,7 +39,7 @@ def test_only_mutual_neighbours_are_listed(synthetic_sheets):
 def test_a_black_border_alone_makes_no_look_alike(synthetic_sheets, angle, pairs):
     """Equal thumbnails are not enough; what structure there is has to agree a little, too."""
     thumbnails = np.stack([thumbnail_of(synthetic_sheets[0].image).reshape(-1)] * 2)
-    prints = np.zeros((2, 576), np.float16)
+    prints = np.zeros((2, 384), np.float16)
     prints[:, 5] = 1, np.cos(angle)
     prints[1, 6] = np.sin(angle)
     assert look_alikes(thumbnails, prints, SIMILARITY)[0].tolist() == pairs

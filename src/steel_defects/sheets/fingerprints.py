@@ -60,7 +60,7 @@ class Shape:
 
 SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
 OBLONG = Shape(
-    grid=(200, 32), kept=(12, 48), sigma=4, floor=1, bands=(0, 12, 30, 48), taper=(0.3, 0.0)
+    grid=(200, 32), kept=(12, 32), sigma=4, floor=1, bands=(0, 10, 20, 32), taper=(0.3, 0.0)
 )
 
 
@@ -78,7 +78,7 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
         image: Gray picture of shape ``(height, width)``, uint8.
 
     Returns:
-        Vector of length 1 (0 for a picture without structure), of shape ``(576,)`` for oblong
+        Vector of length 1 (0 for a picture without structure), of shape ``(384,)`` for oblong
         pictures, whose sides differ at least twofold, and ``(144,)`` for others.
     """
     shape = shape_of(*image.shape)

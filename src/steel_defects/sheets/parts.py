@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from steel_defects.sheets.copies import ReadSheet, copy_scores
 from steel_defects.sheets.fingerprints import SQUARE, fingerprint, shape_of
-from steel_defects.sheets.similarity import best_orientation, least_band, similar_pairs
+from steel_defects.sheets.similarity import similar_pairs
 
 Picture = NDArray[np.uint8]
 
@@ -17,7 +17,7 @@ PART_SCORE = 0.55
 
 _QUARTERS = 4
 # Correlation of fingerprints, as a whole and in each band, from which pixels are compared.
-_AT_LEAST, _IN_EVERY_BAND = 0.6, 0.35
+_AT_LEAST, _IN_EVERY_BAND = 0.6, 0.4
 _MOST = 8
 
 
@@ -50,14 +50,11 @@ def shared_quarters(
             owners += [(number, part) for part in range(_QUARTERS)]
     if not prints:
         return {}
-    stacked = np.stack(prints)
-    first, second, _ = similar_pairs(stacked, SQUARE, _AT_LEAST, _MOST)
-    turns = best_orientation(stacked[first], stacked[second], SQUARE)
-    keep = least_band(stacked, stacked, (first, second), turns, SQUARE) >= _IN_EVERY_BAND
-    first, second, turns = first[keep], second[keep], turns[keep]
+    found = similar_pairs(np.stack(prints), SQUARE, _AT_LEAST, _IN_EVERY_BAND, _MOST)
+    columns = (found.first.tolist(), found.second.tolist(), found.orientation.tolist())
     pairs = [
         (a, b, turn)
-        for a, b, turn in sorted(zip(*map(np.ndarray.tolist, (first, second, turns)), strict=True))
+        for a, b, turn in sorted(zip(*columns, strict=True))
         if owners[a][0] != owners[b][0]
     ]
     scores = copy_scores(pairs, lambda index: quarter(read(owners[index][0]), owners[index][1]))

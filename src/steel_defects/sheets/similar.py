@@ -13,12 +13,7 @@ from steel_defects.sheets.fingerprints import OBLONG, SQUARE, Shape
 from steel_defects.sheets.inventory import fingerprints_of, thumbnails_of
 from steel_defects.sheets.look_alikes import look_alikes
 from steel_defects.sheets.parts import shared_quarters
-from steel_defects.sheets.similarity import (
-    best_orientation,
-    least_band,
-    nearest,
-    similar_pairs,
-)
+from steel_defects.sheets.similarity import nearest, similar_pairs
 
 ReadPath = Callable[[str], NDArray[np.uint8]]
 
@@ -39,7 +34,7 @@ SIMILAR_COLUMNS = {
 
 # Correlation of fingerprints, as a whole and in each band of frequency, from which pixels are
 # compared: below that of any planted copy, see benchmarks/copies.py.
-_AT_LEAST, _IN_EVERY_BAND = 0.6, 0.35
+_AT_LEAST, _IN_EVERY_BAND = 0.6, 0.45
 _MOST = 8  # pairs of a sheet that are compared, the most similar ones
 
 Rows = NDArray[np.int64]
@@ -114,10 +109,8 @@ def _candidates(distinct: pd.DataFrame) -> pd.DataFrame:
     """List the pairs that are similar in some orientation: row numbers, how similar, and how."""
     tables = [pd.DataFrame(columns=_CANDIDATE).astype(_CANDIDATE)]
     for shape, rows, prints in _by_shape(distinct):
-        first, second, value = similar_pairs(prints, shape, _AT_LEAST, _MOST)
-        turns = best_orientation(prints[first], prints[second], shape)
-        keep = least_band(prints, prints, (first, second), turns, shape) >= _IN_EVERY_BAND
-        columns = (rows[first][keep], rows[second][keep], value[keep], turns[keep])
+        found = similar_pairs(prints, shape, _AT_LEAST, _IN_EVERY_BAND, _MOST)
+        columns = (rows[found.first], rows[found.second], found.similarity, found.orientation)
         tables.append(pd.DataFrame(dict(zip(_CANDIDATE, columns, strict=True))).astype(_CANDIDATE))
     return pd.concat(tables).sort_values(["first", "second"], ignore_index=True)
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,7 @@ from steel_defects.sheets.orientations import FLIPS
 Matrix = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-_ROWS, _COLUMNS = 512, 4096  # of the similarity matrix that are held at a time: 8 MB
-_PAIRS = 4096  # that are compared band by band at a time
+_ROWS, _COLUMNS = 1024, 4096  # of the similarity matrix that are held at a time: 16 MB
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,6 @@ def best_orientation(
 def least_band(
     prints: NDArray[np.floating],
     others: NDArray[np.floating],
-    pairs: tuple[Indices, Indices],
     orientations: Indices,
     shape: Shape,
 ) -> Matrix:
@@ -118,23 +117,18 @@ def least_band(
     agrees in coarse and in fine structure.
 
     Args:
-        prints: Fingerprints of shape ``(pictures, shape.length)``.
-        others: Fingerprints of shape ``(others, shape.length)``.
-        pairs: Number of the picture and of the other one of each pair.
-        orientations: That bring each pair's picture over its other one, 0 to 7.
+        prints: Fingerprint of one picture of each pair, of shape ``(pairs, shape.length)``.
+        others: Fingerprint of the other one.
+        orientations: That bring the one over the other, 0 to 7.
         shape: How both are described.
 
     Returns:
         -1 to 1, of shape ``(pairs,)``, float32.
     """
-    found = [np.zeros(0, np.float32)]
-    for start in range(0, len(orientations), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        one = _turned(prints[pairs[0][part]], orientations[part], shape)
-        two = others[pairs[1][part]].reshape(-1, *shape.kept).astype(np.float32)
-        edges = itertools.pairwise(shape.bands)
-        found.append(np.min([_row_correlation(one, two, low, high) for low, high in edges], axis=0))
-    return np.concatenate(found)
+    one = _turned(prints, orientations, shape)
+    two = others.reshape(-1, *shape.kept).astype(np.float32)
+    bands = itertools.pairwise(shape.bands)
+    return np.min([_correlation(one, two, low, high) for low, high in bands], axis=0)
 
 
 def _turned(prints: NDArray[np.floating], orientations: Indices, shape: Shape) -> Matrix:
@@ -147,40 +141,67 @@ def _turned(prints: NDArray[np.floating], orientations: Indices, shape: Shape) -
     return grid
 
 
-def _row_correlation(one: Matrix, two: Matrix, low: int, high: int) -> Matrix:
+def _correlation(one: Matrix, two: Matrix, low: int, high: int) -> Matrix:
     first, second = one[:, :, low:high], two[:, :, low:high]
     product = (first * second).sum((1, 2))
     squares = (first**2).sum((1, 2)) * (second**2).sum((1, 2))
     return np.asarray(product / np.sqrt(np.maximum(squares, 1e-12)), np.float32)
 
 
+class SimilarPairs(NamedTuple):
+    """Pairs of pictures that are similar in some orientation.
+
+    Attributes:
+        first: Number of the earlier picture of each pair.
+        second: Number of the later one.
+        similarity: Correlation of their fingerprints.
+        orientation: 0 to 7, that brings the first over the second.
+    """
+
+    first: Indices
+    second: Indices
+    similarity: Matrix
+    orientation: Indices
+
+
 def similar_pairs(
-    prints: NDArray[np.floating], shape: Shape, at_least: float, most: int
-) -> tuple[Indices, Indices, Matrix]:
+    prints: NDArray[np.floating], shape: Shape, at_least: float, in_every_band: float, most: int
+) -> SimilarPairs:
     """List the pairs of pictures that are similar in some orientation.
 
     Args:
         prints: Fingerprints of shape ``(pictures, shape.length)``.
         shape: How they are described.
         at_least: Correlation from which a pair is listed.
+        in_every_band: Correlation that it must have in each band of frequency, too.
         most: Pairs of a picture with later ones within a block that are listed at most, the most
             similar ones: pictures without structure may resemble thousands.
-
-    Returns:
-        Numbers of the earlier and the later picture of each pair, and their correlation.
     """
-    found = []
+    nothing = np.zeros(0, np.int64)
+    found = [SimilarPairs(nothing, nothing, np.zeros(0, np.float32), nothing)]
     for row, column, block in similarity_blocks(prints, prints, shape, upper=True):
         rows, columns = np.nonzero(block >= at_least)
         later = columns + column > rows + row
         rows, columns = rows[later], columns[later]
         values = block[rows, columns]
         keep = rank_within(rows, values) < most
-        found.append((rows[keep] + row, columns[keep] + column, values[keep]))
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
-    first, second, values = (np.concatenate(part) for part in zip(*found, strict=True))
-    return first, second, values
+        pairs = rows[keep] + row, columns[keep] + column
+        found.append(_agreeing(prints, shape, in_every_band, *pairs, values[keep]))
+    return SimilarPairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _agreeing(
+    prints: NDArray[np.floating],
+    shape: Shape,
+    in_every_band: float,
+    first: Indices,
+    second: Indices,
+    similarity: Matrix,
+) -> SimilarPairs:
+    """Find the orientation of pairs, and keep those that agree in every band."""
+    turns = best_orientation(prints[first], prints[second], shape)
+    keep = least_band(prints[first], prints[second], turns, shape) >= in_every_band
+    return SimilarPairs(first[keep], second[keep], similarity[keep], turns[keep])
 
 
 def rank_within(owners: Indices, values: Matrix) -> Indices:
