@@ -121,8 +121,37 @@ def test_agrees_with_coco_on_real_masks(real_data, file, rows):
     ],
 )
 def test_malformed_masks_are_refused_with_the_reason(text, reason):
-    with pytest.raises(RleError, match=reason):
+    with pytest.raises(RleError, match=reason) as caught:
         rle.parse(text, pixels=6)
+    assert str(caught.value) in MESSAGES
+
+
+MESSAGES = {
+    "mask has a value that is not a positive whole number",
+    "mask has an odd count of values (1)",
+    "mask has an odd count of values (3)",
+    "mask has a start below 1",
+    "mask has a run of length 0",
+    "mask runs past the end of the sheet (6 pixels)",
+    "mask has runs out of order",
+    "mask has runs that overlap",
+}
+
+
+def test_runs_may_touch_each_other_and_the_end():
+    starts, lengths = rle.parse("1 1 2 1 5 2", pixels=6)
+    assert starts.tolist() == [0, 1, 4]
+    assert lengths.tolist() == [1, 1, 2]
+
+
+def test_only_neighbours_overlap():
+    """The second run is long, the third lies past it."""
+    assert rle.parse("1 1 3 5 9 1", pixels=9)[0].tolist() == [0, 2, 8]
+
+
+def test_an_empty_mask_of_no_pixels_is_empty_text():
+    assert rle.encode(np.zeros((0, 5), np.uint8)) == ""
+    assert rle.decode("", 3, 4).dtype == np.uint8
 
 
 @given(st.one_of(st.text(), st.text("0123456789 -+._"), st.lists(st.integers()).map(str)))

@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,12 @@ from tests.annotations.good_tables import GOOD
 from steel_defects.annotations import schemas
 
 REFUSED = (SchemaError, SchemaErrors)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_here():
+    """Schemas are built at import, which a run of mutants has behind it when they are tested."""
+    importlib.reload(schemas)
 
 
 BAD = [
@@ -121,3 +129,59 @@ def _plain_cell(cell):
     if isinstance(cell, list | np.ndarray):
         return [int(value) for value in cell]
     return None if pd.isna(cell) else cell
+
+
+def columns_of(coerced: bool | None = None) -> list[tuple[str, str]]:
+    return [
+        (name, column)
+        for name, table in GOOD.items()
+        for column in table
+        if column in getattr(schemas, name).columns
+        and coerced in (None, getattr(schemas, name).coerce)
+    ]
+
+
+@pytest.mark.parametrize(("name", "column"), columns_of(coerced=False))
+def test_a_column_of_another_kind_is_refused(name, column):
+    table = pd.DataFrame(GOOD[name])
+    table[column] = pd.to_datetime(["2026-01-01"] * len(table))
+    if name in ("verdicts",) and column == "inspected_at":
+        table[column] = 1.5
+    with pytest.raises(REFUSED):
+        getattr(schemas, name).validate(table)
+
+
+@pytest.mark.parametrize(("name", "column"), columns_of())
+def test_only_columns_that_may_lack_values_do(name, column):
+    table = pd.DataFrame(GOOD[name])
+    kind = "object" if table[column].dtype == object else str(table[column].dtype)
+    kind = {"int64": "Int64", "bool": "boolean"}.get(kind, kind)
+    table[column] = table[column].astype(kind)
+    table.loc[0, column] = None
+    schema = getattr(schemas, name)
+    if column in NULLABLE.get(name, ()):
+        schema.validate(table)
+    else:
+        with pytest.raises((*REFUSED, TypeError)):
+            schema.validate(table)
+
+
+_RATES = ("accuracy", "roc_auc", "pr_auc")
+_SEGMENTATION_RATES = ("mean_dice", "dice_on_positives", "detection_rate", "false_positive_rate")
+NULLABLE = {
+    "sheet_inventory": (
+        *("width", "height", "sha256", "mean_intensity", "contrast", "black_fraction"),
+        *("saturated_fraction", "thumbnail", "fingerprint"),
+    ),
+    "similar_sheets": ("similarity", "score"),
+    "sheet_positions": ("coil_id", "position_mm"),
+    "lookup_baseline": ("mean_dice", "mean_iou", "all_empty_dice"),
+    "out_of_fold_scores": ("repeat", "fold"),
+    "sheet_scores": ("repeat", "fold"),
+    "predictions": ("repeat", "fold"),
+    "classification_comparison": _RATES,
+    "segmentation_comparison": (*_SEGMENTATION_RATES, "boundary_iou_on_positives"),
+    "class_comparison": _SEGMENTATION_RATES,
+    "verdicts": ("coil_id", "position_mm", "gate_score"),
+    "defects": ("coil_id", "position_mm", "area_mm2", "length_mm"),
+}

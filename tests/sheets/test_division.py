@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,13 +101,41 @@ def test_groups_that_lay_in_two_splits_are_told_and_kept_together(first, caplog)
     joined = sheets_of(range(40), grouped={int(test): int(train)})
     again = divided(joined, assignments_of(sheets, splits))
     assert again["split"][train] == again["split"][test]
-    assert "turned out to be similar; 1 groups" in caplog.text
+    first_of_both = joined["group_id"][train]
+    assert caplog.messages[0] == (
+        "splits: sheets of different splits turned out to be similar; 1 groups are divided anew, "
+        f"such as that of {first_of_both}"
+    )
+
+
+def test_what_stays_is_told(first, caplog):
+    caplog.set_level(logging.INFO)
+    sheets, splits = first
+    divided(sheets_of(range(45)), assignments_of(sheets, splits))
+    assert caplog.messages == [
+        "splits: 40 sheets stay where they were, 5 are new; resplit: true starts anew"
+    ]
+
+
+def test_the_seed_decides(first):
+    sheets, splits = first
+    pd.testing.assert_frame_equal(divided(sheets), splits)
+    other = divided(sheets, division=Division(SHARES, 4, 2, seed=6))
+    assert other["split"].tolist() != splits["split"].tolist()
+    assert [fold[0] for fold in other["fold"]] == [fold[1] for fold in splits["fold"]]
 
 
 def test_contents_are_listed_once():
     sheets = sheets_of([1, 2]).assign(sha256="a" * 64, group_id="001.jpg")
     assignments = assignments_of(sheets, divided(sheets))
     assert len(schemas.split_assignments.validate(assignments)) == 1
+    assert assignments.index.tolist() == [0]
+
+
+def test_contents_follow_the_sheets_not_their_order(first):
+    sheets, splits = first
+    turned = assignments_of(sheets.iloc[::-1], splits).set_index("sha256")["split"]
+    assert turned[sheets["sha256"]].tolist() == splits["split"].tolist()
 
 
 def test_earlier_splits_of_nothing():

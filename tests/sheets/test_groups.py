@@ -13,6 +13,21 @@ def test_no_sheets_have_no_groups():
     assert group_sheets([], [], {}) == ({}, {})
 
 
+def test_sheets_that_were_divided_before_belong_together_still():
+    earlier = {"a": "train", "b": "train", "c": "test"}
+    groups, aside = group_sheets(list("abcn"), [("b", "a"), ("n", "c")], earlier)
+    assert groups == {"a": "a", "b": "a", "c": "c", "n": "c"}
+    assert aside == {}
+
+
+def test_all_new_sheets_between_splits_are_set_aside_and_the_rest_join():
+    earlier = {"a": "train", "b": "test"}
+    pairs = [("l", "a"), ("l", "b"), ("m", "a"), ("m", "b"), ("n", "a")]
+    groups, aside = group_sheets(list("ablmn"), pairs, earlier)
+    assert set(aside) == {"l", "m"}
+    assert groups["n"] == groups["a"]
+
+
 def test_a_new_sheet_joins_the_group_that_it_is_similar_to():
     groups, aside = group_sheets(list("abn"), [("n", "a")], {"a": "train", "b": "test"})
     assert groups["n"] == groups["a"] != groups["b"]

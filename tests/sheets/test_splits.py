@@ -87,6 +87,12 @@ def test_shares_need_not_sum_to_one_and_none_gets_nothing():
     assert counts == {"train": 20, "validation": 10}
 
 
+def test_larger_groups_are_served_first():
+    """Three sheets fill one fold; served last, they would make it the fullest."""
+    sheets = [("big", "")] * 3 + [(f"g{n}", "") for n in range(9)]
+    assert sorted(Counter(split(sheets, dict.fromkeys("abcd", 1.0))).values()) == [3, 3, 3, 3]
+
+
 def test_groups_that_have_a_part_keep_it_and_the_rest_makes_up_for_it():
     groups = [f"g{n:02}" for n in range(40)]
     fixed = dict.fromkeys(groups[:8], "b")
