@@ -1,0 +1,70 @@
+"""Columns, types and ranges of the tables that people rely on.
+
+Each is a catalog dataset's ``validator``. The number of classes is a parameter, so class ids are
+only held to be positive here; :func:`steel_defects.annotations.severstal.check_annotations` knows
+the range.
+"""
+
+from steel_defects.annotations.schemas.columns import (
+    SPLITS,
+)
+from steel_defects.annotations.schemas.data import (
+    annotations,
+    leakage,
+    lookup_baseline,
+    oddest_sheets,
+    sheet_groups,
+    sheet_inventory,
+    sheet_positions,
+    sheets,
+    similar_sheets,
+    split_assignments,
+    splits,
+    tiles,
+)
+from steel_defects.annotations.schemas.inspection import (
+    VERDICTS,
+    defects,
+    submission,
+    verdicts,
+)
+from steel_defects.annotations.schemas.models import (
+    class_comparison,
+    classification_comparison,
+    classifier_outputs,
+    history,
+    out_of_fold_scores,
+    overlay_selection,
+    predictions,
+    segmentation_comparison,
+    sheet_scores,
+)
+
+__all__ = [
+    "SPLITS",
+    "VERDICTS",
+    "annotations",
+    "class_comparison",
+    "classification_comparison",
+    "classifier_outputs",
+    "defects",
+    "history",
+    "leakage",
+    "lookup_baseline",
+    "oddest_sheets",
+    "out_of_fold_scores",
+    "overlay_selection",
+    "predictions",
+    "segmentation_comparison",
+    "sheet_groups",
+    "sheet_inventory",
+    "sheet_positions",
+    "sheet_scores",
+    "sheets",
+    "similar_sheets",
+    "split_assignments",
+    "splits",
+    "submission",
+    "tiles",
+    "verdicts",
+]
