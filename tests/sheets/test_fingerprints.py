@@ -52,7 +52,7 @@ def test_a_quarter_turn_of_an_oblong_picture_changes_nothing_but_signs(synthetic
 
 
 def test_light_and_borders_weigh_little(synthetic_sheets):
-    images = [sheet.image for sheet in synthetic_sheets[:40]]
+    images = [sheet.image.copy() for sheet in synthetic_sheets[:40]]
     light = np.linspace(0.7, 1.3, 1600)
     shaded = [np.clip(image * light, 0, 255).astype(np.uint8) for image in images]
     for image, other in zip(images, shaded, strict=True):

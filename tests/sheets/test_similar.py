@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -115,20 +117,24 @@ def test_nearest_similarity_is_that_of_another_sheet(tmp_path, pictures):
     assert nearest.drop(["copy.png", "03.png"]).max() < 0.8
 
 
+@pytest.fixture(scope="module")
+def drawn() -> list[np.ndarray]:
+    config = SampleDataConfig(seed=23, sheets=320, new_sheets=1)
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda k: draw_sheet(config, k).image, range(320)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", [np.s_[:, :], np.s_[:200, 700:900]], ids=["sheets", "squares"])
-def test_two_hundred_planted_copies_join_their_originals(tmp_path, piece):
+def test_two_hundred_planted_copies_join_their_originals(tmp_path, drawn, piece):
     """And nothing else joins: at most 1 in 100,000 of the unrelated pairs."""
-    config = SampleDataConfig(seed=23, sheets=500, new_sheets=1)
     rng = np.random.default_rng(23)
-    originals = {f"{k:03d}.jpg": draw_sheet(config, k).image[piece] for k in range(500)}
-    copies = {f"copy_{k:03d}.jpg": planted(originals[f"{k:03d}.jpg"], rng) for k in range(200)}
+    originals = {f"{k:03d}.jpg": image[piece] for k, image in enumerate(drawn)}
+    copies = {f"copy_{k:03d}.jpg": planted(drawn[k][piece], rng) for k in range(200)}
     folder = write(tmp_path, originals | copies)
     table = compare(folder)
     pairs = table.loc[table["relation"] != DIFFERENT, ["sheet_id", "other_id"]]
     groups, _ = group_sheets(folder.sheet_ids, pairs.itertuples(index=False, name=None), {})
     lost = [k for k in range(200) if groups[f"copy_{k:03d}.jpg"] != groups[f"{k:03d}.jpg"]]
     assert lost == []
-    sizes = pd.Series({name: groups[name] for name in originals}).value_counts()
-    merged = int((sizes * (sizes - 1) // 2).sum())
-    assert merged <= 1e-5 * 500 * 499 / 2
+    assert len({groups[name] for name in originals}) == len(originals)
