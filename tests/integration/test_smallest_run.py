@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -15,11 +16,16 @@ from steel_defects.models.config import BACKBONES
 def runs(make_project: Callable[[str], Project]) -> list[Project]:
     """Two complete runs, each in a folder of its own."""
     projects = [make_project("test"), make_project("test")]
-    for project in projects:
+
+    def run(project: Project) -> None:
         project.must_run("--pipelines=sample_data")
         # As in a folder of one's own sheets, where no earlier run has left its record.
         (project.data / "08_reporting" / "run.json").unlink()
         project.must_run()
+
+    # Beside each other: half of a small run is start-up, on one core.
+    with ThreadPoolExecutor(len(projects)) as pool:
+        list(pool.map(run, projects))
     projects[0].must_run("--pipelines=inspection")
     return projects
 
