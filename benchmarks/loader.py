@@ -78,7 +78,7 @@ def label(reader: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame) 
     return labelled_tiles(reader, tiles, sheets, annotations, int(annotations["class_id"].max()))
 
 
-def load(data: LabelledTiles, windows: int) -> Callable[[], None]:
+def load(data: LabelledTiles, windows: int, threads: int) -> Callable[[], None]:
     """Return a function that reads every sheet once; defective ones show a defect."""
     crop = CropConfig(windows_per_sheet=windows)
     shown = [min(data.runs[row.sheet_id], default=0) for row in data.sheets]
@@ -87,8 +87,9 @@ def load(data: LabelledTiles, windows: int) -> Callable[[], None]:
         return [(int(place), shown[place]) for place in rng.permutation(len(shown))]
 
     loader = Loader(
-        crop_reader(data, EVERYTHING, crop), choose, BATCH, seed=1, per_read=crop.windows_per_sheet
-    )
+        crop_reader(data, EVERYTHING, crop), choose, BATCH, seed=1, threads=threads,
+        per_read=crop.windows_per_sheet,
+    )  # fmt: skip
 
     def run() -> None:
         for _ in loader.epoch(0):
@@ -117,7 +118,8 @@ def measure(root: Path, cache_dir: Path) -> bool:
     ways = {"cv2.imdecode": bare(folder, sheets)}
     for name, windows, from_cache, _ in WAYS:
         data = label(cached if from_cache else folder, sheets, annotations)
-        ways[name] = load(data, windows)
+        # As trainings do: one thread from the cache, else one a core.
+        ways[name] = load(data, windows, threads=int(from_cache))
     seconds = median_seconds(ways, REPEATS)
     print(f"{len(sheets)} sheets, {cpu_count()} threads")
     for name, value in seconds.items():

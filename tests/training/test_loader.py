@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from steel_defects.training.batches import Channels, Memory
+from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.loader import Loader, read_in_order
 
 
@@ -177,3 +178,11 @@ def test_reading_takes_no_backend():
     code += "print({'keras', 'tensorflow', 'jax', 'torch', 'kedro'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("threads", "cache", "expected"), [(0, False, 0), (0, True, 1), (3, True, 3), (3, False, 3)]
+)
+def test_one_thread_reads_from_the_cache_unless_more_are_asked_for(threads, cache, expected):
+    config = SegmentationConfig.model_construct(threads=threads, cache=cache)
+    assert config.loader_threads == expected

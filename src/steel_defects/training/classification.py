@@ -198,7 +198,7 @@ def _fit_phase(
         lambda rng: rng.permutation(len(training.sheets)).tolist(),
         config.batch_size,
         config.seed,
-        config.threads,
+        config.loader_threads,
     )
 
     def evaluate(_: keras.Model) -> dict[str, float]:

@@ -72,6 +72,15 @@ class AugmentedConfig(TrainingConfig):
     blackout_share: float = Field(default=0.0, ge=0, le=1)
     cache: bool = False
 
+    @property
+    def loader_threads(self) -> int:
+        """Threads that read examples: those asked for, or one from the cache; 0 for one a core.
+
+        Examples from the cache cost little but Python's own work, at which threads only hinder each
+        other.
+        """
+        return self.threads or int(self.cache)
+
 
 class ClassificationConfig(AugmentedConfig):
     """How the classifiers are fitted.

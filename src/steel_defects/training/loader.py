@@ -19,7 +19,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 _AHEAD = 3  # batches read before they are asked for
-_MOST_AT_ONCE = 8
+_MOST_AT_ONCE = 16
 
 
 class Loader(Generic[T]):

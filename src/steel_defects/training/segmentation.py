@@ -112,7 +112,7 @@ def validate(
         lambda _: range(len(validation.tiles)),
         config.batch_size,
         config.seed,
-        config.threads,
+        config.loader_threads,
     )
     sums = np.zeros((3, validation.classes))
     crossentropy, tiles, dice = 0.0, 0, []
