@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from steel_defects.progress import track
 from steel_defects.sheets.fingerprints import even_out
+from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.sheets.orientations import laid_down, oriented
 
 Picture = NDArray[np.uint8]
@@ -26,7 +27,6 @@ ReadSheet = Callable[[int], Picture]
 #: Score from which two pictures are copies. Planted copies reach 0.6 and more, see docs.
 COPY_SCORE = 0.5
 
-_BLACK = 12
 _MAX_SHIFT = 4  # pixels
 _STRUCTURE = 0.02  # deviation under which a picture, evened out, is flat
 # Pixels of the longer side at which pictures are compared, and the window they are evened out over.
@@ -71,7 +71,7 @@ def _detail(image: Picture, scale: float, sigma: float) -> Detail:
         size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     # A wide margin, since the edge between steel and black is no structure of the surface.
-    black = cv2.blur((image < _BLACK).astype(np.float32), (9, 9))
+    black = cv2.blur((image < BLACK_LEVEL).astype(np.float32), (9, 9))
     steel = (black <= 0.2).astype(np.float32)
     even = even_out(image.astype(np.float32), steel, sigma, floor=2)
     return np.asarray(np.clip(even, -3, 3), np.float32)

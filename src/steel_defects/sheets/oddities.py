@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from steel_defects.sheets.fingerprints import THUMBNAIL
 from steel_defects.sheets.inventory import thumbnails_of
 
 #: What oddness is judged by, and how it is called.
@@ -72,7 +73,7 @@ def border_statistics(inventory: pd.DataFrame) -> dict[str, float]:
         ``left``, ``right`` and ``none``: share of the sheets with such a border; ``width_p50`` and
         ``width_p95``: its width, as a share of the sheet's, where there is one.
     """
-    columns = thumbnails_of(inventory).reshape(len(inventory), 16, -1).mean(axis=1)
+    columns = thumbnails_of(inventory).reshape(-1, *THUMBNAIL[::-1]).mean(axis=1)
     steel = columns >= _BLACK_COLUMN
     anything = steel.any(axis=1)
     left = np.where(anything, steel.argmax(axis=1), steel.shape[1])

@@ -94,13 +94,13 @@ def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[A
     augmentation = Augmentation.of(config)
     if config.crop is None:
         read, choose = tile_reader(data, augmentation), tile_sampler(data.tiles, config)
-        return Loader(read, choose, config.batch_size, config.seed, config.threads)
+        return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
     return Loader(
         crop_reader(data, augmentation, config.crop),
         crop_sampler(data, config),
         config.batch_size,
         config.seed,
-        config.threads,
+        config.loader_threads,
         config.crop.windows_per_sheet,
     )
 
