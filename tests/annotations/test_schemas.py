@@ -25,8 +25,13 @@ BAD = [
     ("sheet_inventory", "sheet_id", ["a.jpg", "a.jpg"]),
     ("sheet_inventory", "mean_intensity", [256.0, np.nan]),
     ("classifier_outputs", "output", [1.1, 0.0]),
+    ("heat_maps", "heat", [[-0.1], [0.0]]),
+    ("grad_cam_check", "outcome", ["hit", "clean"]),
+    ("grad_cam_check", "heat_share", [1.1, 0.0]),
+    ("confident_mistakes", "score", [1.1, 0.0]),
     ("out_of_fold_scores", "repeat", pd.array([0, 0], dtype="Int64")),
-    ("classification_comparison", "backbone", ["vgg16", "vgg16"]),
+    ("classification_comparison", "evaluation", ["test", "test"]),
+    ("sheet_scores", "threshold", [1.1, 0.0]),
     ("classification_comparison", "accuracy", [1.1, 0.0]),
     ("segmentation_comparison", "mean_dice", [-0.1, 0.0]),
     ("class_comparison", "class_id", [1, 1]),
@@ -170,8 +175,10 @@ def test_only_columns_that_may_lack_values_do(name, column):
             schema.validate(table)
 
 
-_RATES = ("accuracy", "roc_auc", "pr_auc")
-_SEGMENTATION_RATES = ("mean_dice", "dice_on_positives", "detection_rate", "false_positive_rate")
+_RATES = ("accuracy", "accuracy_low", "accuracy_high", "roc_auc", "pr_auc", "fpr_at_recall_99")
+_SEGMENTATION_RATES = (
+    *("mean_dice", "mean_iou", "dice_on_positives", "detection_rate", "false_positive_rate"),
+)
 NULLABLE = {
     "sheet_inventory": (
         *("width", "height", "sha256", "mean_intensity", "contrast", "black_fraction"),
@@ -184,7 +191,10 @@ NULLABLE = {
     "sheet_scores": ("repeat", "fold"),
     "predictions": ("repeat", "fold"),
     "classification_comparison": _RATES,
-    "segmentation_comparison": (*_SEGMENTATION_RATES, "boundary_iou_on_positives"),
+    "gate_scores": ("repeat",),
+    "segmentation_comparison": (
+        *(*_SEGMENTATION_RATES, "boundary_iou_on_positives", "boundary_f1_on_positives"),
+    ),
     "class_comparison": _SEGMENTATION_RATES,
     "verdicts": ("coil_id", "position_mm", "gate_score"),
     "defects": ("coil_id", "position_mm", "area_mm2", "length_mm"),

@@ -17,6 +17,7 @@ from steel_defects.datasets.model_package import ModelPackageDataset, PackageCon
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.inspection.package import Manifest, SegmenterSpec
 from steel_defects.models.absent import NoModel
+from steel_defects.models.inference import SheetPrediction
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -126,7 +127,14 @@ def test_probability_maps_come_back(tmp_path):
     }
     stored = ProbabilityMapsDataset(filepath=str(tmp_path / "maps"))
     assert not stored.exists()
-    stored.save((name, "validation", values) for name, values in maps.items())
+    presence = {
+        name: np.array([0.25] * values.shape[2], np.float32) for name, values in maps.items()
+    }
+    presence["b"][1] = 0.7
+    stored.save(
+        (name, "validation", SheetPrediction(values, presence[name]))
+        for name, values in maps.items()
+    )
     assert stored.exists()
     loaded = stored.load()
     assert isinstance(loaded.pixels, np.memmap)
@@ -134,6 +142,11 @@ def test_probability_maps_come_back(tmp_path):
     assert loaded.index["split"].unique().tolist() == ["validation"]
     for name, values in maps.items():
         np.testing.assert_array_equal(loaded[name], values)
+        np.testing.assert_array_equal(loaded.prediction_of(name).maps, values)
+        # To the last bit: a class is emptied below a cut.
+        found = loaded.prediction_of(name).presence
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, presence[name])
     with pytest.raises(KeyError, match="absent"):
         loaded["absent"]
     assert "absent" not in loaded
@@ -147,10 +160,11 @@ def test_no_probability_maps(tmp_path):
 
 def test_maps_that_were_never_finished_do_not_count(tmp_path):
     stored = ProbabilityMapsDataset(filepath=str(tmp_path / "maps"))
-    stored.save([("a", "validation", np.zeros((2, 2, 1), np.uint8))])
+    found = SheetPrediction(np.zeros((2, 2, 1), np.uint8), np.ones(1, np.float32))
+    stored.save([("a", "validation", found)])
 
     def killed():
-        yield "b", "validation", np.ones((2, 2, 1), np.uint8)
+        yield "b", "validation", found
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

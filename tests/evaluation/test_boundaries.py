@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from steel_defects.evaluation.boundaries import boundary_iou, boundary_width, inner_boundary
+from steel_defects.evaluation.boundaries import (
+    boundary_f1,
+    boundary_iou,
+    boundary_width,
+    inner_boundary,
+)
 
 MASK = arrays(np.uint8, (9, 13), elements=st.integers(0, 1))
 
@@ -72,3 +77,43 @@ def test_a_shift_hurts_the_boundary_more_than_the_area():
     truth, predicted = square(10), square(12)
     area_iou = (truth & predicted).sum() / (truth | predicted).sum()
     assert boundary_iou(truth, predicted, width=2) < 0.6 * area_iou
+
+
+# === F1 of outlines ===
+
+
+def slow_f1(truth: np.ndarray, predicted: np.ndarray, tolerance: float) -> float:
+    """Every pixel of one outline against every pixel of the other."""
+    first, second = (np.argwhere(slow_boundary(mask, 1)) for mask in (truth, predicted))
+    if not len(first) or not len(second):
+        return float(len(first) == len(second))
+    distances = np.sqrt(((first[:, None] - second[None]) ** 2).sum(axis=2))
+    recall = (distances.min(axis=1) <= tolerance + 1e-9).mean()
+    precision = (distances.min(axis=0) <= tolerance + 1e-9).mean()
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@given(MASK, MASK, st.sampled_from([1.0, 1.5, 2.0, 5.0]))
+@settings(max_examples=100)
+def test_the_f1_of_outlines_equals_a_brute_force_one(truth, predicted, tolerance):
+    found = boundary_f1(truth, predicted, tolerance)
+    assert found == pytest.approx(slow_f1(truth, predicted, tolerance), abs=1e-6)
+    assert found == pytest.approx(boundary_f1(predicted, truth, tolerance), abs=1e-9)
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0, 1.0), (1, 1.0), (2, 1.0), (30, 0.0)])
+def test_outlines_two_pixels_apart_agree(shift, expected):
+    assert boundary_f1(square(10), square(10 + shift)) == expected
+
+
+def test_outlines_three_pixels_apart_agree_along_the_shift_alone():
+    found = boundary_f1(square(10), square(13))
+    assert found == pytest.approx(slow_f1(square(10), square(13), 2.0))
+    assert 0.4 < found < 0.7
+
+
+def test_an_outline_missed_or_invented_agrees_not_at_all():
+    empty = np.zeros((40, 60), np.uint8)
+    assert boundary_f1(empty, empty) == 1.0
+    assert boundary_f1(square(10), empty) == 0.0
+    assert boundary_f1(empty, square(10)) == 0.0

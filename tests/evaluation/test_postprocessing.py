@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -7,10 +8,11 @@ from pydantic import ValidationError
 
 from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
+    ClassTuner,
     PostprocessingGrid,
     class_settings,
+    sheet_masks,
     to_mask,
-    tune_class,
 )
 
 # A region of 9 pixels at 200, one of 4 at 150, and a stray pixel at 250.
@@ -18,6 +20,17 @@ MAP = np.zeros((10, 12), np.uint8)
 MAP[1:4, 1:4] = 200
 MAP[6:8, 5:7] = 150
 MAP[9, 11] = 250
+
+
+def tune(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    grid: PostprocessingGrid,
+    pixel_share: float = 1.0,
+) -> ClassPostprocessing:
+    tuner = ClassTuner(grid, pixel_share)
+    for probability, truth in pairs:
+        tuner.add(probability, truth)
+    return tuner.best()
 
 
 @pytest.mark.parametrize(
@@ -75,62 +88,183 @@ def test_tuning_finds_the_threshold_and_area_that_a_made_example_asks_for():
     stray = np.zeros_like(MAP)
     stray[5, 5] = 255
     grid = PostprocessingGrid(thresholds=(0.7, 0.3, 0.9), min_areas_px=(20, 3, 0))
-    best = tune_class([(MAP, truth), (stray, clean)], grid)
+    best = tune([(MAP, truth), (stray, clean)], grid)
     assert best == ClassPostprocessing(threshold=0.7, min_area_px=3, validation_dice=1.0)
 
 
 def test_between_equals_the_lower_threshold_then_the_smaller_area():
     truth = (MAP == 200).astype(np.uint8)
     grid = PostprocessingGrid(thresholds=(0.75, 0.7, 0.65), min_areas_px=(9, 8, 2))
-    best = tune_class([(np.where(MAP == 200, MAP, 0).astype(np.uint8), truth)], grid)
+    best = tune([(np.where(MAP == 200, MAP, 0).astype(np.uint8), truth)], grid)
     assert (best.threshold, best.min_area_px) == (0.65, 2)
 
 
 def test_areas_are_scaled_to_maps_of_half_the_size():
     truth = (MAP == 200).astype(np.uint8)
     grid = PostprocessingGrid(thresholds=(0.5,), min_areas_px=(0, 16, 20, 36, 40))
-    best = tune_class([(MAP, truth)], grid, pixel_share=0.25)
+    best = tune([(MAP, truth)], grid, pixel_share=0.25)
     assert best.min_area_px == 20  # 5 pixels of the map: the region of 4 goes, that of 9 stays
     assert best.validation_dice == 1.0
 
 
 def test_without_validation_sheets_the_first_values_stand_without_a_score():
-    best = tune_class([], PostprocessingGrid(thresholds=(0.6, 0.4), min_areas_px=(30, 10)))
+    best = tune([], PostprocessingGrid(thresholds=(0.6, 0.4), min_areas_px=(30, 10)))
     assert best == ClassPostprocessing(threshold=0.4, min_area_px=10, validation_dice=None)
 
 
-def test_tuning_equals_brute_force():
+@pytest.fixture(scope="module")
+def examples() -> list[tuple[np.ndarray, np.ndarray, float, float | None]]:
+    """Map, truth, presence and gate score of noisy sheets, some of them without the class."""
     rng = np.random.default_rng(3)
-    pairs = []
-    for _ in range(6):
+    found = []
+    for number in range(12):
         noise = rng.normal(0, 1, (30, 40)).astype(np.float32)
         field = cv2.GaussianBlur(noise, (0, 0), 2.5)
-        truth = (field > 0.25).astype(np.uint8)
+        clean = number % 3 == 0
+        truth = (field > (9 if clean else 0.25)).astype(np.uint8)
         blurred = 128 + 350 * (field + rng.normal(0, 0.06, field.shape))
-        pairs.append((np.clip(blurred, 0, 255).astype(np.uint8), truth))
-    grid = PostprocessingGrid(thresholds=(0.4, 0.6, 0.8, 0.9), min_areas_px=(0, 5, 20, 80))
-    best = tune_class(pairs, grid)
+        probability = np.clip(blurred, 0, 255).astype(np.uint8)
+        presence = float(np.float32(rng.uniform(0, 0.7) if clean else rng.uniform(0.3, 1)))
+        found.append((probability, truth, presence, float(rng.uniform(0, 1) * (1 - 0.5 * clean))))
+    return found
 
-    def mean_dice(threshold: float, min_area: int) -> float:
-        scores = []
-        for probability, truth in pairs:
-            mask = to_mask(probability, threshold, min_area)
-            total = mask.sum() + truth.sum()
-            scores.append(2 * (mask & truth).sum() / total if total else 1.0)
-        return float(np.mean(scores))
 
-    brute = {
-        choice: mean_dice(*choice)
-        for choice in itertools.product(grid.thresholds, grid.min_areas_px)
-    }
-    assert best.validation_dice == pytest.approx(max(brute.values()))
-    assert brute[best.threshold, best.min_area_px] == pytest.approx(max(brute.values()))
-    assert len({round(value, 6) for value in brute.values()}) > 8, "the example should matter"
+def mean_dice(examples, values: ClassPostprocessing) -> float:
+    """The competition's score, pixel by pixel and without the code under test."""
+    scores = []
+    for probability, truth, presence, gate in examples:
+        number, labels = cv2.connectedComponents(
+            (probability / 255 >= values.threshold - 1 / 510).astype(np.uint8)
+        )
+        least = values.min_area_px
+        if gate is not None:
+            least += values.min_area_px * values.gate_area_factor * (1 - gate)
+        mask = np.zeros(truth.shape, bool)
+        for label in range(1, number):
+            if (labels == label).sum() >= least and presence >= values.presence_cut:
+                mask |= labels == label
+        both = mask.sum() + truth.sum()
+        scores.append(2 * (mask & (truth > 0)).sum() / both if both else 1.0)
+    return float(np.mean(scores))
+
+
+FULL_GRID = PostprocessingGrid(
+    thresholds=(0.4, 0.6, 0.8, 0.92),
+    min_areas_px=(0, 5, 20, 80),
+    presence_cuts=(0, 0.35, 0.5, 0.8),
+    gate_area_factors=(0, 1, 4),
+)
+
+
+def every_setting(grid: PostprocessingGrid) -> list[ClassPostprocessing]:
+    names = ("threshold", "min_area_px", "presence_cut", "gate_area_factor")
+    values = (grid.thresholds, grid.min_areas_px, grid.presence_cuts, grid.gate_area_factors)
+    return [
+        ClassPostprocessing(**dict(zip(names, one, strict=True)))
+        for one in itertools.product(*values)
+    ]
+
+
+@pytest.mark.parametrize("gate", [True, False])
+def test_tuning_equals_brute_force(examples, gate):
+    shown = [(*one[:3], one[3] if gate else None) for one in examples]
+    tuner = ClassTuner(FULL_GRID)
+    for one in shown:
+        tuner.add(*one)
+    best = tuner.best()
+    brute = {values: mean_dice(shown, values) for values in every_setting(FULL_GRID)}
+    assert best.validation_dice == pytest.approx(max(brute.values()), abs=1e-9)
+    assert brute[best.model_copy(update={"validation_dice": None})] == pytest.approx(
+        max(brute.values()), abs=1e-9
+    )
+    assert best.presence_cut > 0, "the example should matter"
+    assert len({round(value, 6) for value in brute.values()}) > 30, "the example should matter"
+    if not gate:
+        assert best.gate_area_factor == 0
+
+
+def test_what_was_tuned_is_what_is_applied(examples):
+    for values in every_setting(FULL_GRID)[::7]:
+        grid = PostprocessingGrid(
+            thresholds=(values.threshold,), min_areas_px=(values.min_area_px,),
+            presence_cuts=(values.presence_cut,), gate_area_factors=(values.gate_area_factor,),
+        )  # fmt: skip
+        tuner, scores = ClassTuner(grid), []
+        for probability, truth, presence, gate in examples:
+            tuner.add(probability, truth, presence, gate)
+            maps, present = probability[..., None], np.array([presence], np.float32)
+            (mask,) = sheet_masks(maps, present, [values], gate)
+            total = int(mask.sum()) + int(truth.sum())
+            scores.append(2 * int((mask & truth).sum()) / total if total else 1.0)
+        assert tuner.best().validation_dice == pytest.approx(np.mean(scores), abs=1e-9)
+
+
+# === Masks of a sheet ===
+
+TWO = np.stack([MAP, MAP[::-1]], axis=-1)
+SURE = np.array([0.7, 0.7], np.float32)
+
+
+def settings(**values) -> ClassPostprocessing:
+    return ClassPostprocessing(**{"threshold": 0.5, "min_area_px": 2} | values)
+
+
+def test_every_class_has_its_own_settings_and_map():
+    first, second = sheet_masks(TWO, SURE, [settings(), settings(min_area_px=5)])
+    np.testing.assert_array_equal(first, to_mask(MAP, 0.5, 2))
+    np.testing.assert_array_equal(second, to_mask(MAP[::-1], 0.5, 5))
+    assert (first.sum(), second.sum()) == (13, 9)
+
+
+def test_a_class_is_emptied_below_its_cut_and_not_at_it():
+    # 0.7 is no float32: the cut is compared with what the network said, to the last bit.
+    at, above = float(SURE[0]), float(np.nextafter(SURE[0], np.float32(1)))
+    first, second = sheet_masks(
+        TWO, SURE, [settings(presence_cut=at), settings(presence_cut=above)]
+    )
+    assert first.sum() == 13
+    assert second.sum() == 0
+    assert second.shape == MAP.shape
+    assert second.dtype == np.uint8
+    tuner = ClassTuner(
+        PostprocessingGrid(thresholds=(0.5,), min_areas_px=(2,), presence_cuts=(0.7,))
+    )
+    tuner.add(MAP, np.zeros_like(MAP), float(SURE[0]))
+    emptied = tuner.best().validation_dice == 1.0
+    assert emptied == (sheet_masks(TWO, SURE, [settings(presence_cut=0.7)])[0].sum() == 0)
+
+
+@pytest.mark.parametrize(
+    ("gate", "factor", "pixels"),
+    [
+        (None, 9.0, 13),  # without a gate the factor makes no difference
+        (1.0, 9.0, 13),
+        (0.5, 0.0, 13),
+        (0.5, 2.0, 13),  # 2 * (1 + 2 * 0.5) = 4
+        (0.5, 2.1, 9),
+        (0.0, 3.5, 9),  # 2 * (1 + 3.5) = 9
+        (0.0, 3.6, 0),
+    ],
+)
+def test_a_gate_that_sees_no_defect_asks_for_larger_regions(gate, factor, pixels):
+    (mask,) = sheet_masks(TWO, SURE, [settings(gate_area_factor=factor)], gate)
+    assert mask.sum() == pixels
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"thresholds": (0.5, 1.5)}, {"thresholds": (0.0,)}, {"min_areas_px": (-1,)}],
+    [
+        {"thresholds": (0.5, 1.5)},
+        {"thresholds": (0.0,)},
+        {"thresholds": ()},
+        {"min_areas_px": (-1,)},
+        {"min_areas_px": ()},
+        {"presence_cuts": (1.1,)},
+        {"presence_cuts": (-0.1,)},
+        {"presence_cuts": ()},
+        {"gate_area_factors": (-1,)},
+        {"gate_area_factors": ()},
+    ],
 )
 def test_values_that_no_class_could_take_are_refused_before_tuning(wrong):
     with pytest.raises(ValidationError):
@@ -144,5 +278,8 @@ def test_settings_are_numbered_from_class_one():
             ClassPostprocessing(threshold=0.6, min_area_px=0),
         ]
     )
-    assert settings["1"] == {"threshold": 0.5, "min_area_px": 10, "validation_dice": None}
+    assert settings["1"] == {
+        "threshold": 0.5, "min_area_px": 10, "presence_cut": 0.0, "gate_area_factor": 0.0,
+        "validation_dice": None,
+    }  # fmt: skip
     assert list(settings) == ["1", "2"]

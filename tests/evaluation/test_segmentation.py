@@ -1,8 +1,10 @@
 import math
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics
 
 from steel_defects.annotations import rle
 from steel_defects.evaluation.segmentation import (
@@ -39,17 +41,17 @@ SIZE = (4, 5)
 @pytest.mark.parametrize(
     ("truth", "predicted", "expected"),
     [
-        ("", "", (1.0, 1.0, 1.0, 0, 0)),
-        ("", "7 1", (0.0, 0.0, 0.0, 0, 1)),
-        ("1 4", "", (0.0, 0.0, 0.0, 4, 0)),
-        ("1 4", "1 4", (1.0, 1.0, 1.0, 4, 4)),
-        ("1 4", "1 8", (2 / 3, 0.5, 0.5, 4, 8)),  # both are all outline: its IoU is the masks'
-        ("1 8", "5 8", (0.5, 1 / 3, 1 / 3, 8, 8)),
-        ("1 4", "17 4", (0.0, 0.0, 0.0, 4, 4)),
+        ("", "", (1.0, 1.0, 1.0, 1.0, 0, 0)),
+        ("", "7 1", (0.0, 0.0, 0.0, 0.0, 0, 1)),
+        ("1 4", "", (0.0, 0.0, 0.0, 0.0, 4, 0)),
+        ("1 4", "1 4", (1.0, 1.0, 1.0, 1.0, 4, 4)),
+        ("1 4", "1 8", (2 / 3, 0.5, 0.5, 1.0, 4, 8)),  # all outline: its IoU is the masks'
+        ("1 8", "5 8", (0.5, 1 / 3, 1 / 3, 1.0, 8, 8)),
+        ("1 4", "17 4", (0.0, 0.0, 0.0, 0.0, 4, 4)),
     ],
 )
 def test_a_pair_of_masks(truth, predicted, expected):
-    names = ("dice", "iou", "boundary_iou", "true_px", "predicted_px")
+    names = ("dice", "iou", "boundary_iou", "boundary_f1", "true_px", "predicted_px")
     assert pair_metrics(truth, predicted, *SIZE) == pytest.approx(
         dict(zip(names, expected, strict=True))
     )
@@ -113,6 +115,7 @@ def test_summary_by_hand(pairs):
             "dice_on_positives": 1.5 / 3,
             "iou_on_positives": (1 + 1 / 3) / 3,
             "boundary_iou_on_positives": (1 + 1 / 3) / 3,
+            "boundary_f1_on_positives": 2 / 3,
             "detection_rate": 2 / 3,
             "false_positive_rate": 1.0,  # one clean sheet, c, and it has a stray pixel
         }
@@ -126,8 +129,10 @@ def test_summary_by_class_by_hand(pairs):
             "class_id": 1,
             "positives": 2,
             "mean_dice": 2 / 3,
+            "mean_iou": 2 / 3,
             "dice_on_positives": 0.5,
             "boundary_iou_on_positives": 0.5,
+            "boundary_f1_on_positives": 0.5,
             "detection_rate": 0.5,
             "false_positive_rate": 0.0,
         }
@@ -137,8 +142,10 @@ def test_summary_by_class_by_hand(pairs):
             "class_id": 2,
             "positives": 1,
             "mean_dice": 0.5,
+            "mean_iou": (1 + 1 / 3 + 0) / 3,
             "dice_on_positives": 0.5,
             "boundary_iou_on_positives": 1 / 3,
+            "boundary_f1_on_positives": 1.0,
             "detection_rate": 1.0,
             "false_positive_rate": 0.5,  # of a and c
         }
@@ -172,3 +179,32 @@ def test_no_pairs_at_all_give_nan_and_an_empty_table():
     assert all(math.isnan(value) for value in summary.values())
     assert len(class_metrics(empty)) == 0
     assert "dice_on_positives" in class_metrics(empty)
+
+
+def test_the_summary_agrees_with_a_computation_pixel_by_pixel_and_with_scikit_learn():
+    rng = np.random.default_rng(5)
+    sizes = {f"{k}.jpg": (int(rng.integers(20, 60)), int(rng.integers(20, 60))) for k in range(12)}
+    rows, dices, ious, positives = [], [], [], []
+    for sheet_id, size in sizes.items():
+        for class_id in (1, 2, 3):
+            field = cv2.GaussianBlur(rng.normal(0, 1, size), (0, 0), 3) / 0.15
+            first, second = (field > rng.choice([0.5, 1.0, 99]) for _ in range(2))
+            rows.append(
+                (sheet_id, class_id, *(rle.encode(m.astype(np.uint8)) for m in (first, second)))
+            )
+            both, either = np.logical_and(first, second).sum(), np.logical_or(first, second).sum()
+            f1 = metrics.f1_score(first.ravel(), second.ravel(), zero_division=1.0)
+            dices.append(f1)
+            ious.append(both / either if either else 1.0)
+            if first.any():
+                positives.append(f1)
+    table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "truth", "rle"])
+    sheets = pd.DataFrame(
+        [(k, *size) for k, size in sizes.items()], columns=["sheet_id", "height", "width"]
+    )
+    truth = table[table["truth"] != ""].assign(rle=table["truth"])
+    summary = segmentation_metrics(pair_table(table, truth, sheets))
+    assert summary["mean_dice"] == pytest.approx(np.mean(dices), abs=1e-6)
+    assert summary["mean_iou"] == pytest.approx(np.mean(ious), abs=1e-6)
+    assert summary["dice_on_positives"] == pytest.approx(np.mean(positives), abs=1e-6)
+    assert len({round(value, 6) for value in dices}) > 10, "the example should matter"

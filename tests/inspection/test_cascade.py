@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from steel_defects.annotations import rle, schemas
+from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder
+from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.folder import SheetFolder
 
 SCORES = {1: 0.05, 2: 0.5, 3: 0.9, 4: 0.95}
@@ -20,12 +22,13 @@ class FakeRuntime:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.presence = np.array([0.9, 0.6], np.float32)
 
     def gate_score(self, image: np.ndarray) -> float:
         self.calls["gate"] += 1
         return SCORES[int(image[0, 0]) - 100]
 
-    def probabilities(self, image: np.ndarray) -> np.ndarray:
+    def segment(self, image: np.ndarray) -> SheetPrediction:
         self.calls["segmenter"] += 1
         maps = np.zeros((*image.shape, 2), np.uint8)
         if image[0, 0] == 103:  # a large pit, and a crack too small to keep
@@ -33,7 +36,7 @@ class FakeRuntime:
             maps[0, 0:3, 1] = 255
         if image[0, 0] == 104:  # a crack within limits
             maps[4:8, 50:60, 1] = 204
-        return maps
+        return SheetPrediction(maps, self.presence)
 
 
 def write(folder: Path, name: str, number: int) -> None:
@@ -89,6 +92,44 @@ def test_masks_are_post_processed(inspected):
     assert [rle.area(text) for text in pit.masks] == [200, 0]
     assert rle.decode(pit.masks[0], 40, 80)[10:20, 10:30].all()
     assert [(r.class_id, r.area_px) for r in pit.regions] == [(1, 200)]
+
+
+def with_settings(package, gate=True, **values):
+    """The package with other post-processing for both classes."""
+    settings = ClassPostprocessing(threshold=0.5, min_area_px=4, **values)
+    segmenter = package.manifest.segmenter.model_copy(update={"postprocessing": (settings,) * 2})
+    changes = {"segmenter": segmenter} | ({} if gate else {"gate": None})
+    return type(package)(package.folder, package.manifest.model_copy(update=changes))
+
+
+@pytest.mark.parametrize("gate", [True, False])
+def test_a_class_below_its_presence_cut_is_emptied(package, runtime, config, folder, gate):
+    cut = with_settings(package, gate, presence_cut=0.7)
+    if not gate:
+        runtime.gate_score = lambda image: None
+    found = {s.sheet_id: s for s in inspect_folder(Cascade(cut, runtime, config), folder)}
+    assert [rle.area(text) for text in found["d.png"].masks] == [200, 0]
+    # The crack of sheet f is as certain as before, but its class is there with 0.6 alone.
+    assert found["f.png"].masks == ("", "")
+    table = tables.submission(list(found.values())).set_index("ImageId_ClassId")["EncodedPixels"]
+    assert rle.area(table["d.png_1"]) == 200
+    assert table["f.png_2"] == ""
+    expected = "gate without region" if gate else "no region"
+    assert found["f.png"].verdict.reason == expected
+
+
+@pytest.mark.parametrize(("factor", "area"), [(179.9, 40), (180.1, 0)])
+def test_a_doubtful_gate_asks_for_larger_regions(package, runtime, config, folder, factor, area):
+    # Sheet f scores 0.95 and its crack is 40 pixels: 4 * (1 + 180 * 0.05).
+    scaled = with_settings(package, gate_area_factor=factor)
+    found = Cascade(scaled, runtime, config).inspect(folder, "f.png")
+    assert rle.area(found.masks[1]) == area
+
+
+def test_without_a_gate_areas_are_as_they_are(package, runtime, config, folder):
+    scaled = with_settings(package, gate=False, gate_area_factor=180.1)
+    runtime.gate_score = lambda image: None
+    assert rle.area(Cascade(scaled, runtime, config).inspect(folder, "f.png").masks[1]) == 40
 
 
 def test_a_cascade_without_a_gate(package, runtime, config, folder, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tests.pipelines.conftest import PLAN, Data
 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.intervals import share_interval
 from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.models.config import BackboneConfig, HeadConfig
 from steel_defects.pipelines.classification import nodes
@@ -45,12 +47,17 @@ def outputs() -> pd.DataFrame:
 
 
 def out_of_fold() -> pd.DataFrame:
-    table = pd.DataFrame({"sheet_id": ["a", "b"], "repeat": 0, "fold": [0, 1], "score": [0.7, 0.2]})
+    table = pd.DataFrame(
+        {
+            "sheet_id": ["a", "b", "g"], "repeat": 0, "fold": [0, 1, 1],
+            "output": [0.8, 0.1, 0.3], "score": [0.7, 0.2, 0.4], "threshold": [0.5, 0.6, 0.6],
+        }
+    )  # fmt: skip
     return table.astype({"repeat": "Int64", "fold": "Int64"})
 
 
 def calibrated(out: pd.DataFrame | None = None) -> tuple[pd.DataFrame, dict[str, float]]:
-    facts = outputs()
+    facts = outputs().assign(group_id=list("abcdefgh"))
     held_out = out_of_fold().iloc[:0] if out is None else out
     return nodes.calibrate(outputs(), held_out, facts, facts)
 
@@ -75,6 +82,7 @@ def test_training_and_its_profile(trained):
     assert profile["weights"] == "none"
     assert (profile["input_height"], profile["input_width"]) == (32, 64)
     assert profile["parameters"] == model.count_params()
+    assert profile["parameters_with_top"] == 1_691_208  # of MobileNetV2 at alpha 0.35
     assert list(checkpoints.rglob("*.npz")) == []
 
 
@@ -91,10 +99,14 @@ def test_the_cache_trains_the_same_weights(trained, data: Data, tmp_path):
 
 def test_scores_of_every_sheet(trained, data: Data):
     (model, _, _), _ = trained
-    table, speed = nodes.score_sheets(model, data.folder, data.sheets, data.splits)
+    table, speed, heat = nodes.score_sheets(model, data.folder, data.sheets, data.splits)
     schemas.classifier_outputs.validate(table)
+    schemas.heat_maps.validate(heat)
+    unseen = data.splits.loc[data.splits["split"] != "train", "sheet_id"]
+    assert set(heat["sheet_id"]) == set(unseen)
+    assert (heat["heat"].map(len) == heat["rows"] * heat["columns"]).all()
     assert set(table["sheet_id"]) == set(data.sheets["sheet_id"])
-    assert speed["ms_per_sheet"] > 0
+    assert 0 < speed["ms_per_sheet_p50"] <= speed["ms_per_sheet_p90"]
 
 
 def test_a_split_of_one_kind_is_told(data: Data, tmp_path):
@@ -116,21 +128,24 @@ def test_sheets_of_one_kind_leave_empty_tables_and_no_gate(
     )
     assert model.reason.startswith(reason)
     schemas.history.validate(history)
-    table, speed = nodes.score_sheets(model, data.folder, sheets, data.splits)
+    table, speed, heat = nodes.score_sheets(model, data.folder, sheets, data.splits)
     assert schemas.classifier_outputs.validate(table).empty
+    assert schemas.heat_maps.validate(heat).empty
     out = nodes.cross_validate(
         data.folder, sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN, PLAN
     )
     assert schemas.out_of_fold_scores.validate(out).empty
     scores, calibration = nodes.calibrate(table, out, sheets, data.splits)
     assert schemas.sheet_scores.validate(scores).empty
-    targets = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
-    point = nodes.choose_operating_point(scores, calibration, targets)
+    point = nodes.choose_operating_point(scores, calibration, targets())
     assert (point["defective_sheets"], point["clean_sheets"], point["proven"]) == (0, 0, False)
     tables = {"vgg16_scores": scores, "vgg16_profile": profile, "vgg16_speed": speed}
-    assert schemas.classification_comparison.validate(nodes.compare_classifiers(**tables)).empty
+    compared = nodes.compare_classifiers(data.splits, data.annotations, **tables)
+    assert schemas.classification_comparison.validate(compared).empty
     caplog.clear()
-    selection = nodes.select_gate("best", sheets, vgg16_scores=scores, vgg16_profile=profile)
+    selection = nodes.select_gate(
+        "best", sheets, data.splits, vgg16_scores=scores, vgg16_profile=profile
+    )
     assert selection["name"] is None
     assert selection["reason"] == model.reason
     assert len(caplog.messages) == 1
@@ -166,7 +181,7 @@ def test_vgg16_learns_from_scratch_without_batch_norm(data: Data, tmp_path):
     model, _, _ = nodes.train_classifier(
         data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, own
     )
-    scores, _ = nodes.score_sheets(model, data.folder, data.sheets, data.splits)
+    scores, _, _ = nodes.score_sheets(model, data.folder, data.sheets, data.splits)
     # A plain network's usual start gives every sheet nearly the same answer: 0.03.
     assert scores["output"].std() > 0.1
 
@@ -241,6 +256,7 @@ def test_folds_of_another_plan_are_refused(data: Data, trainings, tmp_path, chan
 def test_calibration_softens_what_was_too_sure():
     table, calibration = calibrated()
     assert calibration["temperature"] > 1
+    assert (calibration["fitted_on"], calibration["sheets"]) == ("validation", 4)
     scores = table.set_index("sheet_id")["score"]
     assert 0.5 < scores["a"] < 0.99
     assert scores.rank().tolist() == outputs()["output"].rank().tolist()
@@ -251,20 +267,103 @@ def test_out_of_fold_rows_stand_below_the_hold_out():
     table, _ = calibrated(out_of_fold())
     schemas.sheet_scores.validate(table)
     rows = table[table["repeat"].notna()]
-    # Calibrated in their fold: the hold-out's temperature does not touch them.
-    assert rows["score"].tolist() == [0.7, 0.2]
-    assert rows["split"].tolist() == ["validation", "validation"]
+    # Calibrated in their fold: what the hold-out is calibrated by does not touch them.
+    assert rows["score"].tolist() == [0.7, 0.2, 0.4]
+    assert rows["threshold"].tolist() == [0.5, 0.6, 0.6]
+    assert rows["split"].tolist() == ["validation", "validation", "test"]
+
+
+def many(sheets: int, validation: int, repeats: int) -> tuple[pd.DataFrame, ...]:
+    """Outputs that are too sure of themselves, of a hold-out model and of a cross-validation."""
+    rng = np.random.default_rng(1)
+    defective = np.arange(sheets) % 2 == 0
+    ids = [f"{n:03}" for n in range(sheets)]
+    split = np.where(np.arange(sheets) < validation, "validation", "train").astype(object)
+    split[-10:] = ["calibration"] * 5 + ["test"] * 5
+    facts = pd.DataFrame(
+        {"sheet_id": ids, "split": split, "has_defect": defective, "group_id": ids}
+    )
+
+    def draw() -> np.ndarray:
+        return 1 / (1 + np.exp(-3 * (rng.normal(0, 1, sheets) + defective - 0.5)))
+
+    crossed = [
+        pd.DataFrame({"sheet_id": ids, "repeat": r, "fold": 0, "output": draw()})
+        for r in range(repeats)
+    ]
+    below = pd.concat(crossed).assign(threshold=0.5).astype({"repeat": "Int64", "fold": "Int64"})
+    below["score"] = below["output"]
+    return facts[["sheet_id", "split", "has_defect"]].assign(output=draw()), below, facts
+
+
+def test_few_validation_sheets_leave_calibration_to_out_of_fold_outputs():
+    held_out, below, facts = many(sheets=100, validation=12, repeats=2)
+    table, calibration = nodes.calibrate(held_out, below, facts, facts)
+    assert (calibration["fitted_on"], calibration["sheets"]) == ("out_of_fold", 90)
+    assert calibration["temperature"] == pytest.approx(3, abs=1)
+    # Neither labels nor outputs of test sheets play a part.
+    test = below["sheet_id"].isin(facts.loc[facts["split"] == "test", "sheet_id"])
+    other = below.assign(output=below["output"].mask(test, 0.5))
+    _, again = nodes.calibrate(held_out, other, facts, facts)
+    assert again["temperature"] == calibration["temperature"]
+    held_out, below, facts = many(sheets=100, validation=60, repeats=2)
+    assert nodes.calibrate(held_out, below, facts, facts)[1]["fitted_on"] == "validation"
+    schemas.sheet_scores.validate(table)
+
+
+def test_what_calibration_did_is_recorded_with_an_interval():
+    held_out, below, facts = many(sheets=100, validation=60, repeats=2)
+    below["score"] = 1 / (1 + (1 / below["output"] - 1) ** (1 / 3))
+    _, calibration = nodes.calibrate(held_out, below, facts, facts)
+    effect = calibration["out_of_fold"]
+    assert effect["sheets"] == 100
+    for name in ("brier", "log_loss"):
+        assert effect[name]["after"] < effect[name]["before"]
+        assert effect[name]["low"] < effect[name]["difference"] < effect[name]["high"]
+    assert calibration["test"]["sheets"] == 5
+
+
+# === The operating point ===
+
+
+def targets(**changes) -> OperatingPointConfig:
+    values = {"target_recall": 0.9, "target_false_positive_rate": 0.1} | changes
+    return OperatingPointConfig(**values)
 
 
 def test_the_operating_point_looks_at_calibration_alone():
     table, calibration = calibrated()
-    targets = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
-    point = nodes.choose_operating_point(table, calibration, targets)
+    point = nodes.choose_operating_point(table, calibration, targets())
     scores = table.set_index("sheet_id")["score"]
     assert point["lower_threshold"] == scores["e"]
     assert (point["defective_sheets"], point["clean_sheets"]) == (1, 1)
     assert point["temperature"] == calibration["temperature"]
+    assert point["bias"] == calibration["bias"]
     assert not point["proven"]
+    assert "calibration split" in point["evidence"]
+    # Looked at on test once the thresholds stood.
+    assert (point["test"]["defective_sheets"], point["test"]["clean_sheets"]) == (1, 1)
+    changed = table.assign(score=table["score"].mask(table["split"] == "test", 0.99))
+    again = nodes.choose_operating_point(changed, calibration, targets())
+    assert {**again, "test": None} == {**point, "test": None}
+    assert again["test"] != point["test"]
+
+
+def test_too_few_calibration_sheets_leave_the_operating_point_to_the_cross_validation():
+    held_out, below, facts = many(sheets=100, validation=60, repeats=3)
+    table, calibration = nodes.calibrate(held_out, below, facts, facts)
+    point = nodes.choose_operating_point(table, calibration, targets())
+    assert point["evidence_from"] == "out_of_fold"
+    assert (point["defective_sheets"], point["clean_sheets"]) == (48, 47)  # all but those of test
+    assert not point["proven"]
+    for text in ("out-of-fold", "3 repeats", "has 3 of the 29 defective", "no proof"):
+        assert text in point["evidence"], text
+    asked = nodes.choose_operating_point(table, calibration, targets(evidence="calibration"))
+    assert (asked["evidence_from"], asked["defective_sheets"]) == ("calibration", 3)
+    alone = table[table["repeat"].isna()]
+    point = nodes.choose_operating_point(alone, calibration, targets(evidence="out_of_fold"))
+    assert point["evidence_from"] == "calibration"
+    assert "no cross-validation" in point["evidence"]
 
 
 # === Comparison ===
@@ -275,7 +374,7 @@ def candidates() -> dict[str, object]:
     bad = good.assign(score=np.where(good["has_defect"], 0.3, 0.6))
     profile = {
         "weights": "none", "input_height": 32, "input_width": 64, "epochs": 1,
-        "training_seconds": 2.0,
+        "training_seconds": 2.0, "parameters_with_top": 10,
     }  # fmt: skip
     return {
         "vgg16_scores": bad, "vgg16_profile": profile | {"parameters": 9},
@@ -284,24 +383,76 @@ def candidates() -> dict[str, object]:
     }  # fmt: skip
 
 
-def test_comparison_stands_on_test_sheets():
-    speeds = {f"{name}_speed": {"ms_per_sheet": 3.0} for name in ("vgg16", "resnet50")}
+SPLITS = outputs()[["sheet_id", "split"]].assign(group_id=list("abcdefgh"))
+SHOWN = pd.DataFrame({"sheet_id": ["g", "a"], "class_id": [1, 3]})
+
+
+def test_comparison_has_a_row_for_test_sheets_and_one_out_of_fold():
+    speeds = {
+        f"{name}_speed": {"ms_per_sheet_p50": 3.0, "ms_per_sheet_p90": 4.0}
+        for name in ("vgg16", "resnet50")
+    }
     tables = {k: v for k, v in candidates().items() if not k.startswith("mobilenet")}
-    table = nodes.compare_classifiers(**tables, **speeds)
+    table = nodes.compare_classifiers(SPLITS, SHOWN, **tables, **speeds)
     schemas.classification_comparison.validate(table)
-    rows = table.set_index("backbone")
-    assert rows["sheets"].tolist() == [2, 2]
-    assert rows["accuracy"].to_dict() == {"resnet50": 1.0, "vgg16": 0.0}
-    assert rows["out_of_fold_sheets"].tolist() == [2, 2]
-    assert rows.loc["resnet50", "out_of_fold_roc_auc"] == 1.0
+    rows = table.set_index(["backbone", "evaluation"])
+    assert rows["sheets"].to_dict() == {
+        ("resnet50", "test"): 2, ("resnet50", "out_of_fold"): 3,
+        ("vgg16", "test"): 2, ("vgg16", "out_of_fold"): 3,
+    }  # fmt: skip
+    test = rows.loc[("resnet50", "test")]
+    assert test["accuracy"] == 1.0
+    assert (test["accuracy_low"], test["accuracy_high"]) == pytest.approx(share_interval(2, 2))
+    assert rows.loc[("vgg16", "test"), "accuracy"] == 0.0
+    crossed = rows.loc[("resnet50", "out_of_fold")]
+    # Each row by the threshold of its fold: 0.7 and 0.2 are right, 0.4 is missed below 0.6.
+    assert crossed["accuracy"] == pytest.approx(2 / 3)
+    assert crossed["roc_auc"] == 1.0
+    # Models of different folds are not independent: resampled, not binomial.
+    assert (crossed["accuracy_low"], crossed["accuracy_high"]) == (0.0, 1.0)
+    assert (test["recall_class_1"], crossed["recall_class_1"]) == (1.0, 0.0)
+    assert np.isnan(test["recall_class_3"]) and crossed["recall_class_3"] == 1.0
+
+
+def test_the_spread_between_repeats_is_given_where_there_are_any():
+    held_out, below, facts = many(sheets=60, validation=20, repeats=3)
+    table, _ = nodes.calibrate(held_out, below, facts, facts)
+    profile = candidates()["vgg16_profile"] | {"ms_per_sheet_p50": 3.0, "ms_per_sheet_p90": 4.0}
+    rows = nodes.compare_classifiers(
+        facts, SHOWN, vgg16_scores=table, vgg16_profile=profile, vgg16_speed={}
+    ).set_index("evaluation")
+    crossed = table[table["repeat"].notna()]
+    right = (crossed["score"] >= 0.5) == crossed["has_defect"]
+    by_repeat = right.groupby(crossed["repeat"].astype(int)).mean()
+    assert rows.loc["out_of_fold", "repeats"] == 3
+    assert rows.loc["out_of_fold", "accuracy"] == pytest.approx(by_repeat.mean())
+    assert rows.loc["out_of_fold", "accuracy_sd"] == pytest.approx(by_repeat.std())
+    assert np.isnan(rows.loc["test", "accuracy_sd"])
 
 
 def test_the_gate_is_the_best_on_validation_and_the_smaller_of_equals():
-    chosen = nodes.select_gate("best", SHEETS, **candidates())
+    chosen = nodes.select_gate("best", SHEETS, SPLITS, **candidates())
     assert chosen["name"] == "mobilenet_v2"
-    assert "validation" in chosen["reason"]
+    assert "highest ROC-AUC on validation" in chosen["reason"]
+    assert "as high as resnet50, and it has fewer parameters" in chosen["reason"]
+    assert "within the uncertainty of 4 sheets" in chosen["reason"]
     assert set(chosen["candidates"]) == {"vgg16", "resnet50", "mobilenet_v2"}
-    assert nodes.select_gate("vgg16", SHEETS, **candidates())["name"] == "vgg16"
-    assert nodes.select_gate("none", SHEETS, **candidates())["name"] is None
+    assert chosen["differences"]["vgg16"]["difference"] == pytest.approx(0.75)
+    json.dumps(chosen, allow_nan=False)
+    assert nodes.select_gate("vgg16", SHEETS, SPLITS, **candidates())["name"] == "vgg16"
+    assert nodes.select_gate("none", SHEETS, SPLITS, **candidates())["name"] is None
     with pytest.raises(SteelDefectsError, match="it takes best, none, vgg16"):
-        nodes.select_gate("vgg61", SHEETS, **candidates())
+        nodes.select_gate("vgg61", SHEETS, SPLITS, **candidates())
+
+
+def test_a_clear_lead_is_called_one():
+    held_out, below, facts = many(sheets=100, validation=60, repeats=1)
+    good, _ = nodes.calibrate(held_out, below, facts, facts)
+    labels = good["has_defect"].to_numpy(bool)
+    better = good.assign(score=np.where(labels, 0.9, 0.1))
+    chosen = nodes.select_gate(
+        "best", facts, facts, vgg16_scores=better, resnet50_scores=good,
+        vgg16_profile={"parameters": 9}, resnet50_profile={"parameters": 7},
+    )  # fmt: skip
+    assert chosen["name"] == "vgg16"
+    assert "above resnet50, more than the uncertainty of 60 sheets" in chosen["reason"]

@@ -27,7 +27,9 @@ def predictions(data: Data) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]).assign(split="test")
     table.loc[(table["sheet_id"] == clean) & (table["class_id"] == 2), "rle"] = "1 50"
-    return table
+    # Those of a cross-validation are not the final model's, and are not shown.
+    out_of_fold = table.assign(rle="1 9", repeat=0)
+    return pd.concat([table.assign(repeat=None), out_of_fold]).astype({"repeat": "Int64"})
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +56,22 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
     dataset.save(drawn)
     figures = {f"{name}_figure": tmp_path / "figure.png" for name in nodes.FIGURES}
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
-    figures["oddest_sheets_figure"] = tmp_path / "figure.png"
+    for name in ("oddest_sheets", "grad_cam", "confident_mistakes"):
+        figures[f"{name}_figure"] = tmp_path / "figure.png"
     empty = pd.DataFrame()
     leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
     lookup = pd.DataFrame({"division": ["at random"], "mean_dice": [0.987]})
+    check = pd.DataFrame({"heat_share": [0.4, 0.3], "gaussian_share": [0.1, 0.1]})
+    mistakes = pd.DataFrame({"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]})
     html = nodes.write_report(
         empty, empty, empty, {"name": None}, CHOSEN, {"sheets": 16}, dataset.load(), selection,
-        leakage, lookup, {"run_id": "r1"}, SETTINGS, **figures,
+        leakage, lookup, check, mistakes, {"run_id": "r1"}, SETTINGS, **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
-    assert len(re.findall(r"data:image/png;base64", html)) == len(nodes.FIGURES) + 1
+    assert len(re.findall(r"data:image/png;base64", html)) == len(nodes.FIGURES) + 3
     assert "Nearest training sheet of held-out sheets" in html
     assert "0.987" in html
+    assert "On 2 of 2 defective sheets" in html and "odd.jpg" in html
     for caption in selection["caption"]:
         assert caption in html
 
@@ -82,7 +88,7 @@ def test_figures_of_the_gates(data: Data):
     figures = nodes.draw_classification_figures(
         vgg16_scores=scores, vgg16_point={"lower_threshold": 0.4}, vgg16_history=history
     )
-    assert len(figures) == 4
+    assert len(figures) == 5
     for figure in figures:
         assert figure.axes
 

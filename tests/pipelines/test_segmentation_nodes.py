@@ -12,8 +12,10 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.inspection.package import read_package, write_package
 from steel_defects.models.config import UNetConfig
-from steel_defects.pipelines.segmentation import nodes
+from steel_defects.models.inference import SegmenterPredictionConfig
+from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.training.config import CropConfig, SegmentationConfig
+from steel_defects.training.predicted_masks import predictions_table
 
 TRAINING = SegmentationConfig(
     seed=1,
@@ -26,6 +28,13 @@ TRAINING = SegmentationConfig(
     eager=True,
 )
 NO_GATE = {"name": None, "reason": "none was asked for"}
+ONCE, HALF_SIZE = SegmenterPredictionConfig(), SegmenterPredictionConfig(map_shrink=2)
+FLIPPED = SegmenterPredictionConfig(tta="flips")
+WITHOUT_GATE = comparison_nodes.score_by_gate(NO_GATE)
+
+
+def tables(data: Data) -> tuple[object, ...]:
+    return data.folder, data.sheets, data.annotations, data.splits, data.tiles
 
 
 class Seer:
@@ -50,19 +59,26 @@ def seer(data: Data) -> Seer:
 @pytest.fixture(scope="module")
 def maps(data: Data, seer: Seer, tmp_path_factory):
     dataset = ProbabilityMapsDataset(filepath=str(tmp_path_factory.mktemp("maps")))
-    dataset.save(nodes.predict_probabilities(seer, data.folder, data.sheets, data.splits))
+    dataset.save(
+        nodes.predict_probabilities(seer, data.folder, data.sheets, data.splits, HALF_SIZE)
+    )
     return dataset.load()
 
 
 @pytest.fixture(scope="module")
 def settings(data: Data, maps) -> dict[str, dict[str, float]]:
     grid = PostprocessingGrid(thresholds=(0.05, 0.5), min_areas_px=(0, 8000))
-    return nodes.tune_postprocessing(maps, data.sheets, data.annotations, data.splits, CONFIG, grid)
+    return nodes.tune_postprocessing(
+        maps, data.sheets, data.annotations, data.splits, WITHOUT_GATE, CONFIG, HALF_SIZE, grid
+    )
 
 
 @pytest.fixture(scope="module")
 def predictions(data: Data, seer: Seer, settings) -> pd.DataFrame:
-    return nodes.predict_masks(seer, settings, data.folder, data.sheets, data.splits)
+    return nodes.predict_masks(
+        seer, settings, data.folder, data.sheets, data.splits, WITHOUT_GATE, predictions_table([]),
+        ONCE,
+    )  # fmt: skip
 
 
 def profile(parameters: int = 3) -> dict[str, float]:
@@ -75,8 +91,7 @@ def of_split(data: Data, split: str) -> set[str]:
 
 def test_training(data: Data, tmp_path):
     model, history, facts = nodes.train_segmenter(
-        data.folder, data.sheets, data.annotations, data.tiles, tmp_path, CONFIG, TRAINING,
-        UNetConfig(filters=(2, 4)),
+        *tables(data), tmp_path, CONFIG, TRAINING, ONCE, UNetConfig(filters=(2, 4)),
     )  # fmt: skip
     schemas.history.validate(history)
     assert model.output_shape == (None, None, None, 4)
@@ -91,8 +106,8 @@ def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
             update={"crop": CropConfig(windows_per_sheet=2), "blackout_share": 0.5, "cache": cache}
         )
         model, _, _ = nodes.train_segmenter(
-            data.folder, data.sheets, data.annotations, data.tiles, tmp_path / "checkpoints",
-            CONFIG, config, UNetConfig(filters=(2, 4)),
+            *tables(data), tmp_path / "checkpoints", CONFIG, config, ONCE,
+            UNetConfig(filters=(2, 4)),
         )  # fmt: skip
         weights.append(model.get_weights())
         assert (tmp_path / "gray_sheets" / "gray_sheets.bin").is_file() == cache
@@ -104,7 +119,7 @@ def test_a_split_without_tiles_is_said(data: Data, tmp_path):
     tiles = data.tiles[data.tiles["split"] != "validation"]
     with pytest.raises(SteelDefectsError, match="no tiles in the training or the validation"):
         nodes.train_segmenter(
-            data.folder, data.sheets, data.annotations, tiles, tmp_path, CONFIG, TRAINING,
+            *tables(data)[:-1], tiles, tmp_path, CONFIG, TRAINING, ONCE,
             UNetConfig(filters=(2, 4)),
         )  # fmt: skip
 
@@ -114,6 +129,40 @@ def test_maps_are_of_half_size_and_for_tuning_alone(data: Data, maps):
     for values in maps.values():
         assert values.shape == (32, 128, 4)
         assert values.dtype == np.uint8
+
+
+@pytest.mark.parametrize("shrink", [1, 2])
+def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer, shrink):
+    """A region of 84 pixels, and a stray one of 36: half as high and wide they are 21 and 9."""
+    sheet_id = sorted(of_split(data, "validation"))[0]
+    image = data.folder[sheet_id]
+    truth, stray = np.zeros((2, *image.shape), np.uint8)
+    truth[10:16, 20:34], stray[40:46, 100:106] = 1, 1
+    annotations = pd.DataFrame({"sheet_id": [sheet_id], "class_id": 1, "rle": rle.encode(truth)})
+    only = data.splits[data.splits["sheet_id"] == sheet_id]
+    config = SegmenterPredictionConfig(map_shrink=shrink)
+
+    class Strays:
+        def predict_on_batch(self, sheets: np.ndarray) -> np.ndarray:
+            found = np.zeros((1, *image.shape, 4), np.float32)
+            found[0, ..., 0] = truth | stray
+            return found
+
+    ((_, _, found),) = nodes.predict_probabilities(Strays(), data.folder, data.sheets, only, config)
+    assert found.maps.shape[:2] == (64 // shrink, 256 // shrink)
+    stored = type("Stored", (), {"prediction_of": lambda self, _: found})()
+    grid = PostprocessingGrid(thresholds=(0.5,), min_areas_px=(36, 37, 84, 85))
+    chosen = nodes.tune_postprocessing(
+        stored, data.sheets, annotations, only, WITHOUT_GATE, CONFIG, config, grid
+    )
+    assert chosen["1"]["min_area_px"] == 37
+    assert chosen["1"]["validation_dice"] == 1.0
+    table = nodes.predict_masks(
+        Strays(), chosen, data.folder, data.sheets, only, WITHOUT_GATE, predictions_table([]),
+        config,
+    )  # fmt: skip
+    assert table["area_px"].tolist() == [84, 0, 0, 0]
+    assert table["rle"][0] == rle.encode(truth)
 
 
 def test_tuning_takes_what_suits_the_validation_sheets(data: Data, settings):
@@ -133,32 +182,81 @@ def test_masks_of_sheets_that_training_did_not_see(data: Data, predictions):
     assert (predictions["area_px"] == predictions["rle"].map(rle.area)).all()
 
 
+# A gate that clears every sheet, the defective ones too.
+def gate_scores(data: Data, repeats: tuple[int | None, ...] = (None,)) -> pd.DataFrame:
+    scores = pd.concat([data.sheets[["sheet_id"]].assign(repeat=r, score=0.1) for r in repeats])
+    return comparison_nodes.score_by_gate(
+        {"name": "vgg16"}, vgg16_scores=scores, vgg16_point={"lower_threshold": 0.2},
+        resnet50_scores=scores.assign(score=0.9), resnet50_point={"lower_threshold": 0.2},
+    )  # fmt: skip
+
+
+def test_the_scores_of_the_chosen_gate(data: Data):
+    table = gate_scores(data, (None, 0))
+    schemas.gate_scores.validate(table)
+    assert len(table) == 2 * len(data.sheets)
+    assert (table["score"] == 0.1).all()
+    assert table["cleared"].all()
+    schemas.gate_scores.validate(WITHOUT_GATE)
+    assert WITHOUT_GATE.empty
+
+
+def compare(data: Data, predictions: pd.DataFrame, scores: pd.DataFrame):
+    table, classes = comparison_nodes.compare_segmenters(
+        data.sheets, data.annotations, scores, CONFIG,
+        unet_predictions=predictions, unet_profile=profile(),
+    )  # fmt: skip
+    schemas.segmentation_comparison.validate(table)
+    schemas.class_comparison.validate(classes)
+    return table, classes
+
+
 def test_comparison_alone_and_behind_a_gate(data: Data, predictions):
     test = of_split(data, "test")
     defective = set(data.annotations["sheet_id"]) & test
-    scores = data.sheets[["sheet_id"]].assign(repeat=pd.array([None] * 16, dtype="Int64"))
-    # A gate that clears every sheet, the defective ones too.
-    tables = {
-        "unet_predictions": predictions, "unet_profile": profile(),
-        "vgg16_scores": scores.assign(score=0.1), "vgg16_point": {"lower_threshold": 0.2},
-    }  # fmt: skip
-    table, classes = nodes.compare_segmenters(
-        data.sheets, data.annotations, CONFIG, {"name": "vgg16"}, **tables
-    )
-    schemas.segmentation_comparison.validate(table)
-    schemas.class_comparison.validate(classes)
+    table, classes = compare(data, predictions, gate_scores(data))
     row = table.iloc[0]
     assert row["sheets"] == len(test)
     positives = data.annotations["sheet_id"].isin(test).sum()
     assert row["all_empty_dice"] == pytest.approx(1 - positives / (4 * len(test)))
     assert row["mean_dice_gated"] == pytest.approx(row["all_empty_dice"])
     assert row["mean_dice"] > row["mean_dice_gated"]
+    assert row["mean_iou"] <= row["mean_dice"]
     assert classes["positives"].sum() == positives
     assert defective
-    open_gate, _ = nodes.compare_segmenters(
-        data.sheets, data.annotations, CONFIG, NO_GATE, **tables
-    )
+    open_gate, _ = compare(data, predictions, WITHOUT_GATE)
     assert open_gate["mean_dice_gated"].item() == pytest.approx(row["mean_dice"])
+
+
+def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: Seer, settings):
+    kept = data.splits.assign(fold=data.splits["fold"].str[0])
+    unseen = nodes.predict_masks(
+        seer, settings, data.folder, data.sheets, kept.assign(split="validation"), WITHOUT_GATE,
+        predictions_table([]), ONCE,
+    )  # fmt: skip
+    folds = unseen["sheet_id"].map(kept.set_index("sheet_id")["fold"]).astype("Int64")
+    # A mask of one sheet is lost: the held-out rows alone must not notice.
+    lost = unseen["rle"].where(unseen["sheet_id"] != sorted(of_split(data, "train"))[0], "")
+    splits = unseen["sheet_id"].map(data.splits.set_index("sheet_id")["split"])
+    out_of_fold = unseen.assign(repeat=0, fold=folds, rle=lost, split=splits)
+    joined = nodes.predict_masks(
+        seer, settings, data.folder, data.sheets, data.splits, WITHOUT_GATE,
+        predictions_table(out_of_fold.itertuples(index=False, name=None)), ONCE,
+    )  # fmt: skip
+    schemas.predictions.validate(joined)
+    table, classes = compare(data, joined, WITHOUT_GATE)
+    alone, alone_classes = compare(data, joined[joined["repeat"].isna()], WITHOUT_GATE)
+    assert table["evaluation"].tolist() == ["test", "out_of_fold"]
+    pd.testing.assert_frame_equal(table.iloc[:1][list(alone)], alone, check_dtype=False)
+    pd.testing.assert_frame_equal(classes, alone_classes)
+    assert table["sheets"].tolist() == [len(of_split(data, "test")), len(data.sheets)]
+    assert table["folds"][1] == 2
+    assert table["mean_dice_error"][1] > 0
+    assert table["mean_dice_gated"][1] == pytest.approx(table["mean_dice"][1])
+    # A gate without scores for the repeat says nothing of it.
+    gated, _ = compare(data, joined, gate_scores(data))
+    assert np.isnan(gated["mean_dice_gated"][1])
+    assert gated["mean_dice_gated"][0] < 1
 
 
 def test_the_segmenter_is_the_best_on_validation():
@@ -167,10 +265,10 @@ def test_the_segmenter_is_the_best_on_validation():
         "fpn_postprocessing": {"1": {"validation_dice": 0.8}, "2": {"validation_dice": 0.9}},
         "unet_profile": profile(3), "fpn_profile": profile(4),
     }  # fmt: skip
-    assert nodes.select_segmenter("best", **tables)["name"] == "fpn"
-    assert nodes.select_segmenter("unet", **tables)["name"] == "unet"
+    assert comparison_nodes.select_segmenter("best", **tables)["name"] == "fpn"
+    assert comparison_nodes.select_segmenter("unet", **tables)["name"] == "unet"
     with pytest.raises(SteelDefectsError, match="it takes best, unet, fpn"):
-        nodes.select_segmenter("u-net", **tables)
+        comparison_nodes.select_segmenter("u-net", **tables)
 
 
 def tiny_model(outputs: int) -> keras.Model:
@@ -184,9 +282,13 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     scores = data.splits[["sheet_id", "split"]].assign(
         score=0.5, repeat=pd.array([None] * 16, dtype="Int64")
     )
-    point = {"lower_threshold": 0.2, "upper_threshold": 0.8, "temperature": 1.5}
-    contents = nodes.build_package(
-        data.folder, data.sheets, data.splits, {"name": gate}, {"name": "unet"}, table, CONFIG, 0.5,
+    point = {
+        "lower_threshold": 0.2, "upper_threshold": 0.8, "temperature": 1.5, "bias": -0.3,
+        "evidence": "in words", "proven": False, "test": {"recall": 0.9, "review_share": None},
+    }  # fmt: skip
+    contents = comparison_nodes.build_package(
+        data.folder, data.sheets, data.splits, {"name": gate}, {"name": "unet"}, table, CONFIG,
+        FLIPPED, 0.5,
         unet_postprocessing=settings, unet_segmenter=tiny_model(4),
         vgg16_classifier=tiny_model(1), vgg16_point=point, vgg16_scores=scores,
     )  # fmt: skip
@@ -195,6 +297,7 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     assert set(manifest.files) == ({"gate.keras"} if gate else set()) | {"segmenter.keras"}
     assert manifest.class_names == CONFIG.class_names
     assert manifest.mm_per_px == 0.5
+    assert manifest.segmenter.tta == "flips"
     assert len(manifest.reference["brightness"]) == 11
     assert manifest.metrics["segmenter"]["mean_dice"] == 0.9
     # Times differ between two runs of one seed and stay out.
@@ -202,5 +305,8 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     if gate:
         assert manifest.gate.input_size == (8, 16)
         assert (manifest.gate.lower_threshold, manifest.gate.temperature) == (0.2, 1.5)
+        assert manifest.gate.bias == -0.3
+        assert manifest.metrics["gate"]["evidence"] == "in words"
+        assert manifest.metrics["gate_test"] == {"recall": 0.9, "review_share": None}
     else:
         assert manifest.gate is None

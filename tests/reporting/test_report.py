@@ -77,6 +77,10 @@ def context() -> ReportContext:
             ],
         },
         figures={HOSTILE: b"\x89PNG" + bytes(30)},
+        attention="The gate looks at the defects.",
+        grad_cam=b"\x89PNG" + bytes(30),
+        mistakes=pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]}),
+        mistake_sheets=b"\x89PNG" + bytes(31),
         overlays={HOSTILE: (b"\xff\xd8", f"{HOSTILE}  Dice 0.80  hit")},
     )
 
@@ -134,10 +138,39 @@ def test_a_proven_target_is_said() -> None:
     assert wording.proof({}) == ""
 
 
+def test_what_is_not_proven_says_what_it_would_take() -> None:
+    missed = wording.proof(POINT | {"allowed_misses": 2, "more_with_these_misses": 527})
+    assert missed.endswith("With 2 missed, as now, it takes 527 more.")
+    likely = wording.proof(POINT | {"evidence_from": "out_of_fold", "recall_bound": 0.995})
+    assert "not proven" in likely and "likely" in likely and "299 defective" in likely
+    short = wording.proof(POINT | {"evidence_from": "out_of_fold"})
+    assert "likely" not in short and "there are 100" in short
+
+
+def test_an_interval_stands_in_the_cell_of_its_figure(context: ReportContext) -> None:
+    gates = context.classification_comparison.assign(
+        accuracy_low=[0.4, 0.9, np.nan], accuracy_high=[0.6, 0.95, np.nan], accuracy_sd=0.01,
+        recall_class_1=0.5, recall_class_1_low=0.25, recall_class_1_high=0.75,
+        ms_per_sheet_p50=12.0, ms_per_sheet_p90=13.0,
+    )  # fmt: skip
+    test = {key: POINT[key] for key in ("recall", "recall_bound", "clean_sheets")}
+    point = POINT | {"test": test | {"defective_sheets": 7}, "evidence": "Said so."}
+    html = render_report(
+        dataclasses.replace(
+            context, classification_comparison=gates, operating_points={"resnet50": point}
+        )
+    ).replace("\u00a0", " ")
+    for text in ("93.4 % (90.0–95.0 %)", "90.0 %<", "50.0 % (25.0–75.0 %)", "Said so.", "looked at",
+                 "95 % interval 90.0 % to 95.0 %", "50.0 % on 12,568 out-of-fold sheets",
+                 "2.0 % of 7 defective test sheets", "12.0"):  # fmt: skip
+        assert text in html, text
+    assert "low</th>" not in html and " sd</th>" not in html
+
+
 def test_the_chosen_rows_are_marked_and_numbers_readable(context: ReportContext) -> None:
     html = render_report(context)
     rows = re.findall(r'<tr class="chosen">(.*?)</tr>', html, re.S)
-    assert len(rows) == 5 and all("chosen</span>" in row for row in rows)
+    assert len(rows) == 6 and all("chosen</span>" in row for row in rows)
     assert "24,637,826" in html and "out of fold" in html and "10.0\u00a0h" in html
 
 
@@ -146,6 +179,15 @@ def test_data_and_provenance_are_shown(context: ReportContext) -> None:
     for text in ("12,568", "1 pitting", "897", "too long", "set aside", "noted only", "2 findings"):
         assert text in html, text
     assert "keras" in html and "not recorded" in html
+
+
+def test_the_gate_is_explained(context: ReportContext) -> None:
+    page = render_report(context).split('<section id="gate"')[1].split("</section>")[0]
+    assert "The gate looks at the defects." in page
+    assert page.count("data:image/png") == 2 and "0.010" in page and "&lt;img src=x" in page
+    bare = dataclasses.replace(context, grad_cam=b"", mistakes=NOTHING)
+    page = render_report(bare).split('<section id="gate"')[1].split("</section>")[0]
+    assert "No sheet was explained." in page and "None." in page and "data:" not in page
 
 
 def test_what_is_missing_is_said_in_words() -> None:

@@ -227,7 +227,7 @@ def test_batches_do_not_depend_on_threads_or_the_cache(
     assert len(ways[0]) == 4
     for batches in ways[1:]:
         for one, other in zip(ways[0], batches, strict=True):
-            assert one.keys() == other.keys() == {"sheet", "mask"}
+            assert one.keys() == other.keys() == {"sheet", "mask", "presence"}
             for key in one:
                 np.testing.assert_array_equal(one[key], other[key])
 

@@ -11,7 +11,7 @@ import hashlib, sys
 import keras, numpy as np
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.unet import build_unet
-from steel_defects.training.losses import BinaryCrossentropyDice
+from steel_defects.training.losses import MaskLoss
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
 
@@ -21,7 +21,7 @@ masks = (rng.random((8, 256, 256, 4)) > 0.8).astype("float32")
 start_afresh(1, deterministic=True)
 with dtype_policy(resolve_precision(sys.argv[1], plain_convolutions=True)):
     model = build_unet(UNetConfig(filters=(12, 24, 48)), 4, seed=1)
-model.compile("adam", BinaryCrossentropyDice(0.5))
+model.compile("adam", MaskLoss(0.5))
 for _ in range(4):
     model.train_on_batch(sheets, masks)
 weights = b"".join(value.tobytes() for value in model.get_weights())

@@ -51,15 +51,9 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
         if isinstance(data, NoModel):
             path.write_bytes(_NO_MODEL + data.reason.encode())
             return
-        from steel_defects.models.files import load_model
+        from steel_defects.models.files import save_model
 
-        beside = path.with_name(f".{path.stem}.tmp.keras")
-        try:
-            data.save(beside)
-            _compare(data, load_model(beside))
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        save_model(data, path)
 
     def _exists(self) -> bool:
         try:
@@ -69,11 +63,3 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "version": self._version}
-
-
-def _compare(saved: Any, loaded: Any) -> None:
-    import numpy as np
-
-    pairs = zip(saved.get_weights(), loaded.get_weights(), strict=True)
-    if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
-        raise DatasetError("the model that was written does not have the weights that were trained")

@@ -10,7 +10,11 @@ import pandas as pd
 from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
+from steel_defects.models.inference import SheetPrediction
+
 Maps = NDArray[np.uint8]
+#: Sheet, split and what a segmenter says of the sheet.
+Predicted = tuple[str, str, SheetPrediction]
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class ProbabilityMaps(Mapping[str, Maps]):
     """Maps by sheet id, each of shape ``(rows, columns, classes)``, uint8, 255 for certain.
 
     Attributes:
-        index: ``sheet_id, split, offset, rows, columns, classes``, one row a sheet.
+        index: ``sheet_id, split, offset, rows, columns, classes, presence`` (a list, one number a
+            class), one row a sheet.
         pixels: All maps in a row, usually memory-mapped.
     """
 
@@ -26,11 +31,20 @@ class ProbabilityMaps(Mapping[str, Maps]):
     pixels: Maps
 
     def __getitem__(self, sheet_id: str) -> Maps:
+        row = self._row(sheet_id)
+        first, *shape = (int(row[n]) for n in ("offset", "rows", "columns", "classes"))
+        return self.pixels[first : first + int(np.prod(shape))].reshape(shape)
+
+    def prediction_of(self, sheet_id: str) -> SheetPrediction:
+        """Return the maps of a sheet with the presence of each class."""
+        presence = np.asarray(self._row(sheet_id)["presence"], np.float32)
+        return SheetPrediction(self[sheet_id], presence)
+
+    def _row(self, sheet_id: str) -> pd.Series:
         row = self.index.loc[self.index["sheet_id"] == sheet_id]
         if row.empty:
             raise KeyError(sheet_id)
-        first, *shape = (int(row.iloc[0][n]) for n in ("offset", "rows", "columns", "classes"))
-        return self.pixels[first : first + int(np.prod(shape))].reshape(shape)
+        return row.iloc[0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.index["sheet_id"])
@@ -39,7 +53,7 @@ class ProbabilityMaps(Mapping[str, Maps]):
         return len(self.index)
 
 
-class ProbabilityMapsDataset(AbstractDataset[Iterable[tuple[str, str, Maps]], ProbabilityMaps]):
+class ProbabilityMapsDataset(AbstractDataset[Iterable[Predicted], ProbabilityMaps]):
     """A folder with ``index.parquet`` and ``maps.bin``, written map by map as they are made."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -55,18 +69,18 @@ class ProbabilityMapsDataset(AbstractDataset[Iterable[tuple[str, str, Maps]], Pr
         values = np.zeros(0, np.uint8) if empty else np.memmap(maps, np.uint8, mode="r")
         return ProbabilityMaps(index, values)
 
-    def save(self, data: Iterable[tuple[str, str, Maps]]) -> None:
-        """Write ``(sheet_id, split, map)`` one after the other."""
+    def save(self, data: Iterable[Predicted]) -> None:
+        """Write ``(sheet_id, split, prediction)`` one after the other."""
         self._filepath.mkdir(parents=True, exist_ok=True)
         (self._filepath / "index.parquet").unlink(missing_ok=True)
         rows, offset = [], 0
         with (self._filepath / "maps.tmp").open("wb") as file:
-            for sheet_id, split, values in data:
-                file.write(np.ascontiguousarray(values).tobytes())
-                rows.append((sheet_id, split, offset, *values.shape))
-                offset += values.size
+            for sheet_id, split, found in data:
+                file.write(np.ascontiguousarray(found.maps).tobytes())
+                rows.append((sheet_id, split, offset, *found.maps.shape, found.presence.tolist()))
+                offset += found.maps.size
         (self._filepath / "maps.tmp").replace(self._filepath / "maps.bin")
-        columns = ["sheet_id", "split", "offset", "rows", "columns", "classes"]
+        columns = ["sheet_id", "split", "offset", "rows", "columns", "classes", "presence"]
         # The index comes last: without it the folder does not count as there.
         beside = self._filepath / "index.tmp"
         pd.DataFrame(rows, columns=columns).to_parquet(beside)

@@ -4,29 +4,46 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from steel_defects.errors import SteelDefectsError
+
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 
-#: A calibrated probability from which a sheet counts as defective in accuracy figures.
+#: A calibrated probability from which a sheet counts as defective, unless sheets say better.
 EVEN_ODDS = 0.5
 
+#: Fewer sheets of a kind than this say nothing about where a threshold should lie.
+FEWEST_OF_A_KIND = 10
 
-def classification_metrics(labels: Labels, scores: Scores) -> dict[str, float]:
+#: Recalls at which the false positives are given, and their columns.
+RECALLS = {f"fpr_at_recall_{round(100 * recall)}": recall for recall in (0.95, 0.98, 0.99)}
+
+LEAST_PROBABILITY = 1e-7  # keeps the logarithm of a probability finite
+
+
+def classification_metrics(
+    labels: Labels, scores: Scores, threshold: float | Scores = EVEN_ODDS
+) -> dict[str, float]:
     """Summarise scores of sheets.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         scores: Calibrated probability of a defect, 0 to 1, of the same shape.
+        threshold: From which score on a sheet counts as defective; one for all, or one a sheet.
 
     Returns:
         ``sheets``, ``accuracy``, ``balanced_accuracy``, ``recall``, ``false_positive_rate``,
         ``roc_auc``, ``pr_auc`` (average precision), ``brier``, ``log_loss``. Rates are 0 to 1; one
         that needs sheets of a kind that is absent is NaN.
+
+    Raises:
+        SteelDefectsError: A score is not a number.
     """
-    decisions = scores >= EVEN_ODDS
+    require_numbers(scores)
+    decisions = scores >= threshold
     recall, false_positives = _share(decisions[labels]), _share(decisions[~labels])
     both = labels.any() and not labels.all()
-    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
+    clipped = np.clip(scores, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     return {
         "sheets": len(labels),
         "accuracy": _share(decisions == labels),
@@ -40,6 +57,54 @@ def classification_metrics(labels: Labels, scores: Scores) -> dict[str, float]:
         if len(labels)
         else float("nan"),
     }
+
+
+def accuracy_threshold(labels: Labels, scores: Scores) -> float:
+    """Choose the threshold at which most sheets are judged rightly.
+
+    Among equals it lies in the middle of the widest gap between two scores, 0 and 1 included:
+    there new scores have the most room.
+
+    Args:
+        labels: Whether each sheet is defective, of shape ``(sheets,)``.
+        scores: Calibrated probability, 0 to 1, of the same shape; of sheets that no figure of
+            accuracy stands on.
+
+    Returns:
+        The score from which a sheet counts as defective; even odds where fewer than
+        :data:`FEWEST_OF_A_KIND` sheets are clean or as few defective.
+
+    Raises:
+        SteelDefectsError: A score is not a number.
+    """
+    require_numbers(scores)
+    if min(labels.sum(), (~labels).sum()) < FEWEST_OF_A_KIND:
+        return EVEN_ODDS
+    values, places = np.unique(scores, return_inverse=True)
+    missed = np.bincount(places, labels, len(values)).cumsum()
+    spared = np.bincount(places, ~labels, len(values)).cumsum()
+    # Judged rightly when the threshold lies above the first 0, 1, 2, … distinct scores.
+    right = np.concatenate([[0], spared - missed])
+    edges = np.concatenate([[0.0], values, [np.nextafter(1.0, 2.0)]])
+    lows, highs = edges[:-1], edges[1:]
+    widths = np.where(right == right.max(), highs - lows, -1.0)
+    best = int(np.argmax(widths))
+    middle = (lows[best] + highs[best]) / 2
+    return float(middle if middle > lows[best] or best == 0 else highs[best])
+
+
+def require_numbers(scores: Scores) -> None:
+    """Refuse scores that are not numbers.
+
+    Raises:
+        SteelDefectsError: A score is NaN.
+    """
+    broken = int(np.isnan(scores).sum())
+    if broken:
+        raise SteelDefectsError(
+            f"{broken} of {scores.size} scores are not numbers, so that the network has diverged; "
+            "train it again with a lower classification.learning_rate"
+        )
 
 
 def confusion(labels: Labels, scores: Scores, threshold: float) -> NDArray[np.int64]:

@@ -1,100 +1,200 @@
 """Thresholds of the gate, chosen for a recall and stated with what the data can prove."""
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import beta
 
 from steel_defects.config import Config
+from steel_defects.evaluation.classification import require_numbers
+from steel_defects.evaluation.intervals import (
+    allowed_misses,
+    lower_bound,
+    needed_trials,
+    upper_bound,
+)
+
+Labels = NDArray[np.bool_]
+Scores = NDArray[np.float64]
+
+Evidence = Literal["calibration", "out_of_fold"]
 
 
 class OperatingPointConfig(Config):
-    """What the gate's thresholds should achieve."""
+    """What the gate's thresholds should achieve.
+
+    Attributes:
+        target_recall: Share of defective sheets that must not be cleared.
+        target_false_positive_rate: Share of clean sheets that may reach the upper threshold.
+        confidence: Of the one-sided bounds.
+        evidence: The scores to choose by: those of the calibration split, those of the
+            cross-validation, or ``auto``, the latter where the former are too few to prove the
+            target.
+    """
 
     target_recall: float = Field(gt=0, lt=1)
     target_false_positive_rate: float = Field(gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    evidence: Literal["auto", "calibration", "out_of_fold"] = "auto"
 
 
-class OperatingPoint(Config):
-    """Thresholds on the calibrated score, and the evidence for them.
+class Rates(Config):
+    """What thresholds do to some sheets.
 
     Attributes:
-        lower_threshold: Sheets below it are cleared.
-        upper_threshold: From here on a sheet that shows no region is suspicious in itself.
-        recall: Share of defective sheets that were not cleared.
+        recall: Share of defective sheets that were not cleared; None without any.
         recall_bound: Lower one-sided confidence bound of it.
-        false_positive_rate: Share of clean sheets that were not cleared.
+        false_positive_rate: Share of clean sheets that were not cleared; None without any.
         false_positive_bound: Upper one-sided confidence bound of it.
         defective_sheets: Defective sheets that this stands on.
         clean_sheets: Clean sheets that this stands on.
-        target_recall: What was asked for.
-        proven: Whether the bound reaches the target.
-        needed_defective_sheets: Fewest defective sheets, none of them missed, that could prove it.
-        confidence: Of both bounds.
+        accept_share: Share of all sheets below the lower threshold; None without any.
+        review_share: Of those between the thresholds, the review band.
+        reject_share: Of those from the upper one on.
     """
 
-    lower_threshold: float
-    upper_threshold: float
     recall: float | None
     recall_bound: float
     false_positive_rate: float | None
     false_positive_bound: float
     defective_sheets: int
     clean_sheets: int
+    accept_share: float | None
+    review_share: float | None
+    reject_share: float | None
+
+
+class OperatingPoint(Rates):
+    """Thresholds on the calibrated score, and the evidence for them.
+
+    ``recall_bound`` is that of a tolerance limit (Wilks 1941): with the given confidence at least
+    this share of defective sheets scores at or above the lower threshold. It holds for sheets that
+    are drawn like those of the evidence, whatever the distribution of their scores. The clean
+    sheets play no part in the lower threshold, so that theirs is an ordinary binomial bound.
+
+    Attributes:
+        lower_threshold: Sheets below it are cleared.
+        upper_threshold: From here on a sheet that shows no region is suspicious in itself.
+        allowed_misses: Defective sheets of the evidence that the lower threshold gives up.
+        rejected_clean_bound: Upper confidence bound of the share of clean sheets that reach the
+            upper threshold.
+        target_recall: What was asked for.
+        confidence: Of all bounds.
+        proven: Whether the bound reaches the target, on scores of the very model that is used.
+        needed_defective_sheets: Fewest defective sheets, none of them missed, that could prove it.
+        more_defective_sheets: How many more these are than there are.
+        more_with_these_misses: How many more would prove it with as many missed as now.
+        evidence_from: Where the scores come from.
+        evidence: The same in words.
+        test: What the thresholds do to the test sheets; None before they were looked at.
+    """
+
+    lower_threshold: float
+    upper_threshold: float
+    allowed_misses: int
+    rejected_clean_bound: float
     target_recall: float
+    confidence: float
     proven: bool
     needed_defective_sheets: int
-    confidence: float
-
-
-def lower_bound(hits: int, trials: int, confidence: float) -> float:
-    """Exact one-sided lower bound of a share (Clopper and Pearson 1934)."""
-    return float(beta.ppf(1 - confidence, hits, trials - hits + 1)) if hits else 0.0
-
-
-def upper_bound(hits: int, trials: int, confidence: float) -> float:
-    """Exact one-sided upper bound of a share (Clopper and Pearson 1934)."""
-    return float(beta.ppf(confidence, hits + 1, trials - hits)) if hits < trials else 1.0
+    more_defective_sheets: int
+    more_with_these_misses: int
+    evidence_from: Evidence = "calibration"
+    evidence: str = ""
+    test: Rates | None = None
 
 
 def choose_operating_point(
-    labels: NDArray[np.bool_], scores: NDArray[np.float64], config: OperatingPointConfig
+    labels: Labels, scores: Scores, config: OperatingPointConfig, source: Evidence = "calibration"
 ) -> OperatingPoint:
     """Choose thresholds on sheets that neither training nor calibration of the score has seen.
 
     The lower threshold is an order statistic of the defective sheets' scores: the highest one that
-    still keeps the target recall. The upper one is that of the clean sheets' scores which at most
-    the target share exceeds. Without defective sheets nothing is cleared.
+    proves the target recall, or, where none does, the highest one that keeps it on these sheets.
+    The upper one is that of the clean sheets' scores which at most the target share exceeds.
+    Without defective sheets nothing is cleared.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
-        scores: Calibrated probability, 0 to 1, of the same shape.
+        scores: Calibrated probability, 0 to 1, of the same shape, or ``(repeats, sheets)``.
+            Repeats of a sheet count as one sheet together.
         config: The targets.
+        source: Where the scores come from; those of a cross-validation are of other models than the
+            one in use, so that they prove nothing of it.
+
+    Raises:
+        SteelDefectsError: A score is not a number.
     """
-    defective, clean = np.sort(scores[labels]), np.sort(scores[~labels])
-    # The epsilon keeps (1 - 0.9) * 10 from counting as 0.999….
-    misses = math.floor((1 - config.target_recall) * len(defective) + 1e-9)
-    lower = float(defective[misses]) if len(defective) else 0.0
-    alarms = math.floor(config.target_false_positive_rate * len(clean) + 1e-9)
-    upper = float(np.nextafter(clean[len(clean) - 1 - alarms], 2)) if len(clean) else 1.0
-    hits, false = int((defective >= lower).sum()), int((clean >= lower).sum())
-    bound = lower_bound(hits, len(defective), config.confidence)
+    require_numbers(scores)
+    table = np.atleast_2d(scores)
+    repeats, target, confidence = len(table), config.target_recall, config.confidence
+    defective, clean = np.sort(table[:, labels], axis=None), np.sort(table[:, ~labels], axis=None)
+    sheets, clean_sheets = int(labels.sum()), int((~labels).sum())
+    misses = allowed_misses(sheets, target, confidence)
+    proves = misses >= 0
+    if not proves:
+        misses = _share_of(1 - target, sheets)
+    lower = float(defective[misses * repeats]) if sheets else 0.0
+    alarms = _share_of(config.target_false_positive_rate, clean_sheets)
+    upper = float(np.nextafter(clean[-1 - alarms * repeats], 2)) if clean_sheets else 1.0
+    upper = min(1.0, max(lower, upper))
+    needed = needed_trials(0, target, confidence)
+    rates = measure_rates(labels, scores, lower, upper, confidence).model_dump()
+    rates["recall_bound"] = lower_bound(sheets - misses, sheets, confidence)
     return OperatingPoint(
+        **rates,
         lower_threshold=lower,
-        upper_threshold=min(1.0, max(lower, upper)),
-        recall=hits / len(defective) if len(defective) else None,
-        recall_bound=bound,
-        false_positive_rate=false / len(clean) if len(clean) else None,
-        false_positive_bound=upper_bound(false, len(clean), config.confidence),
-        defective_sheets=len(defective),
-        clean_sheets=len(clean),
-        target_recall=config.target_recall,
-        proven=bound >= config.target_recall,
-        needed_defective_sheets=math.ceil(
-            math.log(1 - config.confidence) / math.log(config.target_recall)
-        ),
-        confidence=config.confidence,
+        upper_threshold=upper,
+        allowed_misses=misses,
+        rejected_clean_bound=upper_bound(alarms, clean_sheets, confidence),
+        target_recall=target,
+        confidence=confidence,
+        proven=proves and source == "calibration",
+        needed_defective_sheets=needed,
+        more_defective_sheets=max(0, needed - sheets),
+        more_with_these_misses=max(0, needed_trials(misses, target, confidence) - sheets),
+        evidence_from=source,
     )
+
+
+def _share_of(share: float, sheets: int) -> int:
+    # The epsilon keeps (1 - 0.9) * 10 from counting as 0.999….
+    return math.floor(share * sheets + 1e-9)
+
+
+def measure_rates(
+    labels: Labels, scores: Scores, lower: float, upper: float, confidence: float
+) -> Rates:
+    """Measure what two thresholds do to sheets; the bounds hold for sheets that did not set them.
+
+    Args:
+        labels: Whether each sheet is defective, of shape ``(sheets,)``.
+        scores: Calibrated probability, of the same shape, or ``(repeats, sheets)``.
+        lower: Sheets below it are cleared.
+        upper: Sheets from here on are rejected.
+        confidence: Of the one-sided bounds (Clopper and Pearson 1934).
+    """
+    require_numbers(scores)
+    table = np.atleast_2d(scores)
+    passed = (table >= lower).mean(axis=0)  # share of the repeats, by sheet
+    defective, clean = int(labels.sum()), int((~labels).sum())
+    # Rounded to whole sheets against the gate; the epsilon forgives the division by repeats.
+    hits = math.floor(float(passed[labels].sum()) + 1e-9)
+    alarms = math.ceil(float(passed[~labels].sum()) - 1e-9)
+    return Rates(
+        recall=_mean(passed[labels]),
+        recall_bound=lower_bound(hits, defective, confidence),
+        false_positive_rate=_mean(passed[~labels]),
+        false_positive_bound=upper_bound(alarms, clean, confidence),
+        defective_sheets=defective,
+        clean_sheets=clean,
+        accept_share=_mean(table < lower),
+        review_share=_mean((table >= lower) & (table < upper)),
+        reject_share=_mean(table >= upper),
+    )
+
+
+def _mean(values: NDArray[np.generic]) -> float | None:
+    return float(np.mean(values.astype(float))) if values.size else None

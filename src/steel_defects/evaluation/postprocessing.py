@@ -1,41 +1,84 @@
-"""From probability maps to masks: a threshold and a smallest area for each class."""
+"""From probability maps to masks: threshold, smallest area and presence cut of each class."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from steel_defects.config import Config
-from steel_defects.evaluation.segmentation import dice
 
 Probability = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PostprocessingGrid(Config):
-    """Values that tuning tries for each class.
+    """Values that tuning tries for each class, in every combination.
 
     Attributes:
         thresholds: Probabilities from which a pixel counts as defective.
         min_areas_px: Smallest areas of a region, pixels of the sheet.
+        presence_cuts: Probabilities of the class's presence below which its mask is emptied.
+        gate_area_factors: By how much of itself the smallest area grows where the gate sees no
+            defect; without a gate they make no difference.
     """
 
     thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
     min_areas_px: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    presence_cuts: tuple[Share, ...] = Field(default=(0.0,), min_length=1)
+    gate_area_factors: tuple[NonNegativeFloat, ...] = Field(default=(0.0,), min_length=1)
 
 
 class ClassPostprocessing(Config):
-    """What tuning chose for a class, and the mean Dice it had on the validation sheets."""
+    """What tuning chose for a class, and the mean Dice it had on the validation sheets.
+
+    The smallest area is ``min_area_px * (1 + gate_area_factor * (1 - gate_score))``, and just
+    ``min_area_px`` without a gate.
+    """
 
     threshold: float = Field(gt=0, lt=1)
     min_area_px: int = Field(ge=0)
+    presence_cut: Share = 0.0
+    gate_area_factor: NonNegativeFloat = 0.0
     validation_dice: float | None = None
 
 
-def to_mask(probability: Probability, threshold: float, min_area_px: int) -> Mask:
+def sheet_masks(
+    maps: Probability,
+    presence: NDArray[np.float32],
+    settings: Sequence[ClassPostprocessing],
+    gate_score: float | None = None,
+) -> list[Mask]:
+    """Turn what a segmenter says of a sheet into the mask of each class.
+
+    Args:
+        maps: Of shape ``(height, width, classes)``, uint8, 255 for certain.
+        presence: Probability that each class occurs, ``(classes,)``, 0 to 1.
+        settings: Of classes 1, 2, ….
+        gate_score: Calibrated score of the gate, 0 to 1; None without a gate.
+
+    Returns:
+        Masks of shape ``(height, width)``, 0 or 1.
+    """
+    masks = []
+    for k, values in enumerate(settings):
+        if float(presence[k]) < values.presence_cut:
+            masks.append(np.zeros(maps.shape[:2], np.uint8))
+            continue
+        scale = _area_scale(values.gate_area_factor, gate_score)
+        masks.append(to_mask(maps[..., k], values.threshold, values.min_area_px * scale))
+    return masks
+
+
+def _area_scale(factor: float, gate_score: float | None) -> float:
+    return 1.0 if gate_score is None else 1 + factor * (1 - gate_score)
+
+
+def to_mask(probability: Probability, threshold: float, min_area_px: float) -> Mask:
     """Keep the regions of a probability map that are certain and large enough.
 
     Args:
@@ -52,58 +95,132 @@ def to_mask(probability: Probability, threshold: float, min_area_px: int) -> Mas
     return keep[labels].astype(np.uint8)
 
 
+def _level(threshold: float) -> int:
+    """Return the lowest value of a map that reaches a threshold; 0 never does."""
+    return max(1, round(threshold * 255))
+
+
 def _regions(
     probability: Probability, threshold: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Label the 8-connected regions above a threshold; number 0 is the rest."""
-    above = (probability >= max(1, round(threshold * 255))).astype(np.uint8)
+    above = (probability >= _level(threshold)).astype(np.uint8)
     if not above.any():
         return np.zeros(above.shape, np.int32), np.zeros(1, np.int64)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above)
     return np.asarray(labels, np.int32), stats[:, cv2.CC_STAT_AREA].astype(np.int64)
 
 
-def tune_class(
-    pairs: Iterable[tuple[Probability, Mask]], grid: PostprocessingGrid, pixel_share: float = 1.0
-) -> ClassPostprocessing:
-    """Find the threshold and smallest area of one class with the highest mean Dice.
+@dataclass
+class ClassTuner:
+    """Finds the settings of one class with the highest mean Dice, from sheets shown one by one.
 
-    Args:
-        pairs: Probability map and true mask of each validation sheet, of equal shape, each.
+    The score is the competition's: two empty masks agree fully. Regions are labelled once for each
+    threshold, and no map is kept.
+
+    Attributes:
         grid: The values to try.
         pixel_share: Pixels of a map for one pixel of its sheet, 0.25 for maps of half the size.
-
-    Returns:
-        The best combination; between equals the lower threshold, then the smaller area.
     """
-    areas_px = np.array(sorted(grid.min_areas_px))
-    totals = np.zeros((len(grid.thresholds), len(areas_px)))
-    count = 0
-    for probability, truth in pairs:
-        count += 1
-        for row, threshold in enumerate(sorted(grid.thresholds)):
-            totals[row] += _dice_by_min_area(probability, truth, threshold, areas_px * pixel_share)
-    best, column = np.unravel_index(int(totals.argmax()), totals.shape)
-    return ClassPostprocessing(
-        threshold=sorted(grid.thresholds)[best],
-        min_area_px=int(areas_px[column]),
-        validation_dice=float(totals[best, column] / count) if count else None,
-    )
+
+    grid: PostprocessingGrid
+    pixel_share: float = 1.0
+    _kept: list[NDArray[np.float64]] = field(default_factory=list)
+    _emptied: list[float] = field(default_factory=list)
+    _presence: list[float] = field(default_factory=list)
+
+    def add(
+        self,
+        probability: Probability,
+        truth: Mask,
+        presence: float = 1.0,
+        gate_score: float | None = None,
+    ) -> None:
+        """Measure a sheet at every threshold, smallest area and factor.
+
+        Args:
+            probability: Map of shape ``(height, width)``, uint8, 255 for certain.
+            truth: True mask of the same shape, 0 or 1.
+            presence: Probability that the class occurs, 0 to 1.
+            gate_score: Calibrated score of the gate; None without a gate.
+        """
+        scales = [_area_scale(factor, gate_score) for factor in self._factors]
+        areas = np.outer(self._areas, scales) * self.pixel_share
+        true_px = int(np.count_nonzero(truth))
+        window = _window_above(probability, _level(self._thresholds[0]))
+        probability, truth = probability[window], truth[window]
+        self._kept.append(
+            np.stack([_dice(probability, truth, true_px, t, areas) for t in self._thresholds])
+        )
+        self._emptied.append(float(true_px == 0))
+        self._presence.append(float(presence))
+
+    def best(self) -> ClassPostprocessing:
+        """Return the best combination.
+
+        Between equals the lower threshold, then the smaller area, presence cut and factor; without
+        sheets the lowest of each.
+        """
+        shape = (len(self._thresholds), len(self._areas), len(self._cuts), len(self._factors))
+        scores = np.zeros(shape)
+        count = len(self._kept)
+        if count:
+            kept, presence = np.stack(self._kept), np.array(self._presence)
+            emptied = np.array(self._emptied)[:, None, None, None]
+            for number, cut in enumerate(self._cuts):
+                gone = (presence < cut)[:, None, None, None]
+                scores[:, :, number] = np.where(gone, emptied, kept).sum(axis=0) / count
+        place = np.unravel_index(int(scores.argmax()), shape)
+        return ClassPostprocessing(
+            threshold=self._thresholds[place[0]],
+            min_area_px=self._areas[place[1]],
+            presence_cut=self._cuts[place[2]],
+            gate_area_factor=self._factors[place[3]],
+            validation_dice=float(scores[place]) if count else None,
+        )
+
+    @property
+    def _thresholds(self) -> list[float]:
+        return sorted(self.grid.thresholds)
+
+    @property
+    def _areas(self) -> list[int]:
+        return sorted(self.grid.min_areas_px)
+
+    @property
+    def _cuts(self) -> list[float]:
+        return sorted(self.grid.presence_cuts)
+
+    @property
+    def _factors(self) -> list[float]:
+        return sorted(self.grid.gate_area_factors)
 
 
-def _dice_by_min_area(
-    probability: Probability, truth: Mask, threshold: float, min_areas: NDArray[np.float64]
+def _window_above(probability: Probability, level: int) -> tuple[slice, slice]:
+    """Return the smallest window that has all pixels from a level on; most of a sheet is below."""
+    x, y, width, height = cv2.boundingRect((probability >= level).astype(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
+
+
+def _dice(
+    probability: Probability,
+    truth: Mask,
+    true_px: int,
+    threshold: float,
+    min_areas: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Dice of one sheet for every smallest area, from a single labelling."""
+    """Dice of one sheet for every smallest area, from a single labelling; shaped as these."""
     labels, areas = _regions(probability, threshold)
-    hits = np.bincount(labels[truth > 0], minlength=len(areas))
-    true_px = int(truth.sum())
-    scores = []
-    for min_area in min_areas:
-        keep = areas >= max(1, min_area)
-        keep[0] = False
-        scores.append(dice(int(hits[keep].sum()), true_px, int(areas[keep].sum())))
-    return np.array(scores)
+    hits = np.bincount(labels[truth > 0], minlength=len(areas))[1:]
+    order = np.argsort(areas[1:])
+    ranked = areas[1:][order]
+    # What is kept from the n-th smallest region on; the last entry is nothing at all.
+    kept_px = np.append(ranked[::-1].cumsum()[::-1], 0)
+    kept_hits = np.append(hits[order][::-1].cumsum()[::-1], 0)
+    first = np.searchsorted(ranked, min_areas, side="left")
+    total = kept_px[first] + true_px
+    scores = 2 * kept_hits[first] / np.maximum(total, 1)
+    return np.asarray(np.where(total == 0, 1.0, scores), np.float64)
 
 
 def class_settings(values: Sequence[ClassPostprocessing]) -> dict[str, dict[str, float | None]]:

@@ -10,16 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.annotations import rle as run_length
-from steel_defects.evaluation.boundaries import boundary_iou, boundary_width
+from steel_defects.evaluation.boundaries import boundary_f1, boundary_iou, boundary_width
 
 Mask = NDArray[np.uint8]
 
 # Named, so that tables without rows have them too.
 _PAIR_COLUMNS = [
-    *("sheet_id", "class_id", "dice", "iou", "boundary_iou", "true_px", "predicted_px"),
+    *("sheet_id", "class_id", "dice", "iou", "boundary_iou", "boundary_f1"),
+    *("true_px", "predicted_px"),
 ]
 _CLASS_COLUMNS = [
-    *("class_id", "positives", "mean_dice", "dice_on_positives", "boundary_iou_on_positives"),
+    *("class_id", "positives", "mean_dice", "mean_iou", "dice_on_positives"),
+    *("boundary_iou_on_positives", "boundary_f1_on_positives"),
     *("detection_rate", "false_positive_rate"),
 ]
 
@@ -40,19 +42,26 @@ def pair_metrics(truth: str, predicted: str, height: int, width: int) -> dict[st
     """Compare two encoded masks of one class on one sheet.
 
     Returns:
-        ``dice``, ``iou`` and ``boundary_iou``, 0 to 1, and ``true_px`` and ``predicted_px``.
+        ``dice``, ``iou``, ``boundary_iou`` and ``boundary_f1``, 0 to 1, and ``true_px`` and
+        ``predicted_px``.
     """
     if not truth or not predicted:
         agree = float(not truth and not predicted)
-        shared: dict[str, float] = dict.fromkeys(("dice", "iou", "boundary_iou"), agree)
+        shared: dict[str, float] = dict.fromkeys(_SHARES, agree)
     else:
         first = run_length.decode(truth, height, width)
         second = run_length.decode(predicted, height, width)
         areas = (int((first & second).sum()), int(first.sum()), int(second.sum()))
-        outline = boundary_iou(first, second, boundary_width(height, width))
-        shared = {"dice": dice(*areas), "iou": iou(*areas), "boundary_iou": outline}
+        outlines = (
+            boundary_iou(first, second, boundary_width(height, width)),
+            boundary_f1(first, second),
+        )
+        shared = dict(zip(_SHARES, (dice(*areas), iou(*areas), *outlines), strict=True))
     areas_px = {"true_px": run_length.area(truth), "predicted_px": run_length.area(predicted)}
     return shared | areas_px
+
+
+_SHARES = ("dice", "iou", "boundary_iou", "boundary_f1")
 
 
 def pair_table(
@@ -84,7 +93,8 @@ def segmentation_metrics(pairs: pd.DataFrame) -> dict[str, float]:
 
     Returns:
         ``sheets``; means over pairs ``mean_dice``, ``mean_iou``; over pairs that have a defect
-        ``dice_on_positives``, ``iou_on_positives``, ``boundary_iou_on_positives`` and
+        ``dice_on_positives``, ``iou_on_positives``, ``boundary_iou_on_positives``,
+        ``boundary_f1_on_positives`` (see :mod:`steel_defects.evaluation.boundaries`) and
         ``detection_rate`` (any overlap); ``false_positive_rate``, the share of clean sheets with
         any predicted pixel. NaN where there is nothing to average.
     """
@@ -98,6 +108,7 @@ def segmentation_metrics(pairs: pd.DataFrame) -> dict[str, float]:
         "dice_on_positives": positive["dice"].mean(),
         "iou_on_positives": positive["iou"].mean(),
         "boundary_iou_on_positives": positive["boundary_iou"].mean(),
+        "boundary_f1_on_positives": positive["boundary_f1"].mean(),
         "detection_rate": (positive["dice"] > 0).mean(),
         "false_positive_rate": (clean["predicted_px"] > 0).mean(),
     }
@@ -108,8 +119,9 @@ def class_metrics(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a class: ``class_id``, ``positives`` (sheets that have it), ``mean_dice``,
-        ``dice_on_positives``, ``boundary_iou_on_positives``, ``detection_rate`` and
-        ``false_positive_rate`` (share of the sheets without the class where it was predicted).
+        ``mean_iou``, ``dice_on_positives``, ``boundary_iou_on_positives``,
+        ``boundary_f1_on_positives``, ``detection_rate`` and ``false_positive_rate`` (share of the
+        sheets without the class where it was predicted).
     """
     rows = []
     for class_id, group in pairs.groupby("class_id"):
@@ -119,8 +131,10 @@ def class_metrics(pairs: pd.DataFrame) -> pd.DataFrame:
                 "class_id": class_id,
                 "positives": len(positive),
                 "mean_dice": group["dice"].mean(),
+                "mean_iou": group["iou"].mean(),
                 "dice_on_positives": positive["dice"].mean(),
                 "boundary_iou_on_positives": positive["boundary_iou"].mean(),
+                "boundary_f1_on_positives": positive["boundary_f1"].mean(),
                 "detection_rate": (positive["dice"] > 0).mean(),
                 "false_positive_rate": (negative["predicted_px"] > 0).mean(),
             }

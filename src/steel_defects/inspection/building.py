@@ -14,6 +14,7 @@ from steel_defects.evaluation.comparison import TIME_COLUMNS
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection.frames import frame_statistics
 from steel_defects.inspection.package import GateSpec, Manifest, SegmenterSpec
+from steel_defects.models.inference import TestTimeAugmentation
 
 _QUANTILES = np.linspace(0, 1, 11)
 _LIBRARIES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "steel_defects")
@@ -32,13 +33,14 @@ def build_manifest(
     comparison: pd.DataFrame,
     pictures: Iterable[NDArray[np.uint8]],
     fingerprint_of: Sequence[str],
+    tta: TestTimeAugmentation = "none",
 ) -> Manifest:
     """Describe a package.
 
     Args:
         gate_name: Backbone of the gate; None for a package without.
         gate_input_size: Height and width of the gate's input, pixels.
-        operating_point: Thresholds and temperature of the gate.
+        operating_point: Thresholds, temperature and bias of the gate.
         gate_scores: ``sheet_scores`` of the gate.
         segmenter_name: Architecture of the segmenter.
         postprocessing: Settings of each class.
@@ -47,6 +49,7 @@ def build_manifest(
         comparison: ``segmentation_comparison``, for the metrics.
         pictures: Reference sheets: those that no model was fitted to.
         fingerprint_of: SHA-256 of every sheet of the data set.
+        tta: Orientations over which the segmenter's predictions are averaged.
     """
     gate = None
     if gate_name and gate_input_size and operating_point:
@@ -55,6 +58,7 @@ def build_manifest(
             file="gate.keras",
             input_size=gate_input_size,
             temperature=operating_point["temperature"],
+            bias=operating_point.get("bias", 0.0),
             lower_threshold=operating_point["lower_threshold"],
             upper_threshold=operating_point["upper_threshold"],
         )
@@ -63,7 +67,7 @@ def build_manifest(
         class_names=tuple(class_names),
         gate=gate,
         segmenter=SegmenterSpec(
-            name=segmenter_name, file="segmenter.keras", postprocessing=settings
+            name=segmenter_name, file="segmenter.keras", postprocessing=settings, tta=tta
         ),
         mm_per_px=mm_per_px,
         metrics=_metrics(comparison, segmenter_name, operating_point),
@@ -76,13 +80,16 @@ def build_manifest(
 def _metrics(
     comparison: pd.DataFrame, segmenter: str, operating_point: Mapping[str, Any] | None
 ) -> dict[str, dict[str, Any]]:
-    row = comparison[comparison["architecture"] == segmenter].iloc[0]
+    row = comparison[comparison["architecture"] == segmenter].iloc[0]  # on test sheets
     figures = {
         str(key): value
         for key, value in row.drop(list(TIME_COLUMNS), errors="ignore").to_dict().items()
         if value == value  # noqa: PLR0124 (NaN, which JSON lacks, differs from itself)
     }
-    return {"segmenter": figures} | ({"gate": dict(operating_point)} if operating_point else {})
+    if not operating_point:
+        return {"segmenter": figures}
+    gate = {key: value for key, value in operating_point.items() if key != "test"}
+    return {"segmenter": figures, "gate": gate, "gate_test": operating_point.get("test") or {}}
 
 
 def _reference(

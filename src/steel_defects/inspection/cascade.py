@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.annotations import rle as run_length
-from steel_defects.evaluation.postprocessing import to_mask
+from steel_defects.evaluation.postprocessing import sheet_masks
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import frame_problem, frame_statistics
 from steel_defects.inspection.package import ModelPackage
@@ -75,7 +75,7 @@ class Cascade:
         regions: list[Region] = []
         masks = none
         if not clears(gate_score, self.thresholds):
-            regions, masks = self._outline(image)
+            regions, masks = self._outline(image, gate_score)
         verdict = judge(gate_score, self.thresholds, regions, self._config)
         seconds = time.perf_counter() - started
         return InspectedSheet(
@@ -89,14 +89,13 @@ class Cascade:
         self._earlier_frame = frame
         return "camera: repeated frame" if repeated else ""
 
-    def _outline(self, image: NDArray[np.uint8]) -> tuple[list[Region], tuple[str, ...]]:
-        probabilities = self._runtime.probabilities(image)
+    def _outline(
+        self, image: NDArray[np.uint8], gate_score: float | None
+    ) -> tuple[list[Region], tuple[str, ...]]:
+        found = self._runtime.segment(image)
         settings = self._manifest.segmenter.postprocessing
-        masks = [
-            to_mask(probabilities[..., k], values.threshold, values.min_area_px)
-            for k, values in enumerate(settings)
-        ]
-        return find_regions(masks, probabilities), tuple(run_length.encode(m) for m in masks)
+        masks = sheet_masks(found.maps, found.presence, settings, gate_score)
+        return find_regions(masks, found.maps), tuple(run_length.encode(m) for m in masks)
 
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.models.inference import TestTimeAugmentation
 
 MANIFEST = "package.json"
 
@@ -25,6 +26,7 @@ class GateSpec(Config):
         file: Its file in the package.
         input_size: Height and width that sheets are resized to, pixels.
         temperature: Divides the logits of its output.
+        bias: Is then added to them.
         lower_threshold: Sheets whose calibrated score is below are cleared.
         upper_threshold: From here on a sheet without a region is suspicious in itself.
     """
@@ -33,16 +35,25 @@ class GateSpec(Config):
     file: str
     input_size: tuple[int, int]
     temperature: float = Field(gt=0)
+    bias: float = 0.0
     lower_threshold: float
     upper_threshold: float
 
 
 class SegmenterSpec(Config):
-    """The segmenter of a package: its architecture, file, and settings of each class."""
+    """The segmenter of a package.
+
+    Attributes:
+        name: Its architecture.
+        file: Its file in the package.
+        postprocessing: Settings of classes 1, 2, ….
+        tta: Orientations over which predictions are averaged; settings were tuned with it.
+    """
 
     name: str
     file: str
     postprocessing: tuple[ClassPostprocessing, ...]
+    tta: TestTimeAugmentation = "none"
 
 
 class Manifest(Config):

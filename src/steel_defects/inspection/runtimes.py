@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from steel_defects.evaluation.calibration import scale_scores
 from steel_defects.inspection.package import ModelPackage
-from steel_defects.models.inference import probability_map
+from steel_defects.models.inference import SheetPrediction, predict_sheet
 from steel_defects.sheets.reading import resize
 
 
@@ -17,8 +17,8 @@ class Runtime(Protocol):
     def gate_score(self, image: NDArray[np.uint8]) -> float | None:
         """Return the calibrated probability of a defect; None without a gate."""
 
-    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the map of each class, ``(height, width, classes)``, uint8, 255 for certain."""
+    def segment(self, image: NDArray[np.uint8]) -> SheetPrediction:
+        """Return the map and the presence of each class."""
 
 
 class KerasRuntime:
@@ -31,6 +31,7 @@ class KerasRuntime:
         self._gate_spec = package.manifest.gate
         self._gate = load_model(package.path(self._gate_spec.file)) if self._gate_spec else None
         self._segmenter = load_model(package.path(package.manifest.segmenter.file))
+        self._tta = package.manifest.segmenter.tta
 
     def gate_score(self, image: NDArray[np.uint8]) -> float | None:
         """Return the calibrated probability of a defect; None without a gate."""
@@ -38,8 +39,9 @@ class KerasRuntime:
             return None
         sheet = resize(image, self._gate_spec.input_size).astype(np.float32)
         output = np.asarray(self._gate.predict_on_batch(sheet[None, ..., None]), np.float64)
-        return float(scale_scores(output.reshape(1), self._gate_spec.temperature)[0])
+        spec = self._gate_spec
+        return float(scale_scores(output.reshape(1), spec.temperature, spec.bias)[0])
 
-    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the map of each class, ``(height, width, classes)``, uint8, 255 for certain."""
-        return probability_map(self._segmenter.predict_on_batch, image)
+    def segment(self, image: NDArray[np.uint8]) -> SheetPrediction:
+        """Return the map and the presence of each class, averaged as the package says."""
+        return predict_sheet(self._segmenter.predict_on_batch, image, self._tta)

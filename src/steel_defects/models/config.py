@@ -37,10 +37,25 @@ class HeadConfig(Config):
 
 
 class UNetConfig(Config):
-    """Filters of the U-Net's stages, from half resolution downwards, and its dropout.
+    """A U-Net.
 
     No more than five stages: sheets are padded to multiples of ``models.inference.STRIDE``.
+
+    Attributes:
+        filters: Of each stage, from the resolution of the stem downwards.
+        dropout: Share of the lowest stage's channels that a step of the training leaves out.
+        stem_stride: 2 for stages from half the resolution downwards, at a third of the cost; 1 for
+            full resolution.
+        residual: Whether stages add what they compute to their input (He et al. 2016).
+        deep_supervision: Whether the training asks coarser stages of the decoder, too, for masks
+            (Lee et al. 2015, arXiv:1409.5185); what they answer with is no part of the model.
+        presence_head: Whether the model has a second output, the probability that each class occurs
+            anywhere in its input.
     """
 
     filters: tuple[PositiveInt, ...] = Field(min_length=2, max_length=5)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    stem_stride: Literal[1, 2] = 2
+    residual: bool = False
+    deep_supervision: bool = False
+    presence_head: bool = False

@@ -1,8 +1,9 @@
-"""Reading model files without running code from them."""
+"""Model files: read without running code from them, and written so that they can be read."""
 
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from steel_defects.errors import SteelDefectsError
 
@@ -18,3 +19,20 @@ def load_model(path: Path) -> keras.Model:
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = (str(error).splitlines() or ["unknown reason"])[0]
         raise SteelDefectsError(f"cannot load the model {path}: {reason}") from error
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a model beside its place, read it back, compare the weights, then move it there.
+
+    Raises:
+        SteelDefectsError: What was written is not the model.
+    """
+    beside = path.with_name(f".{path.stem}.tmp.keras")
+    try:
+        model.save(beside)
+        pairs = zip(model.get_weights(), load_model(beside).get_weights(), strict=True)
+        if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
+            raise SteelDefectsError(f"{path}: the weights that were written are not the model's")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

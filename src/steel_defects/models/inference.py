@@ -1,54 +1,126 @@
 """Calling networks on sheets; free of Keras, so that any runtime can use it."""
 
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defects.config import Config
+from steel_defects.sheets.orientations import FLIPS, ORIENTATIONS, oriented
+
 #: Sheets are padded to multiples of this, pixels; no segmenter here has a larger stride.
 STRIDE = 32
 
+#: Test-time augmentation: the orientations over which predictions are averaged.
+TestTimeAugmentation = Literal["none", "flips", "d4"]
+
+
+class SegmenterPredictionConfig(Config):
+    """How segmenters are asked.
+
+    Attributes:
+        tta: Average over ``flips`` (4 orientations) or ``d4`` (all 8, of square sheets; others are
+            flipped); ``none`` asks once.
+        map_shrink: The maps that are kept for tuning and curves have a side this many times shorter
+            than the sheet; 1 tunes at the size at which masks are made.
+    """
+
+    tta: TestTimeAugmentation = "none"
+    map_shrink: Literal[1, 2, 4] = 1
+
+
+@dataclass(frozen=True)
+class SheetPrediction:
+    """What a segmenter says of a sheet.
+
+    Attributes:
+        maps: Probability of each class at each pixel, ``(height, width, classes)``, uint8, 255 for
+            certain.
+        presence: Probability that each class occurs on the sheet, ``(classes,)``, float32, 0 to 1.
+    """
+
+    maps: NDArray[np.uint8]
+    presence: NDArray[np.float32]
+
 
 class Predict(Protocol):
-    """A segmenter: gray values ``(1, height, width, 1)`` to probabilities of each class."""
+    """A segmenter: gray values ``(batch, height, width, 1)`` to probabilities of each class.
 
-    def __call__(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
+    It returns maps, ``(batch, height, width, classes)``, or a list of these and the probability
+    that each class occurs, ``(batch, classes)``.
+    """
+
+    def __call__(
+        self, x: NDArray[np.float32], /
+    ) -> NDArray[np.float32] | Sequence[NDArray[np.float32]]:
         """Run the network."""
 
 
-def probability_map(predict: Predict, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def predict_sheet(
+    predict: Predict, image: NDArray[np.uint8], tta: TestTimeAugmentation = "none"
+) -> SheetPrediction:
     """Run a segmenter on a sheet of any size, mirrored at its edges up to whole strides.
 
     Args:
-        predict: From ``(1, height, width, 1)``, gray values 0 to 255, to probabilities.
+        predict: The segmenter. Without an output for presence, that of a class is the maximum of
+            its map.
         image: Gray picture of shape ``(height, width)``, uint8.
-
-    Returns:
-        Probability of each class, ``(height, width, classes)``, uint8, 255 for certain.
+        tta: Orientations over which maps and presence are averaged, in one batch.
     """
     height, width = image.shape
     padding = ((0, -height % STRIDE), (0, -width % STRIDE))
-    padded = np.pad(image, padding, mode="symmetric").astype(np.float32)
-    output = np.asarray(predict(padded[None, ..., None]))[0, :height, :width]
-    return np.asarray(np.rint(output * 255), dtype=np.uint8)
+    padded = np.pad(image, padding, mode="symmetric")
+    turns = _orientations(tta, padded.shape)
+    sheets = np.stack([oriented(padded, turn) for turn in turns]).astype(np.float32)
+    output = predict(sheets[..., None])
+    both = isinstance(output, (list, tuple))
+    turned = np.asarray(output[0] if both else output, np.float32)
+    maps = np.mean([_back(one, turn) for one, turn in zip(turned, turns, strict=True)], axis=0)
+    maps = maps[:height, :width]
+    presence = np.mean(np.asarray(output[1]), axis=0) if both else maps.max(axis=(0, 1))
+    return SheetPrediction(
+        np.asarray(np.rint(maps * 255), np.uint8), np.asarray(presence, np.float32)
+    )
+
+
+def _orientations(tta: TestTimeAugmentation, shape: tuple[int, ...]) -> Sequence[int]:
+    if tta == "none":
+        return (0,)
+    return ORIENTATIONS if tta == "d4" and shape[0] == shape[1] else FLIPS
+
+
+def _back(maps: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Undo :func:`oriented`, which swaps rows and columns before it mirrors."""
+    mirrored = oriented(maps, orientation & 3)
+    return mirrored.swapaxes(0, 1) if orientation & 4 else mirrored
 
 
 def median_ms(call: Callable[[], object], repeats: int) -> float:
     """Return the median time of a call, milliseconds, after two calls to warm up."""
+    return percentiles_ms(call, repeats, (50,))[0]
+
+
+def percentiles_ms(
+    call: Callable[[], object], repeats: int, percentiles: Sequence[float]
+) -> list[float]:
+    """Return percentiles of the time of a call, milliseconds, after two calls to warm up."""
     times = []
     for _ in range(repeats + 2):
         started = time.perf_counter()
         call()
         times.append(1000 * (time.perf_counter() - started))
-    return float(np.median(times[2:]))
+    return [float(value) for value in np.percentile(times[2:], percentiles)]
 
 
-def half_size(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Average maps of shape ``(height, width, classes)`` down to half of both sides."""
-    size = (max(1, maps.shape[1] // 2), max(1, maps.shape[0] // 2))
+def shrink_maps(maps: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """Average maps of shape ``(height, width, classes)`` until both sides are so much shorter."""
+    if times == 1:
+        return maps
+    size = (max(1, maps.shape[1] // times), max(1, maps.shape[0] // times))
     # A class at a time: OpenCV resizes no more than four channels at once.
     planes = (np.ascontiguousarray(maps[..., k]) for k in range(maps.shape[2]))
     small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]

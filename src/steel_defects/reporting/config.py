@@ -10,8 +10,12 @@ class ReportingConfig(Config):
 
     Attributes:
         overlays: Most test sheets to draw.
-        seed: Decides which ones.
+        explained: Most hits, misses and false alarms of the gate to explain, of each.
+        mistakes: Most of the gate's confident mistakes to show.
+        seed: Decides which sheets are drawn and explained.
     """
 
     overlays: int = Field(ge=8)
+    explained: int = Field(default=3, ge=1)
+    mistakes: int = Field(default=20, ge=1)
     seed: int = Field(ge=0)

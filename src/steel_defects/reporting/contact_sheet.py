@@ -15,15 +15,21 @@ _WIDTH = 900  # pixels that a picture is shrunk to
 _INCHES = 9.0
 
 
-def contact_sheet(pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Figure:
-    """Arrange gray pictures with their captions: oblong ones in a column, others side by side.
+def contact_sheet(
+    pictures: Sequence[NDArray[np.uint8]],
+    captions: Sequence[str],
+    nothing: str = "There are no sheets to show.",
+) -> Figure:
+    """Arrange pictures with their captions: oblong ones in a column, others side by side.
 
     Args:
-        pictures: Gray, of shape ``(height, width)``, uint8; sizes may differ.
+        pictures: Gray, of shape ``(height, width)``, or RGB, ``(height, width, 3)``, uint8; sizes
+            may differ.
         captions: A line for each.
+        nothing: What to say where there are none.
     """
     if not pictures:
-        return style.nothing_to_show("There are no sheets to show.")
+        return style.nothing_to_show(nothing)
     ratios = [picture.shape[0] / picture.shape[1] for picture in pictures]
     columns = 1 if np.median(ratios) < 0.5 else 4
     rows = -(-len(pictures) // columns)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from steel_defects.reporting import tables, wording
+from steel_defects.reporting import gate_tables, tables, wording
 from steel_defects.reporting.tables import Table
 
 _DATA_ROWS = 40  # of a list about the data: a page is read, not searched
@@ -34,6 +34,10 @@ class ReportContext:
         data_tables: Further tables about the data, by heading.
         data_figures: PNG pictures about the data, by title.
         figures: PNG pictures by title.
+        attention: Whether the gate looks at the defects, in a sentence.
+        grad_cam: PNG picture of where it looks; empty for none.
+        mistakes: The gate's most confident mistakes, one row a sheet.
+        mistake_sheets: PNG picture of them; empty for none.
         overlays: JPEG picture and caption by name.
     """
 
@@ -49,6 +53,10 @@ class ReportContext:
     data_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     data_figures: Mapping[str, bytes] = field(default_factory=dict)
     figures: Mapping[str, bytes] = field(default_factory=dict)
+    attention: str = ""
+    grad_cam: bytes = b""
+    mistakes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    mistake_sheets: bytes = b""
     overlays: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
 
 
@@ -75,6 +83,7 @@ def render_report(context: ReportContext) -> str:
         figures=[
             (title, _data_uri(png, "png"), _is_wide(png)) for title, png in context.figures.items()
         ],
+        gate=_gate_page(context),
         overlays=[
             (name, _data_uri(jpeg, "jpeg"), caption)
             for name, (jpeg, caption) in context.overlays.items()
@@ -125,22 +134,9 @@ def _gate_point(context: ReportContext) -> Mapping[str, Any]:
 def _comparisons(context: ReportContext) -> list[tuple[str, Table | None, str]]:
     """Return headings, tables and what to say in place of an empty one."""
     gate, segmenter = context.gate_selection.get("name"), context.segmenter_selection.get("name")
-    points = pd.DataFrame(
-        [{"backbone": name, **point} for name, point in context.operating_points.items()]
-    )
     return [
-        (
-            "Classifiers",
-            tables.from_frame(
-                "Backbones of the gate", context.classification_comparison, {"backbone": gate}
-            ),
-            "No classifier was compared.",
-        ),
-        (
-            "Operating points",
-            tables.from_frame("Set on the calibration sheets", points, {"backbone": gate}),
-            "No operating point was set.",
-        ),
+        *gate_tables.classifier_sections(context.classification_comparison, gate),
+        *gate_tables.operating_point_sections(context.operating_points, gate),
         (
             "Segmenters",
             tables.from_frame(
@@ -156,6 +152,17 @@ def _comparisons(context: ReportContext) -> list[tuple[str, Table | None, str]]:
             "No class was evaluated.",
         ),
     ]
+
+
+def _gate_page(context: ReportContext) -> dict[str, Any]:
+    """Return what explains the gate: where it looks, and where it is confidently wrong."""
+    table = tables.from_frame("The most certain first", context.mistakes)
+    return {
+        "attention": context.attention,
+        "grad_cam": _data_uri(context.grad_cam, "png") if context.grad_cam else "",
+        "mistakes": table,
+        "mistake_sheets": _data_uri(context.mistake_sheets, "png") if table else "",
+    }
 
 
 # --- data and provenance --------------------------------------------------------------------

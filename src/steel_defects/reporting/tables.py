@@ -1,7 +1,7 @@
 """Tables and values in the form in which people read them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,13 @@ _NO_BREAK = "\u00a0"
 _PERCENT = (
     "accuracy", "balanced_accuracy", "recall", "false_positive_rate", "detection_rate",
     "recall_bound", "false_positive_bound", "target_recall", "confidence",
+    "accept_share", "review_share", "reject_share",
+    "fpr_at_recall_95", "fpr_at_recall_98", "fpr_at_recall_99",
 )  # fmt: skip
-_WHOLE = ("sheets", "parameters", "positives", "defective_sheets", "clean_sheets", "class_id")
+_WHOLE = (
+    "sheets", "parameters", "parameters_with_top", "positives", "defective_sheets", "clean_sheets",
+    "more_defective_sheets", "class_id", "epochs",
+)  # fmt: skip
 _LABELS = {
     "roc_auc": "ROC-AUC",
     "pr_auc": "PR-AUC",
@@ -26,7 +31,21 @@ _LABELS = {
     "mean_iou": "mean IoU",
     "iou_on_positives": "IoU on positives",
     "boundary_iou_on_positives": "boundary IoU on positives",
+    "boundary_f1_on_positives": "boundary F1 on positives, at 2 px",
+    "mean_dice_error": "standard error of mean Dice",
+    "mean_iou_error": "standard error of mean IoU",
+    "dice_on_positives_error": "standard error of Dice on positives",
+    "tta": "averaged over",
     "ms_per_sheet": "ms a sheet",
+    "ms_per_sheet_p50": "ms a sheet, median",
+    "ms_per_sheet_p90": "ms a sheet, 90 %",
+    "parameters_with_top": "parameters with ImageNet's top",
+    "fpr_at_recall_95": "at recall 95 %",
+    "fpr_at_recall_98": "at recall 98 %",
+    "fpr_at_recall_99": "at recall 99 %",
+    "recall_bound": "recall at least",
+    "false_positive_bound": "false positives at most",
+    "evidence_from": "chosen on",
     "training_seconds": "training",
     "false_positive_rate": "false positives",
     "class_id": "class",
@@ -96,7 +115,7 @@ def cell(column: str, value: Any) -> str:
     if isinstance(value, bool) or str(value) in ("True", "False"):
         words = ("noted only", "set aside") if column == "set_aside" else ("no", "yes")
         return words[str(value) == "True"]
-    if column == "evaluation":
+    if column in ("evaluation", "evidence_from"):
         return str(value).replace("_", " ")
     if isinstance(value, (str, list, tuple, dict)):
         return str(value)
@@ -106,9 +125,9 @@ def cell(column: str, value: Any) -> str:
 def _number(column: str, value: float) -> str:
     if column == "training_seconds":
         return duration(value)
-    if column == "ms_per_sheet":
+    if column.startswith("ms_per_sheet"):
         return f"{value:,.1f}"
-    if column in _PERCENT:
+    if column in _PERCENT or column.startswith("recall_class_"):
         return percent(value)
     if column in _WHOLE or (value.is_integer() and abs(value) > 1):
         return f"{value:,.0f}"
@@ -122,7 +141,8 @@ def from_frame(
 
     Args:
         caption: What it shows.
-        frame: The table; columns without any value are left out.
+        frame: The table; columns without any value are left out. ``x_low`` and ``x_high`` are
+            printed in the cell of ``x``, as its interval.
         chosen: Values by column; rows that have them all are marked.
 
     Returns:
@@ -131,6 +151,9 @@ def from_frame(
     if frame.empty:
         return None
     frame = frame.dropna(axis="columns", how="all")
+    bounded = [str(x) for x in frame if f"{x}_low" in frame and f"{x}_high" in frame]
+    ends = {f"{name}{end}" for name in bounded for end in ("_low", "_high")}
+    shown = [str(name) for name in frame if name not in ends]
     records = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
     marked = [
         number
@@ -139,10 +162,19 @@ def from_frame(
     ]
     return Table(
         caption=caption,
-        columns=[(label(str(name)), _is_numeric(frame[name])) for name in frame.columns],
-        rows=[[cell(str(k), _plain(v)) for k, v in record.items()] for record in records],
+        columns=[(label(name), _is_numeric(frame[name])) for name in shown],
+        rows=[[_with_interval(name, record) for name in shown] for record in records],
         chosen=frozenset(marked),
     )
+
+
+def _with_interval(name: str, record: Mapping[Hashable, Any]) -> str:
+    """Write a value and, in brackets, the interval that stands beside it."""
+    text = cell(name, _plain(record[name]))
+    low, high = (_plain(record.get(f"{name}{end}")) for end in ("_low", "_high"))
+    if missing(low) or missing(high):
+        return text
+    return f"{text} ({cell(name, low).removesuffix(f'{_NO_BREAK}%')}–{cell(name, high)})"
 
 
 def _is_numeric(column: pd.Series) -> bool:

@@ -1,6 +1,6 @@
 """The decision in words: what the chosen models do, on how many sheets, and how sure that is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,19 +57,26 @@ def gate_headline(
     if not row:
         sentences.append("Its accuracy was not measured.")
     point = points.get(str(name))
+    facts = _gate_facts(row, _out_of_fold_row(comparison, name))
     if not point:
         sentences.append("It has no operating point, so its escape rate is not known.")
-        return Headline(sentences, _gate_facts(row))
+        return Headline(sentences, facts)
     threshold = decimal(point.get("lower_threshold"))
     sentences.append(f"It flags a sheet from a defect probability of {threshold}.")
-    return Headline(sentences, _gate_facts(row) + _escape_facts(point))
+    return Headline(sentences, facts + _escape_facts(point))
 
 
-def _gate_facts(row: Mapping[str, Any]) -> list[Fact]:
+def _out_of_fold_row(comparison: pd.DataFrame, name: object) -> dict[str, Any]:
+    if "evaluation" not in comparison:
+        return {}
+    return chosen_row(comparison[comparison["evaluation"] == "out_of_fold"], "backbone", name)
+
+
+def _gate_facts(row: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[Fact]:
     basis = _basis(row)
     facts = {"accuracy": ("Gate accuracy", percent), "roc_auc": ("Gate ROC-AUC", decimal)}
     return [
-        Fact(text, write(row[key]), basis)
+        Fact(text, write(row[key]), _with_interval(key, row, crossed, write))
         if not missing(row[key])
         else Fact(text, "not known", f"needs clean and defective sheets; {basis}")
         for key, (text, write) in facts.items()
@@ -77,27 +84,56 @@ def _gate_facts(row: Mapping[str, Any]) -> list[Fact]:
     ]
 
 
+def _with_interval(
+    key: str, row: Mapping[str, Any], crossed: Mapping[str, Any], write: Callable[[Any], str]
+) -> str:
+    """Say what a figure stands on, its interval, and what a cross-validation gave."""
+    text = _basis(row) + _interval(key, row, write)
+    if missing(crossed.get(key)) or row.get("evaluation") == "out_of_fold":
+        return text
+    return f"{text}; {write(crossed[key])} {_basis(crossed)}{_interval(key, crossed, write)}"
+
+
+def _interval(key: str, row: Mapping[str, Any], write: Callable[[Any], str]) -> str:
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    if missing(low) or missing(high):
+        return ""
+    return f" (95 % interval {write(low)} to {write(high)})"
+
+
 def _escape_facts(point: Mapping[str, Any]) -> list[Fact]:
     """Turn recall into what escapes, which is what a mill counts."""
     recall, alarms = point.get("recall"), point.get("false_positive_rate")
     escapes = "not known" if recall is None or missing(recall) else percent(1 - recall)
     sure = percent(point.get("confidence"), 0)
+    source = "out-of-fold" if point.get("evidence_from") == "out_of_fold" else "calibration"
+    test = point.get("test") or {}
     return [
         Fact(
             "Escape rate",
             escapes,
             f"defective sheets that the gate clears; at most "
             f"{percent(1 - point.get('recall_bound', 0.0))} with {sure} confidence, from "
-            f"{point.get('defective_sheets', 0):,} defective calibration sheets",
+            f"{point.get('defective_sheets', 0):,} defective {source} sheets"
+            + _on_test(test, "recall", "defective"),
         ),
         Fact(
             "False alarms",
             "not known" if missing(alarms) else percent(alarms),
             f"clean sheets that the gate passes on; at most "
             f"{percent(point.get('false_positive_bound', 1.0))} with {sure} confidence, from "
-            f"{point.get('clean_sheets', 0):,} clean calibration sheets",
+            f"{point.get('clean_sheets', 0):,} clean {source} sheets"
+            + _on_test(test, "false_positive_rate", "clean"),
         ),
     ]
+
+
+def _on_test(test: Mapping[str, Any], key: str, kind: str) -> str:
+    value = test.get(key)
+    if value is None or missing(value):
+        return ""
+    share = 1 - value if key == "recall" else value
+    return f"; {percent(share)} of {test[f'{kind}_sheets']:,} {kind} test sheets"
 
 
 def proof(point: Mapping[str, Any]) -> str:
@@ -114,10 +150,20 @@ def proof(point: Mapping[str, Any]) -> str:
     if point["proven"]:
         return f"The calibration sheets prove {claim}."
     needed, sheets = point.get("needed_defective_sheets"), point.get("defective_sheets", 0)
+    reached = point.get("recall_bound", 0.0) >= point.get("target_recall", 1.0)
+    if point.get("evidence_from") == "out_of_fold" and reached:
+        return (
+            f"It is not proven {claim}, but likely: it was chosen on scores of other models than "
+            f"the one in use. A calibration split of {needed:,} defective sheets could prove it."
+        )
     if needed is None or sheets >= needed:
         return f"It is not proven {claim}."
     wanted = f"That takes at least {needed:,} defective sheets with none missed"
-    return f"It is not proven {claim}. {wanted}; there are {sheets:,}."
+    text = f"It is not proven {claim}. {wanted}; there are {sheets:,}."
+    misses, more = point.get("allowed_misses", 0), point.get("more_with_these_misses", 0)
+    if not misses:
+        return text
+    return f"{text} With {misses:,} missed, as now, it takes {more:,} more."
 
 
 def segmenter_headline(selection: Mapping[str, Any], comparison: pd.DataFrame) -> Headline:

@@ -5,9 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from steel_defects.config import Config
-from steel_defects.models.config import BackboneConfig, BackboneName, HeadConfig
+from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+RegionLoss = Literal["dice", "focal_tversky", "lovasz"]
+Devices = Literal[1, "all"]
 
 
 class TrainingConfig(Config):
@@ -20,11 +22,14 @@ class TrainingConfig(Config):
         learning_rate: Highest rate; it warms up to there and falls along a cosine to a hundredth.
         warmup_share: Part of the steps that the warm-up takes.
         weight_decay: Of AdamW.
+        ema_momentum: Share of the weights' running average that a step keeps; the averages are
+            measured on validation and kept in the end. 0 for the weights themselves.
         patience: Epochs without a better validation result after which training stops.
         precision: Arithmetic; ``auto`` takes bfloat16 where the machine is faster with it.
         deterministic: Gives the same result each time, at some cost in speed.
         threads: Threads that read pictures; 0 for one a core.
         eager: Run steps without compiling them first, which pays for a handful of steps only.
+        devices: 1, or ``all`` to spread each batch over all devices of the machine.
     """
 
     seed: int = Field(ge=0)
@@ -33,11 +38,13 @@ class TrainingConfig(Config):
     learning_rate: PositiveFloat
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
+    ema_momentum: float = Field(default=0.0, ge=0, lt=1)
     patience: PositiveInt
     precision: Precision = "auto"
     deterministic: bool = True
     threads: int = Field(default=0, ge=0)
     eager: bool = False
+    devices: Devices = 1
 
 
 class BackboneTraining(Config):
@@ -127,6 +134,22 @@ class CrossValidationConfig(Config):
     validation_share: float = Field(default=0.15, gt=0, lt=1)
 
 
+class SegmenterCrossValidationConfig(Config):
+    """Which segmenters are cross-validated on the folds of ``splits``, and how.
+
+    Attributes:
+        architectures: Names of architectures; none for no cross-validation.
+        repeats: Divisions into folds to go through; at most those of ``cross_validation``.
+        epochs_share: Epochs of a fold's training, as a share of the final one's.
+        validation_share: Part of a fold's training sheets that tunes instead.
+    """
+
+    architectures: tuple[ArchitectureName, ...] = ()
+    repeats: PositiveInt = 1
+    epochs_share: float = Field(default=1.0, gt=0)
+    validation_share: float = Field(default=0.15, gt=0, lt=1)
+
+
 class CropConfig(Config):
     """Windows cut at random places, in the size of the tiles, instead of the tiles themselves.
 
@@ -141,6 +164,18 @@ class CropConfig(Config):
     max_black: float = Field(default=0.25, ge=0, le=1)
 
 
+class FinishConfig(Config):
+    """The last epochs, on whole sheets: a network has then seen what it will be asked.
+
+    Attributes:
+        epochs: How many of the epochs these are.
+        batch_size: Sheets a step.
+    """
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+
+
 class SegmentationConfig(AugmentedConfig):
     """How the segmenters are fitted.
 
@@ -148,11 +183,28 @@ class SegmentationConfig(AugmentedConfig):
         tile_batches_per_epoch: Steps an epoch; tiles are drawn anew for each.
         defect_share: Probability that a tile or window is drawn for a defect; the classes that
             occur share it evenly, however rare they are.
-        bce_weight: Weight of binary cross-entropy; Dice loss gets the rest of 1.
+        bce_weight: Weight of binary cross-entropy; the loss of regions gets the rest of 1.
+        region_loss: Loss of regions; ``dice``, ``focal_tversky`` or ``lovasz``.
+        positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
+            for once each.
+        missed_weight: Of ``focal_tversky``: weight of a missed pixel; a false one gets the rest
+            of 1.
+        focal_exponent: Of ``focal_tversky``: below 1, what is badly outlined counts more.
+        auxiliary_weight: Weight of the finest mask of deep supervision; each coarser one has half
+            of the one before.
+        presence_weight: Weight of the presence head's cross-entropy.
         crop: How windows are cut at random places; None for the tiles of data engineering.
+        finish: Epochs on whole sheets in the end; None for none.
     """
 
     tile_batches_per_epoch: PositiveInt
     defect_share: float = Field(default=0.7, ge=0, le=1)
     bce_weight: float = Field(default=0.5, ge=0, le=1)
+    region_loss: RegionLoss = "dice"
+    positive_weights: tuple[PositiveFloat, ...] = ()
+    missed_weight: float = Field(default=0.7, ge=0, le=1)
+    focal_exponent: float = Field(default=0.75, gt=0, le=1)
+    auxiliary_weight: float = Field(default=0.5, ge=0)
+    presence_weight: float = Field(default=0.2, ge=0)
     crop: CropConfig | None = None
+    finish: FinishConfig | None = None

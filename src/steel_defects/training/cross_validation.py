@@ -10,14 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.calibration import fit_temperature, scale_scores
-from steel_defects.sheets.splits import assign_groups
+from steel_defects.evaluation.calibration import fit_calibration
+from steel_defects.evaluation.classification import accuracy_threshold
 from steel_defects.training.classification import predict_scores, train_classifier
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
     CrossValidationConfig,
 )
+from steel_defects.training.folds import divide_training
 from steel_defects.training.labelled_sheets import LabelledSheets
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,9 @@ OUT_OF_FOLD_TYPES = {
     "sheet_id": "str",
     "repeat": "Int64",
     "fold": "Int64",
+    "output": "float64",
     "score": "float64",
+    "threshold": "float64",
 }
 
 
@@ -42,16 +45,19 @@ def out_of_fold_scores(
     """Train one classifier a fold and repeat, and score the sheets it was kept from.
 
     Each fold takes validation sheets from its own training part, whole groups at a time; they
-    decide when to stop and calibrate the scores. The hold-out split plays no part.
+    decide when to stop, calibrate the scores and set the threshold. The hold-out split plays no
+    part.
 
     Returns:
-        ``sheet_id, repeat, fold, score``, one row a sheet and repeat; scores are calibrated.
+        ``sheet_id, repeat, fold, output, score, threshold``, one row a sheet and repeat: what the
+        network says, the same calibrated, and from which score on a sheet counts as defective.
 
     Raises:
         SteelDefectsError: ``splits`` was made for other folds or fewer repeats.
     """
     finished = []
     _require_folds(splits, plan)
+    strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
     for repeat in range(plan.repeats):
         folds = splits["fold"].map(lambda numbers, repeat=repeat: int(numbers[repeat]))
         for fold in sorted(folds.unique()):
@@ -61,15 +67,17 @@ def out_of_fold_scores(
             )  # fmt: skip
             kept = splits[folds == fold]["sheet_id"].tolist()
             rest = splits[folds != fold]
-            training, validation = _divide(rest, data, plan.validation_share, config.seed)
+            training, validation = divide_training(rest, strata, plan.validation_share, config.seed)
             fitted = train_classifier(
                 data, training, validation, config, own, weights_dir,
                 checkpoint_dir / f"repeat_{repeat}_fold_{fold}", keep_checkpoint=True,
             )  # fmt: skip
             _, labels, tuning = _scored(data, validation, fitted.model)
-            temperature = fit_temperature(labels, tuning)
-            ids, _, scores = _scored(data, kept, fitted.model)
-            frame = pd.DataFrame({"sheet_id": ids, "score": scale_scores(scores, temperature)})
+            calibration = fit_calibration(labels, tuning, data.subset(training).labels)
+            ids, _, outputs = _scored(data, kept, fitted.model)
+            frame = pd.DataFrame({"sheet_id": ids, "output": outputs})
+            frame["score"] = calibration.apply(outputs)
+            frame["threshold"] = accuracy_threshold(labels, calibration.apply(tuning))
             finished.append(frame.assign(repeat=repeat, fold=int(fold)))
     shutil.rmtree(checkpoint_dir, ignore_errors=True)
     empty = pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES))
@@ -85,22 +93,6 @@ def _require_folds(splits: pd.DataFrame, plan: CrossValidationConfig) -> None:
             f"splits holds {folds} folds and {repeats} repeats, cross_validation wants "
             f"{plan.folds} and {plan.repeats}; run the pipeline data_engineering again"
         )
-
-
-def _divide(
-    rest: pd.DataFrame, data: LabelledSheets, share: float, seed: int
-) -> tuple[list[str], list[str]]:
-    """Take a stratified share of a fold's training groups for validation."""
-    labels = data.sheets.set_index("sheet_id")["has_defect"]
-    parts = assign_groups(
-        rest["group_id"].tolist(),
-        [str(bool(labels[sheet_id])) for sheet_id in rest["sheet_id"]],
-        {"training": 1 - share, "validation": share},
-        seed,
-    )
-    ids = rest["sheet_id"].to_numpy()
-    chosen = np.array(parts)
-    return ids[chosen == "training"].tolist(), ids[chosen == "validation"].tolist()
 
 
 def _scored(

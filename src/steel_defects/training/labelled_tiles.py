@@ -12,7 +12,7 @@ from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.batches import Channels, Example
 from steel_defects.training.config import CropConfig, SegmentationConfig
-from steel_defects.training.loader import Loader
+from steel_defects.training.loader import Epochs, InTurn, Loader
 from steel_defects.training.windows import (
     Gray,
     Runs,
@@ -89,19 +89,48 @@ def labelled_tiles(
     return LabelledTiles(folder, joined, masks, classes)
 
 
-def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    """Return the batches that a segmenter learns from: tiles, or windows at random places."""
-    augmentation = Augmentation.of(config)
-    if config.crop is None:
-        read, choose = tile_reader(data, augmentation), tile_sampler(data.tiles, config)
-        return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
+def whole_sheets(data: LabelledTiles) -> LabelledTiles:
+    """Return the same sheets with one window each, which shows all of it."""
+    areas = [
+        [runs[k].pixels if k in runs else 0 for k in range(1, data.classes + 1)]
+        for runs in (data.runs[row.sheet_id] for row in data.sheets)
+    ]
+    tiles = data.tiles.drop_duplicates("sheet_id").reset_index(drop=True)
+    tiles = tiles.assign(
+        x=0, y=0, width=tiles["sheet_width"], height=tiles["sheet_height"], area_px=areas
+    )
+    return LabelledTiles(data.folder, tiles, data.masks, data.classes)
+
+
+def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Epochs:
+    """Return the batches that a segmenter learns from.
+
+    They hold tiles or windows at random places and, in the epochs of ``config.finish``, whole
+    sheets.
+    """
+    first = _tile_loader(data, config) if config.crop is None else _crop_loader(data, config)
+    if config.finish is None:
+        return first
+    last = config.model_copy(update={"batch_size": config.finish.batch_size})
+    return InTurn(
+        first, _tile_loader(whole_sheets(data), last), config.epochs - config.finish.epochs
+    )
+
+
+def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
+    read, choose = tile_reader(data, Augmentation.of(config)), tile_sampler(data.tiles, config)
+    return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
+
+
+def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
+    crop = config.crop or CropConfig()
     return Loader(
-        crop_reader(data, augmentation, config.crop),
+        crop_reader(data, Augmentation.of(config), crop),
         crop_sampler(data, config),
         config.batch_size,
         config.seed,
         config.loader_threads,
-        config.crop.windows_per_sheet,
+        crop.windows_per_sheet,
     )
 
 
@@ -157,7 +186,8 @@ def tile_reader(
     """Return a function that reads one tile with its masks, and augments it if asked to.
 
     An example holds ``sheet``, gray of shape ``(height, width, 1)``, and ``mask``, 0 or 1 of shape
-    ``(height, width, classes)``; both are uint8.
+    ``(height, width, classes)``, both uint8, and ``presence``, 1 for each class that it shows, of
+    shape ``(classes,)``, float32.
     """
     rows, masks = list(data.tiles.itertuples()), data.runs
     make = _example_maker(data, augmentation)
@@ -217,7 +247,10 @@ def _example_maker(
         if augmentation:
             picture, changed = augmentation.apply(picture, list(masks.values()), rng)
             masks = dict(zip(masks, changed, strict=True))
+        presence = np.zeros(data.classes, np.float32)
+        for channel, mask in masks.items():
+            presence[channel] = mask.any()
         channels = Channels((height, width, data.classes), masks)
-        return {"sheet": picture[..., None], "mask": channels}
+        return {"sheet": picture[..., None], "mask": channels, "presence": presence}
 
     return make

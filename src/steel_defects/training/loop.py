@@ -9,20 +9,25 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.training.averaging import AveragingAdamW, averaged, use_averages
 from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, Progress, weights_of
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.loader import Loader
+from steel_defects.training.devices import shares_of
+from steel_defects.training.loader import Epochs
+from steel_defects.training.steps import Unpacked, take_steps
 
 logger = logging.getLogger(__name__)
 
-#: Picture, targets and weights of a batch, as ``train_on_batch`` takes them.
-Unpacked = tuple[object, object, object]
 Evaluate = Callable[[keras.Model], dict[str, float]]
 
 
 def build_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
-    """Return AdamW whose rate warms up, then falls along a cosine to a hundredth."""
+    """Return AdamW whose rate warms up, then falls along a cosine to a hundredth.
+
+    Where the parameters ask for averages of the weights, it keeps them beside its momenta, so that
+    a checkpoint of its variables holds them too.
+    """
     warmup = round(config.warmup_share * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 20 if warmup else config.learning_rate,
@@ -31,12 +36,15 @@ def build_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Opti
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, global_clipnorm=5.0)
+    options = {"weight_decay": config.weight_decay, "global_clipnorm": 5.0}
+    if config.ema_momentum:
+        return AveragingAdamW(schedule, use_ema=True, ema_momentum=config.ema_momentum, **options)
+    return keras.optimizers.AdamW(schedule, **options)
 
 
 def fit(
     model: keras.Model,
-    loader: Loader,
+    loader: Epochs,
     unpack: Callable[[Batch], Unpacked],
     evaluate: Evaluate,
     config: TrainingConfig,
@@ -52,7 +60,8 @@ def fit(
         loader: Yields the batches of each epoch.
         unpack: Turns a batch into what ``train_on_batch`` takes.
         evaluate: Measures the model on the validation part; must return ``validation_loss``.
-        config: Epochs and patience.
+        config: Epochs, patience, and whether the averages of the weights are what is measured and
+            kept.
         label: Name in the log.
         checkpoint: Where the state is kept between epochs, and found again after a kill.
         start_counts: Whether the weights it starts with may be the best in the end.
@@ -74,13 +83,14 @@ def fit(
         logger.info("%s: going on after epoch %d", label, progress.epoch)
     while not progress.finished:
         row = _run_epoch(model, loader, unpack, progress.epoch, label)
-        row |= evaluate(model)
-        _require_numbers(label, progress.epoch + 1, [row["loss"], row["validation_loss"]])
-        progress.epoch += 1
-        progress.history.append({"epoch": progress.epoch, **row})
-        if row["validation_loss"] < progress.best_loss:
-            progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
-            best = weights_of(model)
+        with averaged(model, config.ema_momentum > 0):
+            row |= evaluate(model)
+            _require_numbers(label, progress.epoch + 1, [row["loss"], row["validation_loss"]])
+            progress.epoch += 1
+            progress.history.append({"epoch": progress.epoch, **row})
+            if row["validation_loss"] < progress.best_loss:
+                progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
+                best = weights_of(model)
         waited = progress.epoch - progress.best_epoch
         progress.finished = progress.epoch >= config.epochs or waited >= config.patience
         _log_epoch(label, progress, config.epochs)
@@ -88,10 +98,12 @@ def fit(
             checkpoint.save(model, best, progress)
     if not keep_last:
         model.set_weights(best)
+    elif config.ema_momentum:
+        use_averages(model)
     return pd.DataFrame(progress.history)
 
 
-def _build_state(model: keras.Model, loader: Loader, unpack: Callable[[Batch], Unpacked]) -> None:
+def _build_state(model: keras.Model, loader: Epochs, unpack: Callable[[Batch], Unpacked]) -> None:
     """Make the variables of optimizer and losses before the first step.
 
     Inside it, Keras makes them by tracing that step a second time, which takes as long as an epoch
@@ -105,26 +117,20 @@ def _build_state(model: keras.Model, loader: Loader, unpack: Callable[[Batch], U
 
 def _run_epoch(
     model: keras.Model,
-    loader: Loader,
+    loader: Epochs,
     unpack: Callable[[Batch], Unpacked],
     epoch: int,
     label: str,
 ) -> dict[str, float]:
     """Take the steps of one epoch and return their mean loss, the last rate and the time."""
-    started, said, losses = time.perf_counter(), time.perf_counter(), []
-    for batch in loader.epoch(epoch):
-        sheet, target, weight = unpack(batch)
-        logs = model.train_on_batch(sheet, target, sample_weight=weight, return_dict=True)
-        losses.append(float(logs["loss"]))
-        # train_on_batch averages over the steps since the metrics were last reset.
-        model.reset_metrics()
+    started, said, loss = time.perf_counter(), time.perf_counter(), float("nan")
+    batches = (shares_of(unpack(batch)) for batch in loader.epoch(epoch))
+    for step, loss in enumerate(take_steps(model, batches), start=1):
         if time.perf_counter() - said > _QUIET_SECONDS:
             said = time.perf_counter()
-            logger.info(
-                "%s: epoch %d, step %d, loss %.3f", label, epoch + 1, len(losses), losses[-1]
-            )
+            logger.info("%s: epoch %d, step %d, mean loss %.3f", label, epoch + 1, step, loss)
     return {
-        "loss": float(np.mean(losses)),
+        "loss": loss,
         "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
         "seconds": time.perf_counter() - started,
     }

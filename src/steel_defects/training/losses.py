@@ -1,29 +1,135 @@
-"""The loss of the segmenters, from Keras's own."""
+"""The losses of the segmenters, from Keras's own where it has them."""
+
+from collections.abc import Sequence
 
 import keras
 from keras import KerasTensor, losses, ops
 
+from steel_defects.training.config import RegionLoss
+
 
 @keras.saving.register_keras_serializable("steel_defects")
-class BinaryCrossentropyDice(losses.Loss):
-    """A weighted sum of binary cross-entropy and Dice loss.
+class MaskLoss(losses.Loss):
+    """A weighted sum of binary cross-entropy, which looks at pixels, and a loss of regions.
 
-    Dice is taken for each class over the whole batch, then averaged: a class is absent from most
-    tiles, where Dice of a single tile would be 0 or 1 by chance.
+    Sums are in float32, since 16 bits hold no count of pixels.
     """
 
-    def __init__(self, bce_weight: float = 0.5, name: str = "bce_dice", **options: object) -> None:
-        """Set up the loss; ``bce_weight`` is between 0 and 1, Dice gets the rest."""
+    def __init__(
+        self,
+        bce_weight: float = 0.5,
+        region: RegionLoss = "dice",
+        positive_weights: Sequence[float] = (),
+        missed_weight: float = 0.7,
+        focal_exponent: float = 0.75,
+        name: str = "mask_loss",
+        **options: object,
+    ) -> None:
+        """Set up the loss.
+
+        Args:
+            bce_weight: Weight of binary cross-entropy, 0 to 1; the loss of regions gets the rest.
+            region: ``dice`` and ``focal_tversky`` take each class over the whole batch, since it is
+                absent from most tiles; ``lovasz`` takes each tile and class alone.
+            positive_weights: How much more a defective pixel counts in cross-entropy, by class;
+                none for once each.
+            missed_weight: Of ``focal_tversky``: weight of a missed pixel, 0 to 1; one found where
+                there is none gets the rest.
+            focal_exponent: Of ``focal_tversky``: below 1, what is badly outlined counts more.
+            name: Its name in Keras.
+            options: What else Keras takes.
+        """
         super().__init__(name=name, **options)
-        self.bce_weight = bce_weight
+        self.bce_weight, self.region = bce_weight, region
+        self.positive_weights = tuple(positive_weights)
+        self.missed_weight, self.focal_exponent = missed_weight, focal_exponent
 
     def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
-        """Compare masks of shape ``(batch, height, width, classes)``; sums are in float32."""
+        """Compare masks and probabilities of shape ``(batch, height, width, classes)``.
+
+        Masks hold 0 to 1: a cell of a coarser mask holds the share of it that is defective.
+        """
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
-        bce = ops.mean(losses.binary_crossentropy(y_true, y_pred))
-        dice = ops.mean(losses.dice(y_true, y_pred, axis=(0, 1, 2)))
-        return self.bce_weight * bce + (1 - self.bce_weight) * dice
+        loss = ops.zeros(())
+        if self.bce_weight > 0:
+            loss += self.bce_weight * self._crossentropy(y_true, y_pred)
+        if self.bce_weight < 1:
+            loss += (1 - self.bce_weight) * self._region_loss(y_true, y_pred)
+        return loss
+
+    def _crossentropy(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
+        bce = ops.binary_crossentropy(y_true, y_pred)
+        if self.positive_weights:
+            weights = ops.convert_to_tensor(self.positive_weights, "float32")
+            bce *= 1 + (weights - 1) * y_true
+        return ops.mean(bce)
+
+    def _region_loss(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
+        if self.region == "lovasz":
+            return lovasz_hinge(y_true, y_pred)
+        if self.region == "dice":
+            return ops.mean(losses.dice(y_true, y_pred, axis=(0, 1, 2)))
+        return focal_tversky(y_true, y_pred, self.missed_weight, self.focal_exponent)
 
     def get_config(self) -> dict[str, object]:
         """Return what it takes to build the loss again."""
-        return {**super().get_config(), "bce_weight": self.bce_weight}
+        return {
+            **super().get_config(),
+            "bce_weight": self.bce_weight,
+            "region": self.region,
+            "positive_weights": self.positive_weights,
+            "missed_weight": self.missed_weight,
+            "focal_exponent": self.focal_exponent,
+        }
+
+
+def focal_tversky(
+    y_true: KerasTensor, y_pred: KerasTensor, missed_weight: float, exponent: float
+) -> KerasTensor:
+    """Dice with a weight of its own for what is missed (Abraham and Khan 2019, arXiv:1810.07842).
+
+    Args:
+        y_true: Masks of shape ``(batch, height, width, classes)``, 0 to 1, float32.
+        y_pred: Probabilities of the same shape.
+        missed_weight: Of a missed pixel, 0 to 1; one found where there is none gets the rest.
+        exponent: Of one minus the index of Tversky.
+    """
+    # What Keras calls alpha weighs the pixels of y_true that y_pred lacks.
+    index = losses.tversky(
+        y_true, y_pred, alpha=missed_weight, beta=1 - missed_weight, axis=(0, 1, 2)
+    )
+    # The slope of a root is infinite at 0.
+    return ops.mean(ops.power(ops.maximum(index, 1e-6), exponent))
+
+
+def lovasz_hinge(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
+    """Convex extension of one minus IoU (Berman et al. 2018, arXiv:1705.08790, algorithm 1).
+
+    Of a tile without the class it is the worst pixel's hinge alone.
+
+    Args:
+        y_true: Masks of shape ``(batch, height, width, classes)``, 0 to 1, float32; cells of
+            coarser masks count as defective from a half.
+        y_pred: Probabilities of the same shape; the hinge takes their logits.
+
+    Returns:
+        Mean over tiles and classes.
+    """
+    truth, predicted = (_rows(values) for values in (y_true, y_pred))
+    truth = ops.cast(truth >= 0.5, "float32")
+    predicted = ops.clip(predicted, 1e-6, 1 - 1e-6)
+    logits = ops.log(predicted) - ops.log(1 - predicted)
+    errors = 1 - logits * (2 * truth - 1)
+    order = ops.argsort(-ops.stop_gradient(errors), axis=1)
+    errors, truth = (ops.take_along_axis(values, order, axis=1) for values in (errors, truth))
+    found = ops.cumsum(truth, axis=1)
+    size = found[:, -1:]
+    jaccard = 1 - (size - found) / (size + ops.cumsum(1 - truth, axis=1))
+    steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
+    return ops.mean(ops.sum(ops.relu(errors) * ops.stop_gradient(steps), axis=1))
+
+
+def _rows(values: KerasTensor) -> KerasTensor:
+    """One row a tile and class."""
+    batch, height, width, classes = ops.shape(values)
+    return ops.reshape(ops.transpose(values, (0, 3, 1, 2)), (batch * classes, height * width))

@@ -1,6 +1,7 @@
 """Making a training give the same result each time."""
 
 import logging
+import os
 
 import keras
 
@@ -15,6 +16,8 @@ def start_afresh(seed: int, deterministic: bool) -> None:
         deterministic: Also have the backend choose operations that repeat bit by bit. Off is not
             honoured once an earlier training of the process has switched it on.
     """
+    if deterministic and keras.backend.backend() == "jax":
+        _make_jax_repeat()
     keras.backend.clear_session()
     if deterministic and keras.backend.backend() == "tensorflow":
         _make_tensorflow_repeat()
@@ -39,3 +42,16 @@ def _make_tensorflow_repeat() -> None:
             "TensorFlow was in use before this training, so its last digits may differ in another "
             "run; for the same digits train in a process of its own"
         )
+
+
+_XLA_DETERMINISM = "--xla_gpu_deterministic_ops=true"
+
+
+def _make_jax_repeat() -> None:
+    """Ask XLA for operations that repeat on a GPU; on a CPU its results repeat anyway.
+
+    XLA reads its flags once, when JAX first looks for devices, which importing Keras does not do.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _XLA_DETERMINISM.split("=", maxsplit=1)[0] not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_XLA_DETERMINISM}".strip()

@@ -1,29 +1,39 @@
 """Fitting and using the segmenters."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import UNetConfig
-from steel_defects.models.inference import median_ms, probability_map
-from steel_defects.models.unet import build_unet
+from steel_defects.models.inference import (
+    SheetPrediction,
+    TestTimeAugmentation,
+    median_ms,
+    predict_sheet,
+)
+from steel_defects.models.unet import add_auxiliary_masks, build_unet, stride_of
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.labelled_tiles import LabelledTiles, tile_reader, training_loader
-from steel_defects.training.loader import Loader, read_in_order
+from steel_defects.training.devices import on_one_device, spread_over
+from steel_defects.training.labelled_tiles import LabelledTiles, training_loader, whole_sheets
+from steel_defects.training.loader import read_in_order
 from steel_defects.training.loop import Unpacked, build_optimizer, fit
-from steel_defects.training.losses import BinaryCrossentropyDice
+from steel_defects.training.losses import MaskLoss
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
+from steel_defects.training.tile_graphs import for_tiles
+from steel_defects.training.tile_validation import TileValidation
 
 
 @dataclass(frozen=True)
@@ -60,19 +70,34 @@ def train_segmenter(
         checkpoint_dir: Where the state is kept until the training is done; None keeps none.
 
     Raises:
-        SteelDefectsError: There are no tiles to learn from.
+        SteelDefectsError: There are no tiles to learn from, the positive weights are not one a
+            class, or the tiles are too small for the network.
     """
     if training.tiles.empty or validation.tiles.empty:
         raise SteelDefectsError("there are no tiles in the training or the validation split")
+    if len(config.positive_weights) not in (0, training.classes):
+        raise SteelDefectsError(
+            f"segmentation.positive_weights has {len(config.positive_weights)} values; give one a "
+            f"class, {training.classes}, or none"
+        )
     started = time.perf_counter()
     start_afresh(config.seed, config.deterministic)
+    with spread_over(config.devices, config.batch_size):
+        model, history = _fit(training, validation, config, architecture, label, checkpoint_dir)
+    return FittedSegmenter(on_one_device(model), history, time.perf_counter() - started)
+
+
+def _fit(
+    training: LabelledTiles,
+    validation: LabelledTiles,
+    config: SegmentationConfig,
+    architecture: UNetConfig,
+    label: str,
+    checkpoint_dir: Path | None,
+) -> tuple[keras.Model, pd.DataFrame]:
     with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
         model = build_unet(architecture, training.classes, config.seed)
-    model.compile(
-        build_optimizer(config, config.epochs * config.tile_batches_per_epoch),
-        loss=BinaryCrossentropyDice(config.bce_weight),
-        run_eagerly=config.eager,
-    )
+        fitted = _model_to_fit(model, training, config, architecture)
     fingerprint = fingerprint_of(
         config.model_dump(exclude={"cache"}),  # the pixels are the same
         architecture.model_dump(),
@@ -84,69 +109,97 @@ def train_segmenter(
     )
     loader = training_loader(training, config)
 
-    def evaluate(fitted: keras.Model) -> dict[str, float]:
-        return validate(fitted, validation, config)
+    validate = TileValidation(model, stride_of(architecture), validation, config)
 
-    history = fit(model, loader, _unpack, evaluate, config, label, checkpoint)
+    def evaluate(_: keras.Model) -> dict[str, float]:
+        return validate()
+
+    history = fit(fitted, loader, _unpacker(architecture), evaluate, config, label, checkpoint)
     if checkpoint:
         checkpoint.remove()
-    return FittedSegmenter(model, history, time.perf_counter() - started)
+    return model, history
 
 
-def _unpack(batch: Batch) -> Unpacked:
-    return batch["sheet"], batch["mask"], None
+def _model_to_fit(
+    model: keras.Model, tiles: LabelledTiles, config: SegmentationConfig, network: UNetConfig
+) -> keras.Model:
+    """Return a compiled model that shares a segmenter's weights.
 
-
-def validate(
-    model: keras.Model, validation: LabelledTiles, config: SegmentationConfig
-) -> dict[str, float]:
-    """Measure a segmenter on the validation tiles.
-
-    Returns:
-        ``validation_loss``, the training's loss over all tiles at once, and
-        ``validation_dice_on_positives``, the mean over tiles and classes that have a defect, at a
-        threshold of one half.
+    The segmenter itself stays uncompiled, or its file would hold the optimizer, three times the
+    size of the weights.
     """
-    loader = Loader(
-        tile_reader(validation, None),
-        lambda _: range(len(validation.tiles)),
-        config.batch_size,
-        config.seed,
-        config.loader_threads,
+    heads = [
+        MaskLoss(
+            config.bce_weight,
+            config.region_loss,
+            config.positive_weights,
+            config.missed_weight,
+            config.focal_exponent,
+        )
+    ]
+    weights = [1.0]
+    if network.presence_head:
+        heads.append(keras.losses.BinaryCrossentropy())
+        weights.append(config.presence_weight)
+    if network.deep_supervision:
+        model = add_auxiliary_masks(model, network, tiles.classes, config.seed)
+        levels = len(model.outputs) - len(heads)
+        heads += [heads[0]] * levels
+        weights += [config.auxiliary_weight / 2**level for level in range(levels)]
+    fitted = for_tiles(model, _input_size(tiles, config, stride_of(network)), stride_of(network))
+    fitted.compile(
+        build_optimizer(config, config.epochs * config.tile_batches_per_epoch),
+        loss=heads,
+        loss_weights=weights,
+        run_eagerly=config.eager,
     )
-    sums = np.zeros((3, validation.classes))
-    crossentropy, tiles, dice = 0.0, 0, []
-    for batch in loader.epoch(0):
-        predicted = np.asarray(model.predict_on_batch(batch["sheet"]), np.float32)
-        # The last batch repeats the first tiles to keep its size.
-        here = min(len(predicted), len(validation.tiles) - tiles)
-        truth, predicted = batch["mask"][:here], predicted[:here]
-        clipped = np.clip(predicted, 1e-6, 1 - 1e-6)
-        likelihood = np.log(np.where(truth > 0, clipped, 1 - clipped))
-        crossentropy -= float(likelihood.mean(dtype=np.float64)) * here
-        tiles += here
-        over = (0, 1, 2)
-        parts = (truth * predicted, truth, predicted)
-        sums += [part.sum(over, dtype=np.float64) for part in parts]
-        dice += _positive_dice(truth > 0, predicted >= 0.5)
-    soft = 2 * sums[0] / np.maximum(sums[1] + sums[2], 1e-7)
-    loss = config.bce_weight * crossentropy / tiles + (1 - config.bce_weight) * (1 - soft.mean())
-    values = {"validation_loss": float(loss)}
-    if dice:
-        values["validation_dice_on_positives"] = float(np.mean(dice))
-    return values
+    return fitted
 
 
-def _positive_dice(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> list[float]:
-    over = (1, 2)
-    true_px, both = truth.sum(over), (truth & predicted).sum(over)
-    scores = 2 * both / np.maximum(true_px + predicted.sum(over), 1)
-    return [float(score) for score in scores[true_px > 0]]
+def _input_size(tiles: LabelledTiles, config: SegmentationConfig, stride: int) -> tuple[int, int]:
+    """Return the size of the tiles; it must need no mirroring where whole sheets follow them."""
+    sizes = {tiles.size, whole_sheets(tiles).size} if config.finish else {tiles.size}
+    if len(sizes) > 1 and any(pixels % stride for size in sizes for pixels in size):
+        raise SteelDefectsError(
+            f"segmentation.finish takes tiles and sheets whose sides are multiples of {stride} "
+            "pixels, the network's stride; take finish: null, or another tile_size"
+        )
+    return tiles.size
+
+
+def _unpacker(network: UNetConfig) -> Callable[[Batch], Unpacked]:
+    """Return a function that makes the targets of :func:`_model_to_fit`."""
+
+    def unpack(batch: Batch) -> Unpacked:
+        targets: list[Any] = [batch["mask"]]
+        if network.presence_head:
+            targets.append(batch["presence"])
+        if network.deep_supervision:
+            targets += _coarser(batch["mask"], network)
+        return batch["sheet"], targets, None
+
+    return unpack
+
+
+def _coarser(masks: NDArray[np.uint8], network: UNetConfig) -> list[KerasTensor]:
+    """Average masks over the cells of each coarser stage; a rest that fills no cell is left out."""
+    coarser = ops.cast(masks, "float32")
+    if network.stem_stride == 2:
+        coarser = ops.average_pool(coarser, 2, 2, "valid")
+    found = []
+    for _ in network.filters[1:-1]:
+        coarser = ops.average_pool(coarser, 2, 2, "valid")
+        found.append(coarser)
+    return found
 
 
 def predict_maps(
-    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
-) -> Iterator[NDArray[np.uint8]]:
+    model: keras.Model,
+    folder: SheetReader,
+    paths: Sequence[str],
+    threads: int = 0,
+    tta: TestTimeAugmentation = "none",
+) -> Iterator[SheetPrediction]:
     """Predict whole sheets, one at a time.
 
     Args:
@@ -154,20 +207,22 @@ def predict_maps(
         folder: Where the pictures are.
         paths: The sheets, as the ``path`` column names them.
         threads: Threads that read; 0 for one a core.
-
-    Yields:
-        For each sheet the probability of each class at each pixel, ``(height, width, classes)``,
-        uint8, 255 for certain.
+        tta: Orientations over which predictions are averaged.
     """
 
     def read(index: int) -> NDArray[np.uint8]:
         return folder.read(paths[index])
 
     for image in read_in_order(read, len(paths), threads):
-        yield probability_map(model.predict_on_batch, image)
+        yield predict_sheet(model.predict_on_batch, image, tta)
 
 
-def measure_speed(model: keras.Model, size: tuple[int, int], repeats: int = 5) -> float:
+def measure_speed(
+    model: keras.Model,
+    size: tuple[int, int],
+    repeats: int = 5,
+    tta: TestTimeAugmentation = "none",
+) -> float:
     """Return the median time of one sheet, milliseconds, after a warm-up."""
     sheet = np.zeros(size, np.uint8)
-    return median_ms(lambda: probability_map(model.predict_on_batch, sheet), repeats)
+    return median_ms(lambda: predict_sheet(model.predict_on_batch, sheet, tta), repeats)

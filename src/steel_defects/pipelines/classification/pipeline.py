@@ -48,7 +48,7 @@ def _backbone_pipeline(name: str) -> Pipeline:
         Node(
             score_sheets,
             inputs=["classifier", "raw_sheets", "sheets", "splits"],
-            outputs=["classifier_outputs", "classifier_speed"],
+            outputs=["classifier_outputs", "classifier_speed", "heat_maps"],
             name="score_sheets",
         ),
         Node(
@@ -75,16 +75,17 @@ def _comparison() -> Pipeline:
     nodes = [
         Node(
             compare_classifiers,
-            inputs={name: name for name in [*scores, *profiles, *speeds]},
+            inputs={name: name for name in ["splits", "annotations", *scores, *profiles, *speeds]},
             outputs="classification_comparison",
             name="compare_classifiers",
         ),
         Node(
             select_gate,
-            inputs={"gate": "params:gate", "sheets": "sheets"}
+            inputs={"gate": "params:gate", "sheets": "sheets", "splits": "splits"}
             | {name: name for name in [*scores, *profiles]},
             outputs="gate_selection",
             name="select_gate",
         ),
     ]
-    return Pipeline(nodes, inputs={"sheets": "sheets", **scores, **profiles, **speeds})
+    shared = {name: name for name in ("sheets", "splits", "annotations")}
+    return Pipeline(nodes, inputs={**shared, **scores, **profiles, **speeds})

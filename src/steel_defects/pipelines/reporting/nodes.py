@@ -14,9 +14,10 @@ from steel_defects.sheets.folder import SheetFolder
 Json = dict[str, Any]
 
 
-def draw_classification_figures(**tables: Any) -> tuple[Any, Any, Any, Any]:
-    """Draw confusion matrices, ROC, precision-recall and learning curves of the backbones."""
+def draw_classification_figures(**tables: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Draw confusion matrices, ROC, precision-recall, reliability and learning of the backbones."""
     from steel_defects.reporting import figures
+    from steel_defects.reporting.reliability import reliability_figure
 
     scores = _ending(tables, "_scores")
     thresholds = {
@@ -26,6 +27,7 @@ def draw_classification_figures(**tables: Any) -> tuple[Any, Any, Any, Any]:
         figures.confusion_figure(scores, thresholds),
         figures.roc_figure(scores),
         figures.pr_figure(scores),
+        reliability_figure(scores),
         figures.learning_figure(_ending(tables, "_history")),
     )
 
@@ -75,7 +77,7 @@ def choose_overlays(
     from steel_defects.reporting.selection import choose_sheets, sheet_outcomes
 
     predictions = tables[f"{segmenter_selection['name']}_predictions"]
-    test = predictions[predictions["split"] == "test"]
+    test = predictions[predictions["repeat"].isna() & (predictions["split"] == "test")]
     pairs = pair_table(test, annotations, sheets)
     dice = sheet_outcomes(pairs)["dice"]
     rows = [
@@ -96,6 +98,7 @@ def draw_overlays(
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Lay truth and prediction over the chosen sheets, each drawn when it is saved."""
     predictions = tables[f"{segmenter_selection['name']}_predictions"]
+    predictions = predictions[predictions["repeat"].isna()]
     paths = sheets.set_index("sheet_id")["path"]
 
     def draw(sheet_id: str, caption: str) -> np.ndarray:
@@ -138,11 +141,15 @@ def write_report(
     overlay_selection: pd.DataFrame,
     leakage: pd.DataFrame,
     lookup_baseline: pd.DataFrame,
+    grad_cam_check: pd.DataFrame,
+    confident_mistakes: pd.DataFrame,
     run_record: Json,
     reporting: ReportingConfig,
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file with everything in it."""
+    from steel_defects.evaluation.attention import summarise_attention
+    from steel_defects.reporting.heat import attention_sentence
     from steel_defects.reporting.report import ReportContext, render_report
 
     pictures = {
@@ -171,6 +178,10 @@ def write_report(
                 "The sheets least like the rest": tables["oddest_sheets_figure"].read_bytes()
             },
             figures=pictures,
+            attention=attention_sentence(summarise_attention(grad_cam_check)),
+            grad_cam=tables["grad_cam_figure"].read_bytes(),
+            mistakes=confident_mistakes,
+            mistake_sheets=tables["confident_mistakes_figure"].read_bytes(),
             overlays=gallery,
         )
     )
@@ -180,6 +191,7 @@ _FIGURE_TITLES = {
     "confusion": "Decisions of the gates on test sheets",
     "roc": "ROC curves of the gates",
     "pr": "Precision and recall of the gates",
+    "reliability": "Do the gates' probabilities come true?",
     "classifier_learning": "How the gates learned",
     "class_dice": "Segmentation, class by class",
     "segmentation_pr": "Precision and recall of pixels",

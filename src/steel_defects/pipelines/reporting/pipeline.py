@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
+from .gate_nodes import check_grad_cam, draw_grad_cam, draw_mistakes, list_mistakes
 from .nodes import (
     FIGURES,
     choose_overlays,
@@ -18,6 +19,7 @@ def create_pipeline() -> Pipeline:
     """From scores, predictions and comparisons to what people look at."""
     scores = {f"{b}_scores": f"{b}.sheet_scores" for b in BACKBONES}
     points = {f"{b}_point": f"{b}.operating_point" for b in BACKBONES}
+    heat_maps = {f"{b}_heat_maps": f"{b}.heat_maps" for b in BACKBONES}
     histories = {f"{b}_history": f"{b}.classifier_history" for b in BACKBONES}
     predictions = {f"{a}_predictions": f"{a}.predictions" for a in ARCHITECTURES}
     maps = {f"{a}_probabilities": f"{a}.probabilities" for a in ARCHITECTURES}
@@ -28,8 +30,41 @@ def create_pipeline() -> Pipeline:
         Node(
             draw_classification_figures,
             inputs=_same(*scores, *points, *histories),
-            outputs=["confusion_figure", "roc_figure", "pr_figure", "classifier_learning_figure"],
+            outputs=[
+                "confusion_figure",
+                "roc_figure",
+                "pr_figure",
+                "reliability_figure",
+                "classifier_learning_figure",
+            ],
             name="draw_classification_figures",
+        ),
+        Node(
+            check_grad_cam,
+            inputs=_same("gate_selection", "sheets", "annotations", *scores, *points, *heat_maps),
+            outputs="grad_cam_check",
+            name="check_grad_cam",
+        ),
+        Node(
+            draw_grad_cam,
+            inputs=_same("gate_selection", "raw_sheets", "sheets", "annotations")
+            | _same(*scores, *points, *heat_maps)
+            | reporting,
+            outputs="grad_cam_figure",
+            name="draw_grad_cam",
+        ),
+        Node(
+            list_mistakes,
+            inputs=_same("gate_selection", *scores) | reporting,
+            outputs="confident_mistakes",
+            name="list_mistakes",
+        ),
+        Node(
+            draw_mistakes,
+            inputs=_same("confident_mistakes", "gate_selection", "raw_sheets", "sheets")
+            | _same("annotations"),
+            outputs="confident_mistakes_figure",
+            name="draw_mistakes",
         ),
         Node(
             draw_segmentation_figures,
@@ -59,13 +94,15 @@ def create_pipeline() -> Pipeline:
             | _same("class_comparison", "gate_selection", "segmenter_selection", "data_quality")
             | _same("overlays", "overlay_selection", "run_record", *points)
             | _same("leakage", "lookup_baseline", "oddest_sheets_figure")
+            | _same("grad_cam_check", "grad_cam_figure")
+            | _same("confident_mistakes", "confident_mistakes_figure")
             | {f"{name}_figure": f"{name}_figure" for name in FIGURES}
             | reporting,
             outputs="report",
             name="write_report",
         ),
     ]
-    mapped = scores | points | histories | predictions | maps | courses
+    mapped = scores | points | heat_maps | histories | predictions | maps | courses
     return Pipeline([Pipeline(nodes, inputs=mapped)], tags="reporting")
 
 

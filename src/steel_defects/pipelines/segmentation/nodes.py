@@ -1,22 +1,23 @@
-"""Nodes that train, tune, compare and package the segmenters."""
+"""Nodes that train and tune the segmenters, and predict with them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
 from steel_defects.evaluation.postprocessing import ClassPostprocessing, PostprocessingGrid
 from steel_defects.models.config import UNetConfig
+from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
+from steel_defects.training.jobs import TrainingData
 
 Json = dict[str, Any]
 
-_TUNING_SPLITS = ("validation", "calibration")
+TUNING_SPLITS = ("validation", "calibration")
 _UNSEEN_SPLITS = ("validation", "calibration", "test")
 
 
@@ -24,89 +25,115 @@ def train_segmenter(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
+    splits: pd.DataFrame,
     tiles: pd.DataFrame,
     checkpoints: Path,
     data_engineering: DataEngineeringConfig,
     segmentation: SegmentationConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
     network: UNetConfig,
 ) -> tuple[Any, pd.DataFrame, Json]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop."""
-    from steel_defects.sheets.gray_cache import reader_of
-    from steel_defects.training import segmentation as domain
-    from steel_defects.training.labelled_tiles import LabelledTiles, labelled_tiles
+    from steel_defects.training import jobs
 
-    cache_dir = checkpoints.parent / "gray_sheets" if segmentation.cache else None
-    reader = reader_of(raw_sheets, sheets, cache_dir)
-
-    def part(split: str) -> LabelledTiles:
-        rows = tiles[tiles["split"] == split]
-        return labelled_tiles(reader, rows, sheets, annotations, data_engineering.classes)
-
-    fitted = domain.train_segmenter(
-        part("train"), part("validation"), segmentation, network, "unet",
-        checkpoints / "segmentation",
-    )  # fmt: skip
-    size = (int(sheets["height"].max()), int(sheets["width"].max()))
-    profile = {
-        "parameters": fitted.model.count_params(),
-        "epochs": len(fitted.history),
-        "training_seconds": round(fitted.seconds, 1),
-        "ms_per_sheet": round(domain.measure_speed(fitted.model, size), 1),
-    }
+    data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
+    fitted, profile = jobs.train_segmenter(
+        data, segmentation, network, "unet", data_engineering.classes, segmenter_prediction.tta
+    )
     return fitted.model, fitted.history, profile
 
 
+def cross_validate_segmenter(
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    tiles: pd.DataFrame,
+    checkpoints: Path,
+    gate_scores: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+    segmentation: SegmentationConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
+    segmenter_cross_validation: SegmenterCrossValidationConfig,
+    postprocessing: PostprocessingGrid,
+    network: UNetConfig,
+) -> pd.DataFrame:
+    """Outline every sheet out of fold, if the architecture is among those to cross-validate."""
+    from steel_defects.training.predicted_masks import predictions_table
+
+    name = "unet"
+    if name not in segmenter_cross_validation.architectures:
+        return predictions_table([])
+    from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
+
+    data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
+    return out_of_fold_masks(
+        data.labelled_tiles(tiles, data_engineering.classes, segmentation.cache),
+        splits,
+        SegmenterRecipe(name, network, segmentation, postprocessing, segmenter_prediction.tta),
+        segmenter_cross_validation,
+        checkpoints / "segmenter_cross_validation" / name,
+        gate_scores,
+    )
+
+
 def predict_probabilities(
-    segmenter: Any, raw_sheets: SheetFolder, sheets: pd.DataFrame, splits: pd.DataFrame
-) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Predict validation and calibration sheets; maps are kept at half size, for tuning."""
-    from steel_defects.models.inference import half_size
+    segmenter: Any,
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    splits: pd.DataFrame,
+    segmenter_prediction: SegmenterPredictionConfig,
+) -> Iterator[Predicted]:
+    """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
+    from steel_defects.models.inference import SheetPrediction, shrink_maps
     from steel_defects.training.segmentation import predict_maps
 
-    rows = _of_splits(sheets, splits, _TUNING_SPLITS)
-    maps = predict_maps(segmenter, raw_sheets, rows["path"].tolist())
+    rows = of_splits(sheets, splits, TUNING_SPLITS)
+    predicted = predict_maps(
+        segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
+    )
+    shrink = segmenter_prediction.map_shrink
     # Returned, not yielded: Kedro would save each map of a generator node by itself.
     return (
-        (sheet_id, split, half_size(values))
-        for (sheet_id, split), values in zip(
-            rows[["sheet_id", "split"]].itertuples(index=False, name=None), maps, strict=True
+        (sheet_id, split, SheetPrediction(shrink_maps(found.maps, shrink), found.presence))
+        for (sheet_id, split), found in zip(
+            rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True
         )
     )
 
 
-def _of_splits(sheets: pd.DataFrame, splits: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+def of_splits(sheets: pd.DataFrame, splits: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Return the sheets of some splits, with a column ``split``."""
     joined = sheets.merge(splits[["sheet_id", "split"]], on="sheet_id")
     return joined[joined["split"].isin(names)].reset_index(drop=True)
 
 
 def tune_postprocessing(
-    probabilities: Mapping[str, np.ndarray],
+    probabilities: ProbabilityMaps,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
+    gate_scores: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
     postprocessing: PostprocessingGrid,
 ) -> Json:
-    """Choose threshold and smallest area of each class on the validation split."""
-    from steel_defects.annotations import rle as run_length
-    from steel_defects.evaluation.postprocessing import class_settings, tune_class
-    from steel_defects.models.inference import half_size
+    """Choose threshold, smallest area and presence cut of each class on the validation split."""
+    from steel_defects.evaluation.postprocessing import class_settings
+    from steel_defects.training.predicted_masks import gate_scores_of, tune_classes
 
-    rows = _of_splits(sheets, splits, ("validation",))
-    masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
-
-    def pairs(class_id: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for sheet_id, height, width in rows[["sheet_id", "height", "width"]].itertuples(
-            index=False, name=None
-        ):
-            mask = run_length.decode(masks.get((sheet_id, class_id), ""), height, width)
-            truth = (half_size(mask[..., None] * 255)[..., 0] >= 128).astype(np.uint8)
-            yield np.ascontiguousarray(probabilities[sheet_id][..., class_id - 1]), truth
-
-    chosen = [
-        tune_class(pairs(class_id), postprocessing, pixel_share=0.25)
-        for class_id in range(1, data_engineering.classes + 1)
-    ]
+    rows = of_splits(sheets, splits, ("validation",))[["sheet_id", "height", "width"]]
+    chosen = tune_classes(
+        (
+            (sheet_id, height, width, probabilities.prediction_of(sheet_id))
+            for sheet_id, height, width in rows.itertuples(index=False, name=None)
+        ),
+        annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict(),
+        gate_scores_of(gate_scores, None),
+        postprocessing,
+        data_engineering.classes,
+        segmenter_prediction.map_shrink,
+    )
     return class_settings(chosen)
 
 
@@ -116,127 +143,31 @@ def predict_masks(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
+    gate_scores: pd.DataFrame,
+    out_of_fold_predictions: pd.DataFrame,
+    segmenter_prediction: SegmenterPredictionConfig,
 ) -> pd.DataFrame:
-    """Predict every sheet that training did not see, at full size."""
-    from steel_defects.annotations import rle as run_length
-    from steel_defects.evaluation.postprocessing import to_mask
+    """Predict every sheet that training did not see, at full size; out-of-fold rows come after."""
+    from steel_defects.training.predicted_masks import (
+        gate_scores_of,
+        mask_rows,
+        predictions_table,
+    )
     from steel_defects.training.segmentation import predict_maps
 
     settings = [ClassPostprocessing(**value) for value in postprocessing.values()]
-    rows = _of_splits(sheets, splits, _UNSEEN_SPLITS)
-    table = []
-    maps = predict_maps(segmenter, raw_sheets, rows["path"].tolist())
-    for (sheet_id, split), values in zip(
-        rows[["sheet_id", "split"]].itertuples(index=False, name=None), maps, strict=True
-    ):
-        for k, setting in enumerate(settings):
-            mask = to_mask(values[..., k], setting.threshold, setting.min_area_px)
-            presence = float(values[..., k].max()) / 255
-            rle = run_length.encode(mask)
-            table.append((sheet_id, split, None, None, k + 1, rle, int(mask.sum()), presence))
-    return pd.DataFrame(table, columns=list(_PREDICTION_TYPES)).astype(_PREDICTION_TYPES)
-
-
-_PREDICTION_TYPES = {
-    "sheet_id": "str",
-    "split": "str",
-    "repeat": "Int64",
-    "fold": "Int64",
-    "class_id": "int64",
-    "rle": "str",
-    "area_px": "int64",
-    "score": "float64",
-}
-
-
-def compare_segmenters(
-    sheets: pd.DataFrame,
-    annotations: pd.DataFrame,
-    data_engineering: DataEngineeringConfig,
-    gate_selection: Json,
-    **tables: Any,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Set architectures side by side on the test split, alone and behind the gate."""
-    from steel_defects.evaluation.comparison import segmentation_rows
-
-    cleared = _cleared_sheets(gate_selection, tables)
-    rows, classes = [], []
-    for name in (
-        key.removesuffix("_predictions") for key in tables if key.endswith("_predictions")
-    ):
-        predictions = tables[f"{name}_predictions"]
-        test = predictions[predictions["split"] == "test"]
-        row, per_class = segmentation_rows(test, annotations, sheets, cleared)
-        profile = tables[f"{name}_profile"]
-        rows.append({"architecture": name, "evaluation": "test"} | row | profile)
-        names = dict(enumerate(data_engineering.class_names, start=1))
-        per_class.insert(0, "architecture", name)
-        per_class.insert(2, "class_name", per_class["class_id"].map(names))
-        classes.append(per_class)
-    return pd.DataFrame(rows), pd.concat(classes, ignore_index=True)
-
-
-def _cleared_sheets(gate_selection: Json, tables: Mapping[str, Any]) -> set[str]:
-    """Return the sheets that the chosen gate lets pass; none without a gate."""
-    name = gate_selection["name"]
-    if name is None:
-        return set()
-    scores = tables[f"{name}_scores"]
-    threshold = tables[f"{name}_point"]["lower_threshold"]
-    passed = scores[scores["repeat"].isna() & (scores["score"] < threshold)]
-    return set(passed["sheet_id"])
-
-
-def select_segmenter(segmenter: str, **tables: Any) -> Json:
-    """Choose the architecture of the cascade by its mean Dice on validation."""
-    from steel_defects.evaluation.comparison import select
-
-    names = [
-        key.removesuffix("_postprocessing") for key in tables if key.endswith("_postprocessing")
-    ]
-    if segmenter not in {"best", *names}:
-        raise SteelDefectsError(f"segmenter is {segmenter!r}; it takes best, {', '.join(names)}")
-    quality = {
-        name: float(
-            np.mean([v["validation_dice"] for v in tables[f"{name}_postprocessing"].values()])
-        )
-        for name in names
-    }
-    parameters = {name: tables[f"{name}_profile"]["parameters"] for name in names}
-    return select(segmenter, quality, parameters, "mean Dice")
-
-
-def build_package(
-    raw_sheets: SheetFolder,
-    sheets: pd.DataFrame,
-    splits: pd.DataFrame,
-    gate_selection: Json,
-    segmenter_selection: Json,
-    segmentation_comparison: pd.DataFrame,
-    data_engineering: DataEngineeringConfig,
-    mm_per_px: float | None,
-    **parts: Any,
-) -> Any:
-    """Put the chosen gate and segmenter into one package with all that using them takes."""
-    from steel_defects.datasets.model_package import PackageContents
-    from steel_defects.inspection.building import build_manifest
-
-    gate, segmenter = gate_selection["name"], segmenter_selection["name"]
-    reference = _of_splits(sheets, splits, _TUNING_SPLITS)
-    manifest = build_manifest(
-        gate_name=gate,
-        gate_input_size=parts[f"{gate}_classifier"].input_shape[1:3] if gate else None,
-        operating_point=parts[f"{gate}_point"] if gate else None,
-        gate_scores=parts[f"{gate}_scores"] if gate else None,
-        segmenter_name=segmenter,
-        postprocessing=parts[f"{segmenter}_postprocessing"],
-        class_names=data_engineering.class_names,
-        mm_per_px=mm_per_px,
-        comparison=segmentation_comparison,
-        pictures=(raw_sheets.read(path) for path in reference["path"]),
-        fingerprint_of=sheets["sha256"].tolist(),
+    scores = gate_scores_of(gate_scores, None)
+    rows = of_splits(sheets, splits, _UNSEEN_SPLITS)
+    predicted = predict_maps(
+        segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
     )
-    writers = {manifest.segmenter.file: parts[f"{segmenter}_segmenter"].save}
-    if manifest.gate:
-        writers[manifest.gate.file] = parts[f"{gate}_classifier"].save
-    return PackageContents(manifest, writers)
+    held_out = predictions_table(
+        (sheet_id, split, None, None, *row)
+        for (sheet_id, split), found in zip(
+            rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True
+        )
+        for row in mask_rows(found, settings, scores.get(sheet_id))
+    )
+    if out_of_fold_predictions.empty:
+        return held_out
+    return pd.concat([held_out, out_of_fold_predictions], ignore_index=True)

@@ -4,18 +4,25 @@ from kedro.pipeline import Node, Pipeline
 
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
+from .comparison_nodes import build_package, compare_segmenters, score_by_gate, select_segmenter
 from .nodes import (
-    build_package,
-    compare_segmenters,
+    cross_validate_segmenter,
     predict_masks,
     predict_probabilities,
-    select_segmenter,
     train_segmenter,
     tune_postprocessing,
 )
 
-_TABLES = {"raw_sheets", "sheets", "annotations", "splits", "tiles", "checkpoints"}
-_SHARED = {"params:data_engineering", "params:segmentation", "params:postprocessing"}
+_DATA = ["raw_sheets", "sheets", "annotations", "splits", "tiles", "checkpoints"]
+_SHEETS = ["raw_sheets", "sheets", "splits"]
+_TABLES = {*_DATA, "gate_scores"}
+_SHARED = {
+    "params:data_engineering",
+    "params:segmentation",
+    "params:segmenter_prediction",
+    "params:segmenter_cross_validation",
+    "params:postprocessing",
+}
 
 
 def create_pipeline() -> Pipeline:
@@ -29,21 +36,33 @@ def _architecture_pipeline(name: str) -> Pipeline:
         Node(
             train_segmenter,
             inputs=[
-                "raw_sheets",
-                "sheets",
-                "annotations",
-                "tiles",
-                "checkpoints",
+                *_DATA,
                 "params:data_engineering",
                 "params:segmentation",
+                "params:segmenter_prediction",
                 "params:network",
             ],
             outputs=["segmenter", "segmenter_history", "segmenter_profile"],
             name="train_segmenter",
         ),
         Node(
+            cross_validate_segmenter,
+            inputs=[
+                *_DATA,
+                "gate_scores",
+                "params:data_engineering",
+                "params:segmentation",
+                "params:segmenter_prediction",
+                "params:segmenter_cross_validation",
+                "params:postprocessing",
+                "params:network",
+            ],
+            outputs="out_of_fold_predictions",
+            name="cross_validate_segmenter",
+        ),
+        Node(
             predict_probabilities,
-            inputs=["segmenter", "raw_sheets", "sheets", "splits"],
+            inputs=["segmenter", *_SHEETS, "params:segmenter_prediction"],
             outputs="probabilities",
             name="predict_probabilities",
         ),
@@ -54,7 +73,9 @@ def _architecture_pipeline(name: str) -> Pipeline:
                 "sheets",
                 "annotations",
                 "splits",
+                "gate_scores",
                 "params:data_engineering",
+                "params:segmenter_prediction",
                 "params:postprocessing",
             ],
             outputs="postprocessing",
@@ -62,7 +83,14 @@ def _architecture_pipeline(name: str) -> Pipeline:
         ),
         Node(
             predict_masks,
-            inputs=["segmenter", "postprocessing", "raw_sheets", "sheets", "splits"],
+            inputs=[
+                "segmenter",
+                "postprocessing",
+                *_SHEETS,
+                "gate_scores",
+                "out_of_fold_predictions",
+                "params:segmenter_prediction",
+            ],
             outputs="predictions",
             name="predict_masks",
         ),
@@ -81,10 +109,16 @@ def _comparison() -> Pipeline:
     segmenters = {f"{a}_segmenter": f"{a}.segmenter" for a in ARCHITECTURES}
     nodes = [
         Node(
+            score_by_gate,
+            inputs=_same("gate_selection", *scores, *points),
+            outputs="gate_scores",
+            name="score_by_gate",
+        ),
+        Node(
             compare_segmenters,
-            inputs=_same("sheets", "annotations", "gate_selection")
+            inputs=_same("sheets", "annotations", "gate_scores")
             | {"data_engineering": "params:data_engineering"}
-            | _same(*predictions, *profiles, *scores, *points),
+            | _same(*predictions, *profiles),
             outputs=["segmentation_comparison", "class_comparison"],
             name="compare_segmenters",
         ),
@@ -105,6 +139,7 @@ def _comparison() -> Pipeline:
                 "segmentation_comparison",
             )
             | {"data_engineering": "params:data_engineering", "mm_per_px": "params:mm_per_px"}
+            | {"segmenter_prediction": "params:segmenter_prediction"}
             | _same(*settings, *segmenters, *classifiers, *points, *scores),
             outputs="model_package",
             name="build_package",

@@ -1,0 +1,107 @@
+"""Whether a gate looks at the defects: how much of its Grad-CAM heat lies inside their masks.
+
+The share of a map's heat inside the object is the energy-based pointing game of Score-CAM (Wang et
+al. 2020, arXiv:1910.01279). Two maps that know nothing of the sheet are measured beside it: a
+Gaussian around its middle, and one value everywhere, whose share is that of the area.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from steel_defects.evaluation.intervals import CONFIDENCE, share_interval
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+
+_SIGMA_SHARE = 0.25  # of each side: two standard deviations reach the edges
+_TYPES = {
+    "sheet_id": "str",
+    "outcome": "str",
+    "heat_share": "float64",
+    "gaussian_share": "float64",
+    "uniform_share": "float64",
+    "heat_share_near": "float64",
+    "gaussian_share_near": "float64",
+    "uniform_share_near": "float64",
+}
+
+
+def spread_heat(heat: Floats, size: tuple[int, int]) -> Floats:
+    """Enlarge a map of heat to the ``size`` (height, width) of its sheet, in pixels."""
+    enlarged = cv2.resize(heat, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged, np.float32)
+
+
+def heat_share(heat: Floats, mask: Mask) -> float:
+    """Return the share of a map's heat that lies inside a mask of its shape; 0 without heat."""
+    total = float(heat.sum(dtype=np.float64))
+    inside = float(heat[mask > 0].sum(dtype=np.float64))
+    return min(1.0, inside / total) if total > 0 else 0.0
+
+
+def centred_gaussian(size: tuple[int, int]) -> Floats:
+    """Return a Gaussian around the middle, its standard deviations a quarter of the sides."""
+    rows, columns = (
+        np.exp(-0.5 * ((np.arange(n) + 0.5 - n / 2) / (_SIGMA_SHARE * n)) ** 2) for n in size
+    )
+    return np.asarray(np.outer(rows, columns), np.float32)
+
+
+def widened(mask: Mask, grid: tuple[int, int]) -> Mask:
+    """Widen a mask by the height and width of a cell of a map's ``grid`` (rows, columns).
+
+    Heat is told no finer than that: a cell that sees a defect at its edge is hot all over.
+    """
+    down, right = (-(-n // cells) for n, cells in zip(mask.shape, grid, strict=True))
+    kernel = np.ones((2 * down + 1, 2 * right + 1), np.uint8)
+    return np.asarray(cv2.dilate(mask, kernel), np.uint8)
+
+
+def attention_table(sheets: Iterable[tuple[str, str, Floats, Mask]]) -> pd.DataFrame:
+    """Measure how much heat lies on the defects of each sheet.
+
+    Args:
+        sheets: Id, outcome (``hit`` or ``miss``), map of heat, of shape ``(rows, columns)``, and
+            mask of all defects, of shape ``(height, width)``, uint8, 0 for none, of each sheet.
+
+    Returns:
+        One row a sheet: ``sheet_id, outcome, heat_share, gaussian_share, uniform_share``, and the
+        shares again, ``…_near``, of the mask widened by a cell of the map.
+    """
+    rows = []
+    for sheet_id, outcome, heat, mask in sheets:
+        size = (mask.shape[0], mask.shape[1])
+        maps = (spread_heat(heat, size), centred_gaussian(size), np.ones(size, np.float32))
+        near = widened(mask, (heat.shape[0], heat.shape[1]))
+        shares = [heat_share(values, part) for part in (mask, near) for values in maps]
+        rows.append((sheet_id, outcome, *shares))
+    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+
+
+def summarise_attention(table: pd.DataFrame) -> dict[str, Any]:
+    """Compare the heat with the Gaussian, sheet by sheet.
+
+    Returns:
+        ``sheets``; ``better``, on how many the heat's share is the larger one; ``low`` and
+        ``high``, the exact 95 % interval of that share of sheets; ``p_value`` of a two-sided sign
+        test, ties left out; and ``median_ratio`` of the heat's share to the Gaussian's. The last
+        two are NaN of no sheets.
+    """
+    heat, gaussian = table["heat_share"].to_numpy(float), table["gaussian_share"].to_numpy(float)
+    better, untied = int((heat > gaussian).sum()), int((heat != gaussian).sum())
+    low, high = share_interval(better, len(table), CONFIDENCE)
+    ratios = heat / np.maximum(gaussian, np.finfo(float).tiny)
+    return {
+        "sheets": len(table),
+        "better": better,
+        "low": low,
+        "high": high,
+        "p_value": float(binomtest(better, untied).pvalue) if untied else float("nan"),
+        "median_ratio": float(np.median(ratios)) if len(table) else float("nan"),
+    }

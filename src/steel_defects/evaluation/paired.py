@@ -1,0 +1,111 @@
+"""Differences between two models, or two scores of one model, on the same sheets."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.intervals import CONFIDENCE
+from steel_defects.evaluation.resampling import DRAWS, metrics_by_repeat, resampled
+from steel_defects.evaluation.score_tables import ScoredSheets, scored_sheets
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one figure lies above another.
+
+    Attributes:
+        metric: The figure, as :func:`steel_defects.evaluation.resampling.metrics_by_repeat` names
+            it.
+        first: Its value of the first model.
+        second: Its value of the second model.
+        difference: First less second; NaN where sheets of a kind are absent.
+        low: Lower end of the two-sided 95 % interval of the difference.
+        high: Upper end.
+        share_above: Share of the resampled differences that are above 0.
+    """
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    share_above: float
+
+    def as_dict(self) -> dict[str, float | str | None]:
+        """Return the fields for JSON, with None for NaN."""
+        return {key: None if pd.isna(value) else value for key, value in asdict(self).items()}
+
+
+def paired_differences(
+    first: ScoredSheets,
+    second: ScoredSheets,
+    metrics: Sequence[str] = ("accuracy", "roc_auc"),
+    draws: int = DRAWS,
+) -> list[Difference]:
+    """Compare two models on the same resampled groups of sheets (a paired bootstrap).
+
+    Args:
+        first: Scores of one.
+        second: Scores of the other, of the same sheets; each is averaged over its own repeats.
+        metrics: Which figures to compare.
+        draws: Resampled sets of groups.
+
+    Raises:
+        SteelDefectsError: The sheets are not the same.
+    """
+    same = first.sheet_ids == second.sheet_ids and np.array_equal(first.groups, second.groups)
+    if not same:
+        raise SteelDefectsError(
+            "the two score tables hold different sheets or groups, so that they cannot be paired; "
+            "score both on the same splits"
+        )
+    figures = [metrics_by_repeat(sheets) for sheets in (first, second)]
+    drawn = [resampled(sheets, draws) for sheets in (first, second)]
+    found = []
+    for metric in metrics:
+        if not first.sheet_ids:
+            found.append(Difference(metric, *(6 * [float("nan")])))
+            continue
+        one, other = (float(values[metric].mean()) for values in figures)
+        gaps = drawn[0][metric] - drawn[1][metric]
+        gaps = gaps[~np.isnan(gaps)]
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(gaps, [tail, 1 - tail]) if len(gaps) else (np.nan, np.nan)
+        above = float((gaps > 0).mean()) if len(gaps) else float("nan")
+        found.append(Difference(metric, one, other, one - other, float(low), float(high), above))
+    return found
+
+
+def compare_out_of_fold(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    splits: pd.DataFrame,
+    metrics: Sequence[str] = ("accuracy", "roc_auc"),
+) -> pd.DataFrame:
+    """Compare two models on the same folds.
+
+    Args:
+        first: ``sheet_id, repeat, fold, has_defect, score, threshold`` of one model.
+        second: The same of the other.
+        splits: ``sheet_id, group_id`` of all sheets.
+        metrics: Which figures to compare.
+
+    Returns:
+        One row a figure, with the fields of :class:`Difference`.
+
+    Raises:
+        SteelDefectsError: The folds are not the same.
+    """
+    keys = ["repeat", "fold", "sheet_id"]
+    folds = [table[keys].sort_values(keys, ignore_index=True) for table in (first, second)]
+    if not folds[0].astype("str").equals(folds[1].astype("str")):
+        raise SteelDefectsError(
+            "the two out-of-fold tables were made with different folds or repeats; "
+            "run both cross-validations on the same splits"
+        )
+    one, other = (scored_sheets(table, splits) for table in (first, second))
+    return pd.DataFrame([asdict(row) for row in paired_differences(one, other, metrics)])

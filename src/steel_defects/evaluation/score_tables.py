@@ -1,0 +1,103 @@
+"""Tables of scores as arrays: a row a repeat of the cross-validation, a column a sheet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.classification import require_numbers
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ScoredSheets:
+    """Scores of sheets, once or once a repeat.
+
+    Attributes:
+        sheet_ids: The sheets, in order.
+        labels: Whether each is defective, of shape ``(sheets,)``.
+        groups: Number of the group of look-alikes that each belongs to, of the same shape.
+        scores: Probability of a defect, 0 to 1, of shape ``(repeats, sheets)``.
+        thresholds: From which score on it counts as defective, of the same shape.
+        classes: Whether each sheet shows a class, by class, each of shape ``(sheets,)``.
+    """
+
+    sheet_ids: tuple[str, ...]
+    labels: Flags
+    groups: NDArray[np.int64]
+    scores: Floats
+    thresholds: Floats
+    classes: Mapping[int, Flags] = field(default_factory=dict)
+
+    @property
+    def decisions(self) -> Flags:
+        """Whether each sheet counts as defective, of shape ``(repeats, sheets)``."""
+        return np.asarray(self.scores >= self.thresholds)
+
+
+def hold_out(scores: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the rows of the one hold-out model, of one split."""
+    return scores[scores["repeat"].isna() & (scores["split"] == split)]
+
+
+def out_of_fold(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a cross-validation; none where there was none."""
+    return scores[scores["repeat"].notna()]
+
+
+def scored_sheets(
+    rows: pd.DataFrame,
+    splits: pd.DataFrame,
+    annotations: pd.DataFrame | None = None,
+    column: str = "score",
+) -> ScoredSheets:
+    """Arrange rows of ``sheet_scores``.
+
+    Args:
+        rows: ``sheet_id, repeat, has_defect, threshold`` and the scores, one row a sheet and
+            repeat; ``repeat`` is null throughout for scores of one model.
+        splits: ``sheet_id, group_id`` of these sheets at least.
+        annotations: ``sheet_id, class_id``, one row a sheet and class that it shows.
+        column: Where the scores stand.
+
+    Raises:
+        SteelDefectsError: A score is not a number, or some sheet was not scored in every repeat.
+    """
+    require_numbers(rows[column].to_numpy(float))
+    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0).astype(int))
+    scores, thresholds = (
+        numbered.pivot(index="repeat", columns="sheet_id", values=name)
+        for name in (column, "threshold")
+    )
+    if scores.size != len(rows):
+        raise SteelDefectsError(
+            "the out-of-fold scores lack some sheets in some repeats; "
+            "run the pipeline classification again"
+        )
+    ids = [str(name) for name in scores.columns]
+    facts = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
+    groups, _ = pd.factorize(splits.set_index("sheet_id")["group_id"].loc[ids].to_numpy())
+    shape = (max(1, len(scores)), len(ids))
+    return ScoredSheets(
+        sheet_ids=tuple(ids),
+        labels=facts.loc[ids].to_numpy(bool),
+        groups=groups.astype(np.int64),
+        scores=scores.to_numpy(float).reshape(shape),
+        thresholds=thresholds.to_numpy(float).reshape(shape),
+        classes=_classes(ids, annotations),
+    )
+
+
+def _classes(ids: list[str], annotations: pd.DataFrame | None) -> dict[int, Flags]:
+    """Tell which sheets show a class, for each class that is annotated anywhere."""
+    if annotations is None:
+        return {}
+    return {
+        int(number): np.isin(ids, part["sheet_id"].astype(str))
+        for number, part in annotations.groupby("class_id")
+    }

@@ -1,0 +1,129 @@
+"""Nodes that show what the chosen gate looks at, and where it is confidently wrong."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steel_defects.reporting.config import ReportingConfig
+from steel_defects.sheets.folder import SheetFolder
+
+Json = dict[str, Any]
+
+_NO_GATE = "There is no gate."
+
+
+def check_grad_cam(
+    gate_selection: Json, sheets: pd.DataFrame, annotations: pd.DataFrame, **tables: Any
+) -> pd.DataFrame:
+    """Measure how much of the gate's heat lies on the defects, on sheets that it had not seen."""
+    from steel_defects.evaluation.attention import attention_table
+
+    explained = _explained(gate_selection, tables)
+    defective = explained[explained["has_defect"]].merge(
+        sheets[["sheet_id", "height", "width"]], on="sheet_id"
+    )
+    masks = _Masks(annotations)
+    return attention_table(
+        (row.sheet_id, row.outcome, _heat(row), masks.of(row.sheet_id, (row.height, row.width)))
+        for row in defective.itertuples()
+    )
+
+
+def _explained(gate_selection: Json, tables: dict[str, Any]) -> pd.DataFrame:
+    """Join the chosen gate's maps, scores and decisions; no rows without a gate."""
+    from steel_defects.reporting.heat import gate_outcomes
+
+    name = gate_selection["name"]
+    if name is None:
+        columns = ["sheet_id", "has_defect", "outcome"]
+        return pd.DataFrame(columns=columns).astype({"has_defect": bool})
+    scores, point = tables[f"{name}_scores"], tables[f"{name}_point"]
+    held_out = scores.loc[scores["repeat"].isna(), ["sheet_id", "has_defect", "score"]]
+    table = tables[f"{name}_heat_maps"].merge(held_out, on="sheet_id")
+    threshold = point["lower_threshold"]
+    return table.assign(outcome=gate_outcomes(table["has_defect"], table["score"], threshold))
+
+
+def _heat(row: Any) -> np.ndarray:
+    return np.asarray(row.heat, np.float32).reshape(row.rows, row.columns)
+
+
+class _Masks:
+    """Masks of all defects of a sheet, whatever their class."""
+
+    def __init__(self, annotations: pd.DataFrame) -> None:
+        self._encoded = annotations.groupby("sheet_id")["rle"].apply(list).to_dict()
+
+    def of(self, sheet_id: str, shape: tuple[int, int]) -> np.ndarray:
+        from steel_defects.annotations import rle as run_length
+
+        mask = np.zeros(shape, np.uint8)
+        for rle in self._encoded.get(sheet_id, []):
+            mask |= run_length.decode(rle, *shape)
+        return mask
+
+
+def draw_grad_cam(
+    gate_selection: Json,
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    reporting: ReportingConfig,
+    **tables: Any,
+) -> Any:
+    """Lay the gate's heat over some hits, misses and false alarms."""
+    from steel_defects.evaluation.attention import spread_heat
+    from steel_defects.reporting.heat import (
+        choose_explained,
+        grad_cam_figure,
+        heat_over_sheet,
+        outlined,
+    )
+
+    explained = _explained(gate_selection, tables)
+    chosen = choose_explained(explained, reporting.explained, reporting.seed)
+    name, masks, pictures, captions = gate_selection["name"], _Masks(annotations), [], []
+    for row in chosen.merge(sheets[["sheet_id", "path"]], on="sheet_id").itertuples():
+        image = raw_sheets.read(row.path)
+        heat = spread_heat(_heat(row), image.shape)
+        pictures.append(outlined(heat_over_sheet(image, heat), masks.of(row.sheet_id, image.shape)))
+        cold = "" if heat.any() else " (no heat: no place speaks for a defect)"
+        captions.append(f"{row.outcome}, score {row.score:.3f}: {row.sheet_id}{cold}")
+    threshold = tables[f"{name}_point"]["lower_threshold"] if name else None
+    nothing = "No hit, miss or false alarm among the sheets that training did not see."
+    return grad_cam_figure(pictures, captions, threshold, nothing if name else _NO_GATE)
+
+
+def list_mistakes(gate_selection: Json, reporting: ReportingConfig, **tables: Any) -> pd.DataFrame:
+    """List the sheets that the chosen gate is most confidently wrong about."""
+    from steel_defects.reporting.mistakes import confident_mistakes
+
+    name = gate_selection["name"]
+    scores = tables[f"{name}_scores"] if name else next(iter(tables.values())).head(0)
+    return confident_mistakes(scores, reporting.mistakes)
+
+
+def draw_mistakes(
+    confident_mistakes: pd.DataFrame,
+    gate_selection: Json,
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+) -> Any:
+    """Draw a contact sheet of them, with the outlines that people have drawn."""
+    from steel_defects.reporting.contact_sheet import contact_sheet
+    from steel_defects.reporting.heat import outlined
+    from steel_defects.reporting.mistakes import mistake_captions
+
+    paths, masks = sheets.set_index("sheet_id")["path"], _Masks(annotations)
+    pictures = []
+    for sheet_id in confident_mistakes["sheet_id"]:
+        image = raw_sheets.read(paths[sheet_id])
+        pictures.append(outlined(image, masks.of(sheet_id, image.shape)))
+    nothing = "No sheet is scored on the wrong side of even odds."
+    return contact_sheet(
+        pictures,
+        mistake_captions(confident_mistakes),
+        nothing if gate_selection["name"] else _NO_GATE,
+    )

@@ -1,0 +1,130 @@
+"""Nodes that compare the segmenters, choose one and package it with the gate."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.models.inference import SegmenterPredictionConfig
+from steel_defects.sheets.config import DataEngineeringConfig
+from steel_defects.sheets.folder import SheetFolder
+
+from .nodes import TUNING_SPLITS, of_splits
+
+Json = dict[str, Any]
+
+
+def score_by_gate(gate_selection: Json, **tables: Any) -> pd.DataFrame:
+    """Return the chosen gate's score of each sheet, and whether it lets the sheet pass.
+
+    Without a gate there are no rows.
+    """
+    name = gate_selection["name"]
+    if name is None:
+        return pd.DataFrame(columns=list(_GATE_TYPES)).astype(_GATE_TYPES)
+    scores = tables[f"{name}_scores"]
+    cleared = scores["score"] < tables[f"{name}_point"]["lower_threshold"]
+    return scores.assign(cleared=cleared)[list(_GATE_TYPES)].astype(_GATE_TYPES)
+
+
+_GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleared": "bool"}
+
+
+def compare_segmenters(
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    gate_scores: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+    **tables: Any,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Set architectures side by side, alone and behind the gate: on test and out of fold."""
+    from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
+
+    cleared = _cleared_sheets(gate_scores)
+    rows, classes = [], []
+    for name in _names(tables, "_predictions"):
+        predictions, profile = tables[f"{name}_predictions"], tables[f"{name}_profile"]
+        held_out = predictions["repeat"].isna()
+        test = predictions[held_out & (predictions["split"] == "test")]
+        row, per_class = segmentation_rows(test, annotations, sheets, cleared.get(-1, set()))
+        rows.append({"architecture": name, "evaluation": "test"} | row | profile)
+        if not held_out.all():
+            # Without a gate nothing is cleared; with one, only in repeats in which it was trained.
+            known = cleared or {int(r): set() for r in predictions["repeat"].dropna().unique()}
+            row = out_of_fold_row(predictions[~held_out], annotations, sheets, known)
+            rows.append({"architecture": name, "evaluation": "out_of_fold"} | row | profile)
+        names = dict(enumerate(data_engineering.class_names, start=1))
+        per_class.insert(0, "architecture", name)
+        per_class.insert(2, "class_name", per_class["class_id"].map(names))
+        classes.append(per_class)
+    return pd.DataFrame(rows), pd.concat(classes, ignore_index=True)
+
+
+def _names(tables: Mapping[str, Any], ending: str) -> list[str]:
+    return [key.removesuffix(ending) for key in tables if key.endswith(ending)]
+
+
+def _cleared_sheets(gate_scores: pd.DataFrame) -> dict[int, set[str]]:
+    """Return the sheets that a gate lets pass, by repeat; -1 is the final gate's."""
+    repeats = gate_scores["repeat"].fillna(-1).astype(int)
+    return {
+        int(repeat): set(part.loc[part["cleared"], "sheet_id"])
+        for repeat, part in gate_scores.groupby(repeats)
+    }
+
+
+def select_segmenter(segmenter: str, **tables: Any) -> Json:
+    """Choose the architecture of the cascade by its mean Dice on validation."""
+    from steel_defects.evaluation.comparison import select
+
+    names = _names(tables, "_postprocessing")
+    if segmenter not in {"best", *names}:
+        raise SteelDefectsError(f"segmenter is {segmenter!r}; it takes best, {', '.join(names)}")
+    quality = {
+        name: float(
+            np.mean([v["validation_dice"] for v in tables[f"{name}_postprocessing"].values()])
+        )
+        for name in names
+    }
+    parameters = {name: tables[f"{name}_profile"]["parameters"] for name in names}
+    return select(segmenter, quality, parameters, "mean Dice")
+
+
+def build_package(
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    splits: pd.DataFrame,
+    gate_selection: Json,
+    segmenter_selection: Json,
+    segmentation_comparison: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
+    mm_per_px: float | None,
+    **parts: Any,
+) -> Any:
+    """Put the chosen gate and segmenter into one package with all that using them takes."""
+    from steel_defects.datasets.model_package import PackageContents
+    from steel_defects.inspection.building import build_manifest
+
+    gate, segmenter = gate_selection["name"], segmenter_selection["name"]
+    reference = of_splits(sheets, splits, TUNING_SPLITS)
+    manifest = build_manifest(
+        gate_name=gate,
+        gate_input_size=parts[f"{gate}_classifier"].input_shape[1:3] if gate else None,
+        operating_point=parts[f"{gate}_point"] if gate else None,
+        gate_scores=parts[f"{gate}_scores"] if gate else None,
+        segmenter_name=segmenter,
+        postprocessing=parts[f"{segmenter}_postprocessing"],
+        class_names=data_engineering.class_names,
+        mm_per_px=mm_per_px,
+        comparison=segmentation_comparison,
+        pictures=(raw_sheets.read(path) for path in reference["path"]),
+        fingerprint_of=sheets["sha256"].tolist(),
+        tta=segmenter_prediction.tta,
+    )
+    writers = {manifest.segmenter.file: parts[f"{segmenter}_segmenter"].save}
+    if manifest.gate:
+        writers[manifest.gate.file] = parts[f"{gate}_classifier"].save
+    return PackageContents(manifest, writers)

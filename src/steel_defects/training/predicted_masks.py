@@ -1,0 +1,90 @@
+"""From a segmenter's predictions to tuned settings and encoded masks; free of Keras."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from steel_defects.annotations import rle as run_length
+from steel_defects.evaluation.postprocessing import (
+    ClassPostprocessing,
+    ClassTuner,
+    PostprocessingGrid,
+    sheet_masks,
+)
+from steel_defects.models.inference import SheetPrediction, shrink_maps
+
+#: Sheet, its height and width, pixels, and what a segmenter says of it.
+Predicted = tuple[str, int, int, SheetPrediction]
+
+PREDICTION_TYPES = {
+    "sheet_id": "str",
+    "split": "str",
+    "repeat": "Int64",
+    "fold": "Int64",
+    "class_id": "int64",
+    "rle": "str",
+    "area_px": "int64",
+    "score": "float64",
+}
+
+
+def tune_classes(
+    predicted: Iterable[Predicted],
+    masks: Mapping[tuple[str, int], str],
+    gate_scores: Mapping[str, float],
+    grid: PostprocessingGrid,
+    classes: int,
+    map_shrink: int = 1,
+) -> list[ClassPostprocessing]:
+    """Choose the settings of each class that have the highest mean Dice.
+
+    Args:
+        predicted: The sheets to tune on; each is looked at once.
+        masks: Encoded mask of each (sheet, class) that is defective.
+        gate_scores: Calibrated score of each sheet; sheets without one have no gate.
+        grid: The values to try.
+        classes: Number of classes.
+        map_shrink: How many times shorter the maps' sides are than the sheet's.
+    """
+    tuners = [ClassTuner(grid, 1 / map_shrink**2) for _ in range(classes)]
+    for sheet_id, height, width, found in predicted:
+        for k, tuner in enumerate(tuners):
+            mask = run_length.decode(masks.get((sheet_id, k + 1), ""), height, width)
+            truth = shrink_maps(mask[..., None] * 255, map_shrink)[..., 0] >= 128
+            tuner.add(
+                found.maps[..., k],
+                truth.astype(np.uint8),
+                float(found.presence[k]),
+                gate_scores.get(sheet_id),
+            )
+    return [tuner.best() for tuner in tuners]
+
+
+def mask_rows(
+    found: SheetPrediction,
+    settings: Sequence[ClassPostprocessing],
+    gate_score: float | None,
+) -> Iterator[tuple[int, str, int, float]]:
+    """Yield ``class_id, rle, area_px, score`` of each class; the score is its presence."""
+    masks = sheet_masks(found.maps, found.presence, settings, gate_score)
+    for k, mask in enumerate(masks):
+        yield k + 1, run_length.encode(mask), int(mask.sum()), float(found.presence[k])
+
+
+def predictions_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
+    """Return a table of predictions, with its types even where there are no rows."""
+    return pd.DataFrame(list(rows), columns=list(PREDICTION_TYPES)).astype(PREDICTION_TYPES)
+
+
+def gate_scores_of(table: pd.DataFrame | None, repeat: int | None) -> dict[str, float]:
+    """Return the gate's score of each sheet.
+
+    Args:
+        table: ``sheet_id, repeat, score``; None without a gate.
+        repeat: Of the cross-validation; None for the scores of the final gate.
+    """
+    if table is None:
+        return {}
+    rows = table["repeat"].isna() if repeat is None else table["repeat"].eq(repeat).fillna(False)
+    return dict(table.loc[rows, ["sheet_id", "score"]].itertuples(index=False, name=None))

@@ -1,0 +1,116 @@
+"""Asking segmenters for a sheet."""
+
+import numpy as np
+import pytest
+
+from steel_defects.models.inference import predict_sheet, shrink_maps
+from steel_defects.sheets.orientations import oriented
+
+SHEET = np.random.default_rng(0).integers(0, 256, (45, 71), np.uint8)
+SQUARE = np.random.default_rng(1).integers(0, 256, (40, 40), np.uint8)
+
+
+def copy(x: np.ndarray) -> np.ndarray:
+    """A network of one class whose map is the picture itself."""
+    return x / 255
+
+
+def test_sheet_is_mirrored_up_to_whole_strides_and_cut_back():
+    seen = []
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        seen.append(x)
+        return copy(x)
+
+    found = predict_sheet(predict, SHEET)
+    np.testing.assert_array_equal(found.maps[..., 0], SHEET)
+    assert found.maps.dtype == np.uint8
+    assert seen[0].dtype == np.float32
+    padded = seen[0][0, ..., 0]
+    assert padded.shape == (64, 96)
+    np.testing.assert_array_equal(padded[45:, :71], SHEET[:-20:-1])
+    np.testing.assert_array_equal(padded[:45, 71:], SHEET[:, :-26:-1])
+
+
+def test_without_an_output_for_presence_it_is_the_maximum_of_the_sheet_s_map():
+    def predict(x: np.ndarray) -> np.ndarray:
+        maps = np.zeros((*x.shape[:3], 2), np.float32)
+        maps[0, 3, 4] = 0.25, 0.5
+        maps[0, 50, 80] = 1  # beyond the sheet
+        return maps
+
+    found = predict_sheet(predict, SHEET)
+    assert found.presence.dtype == np.float32
+    assert found.presence.tolist() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_presence_is_taken_from_the_network_that_says_it(kind):
+    found = predict_sheet(lambda x: kind([copy(x), np.array([[0.125]], np.float32)]), SHEET)
+    np.testing.assert_array_equal(found.maps[..., 0], SHEET)
+    assert found.presence.tolist() == [0.125]
+
+
+@pytest.mark.parametrize(
+    ("image", "tta", "asked"),
+    [
+        (SHEET, "none", 1), (SHEET, "flips", 4), (SHEET, "d4", 4),
+        (SQUARE, "none", 1), (SQUARE, "flips", 4), (SQUARE, "d4", 8),
+    ],
+)  # fmt: skip
+def test_every_orientation_is_asked_once_and_brought_back(image, tta, asked):
+    seen = []
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        seen.extend(one[..., 0].tobytes() for one in x)
+        return copy(x)
+
+    found = predict_sheet(predict, image, tta)
+    assert len(seen) == len(set(seen)) == asked
+    np.testing.assert_array_equal(found.maps[..., 0], image)
+
+
+def test_orientations_are_averaged():
+    """The brightness of the first row tells the network how each picture lies."""
+    image = np.zeros((32, 64), np.uint8)
+    image[0] = 200
+
+    def predict(x: np.ndarray) -> list[np.ndarray]:
+        upright = x[:, 0, 0, 0] > 0
+        maps = np.zeros((len(x), 32, 64, 1), np.float32)
+        maps[upright, :4] = 1
+        return [maps, np.where(upright, 1.0, 0.5)[:, None].astype(np.float32)]
+
+    found = predict_sheet(predict, image, "flips")
+    assert np.unique(found.maps[:4]).tolist() == [128]
+    assert not found.maps[4:].any()
+    assert found.presence.tolist() == [0.75]
+
+
+def test_a_network_for_which_all_orientations_are_one_is_changed_by_none():
+    def predict(x: np.ndarray) -> np.ndarray:
+        return (x > 128).astype(np.float32) * 0.75
+
+    for turn in range(8):
+        turned = np.ascontiguousarray(oriented(SQUARE, turn))
+        one, all_of_them = (predict_sheet(predict, turned, tta) for tta in ("none", "d4"))
+        np.testing.assert_array_equal(one.maps, all_of_them.maps)
+        np.testing.assert_array_equal(one.presence, all_of_them.presence)
+
+
+def test_maps_are_averaged_two_by_two():
+    maps = np.zeros((4, 6, 2), np.uint8)
+    maps[0, 0, 0], maps[:2, 2:4, 0], maps[3, 5, 1] = 100, 200, 40
+    expected = np.zeros((2, 3, 2), np.uint8)
+    expected[0, 0, 0], expected[0, 1, 0], expected[1, 2, 1] = 25, 200, 10
+    np.testing.assert_array_equal(shrink_maps(maps, 2), expected)
+    np.testing.assert_array_equal(shrink_maps(maps, 1), maps)
+
+
+@pytest.mark.parametrize("classes", [1, 3, 7])
+def test_maps_of_odd_sizes_shrink(classes):
+    maps = np.full((5, 7, classes), 90, np.uint8)
+    small = shrink_maps(maps, 2)
+    assert small.shape == (2, 3, classes)
+    assert (small == 90).all()
+    assert shrink_maps(np.zeros((1, 1, classes), np.uint8), 4).shape == (1, 1, classes)

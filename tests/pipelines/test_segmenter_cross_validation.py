@@ -1,0 +1,152 @@
+"""Folds of segmenters: what each sees, what is kept of them, and a real one."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.pipelines.conftest import CONFIG, Data
+from tests.pipelines.test_segmentation_nodes import TRAINING, WITHOUT_GATE, Seer
+
+from steel_defects.annotations import schemas
+from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.postprocessing import PostprocessingGrid
+from steel_defects.evaluation.segmentation import pair_table
+from steel_defects.models.config import UNetConfig
+from steel_defects.models.inference import SegmenterPredictionConfig
+from steel_defects.pipelines.segmentation import nodes
+from steel_defects.training import segmenter_cross_validation as domain
+from steel_defects.training.config import FinishConfig, SegmenterCrossValidationConfig
+
+PLAN = SegmenterCrossValidationConfig(
+    architectures=("unet",), repeats=2, epochs_share=0.5, validation_share=0.3
+)
+GRID = PostprocessingGrid(
+    thresholds=(0.05, 0.5), min_areas_px=(0, 8000), gate_area_factors=(0, 1e6)
+)
+NETWORK = UNetConfig(filters=(2, 4))
+
+
+def run(
+    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, splits=None
+) -> pd.DataFrame:
+    splits = data.splits if splits is None else splits
+    return nodes.cross_validate_segmenter(
+        data.folder, data.sheets, data.annotations, splits, data.tiles, folder, gate, CONFIG,
+        training, SegmenterPredictionConfig(), plan, GRID, NETWORK,
+    )  # fmt: skip
+
+
+class Trainer:
+    """Answers each fold with a network that knows the truth, and notes what it was shown."""
+
+    def __init__(self, data: Data, fail_at: int = 99) -> None:
+        self.seer, self.fail_at = Seer(data), fail_at
+        self.shown: list[tuple[set[str], set[str], tuple[int, int | None]]] = []
+
+    def __call__(self, training, validation, config, network, name, checkpoint_dir):
+        if len(self.shown) == self.fail_at:
+            raise KeyboardInterrupt
+        parts = (set(part.tiles["sheet_id"]) for part in (training, validation))
+        self.shown.append((*parts, (config.epochs, config.finish and config.finish.epochs)))
+        return SimpleNamespace(model=self.seer)
+
+
+@pytest.fixture
+def trainer(data: Data, monkeypatch) -> Trainer:
+    trainer = Trainer(data)
+    monkeypatch.setattr(domain, "train_segmenter", trainer)
+    return trainer
+
+
+def test_every_sheet_is_outlined_once_a_repeat_by_a_network_that_never_saw_its_group(
+    data: Data, trainer: Trainer, tmp_path
+):
+    finish = FinishConfig(epochs=4, batch_size=2)
+    ten = TRAINING.model_copy(update={"epochs": 10, "finish": finish})
+    table = run(data, tmp_path, training=ten)
+    schemas.predictions.validate(table)
+    counts = table.groupby(["repeat", "sheet_id", "class_id"]).size()
+    assert len(counts) == 2 * 4 * len(data.sheets)
+    assert (counts == 1).all()
+    facts = data.splits.set_index("sheet_id")
+    assert (table["split"] == table["sheet_id"].map(facts["split"])).all()
+    assert [shown[2] for shown in trainer.shown] == [(5, 2)] * 4  # half of each
+    order = [(repeat, fold) for repeat in (0, 1) for fold in (0, 1)]
+    for (repeat, fold), (learned, tuned, _) in zip(order, trainer.shown, strict=True):
+        rows = table[(table["repeat"] == repeat) & (table["fold"] == fold)]
+        kept = set(rows["sheet_id"])
+        assert (facts["fold"][list(kept)].str[repeat] == fold).all()
+        groups = [set(facts["group_id"][list(part)]) for part in (kept, learned, tuned)]
+        assert not groups[0] & groups[1]
+        assert not groups[0] & groups[2]
+        assert not groups[1] & groups[2]
+        assert kept | learned | tuned == set(facts.index)
+        assert 1 <= len(tuned) < len(learned)
+    # What was tuned is the threshold of one half, at which the network says the truth.
+    pairs = pair_table(table[table["repeat"] == 0], data.annotations, data.sheets)
+    assert pairs["dice"].mean() > 0.9
+
+
+def test_finished_folds_are_not_trained_again_after_a_kill(data: Data, trainer, tmp_path):
+    trainer.fail_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    trainer.fail_at, trainer.shown[:] = 99, []
+    resumed = run(data, tmp_path)
+    assert len(trainer.shown) == 1
+    assert not list(tmp_path.rglob("*.parquet"))
+    trainer.shown.clear()
+    pd.testing.assert_frame_equal(run(data, tmp_path), resumed)
+    assert len(trainer.shown) == 4
+
+
+def test_a_fold_of_other_parameters_does_not_count(data: Data, trainer, tmp_path):
+    trainer.fail_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path)
+    trainer.fail_at, trainer.shown[:] = 99, []
+    run(data, tmp_path, training=TRAINING.model_copy(update={"learning_rate": 0.5}))
+    assert len(trainer.shown) == 4
+
+
+def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_path):
+    """In repeat 0 the gate is as sure as can be of each defect, in repeat 1 of none."""
+    defective = data.sheets["has_defect"]
+    gate = pd.concat(
+        data.sheets[["sheet_id"]].assign(repeat=repeat, score=score, cleared=False)
+        for repeat, score in ((0, np.where(defective, 1.0, 0.0)), (1, 1.0), (None, 0.0))
+    ).astype({"repeat": "Int64"})
+    always = GRID.model_copy(update={"thresholds": (0.05,), "min_areas_px": (1,)})
+    recipe = domain.SegmenterRecipe("unet", NETWORK, TRAINING, always)
+    from steel_defects.training.labelled_tiles import labelled_tiles
+
+    tiles = labelled_tiles(data.folder, data.tiles, data.sheets, data.annotations, CONFIG.classes)
+    table = domain.out_of_fold_masks(tiles, data.splits, recipe, PLAN, tmp_path, gate)
+    # At 0.05 each map is one region as large as the sheet; a factor of 10⁶ drops it on clean ones.
+    area = table.groupby(["repeat", "sheet_id"])["area_px"].max().unstack("sheet_id")
+    clean = data.sheets.loc[~defective, "sheet_id"]
+    assert (area.loc[0, clean] == 0).all()
+    assert (area.loc[1, clean] > 0).all()
+
+
+def test_without_architectures_there_are_no_rows(data: Data, tmp_path):
+    table = run(data, tmp_path, SegmenterCrossValidationConfig())
+    schemas.predictions.validate(table)
+    assert table.empty
+
+
+def test_more_repeats_than_splits_holds_are_refused(data: Data, trainer, tmp_path):
+    plan = PLAN.model_copy(update={"repeats": 3})
+    with pytest.raises(SteelDefectsError, match="splits holds 2 repeats, and 3 are wanted"):
+        run(data, tmp_path, plan)
+
+
+def test_real_folds(data: Data, tmp_path):
+    table = run(data, tmp_path, PLAN.model_copy(update={"repeats": 1}))
+    schemas.predictions.validate(table)
+    assert len(table) == 4 * len(data.sheets)
+    assert table["score"].between(0.001, 0.999).all()
+    assert not list(tmp_path.rglob("*.*"))

@@ -1,0 +1,52 @@
+"""TensorFlow and JAX, one device and two: the same training."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.training.conftest import Trained
+from tests.training.standalone import latest, predict
+
+pytestmark = pytest.mark.slow
+
+MODELS = ("mobilenet_v2.classifier", "unet.segmenter")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_losses_agree(trained: Trained, name: str) -> None:
+    tensorflow, jax = (
+        pd.read_parquet(latest(folder, f"{name}_history.parquet"))
+        for folder in (trained.tensorflow, trained.jax / "one_device")
+    )
+    assert len(tensorflow) >= 1
+    for column in ("loss", "validation_loss"):
+        np.testing.assert_allclose(jax[column], tensorflow[column], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_of_one_load_under_the_other(trained: Trained, name: str) -> None:
+    by_jax = {file: np.load(trained.jax / f"{file}.npz")[name] for file in ("own", "elsewhere")}
+    assert by_jax["own"].std() > 0
+    here = {
+        "own": predict(trained.jax / "one_device")[name],
+        "elsewhere": predict(trained.tensorflow)[name],
+    }
+    for file, predicted in here.items():
+        np.testing.assert_allclose(by_jax[file], predicted, atol=1e-4)
+
+
+def test_two_devices_learn_what_one_does(trained: Trained) -> None:
+    one, two = (
+        pd.read_parquet(latest(trained.jax / folder, "unet.segmenter_history.parquet"))
+        for folder in ("one_device", "two_devices")
+    )
+    assert one["loss"].nunique() == 2
+    for column in ("loss", "validation_loss"):
+        np.testing.assert_allclose(one[column], two[column], atol=1e-5)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused_in_one_line(trained: Trained) -> None:
+    said = [line for line in trained.messages.splitlines() if line.startswith("Error: ")]
+    assert said == [
+        "Error: batch_size 3 can't be shared equally by 2 devices; take a multiple of 2, or "
+        "devices: 1"
+    ]

@@ -1,0 +1,191 @@
+"""The command line without Kedro: what it makes, and what it says to bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.integration.conftest import Project
+from tests.pipelines.conftest import Data
+from tests.training import standalone
+from tests.training.conftest import Trained
+
+from steel_defects.annotations import schemas
+from steel_defects.errors import SteelDefectsError
+from steel_defects.pipelines.classification import nodes
+from steel_defects.training import cross_validation, segmenter_cross_validation
+from steel_defects.training.config import ClassificationConfig
+from steel_defects.training.parameters import group, read_parameters
+
+# === What it makes ===
+
+
+@pytest.mark.slow
+def test_the_catalog_takes_what_was_trained_without_kedro(
+    trained: Trained, data: Data, tmp_path: Path
+) -> None:
+    project = Project("test", tmp_path)
+    project.data.symlink_to(trained.jax / "one_device")
+    catalog = project.catalog
+    table, speed, _ = nodes.score_sheets(
+        catalog.load("mobilenet_v2.classifier"), data.folder, data.sheets, data.splits
+    )
+    assert len(table) == len(data.sheets)
+    assert all(milliseconds > 0 for milliseconds in speed.values())
+    for name in ("mobilenet_v2.classifier", "unet.segmenter"):
+        assert len(catalog.load(f"{name}_history"))
+        assert catalog.load(f"{name}_profile")["parameters"] > 0
+    assert catalog.load("unet.segmenter").output_shape[-1] == 4
+
+
+def test_out_of_fold_rows_go_to_the_catalog(
+    tables: Path, tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def scores(sheets, splits, config, own, plan, weights_dir, folder) -> pd.DataFrame:
+        seen.append((len(sheets.sheets), len(splits), plan.repeats, weights_dir, folder))
+        return pd.DataFrame({"sheet_id": ["a"], "score": [0.5]})
+
+    monkeypatch.setattr(cross_validation, "out_of_fold_scores", scores)
+    arguments = (*standalone.CLASSIFIER, "--cross-validate", "--weights-dir", "w")
+    assert standalone.train(tables, tmp_path, *arguments, "--checkpoints", "c") == 0
+    count = len(data.sheets)
+    assert seen == [(count, count, 2, "w", Path("c/cross_validation/mobilenet_v2"))]
+    name = "mobilenet_v2.out_of_fold_scores.parquet"
+    written = pd.read_parquet(standalone.latest(tmp_path, name, "07_model_output"))
+    assert written["score"].tolist() == [0.5]
+
+
+def test_out_of_fold_masks_know_the_gate(
+    tables: Path, tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def masks(tiles, splits, recipe, plan, folder, gate_scores) -> pd.DataFrame:
+        seen.append((len(tiles.tiles), recipe.name, plan.repeats, folder, gate_scores))
+        return pd.DataFrame({"sheet_id": ["a"], "rle": ["1 2"]})
+
+    monkeypatch.setattr(segmenter_cross_validation, "out_of_fold_masks", masks)
+    arguments = (*standalone.SEGMENTER, "--cross-validate")
+    assert standalone.train(tables, tmp_path, *arguments) == 0
+    gate = pd.DataFrame({"sheet_id": ["a"], "repeat": [0], "score": [0.5], "cleared": [False]})
+    schemas.gate_scores.validate(gate)
+    (tables / "07_model_output").mkdir()
+    gate.to_parquet(tables / "07_model_output" / "gate_scores.parquet")
+    assert standalone.train(tables, tmp_path, *arguments) == 0
+    assert [found[4] is None for found in seen] == [True, False]
+    checkpoints = tmp_path / "05_model_input" / "checkpoints"
+    folder = checkpoints / "segmenter_cross_validation" / "unet"
+    assert seen[1][:4] == (len(data.tiles), "unet", 1, folder)
+    name = "unet.out_of_fold_predictions.parquet"
+    written = pd.read_parquet(standalone.latest(tmp_path, name, "07_model_output"))
+    assert written["rle"].tolist() == ["1 2"]
+
+
+def test_help_imports_no_framework() -> None:
+    code = (
+        "import sys; sys.argv = ['x', '--help']\n"
+        "for name in ('keras', 'kedro', 'pandera', 'tensorflow', 'jax'): sys.modules[name] = None\n"
+        "from steel_defects.training.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "classifier" in done.stdout
+
+
+# === Parameters ===
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"run_id": "1", "parameters": standalone.PARAMETERS}))
+    return path
+
+
+def test_parameters_come_from_the_record_of_a_run_or_stand_alone(record: Path) -> None:
+    alone = record.with_name("parameters.json")
+    alone.write_text(json.dumps(standalone.PARAMETERS))
+    assert read_parameters(record) == read_parameters(alone) == standalone.PARAMETERS
+
+
+def test_changes_are_merged_as_kedro_does(record: Path) -> None:
+    changes = [
+        "classification.epochs=3",
+        "classification.precision=mixed_bfloat16",
+        'classification.head={"dropout": 0.5}',
+        "mobilenet_v2.training.backbone.alpha=0.5",
+        "classification.input_size=[16, 32]",
+    ]
+    changed = read_parameters(record, changes)
+    config = group(changed, "classification", ClassificationConfig)
+    assert (config.epochs, config.precision, config.input_size) == (3, "mixed_bfloat16", (16, 32))
+    assert (config.head.units, config.head.dropout) == ((8,), 0.5)
+    backbone = changed["mobilenet_v2"]["training"]["backbone"]
+    assert backbone == {"name": "mobilenet_v2", "weights": "none", "alpha": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("classificaton.epochs=3", "no parameter classificaton; did you mean classification"),
+        ("classification.epochs", "'classification.epochs' is no name=value"),
+        ("classification.epochs.most=3", "epochs in classification.epochs.most is a value"),
+        ("typo=3", "there is no parameter typo"),
+    ],
+)
+def test_changes_of_nothing_are_refused(record: Path, change: str, message: str) -> None:
+    with pytest.raises(SteelDefectsError, match=message):
+        read_parameters(record, [change])
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"text"'])
+def test_files_without_parameters_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(text)
+    with pytest.raises(SteelDefectsError, match=r"run\.json"):
+        read_parameters(path)
+
+
+# === Bad input is answered in one line ===
+
+
+def error_of(capsys: pytest.CaptureFixture[str], folder: Path, output: Path, *more: str) -> str:
+    assert standalone.train(folder, output, *standalone.CLASSIFIER, *more) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert not list(output.glob("06_models"))
+    return line
+
+
+def test_errors_are_one_line(
+    tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ("--set", "classification.epochs=0", "--set", "classification.typo=1")
+    said = error_of(capsys, tables, tmp_path, *wrong)
+    assert "classification.epochs: Input should be greater than 0" in said
+    assert "classification.typo: Extra inputs are not permitted" in said
+    said = error_of(capsys, tmp_path / "none", tmp_path)
+    assert said == (
+        f"Error: cannot read parameters from {tmp_path / 'none' / '08_reporting' / 'run.json'}: "
+        "No such file or directory"
+    )
+
+
+def test_missing_tables_and_pictures_are_named(
+    tables: Path, record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = record.parent
+    given = ("--parameters", str(record))
+    assert "there are no pictures in" in error_of(capsys, folder, folder, *given)
+    said = error_of(capsys, folder, folder, *given, "--raw-dir", str(tables))
+    assert said == (
+        f"Error: there is no sheets.parquet in {folder}; run the pipeline data_engineering first"
+    )
+    (folder / "sheets.parquet").write_bytes(b"nonsense")
+    said = error_of(capsys, folder, folder, *given, "--raw-dir", str(tables))
+    assert f"cannot read {folder / 'sheets.parquet'}" in said

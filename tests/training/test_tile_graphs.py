@@ -1,0 +1,176 @@
+"""Networks on tiles of any size, and measuring them there."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import ops
+
+from steel_defects.annotations import rle
+from steel_defects.errors import SteelDefectsError
+from steel_defects.models.config import UNetConfig
+from steel_defects.training.config import FinishConfig, SegmentationConfig
+from steel_defects.training.labelled_tiles import (
+    LabelledTiles,
+    labelled_tiles,
+    training_loader,
+    whole_sheets,
+)
+from steel_defects.training.loader import InTurn
+from steel_defects.training.segmentation import train_segmenter
+from steel_defects.training.tile_graphs import for_tiles
+from steel_defects.training.tile_validation import TileValidation
+
+HEIGHT, WIDTH, SHEETS = 12, 20, 5
+
+
+def config(**changes: object) -> SegmentationConfig:
+    values = {
+        "seed": 1, "epochs": 2, "batch_size": 2, "learning_rate": 0.01, "patience": 9,
+        "tile_batches_per_epoch": 2, "eager": True, "precision": "float32", "bce_weight": 0.3,
+    }  # fmt: skip
+    return SegmentationConfig(**values | changes)
+
+
+class Pictures:
+    """Gray pictures whose left half is brighter; class 1 is there, class 2 nowhere."""
+
+    def __init__(self, height: int = HEIGHT, width: int = WIDTH) -> None:
+        rng = np.random.default_rng(0)
+        self.images = rng.integers(60, 120, (SHEETS, height, width), np.uint8)
+        self.images[1:, :, : width // 2] += 100
+        self.masks = (self.images > 140).astype(np.uint8)
+
+    def read(self, path: str) -> np.ndarray:
+        return self.images[int(path)]
+
+    def tiles(self, tile_width: int | None = None) -> LabelledTiles:
+        _, height, width = self.images.shape
+        tile_width = tile_width or width
+        names = [str(number) for number in range(SHEETS)]
+        sheets = pd.DataFrame(
+            {"sheet_id": names, "path": names, "sha256": names, "height": height, "width": width}
+        )
+        windows = [
+            (name, x, 0, tile_width, height, [int(mask[:, x : x + tile_width].sum()), 0])
+            for name, mask in zip(names, self.masks, strict=True)
+            for x in range(0, width - tile_width + 1, tile_width)
+        ]
+        columns = ["sheet_id", "x", "y", "width", "height", "area_px"]
+        found = [(n, 1, rle.encode(m)) for n, m in zip(names, self.masks, strict=True) if m.any()]
+        annotations = pd.DataFrame(found, columns=["sheet_id", "class_id", "rle"])
+        return labelled_tiles(
+            self, pd.DataFrame(windows, columns=columns), sheets, annotations, classes=2
+        )
+
+
+def seer(classes: int = 2) -> keras.Model:
+    """A network that says 0.9 on bright pixels of class 1, and 0.2 elsewhere."""
+    sheet = keras.Input((None, None, 1))
+    bright = ops.cast(sheet > 140, "float32") * 0.7 + 0.2
+    return keras.Model(sheet, ops.concatenate([bright, ops.zeros_like(sheet) + 0.2], axis=-1))
+
+
+@pytest.mark.parametrize("size", [(8, 16), (10, 13)])
+def test_tiles_are_mirrored_up_to_whole_strides_and_cut_back(size):
+    sheet = keras.Input((None, None, 1))
+    pooled = ops.average_pool(sheet, 4, 4, "valid")
+    network = keras.Model(sheet, [sheet * 1.0, ops.mean(sheet, axis=(1, 2)), pooled])
+    tiles = np.random.default_rng(0).uniform(0, 255, (3, *size, 1)).astype(np.float32)
+    found = [np.asarray(output) for output in for_tiles(network, size, stride=8)(tiles)]
+
+    around = ((0, 0), (0, -size[0] % 8), (0, -size[1] % 8), (0, 0))
+    padded = np.pad(tiles, around, mode="symmetric")
+    np.testing.assert_array_equal(found[0], tiles)
+    np.testing.assert_allclose(found[1], padded.mean((1, 2)), rtol=1e-5)
+    cells = padded.reshape(3, padded.shape[1] // 4, 4, padded.shape[2] // 4, 4, 1).mean((2, 4))
+    expected = cells[:, : size[0] // 4, : size[1] // 4]
+    np.testing.assert_allclose(found[2], expected, rtol=1e-5)
+
+
+def test_tiles_too_small_to_be_mirrored():
+    sheet = keras.Input((None, None, 1))
+    with pytest.raises(SteelDefectsError, match="tiles of 3 by 16 pixels are too small"):
+        for_tiles(keras.Model(sheet, sheet * 1.0), (3, 16), stride=8)
+
+
+def test_validation_against_numpy():
+    pictures = Pictures()
+    found = TileValidation(seer(), 8, pictures.tiles(), config())()
+    truth = np.stack([pictures.masks, np.zeros_like(pictures.masks)], axis=-1)
+    predicted = np.full(truth.shape, 0.2)
+    predicted[..., 0][pictures.masks > 0] = 0.9
+    bce = -np.log(np.where(truth > 0, predicted, 1 - predicted)).mean()
+    over = (0, 1, 2)
+    soft = 1 - 2 * (truth * predicted).sum(over) / (truth.sum(over) + predicted.sum(over))
+    assert found == {
+        "validation_loss": pytest.approx(0.3 * bce + 0.7 * soft.mean(), rel=1e-5),
+        "validation_mean_dice": 1.0,  # all found, and nothing where nothing is
+        "validation_dice_on_positives": 1.0,
+    }
+
+
+def test_mean_dice_counts_each_tile_and_class_once():
+    pictures = Pictures()
+    pictures.images[0, 0, 0] = 200  # seen, but not there
+    pictures.images[1, :, :5] = 60  # half of the defect goes unseen
+    found = TileValidation(seer(), 4, pictures.tiles(), config())()
+    assert found["validation_dice_on_positives"] == pytest.approx((2 / 3 + 3) / 4)
+    assert found["validation_mean_dice"] == pytest.approx((0 + 2 / 3 + 3 + 5) / 10)
+
+
+def test_training_with_all_options():
+    network = UNetConfig(
+        filters=(2, 2, 4), residual=True, deep_supervision=True, presence_head=True
+    )
+    values = config(
+        epochs=4, tile_batches_per_epoch=3, batch_size=4, learning_rate=0.05, warmup_share=0.0,
+        bce_weight=0.7, region_loss="lovasz", positive_weights=(1, 3), ema_momentum=0.5,
+    )  # fmt: skip
+    tiles = Pictures().tiles()
+    fitted = train_segmenter(tiles, tiles, values, network, "unet")
+    assert [tuple(output.shape)[1:] for output in fitted.model.outputs] == [(None, None, 2), (2,)]
+    losses = fitted.history["validation_loss"]
+    assert losses.iloc[-1] < 0.95 * losses[0]
+    # Else its file would hold the optimizer, too.
+    assert not fitted.model.compiled
+
+
+def test_positive_weights_are_one_a_class():
+    tiles = Pictures().tiles()
+    with pytest.raises(SteelDefectsError, match="positive_weights has 1 values; give one a class"):
+        train_segmenter(
+            tiles, tiles, config(positive_weights=(2,)), UNetConfig(filters=(2, 2)), "unet"
+        )
+
+
+# === Whole sheets to finish ===
+
+
+def test_the_last_epochs_are_of_whole_sheets():
+    pictures = Pictures()
+    tiles = pictures.tiles(tile_width=10)
+    whole = whole_sheets(tiles)
+    assert whole.size == (HEIGHT, WIDTH)
+    assert [sum(areas) for areas in whole.tiles["area_px"]] == pictures.masks.sum((1, 2)).tolist()
+    loader = training_loader(tiles, config(epochs=3, finish=FinishConfig(epochs=1, batch_size=3)))
+    assert isinstance(loader, InTurn)
+    shapes = [{batch["mask"].shape for batch in loader.epoch(number)} for number in range(3)]
+    assert shapes == [{(2, HEIGHT, 10, 2)}] * 2 + [{(3, HEIGHT, WIDTH, 2)}]
+
+
+def test_training_ends_on_whole_sheets():
+    tiles = Pictures(16, 32).tiles(tile_width=16)
+    network = UNetConfig(filters=(4, 4, 6), deep_supervision=True)
+    finish = FinishConfig(epochs=1, batch_size=2)
+    fitted = train_segmenter(tiles, tiles, config(finish=finish), network, "unet")
+    assert len(fitted.history) == 2
+
+
+def test_tiles_that_must_be_mirrored_do_not_end_on_whole_sheets():
+    tiles = Pictures().tiles(tile_width=10)
+    with pytest.raises(SteelDefectsError, match="multiples of 4 pixels"):
+        train_segmenter(
+            tiles, tiles, config(finish=FinishConfig(epochs=1, batch_size=2)),
+            UNetConfig(filters=(2, 2)), "unet",
+        )  # fmt: skip
