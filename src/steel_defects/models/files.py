@@ -30,7 +30,8 @@ def save_model(model: keras.Model, path: Path) -> None:
     beside = path.with_name(f".{path.stem}.tmp.keras")
     try:
         model.save(beside)
-        pairs = zip(model.get_weights(), load_model(beside).get_weights(), strict=True)
+        loaded = load_model(beside)
+        pairs = zip(model.get_weights(), loaded.get_weights(), strict=True)
         if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
             raise SteelDefectsError(f"{path}: the weights that were written are not the model's")
         beside.replace(path)
