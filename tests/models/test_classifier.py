@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 
 from steel_defects.datasets.keras_model import KerasModelDataset
-from steel_defects.models.classifier import add_mask_output, build_classifier
+from steel_defects.models.classifier import (
+    add_mask_output,
+    build_classifier,
+    judges_cells,
+    standardise_features,
+)
 from steel_defects.models.config import BACKBONES, BackboneConfig, HeadConfig
 
 SIZE = (32, 64)
@@ -32,3 +37,47 @@ def test_backbone_is_built_saved_and_loaded(name, tmp_path):
     dataset.save(model)
     loaded = dataset.load()
     np.testing.assert_array_equal(np.asarray(loaded(sheets, training=False)), scores)
+
+
+CELLS = HeadConfig(units=(8, 4), dropout=0.3, pooling="cells", top_share=0.25)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_cells_of_16_pixels_are_judged_one_by_one(name, tmp_path):
+    backbone = BackboneConfig(name=name, weights="none", alpha=0.35, stride=16)
+    model = build_classifier(backbone, CELLS, SIZE, 3)
+    assert judges_cells(model)
+    sheets = np.random.default_rng(0).uniform(0, 255, (2, *SIZE, 1)).astype(np.float32)
+    scores, mask = (np.asarray(x) for x in add_mask_output(model)(sheets, training=False))
+    assert mask.shape == (2, 2, 4, 1)
+    # The sheet's score is the mean of the two worst of its eight cells, shifted by one.
+    logits = np.sort(np.log(mask / (1 - mask)).reshape(2, 8), axis=1)
+    expected = 1 / (1 + np.exp(-(logits[:, -2:].mean(axis=1) + 1)))
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4)
+
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = keras.models.load_model(path, safe_mode=True)
+    np.testing.assert_array_equal(np.asarray(loaded(sheets, training=False)), scores)
+
+
+def test_a_trunk_cut_at_16_pixels_leaves_out_the_last_stages():
+    counts = [
+        build_classifier(
+            BackboneConfig(name="resnet50", weights="none", stride=stride), HEAD, SIZE, 3
+        )
+        .get_layer("resnet50_trunk")
+        .count_params()
+        for stride in (16, 32)
+    ]
+    assert counts == [8_589_184, 23_587_712]
+
+
+def test_standardised_features_are_left_as_they_are_by_training():
+    features = keras.Input((3,))
+    x = keras.layers.BatchNormalization(name="standardised")(features)
+    model = keras.Model(features, x)
+    standardise_features(model, np.array([1.0, 2.0, 3.0]), np.array([4.0, 1.0, 0.25]))
+    rows = np.array([[3.0, 3.0, 3.5]], np.float32)
+    np.testing.assert_allclose(np.asarray(model(rows, training=True)), [[1, 1, 1]], atol=5e-3)
+    assert not model.trainable_weights

@@ -19,20 +19,26 @@ class _Family:
         build: Constructor in ``keras.applications``.
         scale: Factor on gray values between 0 and 255.
         offsets: What is then subtracted, a channel.
+        stride_16: The last layer at a sixteenth of the input's size.
     """
 
     build: Callable[..., keras.Model]
     scale: float
     offsets: tuple[float, float, float]
+    stride_16: str
 
 
 _CAFFE = (103.939, 116.779, 123.68)
 _FAMILIES = {
-    "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE),
-    "vgg16": _Family(applications.VGG16, 1.0, _CAFFE),
+    "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE, "conv4_block6_out"),
+    "vgg16": _Family(applications.VGG16, 1.0, _CAFFE, "block5_conv3"),
     # EfficientNet scales its input itself.
-    "efficientnet_b0": _Family(applications.EfficientNetB0, 1.0, (0.0, 0.0, 0.0)),
-    "mobilenet_v2": _Family(applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0)),
+    "efficientnet_b0": _Family(
+        applications.EfficientNetB0, 1.0, (0.0, 0.0, 0.0), "block6a_expand_activation"
+    ),
+    "mobilenet_v2": _Family(
+        applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0), "block_13_expand_relu"
+    ),
 }
 
 
@@ -53,21 +59,28 @@ def build_backbone(
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
     """
-    family = _FAMILIES[config.name]
+    trunk = build_trunk(config, input_size)
+    if config.weights == "none":
+        _draw_initial_weights(trunk, seed)
+    else:
+        _load_weights(trunk, config, weights_dir)
+    if config.stride == 16:
+        maps = trunk.get_layer(_FAMILIES[config.name].stride_16).output
+        trunk = keras.Model(trunk.input, maps, name=trunk.name)
+    sheet = keras.Input((*input_size, 1), name="sheet")
+    return keras.Model(sheet, trunk(to_channels(sheet, config)), name=config.name)
+
+
+def build_trunk(config: BackboneConfig, input_size: tuple[int, int]) -> keras.Model:
+    """Build a backbone without its top, as published: three channels in, and all of its stages."""
     options = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
-    trunk = family.build(
+    return _FAMILIES[config.name].build(
         include_top=False,
         weights=None,
         input_shape=(*input_size, 3),
         name=f"{config.name}_trunk",
         **options,
     )
-    if config.weights == "none":
-        _draw_initial_weights(trunk, seed)
-    else:
-        _load_weights(trunk, config, weights_dir)
-    sheet = keras.Input((*input_size, 1), name="sheet")
-    return keras.Model(sheet, trunk(to_channels(sheet, config)), name=config.name)
 
 
 def to_channels(sheet: keras.KerasTensor, config: BackboneConfig) -> keras.KerasTensor:

@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from keras import layers
+from keras import KerasTensor, layers, ops
 from numpy.typing import NDArray
 
 from steel_defects.models.backbones import build_backbone
@@ -13,8 +13,10 @@ SCORE_OUTPUT = "score"
 HEAD = "head"
 POOLED = "pooled"
 STANDARDISED = "standardised"
+_CELLS = "cells"
 _LEAST_VARIANCE = 1e-3  # keeps a feature that hardly varies from being blown up
 _MEAN = "mean_over_sheet"
+_RARE = -3.0  # logit of the share of defective cells, so that training need not unlearn a half
 
 
 def build_classifier(
@@ -26,11 +28,9 @@ def build_classifier(
 ) -> keras.Model:
     """Build a classifier of sheets.
 
-    Features are pooled by mean and by maximum: a mean over the sheet dilutes a small defect.
-
     Args:
         backbone: Which backbone, and where its weights come from.
-        head: Sizes of the dense layers, and the dropout before each.
+        head: Sizes of the dense layers, the dropout before each, and what is pooled.
         input_size: Height and width of the input, pixels.
         seed: Seed of initial weights and dropout.
         weights_dir: Folder of weight files.
@@ -40,25 +40,22 @@ def build_classifier(
         defect, ``(batch, 1)``, float32.
     """
     trunk = build_backbone(backbone, input_size, seed, weights_dir)
-    mean = layers.GlobalAveragePooling2D(name=_MEAN)(trunk.output)
-    pooled = layers.Concatenate(name=POOLED)([mean, layers.GlobalMaxPooling2D()(trunk.output)])
-    score = _build_head(head, int(pooled.shape[-1]), backbone.weights != "none", seed)(pooled)
+    judge = _judge_cells if head.pooling == "cells" else _judge_sheet
+    score = judge(trunk.output, head, backbone.weights != "none", seed)
     return keras.Model(trunk.input, score, name=backbone.name)
 
 
-def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -> keras.Model:
-    """Build the dense layers, from pooled features to the score.
+def _judge_sheet(maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int) -> KerasTensor:
+    """Pool features by mean and by maximum: a mean over the sheet dilutes a small defect."""
+    mean = layers.GlobalAveragePooling2D(name=_MEAN)(maps)
+    pooled = layers.Concatenate(name=POOLED)([mean, layers.GlobalMaxPooling2D()(maps)])
+    return _build_head(head, int(pooled.shape[-1]), standardise, seed)(pooled)
 
-    Features of a pre-trained backbone are standardised, each by its own mean and variance: their
-    scales differ so much that a head would otherwise need far more steps. See
-    :func:`standardise_features`. Those of a backbone from scratch are scaled sheet by sheet: they
-    grow as it learns, until they would silence the dense layers for good.
-    """
+
+def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -> keras.Model:
+    """Build the dense layers, from pooled features to the score."""
     pooled = keras.Input((features,))
-    if standardise:
-        x = layers.BatchNormalization(name=STANDARDISED)(pooled)
-    else:
-        x = layers.LayerNormalization(center=False, scale=False)(pooled)
+    x = _same_scale(pooled, standardise)
     for number, units in enumerate(head.units):
         x = layers.Dropout(head.dropout, seed=seed + number)(x)
         x = layers.Dense(units, activation="relu", kernel_initializer=_he(seed + number))(x)
@@ -67,12 +64,62 @@ def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -
     return keras.Model(pooled, score, name=HEAD)
 
 
-def standardise_features(head: keras.Model, features: NDArray[np.float64]) -> None:
-    """Set mean and variance of the features, of shape ``(sheets, features)``, and keep them."""
+def _judge_cells(maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int) -> KerasTensor:
+    """Judge each cell, then the sheet by the mean of its worst cells.
+
+    The first dense layer sees a cell alone, the later ones its eight neighbours too; they are dense
+    layers that slide over the maps. The mean of the highest responses is the top-k pooling of
+    Durand et al. 2017 (WILDCAT, doi:10.1109/CVPR.2017.631): in training it seeks out the cells of
+    clean sheets that look most like a defect.
+    """
+    x = _same_scale(maps, standardise)
+    for number, units in enumerate(head.units):
+        x = layers.SpatialDropout2D(head.dropout, seed=seed + number)(x)
+        x = layers.Conv2D(
+            units, 3 if number else 1, padding="same", activation="relu",
+            kernel_initializer=_he(seed + number),
+        )(x)  # fmt: skip
+    x = layers.SpatialDropout2D(head.dropout, seed=seed + len(head.units))(x)
+    cells = layers.Conv2D(
+        1, 1, dtype="float32", name=_CELLS, kernel_initializer=_he(seed + len(head.units)),
+        bias_initializer=keras.initializers.Constant(_RARE),
+    )(x)  # fmt: skip
+    rows, columns = int(maps.shape[1]), int(maps.shape[2])
+    highest, _ = ops.top_k(
+        layers.Reshape((rows * columns,))(cells), max(1, round(head.top_share * rows * columns))
+    )
+    return layers.Dense(
+        1, activation="sigmoid", dtype="float32", name=SCORE_OUTPUT, kernel_initializer="ones",
+        bias_initializer=keras.initializers.Constant(1.0),
+    )(ops.mean(highest, axis=-1, keepdims=True))  # fmt: skip
+
+
+def _same_scale(features: KerasTensor, standardise: bool) -> KerasTensor:
+    """Bring features to one scale.
+
+    Those of a pre-trained backbone are standardised, each by its own mean and variance: their
+    scales differ so much that a head would otherwise need far more steps. See
+    :func:`standardise_features`. Those of a backbone from scratch are scaled sheet by sheet or cell
+    by cell: they grow as it learns, until they would silence the dense layers for good.
+    """
+    if standardise:
+        return layers.BatchNormalization(name=STANDARDISED)(features)
+    return layers.LayerNormalization(center=False, scale=False)(features)
+
+
+def standardise_features(
+    head: keras.Model, mean: NDArray[np.float64], variance: NDArray[np.float64]
+) -> None:
+    """Set mean and variance of each feature in a model's standardising layer, and keep them."""
     layer = head.get_layer(STANDARDISED)
-    layer.moving_mean.assign(features.mean(axis=0))
-    layer.moving_variance.assign(features.var(axis=0) + _LEAST_VARIANCE)
+    layer.moving_mean.assign(mean)
+    layer.moving_variance.assign(variance + _LEAST_VARIANCE)
     layer.trainable = False
+
+
+def judges_cells(classifier: keras.Model) -> bool:
+    """Say whether a classifier judges cells rather than the sheet as a whole."""
+    return any(layer.name == _CELLS for layer in classifier.layers)
 
 
 def add_mask_output(classifier: keras.Model) -> keras.Model:
@@ -82,8 +129,14 @@ def add_mask_output(classifier: keras.Model) -> keras.Model:
         Model that shares the classifier's weights, with outputs ``score`` and ``mask``, the latter
         of shape ``(batch, rows, columns, 1)`` at the resolution of the last feature maps.
     """
-    features = classifier.get_layer(_MEAN).input
-    mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(features)
+    if judges_cells(classifier):
+        cells = classifier.get_layer(_CELLS).output
+        mask = layers.Activation("sigmoid", dtype="float32", name=MASK_OUTPUT)(cells)
+    else:
+        features = classifier.get_layer(_MEAN).input
+        mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(
+            features
+        )
     return keras.Model(classifier.input, [classifier.output, mask], name=classifier.name)
 
 

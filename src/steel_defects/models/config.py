@@ -22,18 +22,33 @@ class BackboneConfig(Config):
         name: The architecture.
         weights: ``imagenet``, ``none`` (from scratch), or a file in the weights folder.
         alpha: Width of MobileNetV2, as a share of the full one; the others take no notice.
+        stride: Pixels between the cells of its last feature maps; 16 leaves out the stages that
+            would halve the maps once more.
     """
 
     name: BackboneName
     weights: str = "imagenet"
     alpha: float = Field(default=1.0, gt=0)
+    stride: Literal[16, 32] = 32
 
 
 class HeadConfig(Config):
-    """The dense layers that turn features into a score."""
+    """The dense layers that turn features into a score.
+
+    Attributes:
+        units: Outputs of each layer.
+        dropout: Share of the inputs that is dropped before each, in training.
+        pooling: Where a sheet becomes one row of numbers: ``features`` pools the feature maps and
+            judges the sheet as a whole; ``cells`` judges each cell by itself and pools the
+            verdicts, so that a small defect counts as much on a large sheet.
+        top_share: Share of the cells, those that look most like a defect, whose mean is the
+            verdict; for ``cells``.
+    """
 
     units: tuple[PositiveInt, ...]
     dropout: float = Field(ge=0, lt=1)
+    pooling: Literal["features", "cells"] = "features"
+    top_share: float = Field(default=0.01, gt=0, le=1)
 
 
 class UNetConfig(Config):

@@ -16,8 +16,10 @@ from steel_defects.models.backbones import to_channels
 from steel_defects.models.classifier import (
     HEAD,
     POOLED,
+    STANDARDISED,
     add_mask_output,
     build_classifier,
+    judges_cells,
     standardise_features,
 )
 from steel_defects.models.config import PLAIN_BACKBONES
@@ -109,6 +111,8 @@ def _fit(
         )
     if own.backbone.weights == "none":
         _initialise(model, training, config, own)
+    elif judges_cells(model):
+        _standardise_cells(model, training, config.threads)
     fingerprint = fingerprint_of(
         config.model_dump(exclude={"cache"}), own.model_dump(), weights_dir,
         training.content, validation.content,
@@ -123,7 +127,8 @@ def _fit(
         )
         checkpoints.append(checkpoint)
         label = f"{own.backbone.name} ({phase.name})" if phase.name else own.backbone.name
-        fit_phase = _fit_phase if phase.trunk_learns else _fit_head
+        on_features = not phase.trunk_learns and not judges_cells(model)
+        fit_phase = _fit_head if on_features else _fit_phase
         histories.append(fit_phase(model, training, validation, phase.config, label, checkpoint))
     history = pd.concat(histories, ignore_index=True)
     history["epoch"] = range(1, len(history) + 1)
@@ -151,6 +156,18 @@ def _initialise(
     standardise_activations(trunk, channels)
 
 
+def _standardise_cells(model: keras.Model, training: LabelledSheets, threads: int) -> None:
+    """Standardise the features of cells by their mean and variance over the training sheets."""
+    maps = model.get_layer(STANDARDISED).input
+    pool = keras.layers.GlobalAveragePooling2D(dtype="float32")
+    moments = keras.ops.concatenate([pool(maps), pool(keras.ops.square(maps))], axis=-1)
+    extractor = keras.Model(model.input, moments)
+    paths = training.sheets["path"].tolist()
+    found = predict_sheets(extractor, training.folder, paths, threads).mean(axis=0)
+    mean, mean_square = np.split(found, 2)
+    standardise_features(model, mean, mean_square - mean**2)
+
+
 @dataclass(frozen=True)
 class _Phase:
     """A part of the training: its name, values, and what learns."""
@@ -172,7 +189,11 @@ def _phases(config: ClassificationConfig, pretrained: bool) -> list[_Phase]:
     phases = []
     if config.frozen_epochs:
         head_only = config.model_copy(
-            update={"epochs": config.frozen_epochs, "patience": config.frozen_epochs}
+            update={
+                "epochs": config.frozen_epochs,
+                "patience": config.frozen_epochs,
+                "keep_last": True,
+            }
         )
         phases.append(_Phase("head", head_only, trunk_learns=False, batch_norm_learns=False))
     if not config.fine_tuning_rate:
@@ -230,6 +251,7 @@ def _fit_phase(
         label,
         checkpoint,
         start_counts=bool(config.frozen_epochs),
+        keep_last=config.keep_last,
     )
 
 
@@ -253,7 +275,7 @@ def _fit_head(
     )
     weights = class_weights(training.labels)
     head = model.get_layer(HEAD)
-    standardise_features(head, features)
+    standardise_features(head, features.mean(axis=0), features.var(axis=0))
     steps = -(-len(features) // config.batch_size) * config.epochs
     head.compile(
         build_optimizer(config, steps), loss="binary_crossentropy", run_eagerly=config.eager

@@ -48,9 +48,16 @@ class TrainingConfig(Config):
 
 
 class BackboneTraining(Config):
-    """What a backbone does differently from ``classification``."""
+    """What a backbone does differently from ``classification``; see ClassificationConfig."""
 
     backbone: BackboneConfig
+    head: HeadConfig | None = None
+    frozen_epochs: int | None = Field(default=None, ge=0)
+    fine_tuning_rate: float | None = Field(default=None, ge=0)
+    mask_loss_weight: float | None = Field(default=None, ge=0)
+    blackout_share: float | None = Field(default=None, ge=0, le=1)
+    ema_momentum: float | None = Field(default=None, ge=0, lt=1)
+    keep_last: bool | None = None
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
     learning_rate: PositiveFloat | None = None
@@ -98,6 +105,8 @@ class ClassificationConfig(AugmentedConfig):
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
         fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
         mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
+        keep_last: Keep the weights of the last epoch whatever validation says, and let patience be;
+            for data sets with too few validation sheets to choose an epoch by.
     """
 
     input_size: tuple[PositiveInt, PositiveInt]
@@ -105,6 +114,7 @@ class ClassificationConfig(AugmentedConfig):
     frozen_epochs: int = Field(default=0, ge=0)
     fine_tuning_rate: float = Field(default=0.1, ge=0)
     mask_loss_weight: float = Field(default=0.0, ge=0)
+    keep_last: bool = False
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
@@ -114,7 +124,8 @@ class ClassificationConfig(AugmentedConfig):
 
     def for_backbone(self, own: BackboneTraining) -> "ClassificationConfig":
         """Return these values with what the backbone does differently."""
-        changes = own.model_dump(exclude={"backbone"}, exclude_none=True)
+        given = own.model_fields_set - {"backbone"}
+        changes = {name: getattr(own, name) for name in given if getattr(own, name) is not None}
         return self.model_copy(update=changes)
 
 
@@ -124,12 +135,14 @@ class CrossValidationConfig(Config):
     Attributes:
         folds: Parts that the groups are divided into; a model is trained once for each.
         repeats: Divisions, each drawn anew; an entry each in the ``fold`` column of ``splits``.
+        scratch_repeats: As many for backbones that start from nothing; None for ``repeats``.
         models: Names of backbones; none for no cross-validation.
         validation_share: Part of a fold's training sheets that tunes instead.
     """
 
     folds: int = Field(ge=2)
     repeats: PositiveInt
+    scratch_repeats: PositiveInt | None = None
     models: tuple[BackboneName, ...] = ()
     validation_share: float = Field(default=0.15, gt=0, lt=1)
 

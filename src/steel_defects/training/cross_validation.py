@@ -58,7 +58,8 @@ def out_of_fold_scores(
     finished = []
     _require_folds(splits, plan)
     strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
-    for repeat in range(plan.repeats):
+    scratch = own.backbone.weights == "none"
+    for repeat in range((scratch and plan.scratch_repeats) or plan.repeats):
         folds = splits["fold"].map(lambda numbers, repeat=repeat: int(numbers[repeat]))
         for fold in sorted(folds.unique()):
             logger.info(

@@ -83,6 +83,7 @@ def train_classifier(
     Raises:
         SteelDefectsError: There is nothing to tell apart in the training or the validation split.
     """
+    from steel_defects.models.backbones import build_trunk
     from steel_defects.models.original_top import parameters_with_top
     from steel_defects.training import classification
 
@@ -93,7 +94,7 @@ def train_classifier(
         str(weights_dir), data.checkpoints / "classification",
     )  # fmt: skip
     name = own.backbone.name
-    trunk = fitted.model.get_layer(f"{name}_trunk")
+    trunk = build_trunk(own.backbone, fitted.model.input_shape[1:3])  # all of its stages
     return fitted, {
         "backbone": name,
         "weights": own.backbone.weights,

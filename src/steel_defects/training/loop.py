@@ -92,7 +92,8 @@ def fit(
                 progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
                 best = weights_of(model)
         waited = progress.epoch - progress.best_epoch
-        progress.finished = progress.epoch >= config.epochs or waited >= config.patience
+        given_up = waited >= config.patience and not keep_last
+        progress.finished = progress.epoch >= config.epochs or given_up
         _log_epoch(label, progress, config.epochs)
         if checkpoint:
             checkpoint.save(model, best, progress)
