@@ -46,7 +46,7 @@ def draw_sheets(root: Path, config: SampleDataConfig, count: int) -> tuple[pd.Da
     for sheet in draw_samples(config, 0, count):
         (folder / sheet.name).write_bytes(sheet.jpeg)
         rows.append((sheet.name, f"train_images/{sheet.name}", bool(sheet.masks)))
-        masks[sheet.name] = list(sheet.masks.values())
+        masks[sheet.name] = sheet.masks
     sheets = pd.DataFrame(rows, columns=["sheet_id", "path", "has_defect"])
     return sheets.assign(height=config.height, width=config.width, sha256=""), masks
 
@@ -71,7 +71,8 @@ def outputs_of(
     from steel_defects.training.classification import predict_scores, train_classifier
     from steel_defects.training.labelled_sheets import LabelledSheets
 
-    data = LabelledSheets(SheetFolder(folder), sheets, masks)
+    classes = max(max(found, default=1) for found in masks.values())
+    data = LabelledSheets(SheetFolder(folder), sheets, masks, classes)
     training, validation = divide(sheets.head(known), parameters)
     own = parameters[backbone]["training"]
     fitted = train_classifier(data, training, validation, parameters["classification"], own, None)

@@ -1,6 +1,6 @@
 """How well gates tell sheets apart out of fold, and by how much they beat a linear probe.
 
-    python benchmarks/gate.py --raw-dir PATH --weights-dir PATH [--env cpu] [--backbone mobilenet_v2]
+    python benchmarks/gate.py --raw-dir PATH --weights-dir PATH [--env cpu] [--backbone NAME]
 
 Reads what `kedro run --env=cpu --pipelines=data_engineering,classification` left in the catalog.
 Prints the out-of-fold figures of each cross-validated backbone, pooled over the folds of a repeat
@@ -67,7 +67,8 @@ def probe(features: NDArray[np.float64], folds: pd.DataFrame) -> pd.DataFrame:
             StandardScaler(),
             LogisticRegressionCV(
                 Cs=np.logspace(-5, 1, 7), cv=list(inner), scoring="neg_log_loss",
-                class_weight="balanced", max_iter=2000, l1_ratios=(0.0,), use_legacy_attributes=False,
+                class_weight="balanced", max_iter=2000, l1_ratios=(0.0,),
+                use_legacy_attributes=False,
             ),
         )  # fmt: skip
         model.fit(features[rest["row"]], rest["has_defect"])

@@ -97,7 +97,7 @@ def test_scores_that_were_right_hardly_get_worse():
         fit_calibration(*simulate(1.0, 12, seed), EVEN).apply(new_scores) for seed in range(30)
     ]
     mean = np.mean([brier(new_labels, scores) for scores in after])
-    assert mean < brier(new_labels, new_scores) + 0.003
+    assert mean < brier(new_labels, new_scores) + 0.004
 
 
 @pytest.mark.parametrize("label", [True, False])
@@ -142,7 +142,7 @@ def test_it_finds_the_highest_posterior_and_warns_of_nothing(sheets):
     def minus_log_posterior(log_temperature: float, bias: float) -> float:
         shifted = logits / np.exp(log_temperature) + bias
         loss = np.logaddexp(0, np.where(labels, -shifted, shifted)).sum()
-        return loss + 2 * log_temperature**2 + 8 * (bias - balance) ** 2
+        return loss + 2 * log_temperature**2 + 2 * (bias - balance) ** 2
 
     best = minimize(lambda p: minus_log_posterior(*p), [0, balance], method="Nelder-Mead").fun
     assert minus_log_posterior(np.log(found.temperature), found.bias) <= best + 1e-3

@@ -24,7 +24,7 @@ _BIAS_RANGE = (-6.0, 6.0)  # of what is added to the bias of the class balance
 # Standard deviations of the normal priors. A dozen sheets fitted without them made the log loss
 # worse by 0.2 to 0.5 on drawn scores, with them better wherever the temperature was not 1.
 _LOG_TEMPERATURE_SD = 0.5
-_BIAS_SD = 0.25
+_BIAS_SD = 0.5
 
 
 class Calibration(Config):

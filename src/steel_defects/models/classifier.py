@@ -25,6 +25,7 @@ def build_classifier(
     input_size: tuple[int, int],
     seed: int,
     weights_dir: str | None = None,
+    classes: int = 1,
 ) -> keras.Model:
     """Build a classifier of sheets.
 
@@ -34,14 +35,18 @@ def build_classifier(
         input_size: Height and width of the input, pixels.
         seed: Seed of initial weights and dropout.
         weights_dir: Folder of weight files.
+        classes: Classes of defects that a head for cells tells apart.
 
     Returns:
         Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of a
         defect, ``(batch, 1)``, float32.
     """
     trunk = build_backbone(backbone, input_size, seed, weights_dir)
-    judge = _judge_cells if head.pooling == "cells" else _judge_sheet
-    score = judge(trunk.output, head, backbone.weights != "none", seed)
+    pretrained = backbone.weights != "none"
+    if head.pooling == "cells":
+        score = _judge_cells(trunk.output, head, pretrained, seed, classes)
+    else:
+        score = _judge_sheet(trunk.output, head, pretrained, seed)
     return keras.Model(trunk.input, score, name=backbone.name)
 
 
@@ -64,8 +69,13 @@ def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -
     return keras.Model(pooled, score, name=HEAD)
 
 
-def _judge_cells(maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int) -> KerasTensor:
+def _judge_cells(
+    maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int, classes: int
+) -> KerasTensor:
     """Judge each cell, then the sheet by the mean of its worst cells.
+
+    A cell is as bad as the class that it shows most clearly. To tell the classes apart teaches more
+    than to tell defects from steel.
 
     The first dense layer sees a cell alone, the later ones its eight neighbours too; they are dense
     layers that slide over the maps. The mean of the highest responses is the top-k pooling of
@@ -81,13 +91,12 @@ def _judge_cells(maps: KerasTensor, head: HeadConfig, standardise: bool, seed: i
         )(x)  # fmt: skip
     x = layers.SpatialDropout2D(head.dropout, seed=seed + len(head.units))(x)
     cells = layers.Conv2D(
-        1, 1, dtype="float32", name=_CELLS, kernel_initializer=_he(seed + len(head.units)),
+        classes, 1, dtype="float32", name=_CELLS, kernel_initializer=_he(seed + len(head.units)),
         bias_initializer=keras.initializers.Constant(_RARE),
     )(x)  # fmt: skip
     rows, columns = int(maps.shape[1]), int(maps.shape[2])
-    highest, _ = ops.top_k(
-        layers.Reshape((rows * columns,))(cells), max(1, round(head.top_share * rows * columns))
-    )
+    worst = layers.Reshape((rows * columns,))(ops.max(cells, axis=-1))
+    highest, _ = ops.top_k(worst, max(1, round(head.top_share * rows * columns)))
     return layers.Dense(
         1, activation="sigmoid", dtype="float32", name=SCORE_OUTPUT, kernel_initializer="ones",
         bias_initializer=keras.initializers.Constant(1.0),
@@ -127,7 +136,8 @@ def add_mask_output(classifier: keras.Model) -> keras.Model:
 
     Returns:
         Model that shares the classifier's weights, with outputs ``score`` and ``mask``, the latter
-        of shape ``(batch, rows, columns, 1)`` at the resolution of the last feature maps.
+        of shape ``(batch, rows, columns, channels)`` at the resolution of the last feature maps; a
+        channel a class of a head for cells, otherwise one for all.
     """
     if judges_cells(classifier):
         cells = classifier.get_layer(_CELLS).output

@@ -107,8 +107,9 @@ def _fit(
     plain = own.backbone.name in PLAIN_BACKBONES
     with dtype_policy(resolve_precision(config.precision, plain)):
         model = build_classifier(
-            own.backbone, config.head, config.input_size, config.seed, weights_dir
-        )
+            own.backbone, config.head, config.input_size, config.seed, weights_dir,
+            training.classes,
+        )  # fmt: skip
     if own.backbone.weights == "none":
         _initialise(model, training, config, own)
     elif judges_cells(model):
@@ -230,9 +231,9 @@ def _fit_phase(
         loss_weights=[1.0, config.mask_loss_weight][:outputs],
         run_eagerly=config.eager,
     )
-    grid = tuple(fitted.outputs[-1].shape[1:3]) if outputs == 2 else (1, 1)
+    grid = fitted.outputs[-1].shape[1:] if outputs == 2 else (1, 1, 1)
     loader = Loader(
-        sheet_reader(training, config, (int(grid[0]), int(grid[1]))),
+        sheet_reader(training, config, (int(grid[0]), int(grid[1]), int(grid[2]))),
         lambda rng: rng.permutation(len(training.sheets)).tolist(),
         config.batch_size,
         config.seed,

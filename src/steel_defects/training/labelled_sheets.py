@@ -1,7 +1,7 @@
 """What classifiers learn from: whole sheets, whether they are defective, and roughly where."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,17 +26,19 @@ class LabelledSheets:
     Attributes:
         folder: Where the pictures are.
         sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
-        masks: Encoded masks of each defective sheet, of all classes.
+        masks: Encoded masks of each defective sheet, by class.
+        classes: Number of defect classes.
     """
 
     folder: SheetReader
     sheets: pd.DataFrame
-    masks: dict[str, list[str]]
+    masks: dict[str, dict[int, str]]
+    classes: int
 
     def subset(self, sheet_ids: Iterable[str]) -> "LabelledSheets":
         """Return some of the sheets, in the table's order."""
         rows = self.sheets[self.sheets["sheet_id"].isin(set(sheet_ids))]
-        return LabelledSheets(self.folder, rows.reset_index(drop=True), self.masks)
+        return replace(self, sheets=rows.reset_index(drop=True))
 
     @property
     def labels(self) -> NDArray[np.bool_]:
@@ -47,32 +49,40 @@ class LabelledSheets:
     def content(self) -> list[object]:
         """What identifies pictures and masks, in order: a checkpoint belongs to these alone."""
         rows = self.sheets[["sheet_id", "sha256"]].itertuples(index=False, name=None)
-        return [(sheet_id, digest, self.masks.get(sheet_id, [])) for sheet_id, digest in rows]
+        return [
+            (sheet_id, digest, sorted(self.masks.get(sheet_id, {}).items()))
+            for sheet_id, digest in rows
+        ]
 
 
 def labelled_sheets(
     folder: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame
 ) -> LabelledSheets:
     """Join the tables of data engineering."""
-    masks = annotations.groupby("sheet_id")["rle"].apply(list).to_dict()
-    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
+    masks: dict[str, dict[int, str]] = {}
+    rows = annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
+    for sheet_id, class_id, rle in rows:
+        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    classes = int(annotations["class_id"].max()) if len(annotations) else 1
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks, classes)
 
 
 def sheet_reader(
-    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int]
+    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int, int]
 ) -> Callable[[int, np.random.Generator], Example]:
     """Return a function that reads and augments one training example.
 
     Args:
         data: The sheets.
         config: Size of the input, and how to augment.
-        grid: Rows and columns of the auxiliary mask.
+        grid: Rows, columns and channels of the auxiliary mask: one channel for a defect of any
+            class, or one a class.
 
     Returns:
         A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
-        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, ``(*grid, 1)``, 1
-        for cells that show a defect; the last three are float32. A sheet all of whose defects were
-        covered counts as clean.
+        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape ``grid``,
+        1 for cells that show a defect; the last three are float32. A sheet all of whose defects
+        were covered counts as clean.
     """
     augmentation = Augmentation.of(config)
     weights = class_weights(data.labels)
@@ -81,31 +91,34 @@ def sheet_reader(
     def read(index: int, rng: np.random.Generator) -> Example:
         row = rows[index]
         image, defective = data.folder.read(row.path), bool(row.has_defect)
-        rles = data.masks.get(row.sheet_id, [])
-        masks = [run_length.decode(rle, row.height, row.width) for rle in rles]
+        rles = data.masks.get(row.sheet_id, {})
+        masks = [run_length.decode(rle, row.height, row.width) for rle in rles.values()]
         if masks and augmentation.blackout_share:
             image, masks = augmentation.cover(image, masks, rng)
             defective = any(mask.any() for mask in masks)
         small = resize(image, config.input_size)
-        small, (cells,) = augmentation.turn(small, [_cells(masks, grid)], rng)
+        cells = _cells(dict(zip(rles, masks, strict=True)), grid)
+        small, planes = augmentation.turn(small, list(cells), rng)
         return {
             "sheet": augmentation.shade(small, rng)[..., None],
             "score": np.array([defective], np.float32),
             "weight": np.array(weights[defective], np.float32),
-            "mask": cells[..., None],
+            "mask": np.stack(planes, axis=-1),
         }
 
     return read
 
 
-def _cells(masks: Sequence[NDArray[np.uint8]], grid: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the cells of a grid that show a defect of any class, 1 or 0."""
-    cells = np.zeros(grid, np.float32)
-    for mask in masks:
-        share = cv2.resize(
-            mask.astype(np.float32), (grid[1], grid[0]), interpolation=cv2.INTER_AREA
-        )
-        cells = np.maximum(cells, share > _CELL_SHARE)
+def _cells(
+    masks: Mapping[int, NDArray[np.uint8]], grid: tuple[int, int, int]
+) -> NDArray[np.float32]:
+    """Return the cells of a grid that show a defect, ``(channels, rows, columns)``, 1 or 0."""
+    rows, columns, channels = grid
+    cells = np.zeros((channels, rows, columns), np.float32)
+    for class_id, mask in masks.items():
+        share = cv2.resize(mask.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        channel = class_id - 1 if channels > 1 else 0
+        cells[channel] = np.maximum(cells[channel], share > _CELL_SHARE)
     return cells
 
 
