@@ -68,8 +68,9 @@ def outputs_of(
 
     Keras is imported here, so that the command line answers at once.
     """
-    from steel_defects.training.classification import predict_scores, train_classifier
+    from steel_defects.training.classification import train_classifier
     from steel_defects.training.labelled_sheets import LabelledSheets
+    from steel_defects.training.sheet_scores import predict_scores
 
     classes = max(max(found, default=1) for found in masks.values())
     data = LabelledSheets(SheetFolder(folder), sheets, masks, classes)

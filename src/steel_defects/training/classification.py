@@ -12,39 +12,33 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from steel_defects.models.backbones import to_channels
 from steel_defects.models.classifier import (
     HEAD,
     POOLED,
-    STANDARDISED,
     add_mask_output,
     build_classifier,
     judges_cells,
     standardise_features,
 )
 from steel_defects.models.config import PLAIN_BACKBONES
-from steel_defects.models.inference import percentiles_ms
-from steel_defects.sheets.gray_cache import SheetReader
-from steel_defects.sheets.reading import resize
 from steel_defects.training.batches import Batch, Example
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
+from steel_defects.training.classifier_phases import phases_of, set_trainable
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from steel_defects.training.devices import on_one_device, spread_over
-from steel_defects.training.initialisation import has_batch_norm, standardise_activations
+from steel_defects.training.initialisation import fit_initial_weights, standardise_cells
 from steel_defects.training.labelled_sheets import (
     LabelledSheets,
     class_weights,
     sheet_reader,
 )
-from steel_defects.training.loader import Loader, read_in_order
+from steel_defects.training.loader import Loader
 from steel_defects.training.loop import Unpacked, build_optimizer, fit
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
+from steel_defects.training.sheet_scores import predict_scores, predict_sheets
 
 logger = logging.getLogger(__name__)
-
-_PREDICT_BATCH = 16
-_SAMPLE = 16  # sheets that initial weights are fitted to
 
 
 @dataclass(frozen=True)
@@ -111,16 +105,16 @@ def _fit(
             training.classes,
         )  # fmt: skip
     if own.backbone.weights == "none":
-        _initialise(model, training, config, own)
+        fit_initial_weights(model, training, config, own)
     elif judges_cells(model):
-        _standardise_cells(model, training, config.threads)
+        standardise_cells(model, training, config.threads)
     fingerprint = fingerprint_of(
         config.model_dump(exclude={"cache"}), own.model_dump(), weights_dir,
         training.content, validation.content,
     )  # fmt: skip
     histories, checkpoints = [], []
-    for number, phase in enumerate(_phases(config, own.backbone.weights != "none")):
-        _set_trainable(model, phase)
+    for number, phase in enumerate(phases_of(config, own.backbone.weights != "none")):
+        set_trainable(model, phase)
         checkpoint = (
             Checkpoint(checkpoint_dir / f"{own.backbone.name}_{number}.npz", fingerprint)
             if checkpoint_dir
@@ -137,81 +131,6 @@ def _fit(
         if checkpoint and not keep_checkpoint:
             checkpoint.remove()
     return model, history
-
-
-def _initialise(
-    model: keras.Model,
-    training: LabelledSheets,
-    config: ClassificationConfig,
-    own: BackboneTraining,
-) -> None:
-    """Fit the initial weights of a backbone without batch norm to some training sheets."""
-    trunk = model.get_layer(f"{model.name}_trunk")
-    if has_batch_norm(trunk):
-        return
-    chosen = np.random.default_rng(config.seed).permutation(len(training.sheets))[:_SAMPLE]
-    paths = training.sheets["path"].iloc[sorted(chosen)]
-    sheets = [resize(training.folder.read(path), config.input_size) for path in paths]
-    batch = np.stack(sheets).astype(np.float32)[..., None]
-    channels = keras.ops.convert_to_numpy(to_channels(batch, own.backbone))
-    standardise_activations(trunk, channels)
-
-
-def _standardise_cells(model: keras.Model, training: LabelledSheets, threads: int) -> None:
-    """Standardise the features of cells by their mean and variance over the training sheets."""
-    maps = model.get_layer(STANDARDISED).input
-    pool = keras.layers.GlobalAveragePooling2D(dtype="float32")
-    moments = keras.ops.concatenate([pool(maps), pool(keras.ops.square(maps))], axis=-1)
-    extractor = keras.Model(model.input, moments)
-    paths = training.sheets["path"].tolist()
-    found = predict_sheets(extractor, training.folder, paths, threads).mean(axis=0)
-    mean, mean_square = np.split(found, 2)
-    standardise_features(model, mean, mean_square - mean**2)
-
-
-@dataclass(frozen=True)
-class _Phase:
-    """A part of the training: its name, values, and what learns."""
-
-    name: str
-    config: ClassificationConfig
-    trunk_learns: bool
-    batch_norm_learns: bool
-
-
-def _phases(config: ClassificationConfig, pretrained: bool) -> list[_Phase]:
-    """From scratch all layers learn at once; a pre-trained backbone is frozen at first.
-
-    Its batch norm stays frozen throughout: the statistics of a few sheets are worse than
-    ImageNet's, and folded batch norm has none to learn.
-    """
-    if not pretrained:
-        return [_Phase("", config, trunk_learns=True, batch_norm_learns=True)]
-    phases = []
-    if config.frozen_epochs:
-        head_only = config.model_copy(
-            update={
-                "epochs": config.frozen_epochs,
-                "patience": config.frozen_epochs,
-                "keep_last": True,
-            }
-        )
-        phases.append(_Phase("head", head_only, trunk_learns=False, batch_norm_learns=False))
-    if not config.fine_tuning_rate:
-        return phases
-    tuned = config.model_copy(
-        update={"learning_rate": config.learning_rate * config.fine_tuning_rate}
-    )
-    return [*phases, _Phase("fine-tuning", tuned, trunk_learns=True, batch_norm_learns=False)]
-
-
-def _set_trainable(model: keras.Model, phase: _Phase) -> None:
-    trunk = model.get_layer(f"{model.name}_trunk")
-    trunk.trainable = phase.trunk_learns
-    if phase.trunk_learns and not phase.batch_norm_learns:
-        for layer in trunk.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
 
 
 def _fit_phase(
@@ -330,59 +249,3 @@ def _validation_figures(labels: NDArray[np.bool_], scores: NDArray[np.float64]) 
     if labels.any() and not labels.all():
         values["validation_roc_auc"] = float(metrics.roc_auc_score(labels, scores))
     return values
-
-
-def predict_scores(
-    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
-) -> NDArray[np.float64]:
-    """Score sheets with a classifier.
-
-    Args:
-        model: A classifier.
-        folder: Where the pictures are.
-        paths: The sheets, as the ``path`` column names them.
-        threads: Threads that read; 0 for one a core.
-
-    Returns:
-        The network's output for each sheet, 0 to 1, before calibration.
-    """
-    return predict_sheets(model, folder, paths, threads)[:, 0]
-
-
-def predict_sheets(
-    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
-) -> NDArray[np.float64]:
-    """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
-    size = (int(model.input_shape[1]), int(model.input_shape[2]))
-
-    def read(index: int) -> NDArray[np.float32]:
-        return resize(folder.read(paths[index]), size).astype(np.float32)[..., None]
-
-    scores: list[NDArray[np.float64]] = []
-    waiting: list[NDArray[np.float32]] = []
-    for image in read_in_order(read, len(paths), threads):
-        waiting.append(image)
-        if len(waiting) == _PREDICT_BATCH:
-            scores.append(_predict(model, waiting))
-            waiting = []
-    if waiting:
-        scores.append(_predict(model, waiting))
-    return np.concatenate(scores) if scores else np.zeros((0, model.output_shape[-1]))
-
-
-def _predict(model: keras.Model, images: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Predict a batch, filled up to its usual size so that the network is compiled once."""
-    filled = images + [images[-1]] * (_PREDICT_BATCH - len(images))
-    output = model.predict_on_batch(np.stack(filled))[: len(images)]
-    return np.asarray(output, dtype=np.float64)
-
-
-def measure_speed(model: keras.Model, repeats: int = 30) -> tuple[float, float]:
-    """Time one sheet in a batch of one, after a warm-up.
-
-    Returns:
-        The 50th and the 90th percentile of the calls, milliseconds.
-    """
-    sheet = np.zeros((1, *model.input_shape[1:]), np.float32)
-    median, slow = percentiles_ms(lambda: model.predict_on_batch(sheet), repeats, (50, 90))
-    return median, slow

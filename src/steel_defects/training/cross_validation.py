@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.calibration import fit_calibration
 from steel_defects.evaluation.classification import accuracy_threshold
-from steel_defects.training.classification import predict_scores, train_classifier
+from steel_defects.training.classification import train_classifier
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
@@ -20,6 +20,7 @@ from steel_defects.training.config import (
 )
 from steel_defects.training.folds import divide_training
 from steel_defects.training.labelled_sheets import LabelledSheets
+from steel_defects.training.sheet_scores import predict_scores
 
 logger = logging.getLogger(__name__)
 

@@ -1,11 +1,19 @@
-"""Initial weights from data, for networks without batch norm."""
+"""Initial weights and statistics from the training sheets."""
 
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from steel_defects.models.backbones import to_channels
+from steel_defects.models.classifier import STANDARDISED, standardise_features
+from steel_defects.sheets.reading import resize
+from steel_defects.training.config import BackboneTraining, ClassificationConfig
+from steel_defects.training.labelled_sheets import LabelledSheets
+from steel_defects.training.sheet_scores import predict_sheets
+
 _LEAST_STD = 1e-3  # keeps a channel that hardly varies from being blown up
+_SAMPLE = 16  # sheets that initial weights are fitted to
 
 
 def has_batch_norm(trunk: keras.Model) -> bool:
@@ -39,3 +47,33 @@ def _standardise(layer: layers.Conv2D, x: keras.KerasTensor) -> None:
     std = np.maximum(response.std(axis=(0, 1, 2)), _LEAST_STD)
     layer.kernel.assign(ops.convert_to_numpy(layer.kernel) / std)
     layer.bias.assign(-mean / std)
+
+
+def fit_initial_weights(
+    model: keras.Model,
+    training: LabelledSheets,
+    config: ClassificationConfig,
+    own: BackboneTraining,
+) -> None:
+    """Fit the initial weights of a backbone without batch norm to some training sheets."""
+    trunk = model.get_layer(f"{model.name}_trunk")
+    if has_batch_norm(trunk):
+        return
+    chosen = np.random.default_rng(config.seed).permutation(len(training.sheets))[:_SAMPLE]
+    paths = training.sheets["path"].iloc[sorted(chosen)]
+    sheets = [resize(training.folder.read(path), config.input_size) for path in paths]
+    batch = np.stack(sheets).astype(np.float32)[..., None]
+    channels = keras.ops.convert_to_numpy(to_channels(batch, own.backbone))
+    standardise_activations(trunk, channels)
+
+
+def standardise_cells(model: keras.Model, training: LabelledSheets, threads: int) -> None:
+    """Standardise the features of cells by their mean and variance over the training sheets."""
+    maps = model.get_layer(STANDARDISED).input
+    pool = keras.layers.GlobalAveragePooling2D(dtype="float32")
+    moments = keras.ops.concatenate([pool(maps), pool(keras.ops.square(maps))], axis=-1)
+    extractor = keras.Model(model.input, moments)
+    paths = training.sheets["path"].tolist()
+    found = predict_sheets(extractor, training.folder, paths, threads).mean(axis=0)
+    mean, mean_square = np.split(found, 2)
+    standardise_features(model, mean, mean_square - mean**2)

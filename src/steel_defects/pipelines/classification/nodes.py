@@ -53,8 +53,8 @@ def score_sheets(
     """Let a classifier score every sheet, time it, and see where it looks on unseen sheets."""
     if isinstance(classifier, NoModel):
         return _empty(_OUTPUT_TYPES), {}, _empty(_HEAT_MAP_TYPES)
-    from steel_defects.training.classification import measure_speed, predict_scores
     from steel_defects.training.heat_maps import heat_map_table
+    from steel_defects.training.sheet_scores import measure_speed, predict_scores
 
     scores = predict_scores(classifier, raw_sheets, sheets["path"].tolist())
     table = sheets[["sheet_id", "has_defect"]].assign(output=scores)

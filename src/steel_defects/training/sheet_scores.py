@@ -1,0 +1,70 @@
+"""Asking classifiers about sheets."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.models.inference import percentiles_ms
+from steel_defects.sheets.gray_cache import SheetReader
+from steel_defects.sheets.reading import resize
+from steel_defects.training.loader import read_in_order
+
+_PREDICT_BATCH = 16
+
+
+def predict_scores(
+    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
+) -> NDArray[np.float64]:
+    """Score sheets with a classifier.
+
+    Args:
+        model: A classifier.
+        folder: Where the pictures are.
+        paths: The sheets, as the ``path`` column names them.
+        threads: Threads that read; 0 for one a core.
+
+    Returns:
+        The network's output for each sheet, 0 to 1, before calibration.
+    """
+    return predict_sheets(model, folder, paths, threads)[:, 0]
+
+
+def predict_sheets(
+    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
+) -> NDArray[np.float64]:
+    """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
+    size = (int(model.input_shape[1]), int(model.input_shape[2]))
+
+    def read(index: int) -> NDArray[np.float32]:
+        return resize(folder.read(paths[index]), size).astype(np.float32)[..., None]
+
+    scores: list[NDArray[np.float64]] = []
+    waiting: list[NDArray[np.float32]] = []
+    for image in read_in_order(read, len(paths), threads):
+        waiting.append(image)
+        if len(waiting) == _PREDICT_BATCH:
+            scores.append(_predict(model, waiting))
+            waiting = []
+    if waiting:
+        scores.append(_predict(model, waiting))
+    return np.concatenate(scores) if scores else np.zeros((0, model.output_shape[-1]))
+
+
+def _predict(model: keras.Model, images: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Predict a batch, filled up to its usual size so that the network is compiled once."""
+    filled = images + [images[-1]] * (_PREDICT_BATCH - len(images))
+    output = model.predict_on_batch(np.stack(filled))[: len(images)]
+    return np.asarray(output, dtype=np.float64)
+
+
+def measure_speed(model: keras.Model, repeats: int = 30) -> tuple[float, float]:
+    """Time one sheet in a batch of one, after a warm-up.
+
+    Returns:
+        The 50th and the 90th percentile of the calls, milliseconds.
+    """
+    sheet = np.zeros((1, *model.input_shape[1:]), np.float32)
+    median, slow = percentiles_ms(lambda: model.predict_on_batch(sheet), repeats, (50, 90))
+    return median, slow
