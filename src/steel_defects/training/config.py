@@ -57,6 +57,7 @@ class BackboneTraining(Config):
     mask_loss_weight: float | None = Field(default=None, ge=0)
     blackout_share: float | None = Field(default=None, ge=0, le=1)
     ema_momentum: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
     keep_last: bool | None = None
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
