@@ -18,7 +18,7 @@ from steel_defects.training.config import (
     ClassificationConfig,
     CrossValidationConfig,
 )
-from steel_defects.training.folds import divide_training
+from steel_defects.training.folds import divide_training, folds_of
 from steel_defects.training.labelled_sheets import LabelledSheets
 from steel_defects.training.sheet_scores import predict_scores
 
@@ -61,7 +61,7 @@ def out_of_fold_scores(
     strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
     scratch = own.backbone.weights == "none"
     for repeat in range((scratch and plan.scratch_repeats) or plan.repeats):
-        folds = splits["fold"].map(lambda numbers, repeat=repeat: int(numbers[repeat]))
+        folds = folds_of(splits, repeat)
         for fold in sorted(folds.unique()):
             logger.info(
                 "%s: repeat %d, fold %d of %d",

@@ -94,7 +94,9 @@ def train_classifier(
         str(weights_dir), data.checkpoints / "classification",
     )  # fmt: skip
     name = own.backbone.name
-    trunk = build_trunk(own.backbone, fitted.model.input_shape[1:3])  # all of its stages
+    trunk = fitted.model.get_layer(f"{name}_trunk")
+    if own.backbone.stride == 16:  # the original has the stages, too, that were left out
+        trunk = build_trunk(own.backbone, fitted.model.input_shape[1:3])
     return fitted, {
         "backbone": name,
         "weights": own.backbone.weights,
