@@ -98,7 +98,7 @@ def segmenter(data: TrainingData) -> tuple[Any, ...]:
     config = SegmentationConfig(**SHARED, batch_size=16, tile_batches_per_epoch=STEPS)
     network = UNetConfig(filters=(12, 24, 48, 96))
     classes = len(data.tiles["area_px"].iloc[0])
-    return capture(segmentation, lambda: train_segmenter(data, config, network, "unet", classes))
+    return capture(segmentation, lambda: train_segmenter(data, config, network, classes))
 
 
 def compare(name: str, arguments: tuple[Any, ...], work: Path) -> float:

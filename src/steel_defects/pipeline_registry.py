@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from steel_defects.pipelines import (
     classification,
     data_engineering,
+    deployment,
     inspection,
     reporting,
     sample_data,
@@ -29,6 +30,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "segmentation": segmentation.create_pipeline(),
         "reporting": reporting.create_pipeline(),
         "inspection": inspection.create_pipeline(),
+        "deployment": deployment.create_pipeline(),
     }
     main = ("data_engineering", "classification", "segmentation", "reporting")
     return {**pipelines, "__default__": Pipeline([pipelines[name] for name in main])}

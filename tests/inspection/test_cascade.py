@@ -1,5 +1,5 @@
 from collections import Counter
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +11,9 @@ from steel_defects.annotations import rle, schemas
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder
+from steel_defects.inspection.config import DriftConfig
+from steel_defects.inspection.drift import DriftMonitor
+from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.folder import SheetFolder
 
@@ -19,6 +22,8 @@ SCORES = {1: 0.05, 2: 0.5, 3: 0.9, 4: 0.95}
 
 class FakeRuntime:
     """Knows a sheet by the gray value of its corner, and counts who was asked."""
+
+    parallel = 1
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -162,7 +167,7 @@ def positions(folder) -> pd.DataFrame:
 
 
 def test_verdicts_table(inspected, folder, package, positions):
-    table = tables.verdicts_table(inspected, folder, package, positions, datetime.now(UTC))
+    table = tables.verdicts_table(inspected, folder.relative_path, package, positions)
     schemas.verdicts.validate(table)
     columns = ["sheet_id", "coil_id", "position_mm"]
     pd.testing.assert_frame_equal(table[columns], positions, check_dtype=False)
@@ -198,7 +203,7 @@ def test_a_defect_lies_as_far_along_the_coil_as_its_left_edge(inspected, config,
 
 def test_positions_that_are_not_known(inspected, folder, package, config, positions):
     none = positions.assign(coil_id=None, position_mm=np.nan).astype({"coil_id": "str"})
-    verdicts = tables.verdicts_table(inspected, folder, package, none, datetime.now(UTC))
+    verdicts = tables.verdicts_table(inspected, folder.relative_path, package, none)
     defects = tables.defects_table(inspected, config, none, 0.5)
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(defects)
@@ -208,10 +213,12 @@ def test_positions_that_are_not_known(inspected, folder, package, config, positi
 
 
 def test_empty_tables(folder, package, config, positions):
-    verdicts = tables.verdicts_table([], folder, package, positions, datetime.now(UTC))
+    verdicts = tables.verdicts_table([], folder.relative_path, package, positions)
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(tables.defects_table([], config, positions, None))
-    assert tables.summarise([], package)["review_share"] is None
+    schemas.verdicts.validate(tables.no_verdicts())
+    schemas.defects.validate(tables.no_defects())
+    assert summarise([], ("pitting",))["review_share"] is None
 
 
 def test_submission_and_summary(inspected, package):
@@ -220,8 +227,33 @@ def test_submission_and_summary(inspected, package):
     found = table.set_index("ImageId_ClassId")["EncodedPixels"]
     assert rle.area(found["d.png_1"]) == 200
     assert found["d.png_2"] == found["e.png_1"] == ""
-    summary = tables.summarise(inspected, package)
-    assert summary["verdicts"] == {"accept": 2, "review": 5, "reject": 1}
+    record = part_record(0, inspected, 2.0, DriftMonitor({}, DriftConfig()))
+    summary = summarise([record, record], package.manifest.class_names)
+    assert summary["verdicts"] == {"accept": 4, "review": 10, "reject": 2}
     assert summary["review_share"] == 5 / 8
-    assert summary["cleared_by_gate"] == 1
-    assert summary["defects_by_class"] == {"pitting": 1, "crack": 1}
+    assert summary["review_reasons"] == {
+        "camera: black frame": 2, "camera: repeated frame": 2, "doubtful": 4, "unreadable": 2
+    }  # fmt: skip
+    assert summary["cleared_by_gate"] == 2
+    assert summary["defects_by_class"] == {"pitting": 2, "crack": 2}
+    assert (record["first"], record["last"]) == ("a.png", "h.png")
+
+
+def test_a_sheet_after_a_broken_one_is_no_repetition(package, runtime, config, folder):
+    write(folder.root, "i.png", 1)
+    (folder.root / "j.png").write_bytes(b"broken")
+    write(folder.root, "k.png", 1)
+    found = list(inspect_folder(Cascade(package, runtime, config), SheetFolder(folder.root)))
+    assert [s.verdict.verdict for s in found[-3:]] == ["accept", "review", "accept"]
+
+
+@pytest.mark.parametrize("inspected_seconds", [[0.001 * n for n in range(1, 101)]])
+def test_timing_of_parts(inspected, inspected_seconds):
+    sheets = [replace(inspected[0], seconds=seconds) for seconds in inspected_seconds]
+    halves = [
+        part_record(n, sheets[50 * n :][:50], 4.0, DriftMonitor({}, DriftConfig())) for n in (0, 1)
+    ]
+    found = timing(halves)
+    assert found["sheets_per_second"] == 100 / 8
+    assert [found[f"ms_p{q}"] for q in (50, 90, 99)] == pytest.approx([50, 90, 99], rel=0.01)
+    assert timing([])["ms_p50"] is None

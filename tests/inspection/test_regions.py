@@ -70,3 +70,47 @@ def test_score_counts_only_pixels_of_the_region():
 
 def test_no_region():
     assert find_regions(*blank(3)) == []
+
+
+@pytest.mark.parametrize("angle", [45, -45])
+def test_a_diagonal_of_pixels(angle):
+    """A staircase 30 pixels long: its corners lie on two lines at 45 degrees."""
+    masks, probabilities = blank()
+    for step in range(30):
+        masks[0][10 + step if angle > 0 else 60 - step, 20 + step] = 1
+    (region,) = find_regions(masks, probabilities)
+    assert (region.x, region.y, region.width, region.height) == (
+        20,
+        10 if angle > 0 else 31,
+        30,
+        30,
+    )
+    assert region.area_px == 30
+    assert region.length_px == pytest.approx(30 * np.sqrt(2), abs=1e-3)
+    assert region.orientation_deg == pytest.approx(angle, abs=1e-2)
+
+
+def test_two_touching_blobs_of_a_class_are_one_region():
+    """Two squares of 10 pixels that share half an edge: the upright rectangle is the smallest."""
+    masks, probabilities = blank()
+    masks[0][20:30, 30:40] = 1
+    masks[0][25:35, 40:50] = 1
+    probabilities[25:35, 40:50] = 255
+    (region,) = find_regions(masks, probabilities)
+    assert (region.x, region.y, region.width, region.height) == (30, 20, 20, 15)
+    assert region.area_px == 200
+    assert region.length_px == pytest.approx(20, abs=1e-3)
+    assert region.orientation_deg == pytest.approx(0, abs=1e-3)
+    assert region.score == pytest.approx(0.7)
+
+
+def test_touching_blobs_of_two_classes_are_two_regions():
+    masks, probabilities = blank(2)
+    masks[0][20:30, 30:40] = 1
+    masks[1][20:30, 40:44] = 1
+    pit, crack = find_regions(masks, probabilities)
+    assert (pit.class_id, pit.x, pit.area_px, crack.class_id, crack.x, crack.area_px) == (
+        1, 30, 100, 2, 40, 40
+    )  # fmt: skip
+    assert (pit.length_px, crack.length_px) == (pytest.approx(10), pytest.approx(10))
+    assert crack.orientation_deg == pytest.approx(90)

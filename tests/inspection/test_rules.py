@@ -1,5 +1,7 @@
 import pytest
+from pydantic import ValidationError
 
+from steel_defects.inspection.config import InspectionConfig, RegionLimits, SeverityLimits
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Thresholds, exceeds, judge, severity
 
@@ -45,3 +47,59 @@ def test_limits_of_area_and_length(config):
 )
 def test_severity(config, area, name):
     assert severity(region(1, area), config) == name
+
+
+def test_what_is_not_limited_is_free(config):
+    limited = config.model_copy(update={"limits": {2: RegionLimits(length_px=20)}})
+    assert [exceeds(r, limited) for r in (SMALL, LARGE, LONG, OTHER)] == [False, False, True, True]
+    with pytest.raises(ValidationError, match="give area_px, length_px or count"):
+        RegionLimits()
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "reason"),
+    [
+        ([SMALL] * 3, "accept", "within limits: 3 regions"),
+        ([SMALL] * 4, "reject", "4 regions of class 2, more than 3"),
+        ([SMALL] * 3 + [LARGE], "reject", "1 region over limits, class 2"),
+    ],
+)
+def test_a_limit_of_the_number(config, found, verdict, reason):
+    limits = {2: RegionLimits(area_px=50, count=3)}
+    judged = judge(0.9, GATE, found, config.model_copy(update={"limits": limits}))
+    assert (judged.verdict, judged.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize(
+    ("area", "length", "count", "name"),
+    [
+        (99, 10, 1, "minor"),  # class 2 knows nothing of the 40 pixels of all others
+        (5, 30, 1, "moderate"),
+        (5, 10, 3, "moderate"),
+        (5, 10, 7, "severe"),
+        (200, 30, 1, "severe"),
+    ],
+)
+def test_severity_by_class(config, area, length, count, name):
+    by_class = {
+        2: {
+            "moderate": SeverityLimits(length_px=30, count=3),
+            "severe": SeverityLimits(area_px=200, count=7),
+        }
+    }
+    changed = config.model_copy(update={"severity_by_class": by_class})
+    assert severity(region(2, area, length), changed, count) == name
+    assert severity(region(1, 40, length), changed, count) == "moderate"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"severity_by_class": {1: {"fatal": {"area_px": 1}}}}, "names no severity fatal"),
+        ({"shard": 3, "shards": 2}, "shard 3 is not one of 2"),
+        ({"follow": True, "shards": 2}, "watched by one machine"),
+    ],
+)
+def test_what_can_t_work_is_refused(config, values, message):
+    with pytest.raises(ValidationError, match=message):
+        InspectionConfig(**config.model_dump() | values)

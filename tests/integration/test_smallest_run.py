@@ -1,6 +1,7 @@
 """The ``test`` environment, from drawn sheets to verdicts, twice with one seed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -86,3 +87,19 @@ def test_a_pipeline_runs_alone_from_what_the_catalog_holds(runs: list[Project]) 
     report.unlink()
     runs[0].must_run("--pipelines=reporting")
     assert report.is_file()
+
+
+def test_architectures_stand_side_by_side(
+    runs: list[Project], make_project: Callable[[str], Project]
+) -> None:
+    project = make_project("test")
+    shutil.copytree(runs[0].data, project.data)
+    project.must_run("--pipelines=segmentation", "--params=architectures=fpn deeplab_v3_plus")
+    catalog = project.catalog
+    trained = ["fpn", "deeplab_v3_plus"]
+    assert catalog.load("segmentation_comparison")["architecture"].tolist() == trained
+    chosen = catalog.load("segmenter_selection")
+    assert chosen["name"] in trained
+    assert set(chosen["candidates"]) == set(trained)
+    package = json.loads((project.data / "09_release/model_package/package.json").read_text())
+    assert package["segmenter"]["name"] == chosen["name"]

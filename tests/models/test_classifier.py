@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from steel_defects.datasets.keras_model import KerasModelDataset
 from steel_defects.models.classifier import (
@@ -24,7 +25,7 @@ def test_backbone_is_built_saved_and_loaded(name, tmp_path):
     assert scores.dtype == np.float32
     assert ((scores >= 0) & (scores <= 1)).all()
     # The signal gets through the trunk: the features of two sheets are not the same.
-    features = keras.Model(model.input, model.get_layer("mean_over_sheet").output)
+    features = keras.Model(model.input, model.get_layer("pooled").output)
     first, second = np.asarray(features(sheets, training=False))
     assert np.isfinite(first).all()
     assert not np.allclose(first, second, rtol=1e-3)
@@ -37,6 +38,52 @@ def test_backbone_is_built_saved_and_loaded(name, tmp_path):
     dataset.save(model)
     loaded = dataset.load()
     np.testing.assert_array_equal(np.asarray(loaded(sheets, training=False)), scores)
+
+
+def test_features_are_averaged_over_mirrored_sheets(tmp_path):
+    head = HeadConfig(
+        units=(8,),
+        dropout=0.3,
+        statistics=("mean", "max", "std", "top"),
+        top_share=0.25,
+        flips=True,
+    )
+    backbone = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
+    model = build_classifier(backbone, head, SIZE, 3)
+    assert model.get_layer("pooled").output.shape == (None, 4 * 1280)
+    sheets = np.random.default_rng(0).uniform(0, 255, (2, *SIZE, 1)).astype(np.float32)
+    both = add_mask_output(model)
+    scores, mask = (np.asarray(x) for x in both(sheets, training=False))
+    # However a sheet is mirrored, it is the same sheet; where the defect is depends on it.
+    for mirrored in (sheets[:, ::-1], sheets[:, :, ::-1], sheets[:, ::-1, ::-1]):
+        np.testing.assert_allclose(model(mirrored, training=False), scores, rtol=1e-4)
+    assert mask.shape == (2, 1, 2, 1)
+    first = np.asarray(both(sheets[:1], training=False)[1])
+    np.testing.assert_allclose(mask[:1], first, rtol=1e-4)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(np.asarray(loaded(sheets, training=False)), scores)
+
+
+def test_statistics_of_feature_maps():
+    head = HeadConfig(units=(), dropout=0, statistics=("mean", "max", "std", "top"), top_share=0.25)
+    backbone = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
+    model = build_classifier(backbone, head, (64, 128), 3)
+    sheets = np.random.default_rng(0).uniform(0, 255, (2, 64, 128, 1)).astype(np.float32)
+    outputs = [model.get_layer("maps").output, model.get_layer("pooled").output]
+    maps, pooled = (np.asarray(x) for x in keras.Model(model.input, outputs)(sheets))
+    cells = maps.reshape(2, 8, -1)
+    mean, highest, std, top = np.split(pooled, 4, axis=1)
+    np.testing.assert_allclose(mean, cells.mean(axis=1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(highest, cells.max(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(std, np.sqrt(cells.var(axis=1) + 1e-3), rtol=1e-3)
+    worst = np.sort(cells, axis=1)[:, -2:].mean(axis=1)
+    np.testing.assert_allclose(top, worst, rtol=1e-4, atol=1e-5)
+
+
+def test_flips_are_for_features():
+    with pytest.raises(ValidationError, match="flips goes with pooling: features"):
+        HeadConfig(units=(8,), dropout=0, pooling="cells", flips=True)
 
 
 CELLS = HeadConfig(units=(8, 4), dropout=0.3, pooling="cells", top_share=0.25)

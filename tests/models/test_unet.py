@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.files import load_model, save_model
 from steel_defects.models.inference import STRIDE, predict_sheet
-from steel_defects.models.unet import add_auxiliary_masks, build_unet, stride_of
+from steel_defects.models.unet import add_auxiliary_masks, build_unet
 
 
 @pytest.mark.parametrize("size", [(32, 64), (45, 71), (1, 33)])
@@ -31,7 +31,7 @@ def test_options_and_reload(tmp_path, stem_stride, presence_head):
         kernel.assign(np.random.default_rng(0).normal(0, 0.01, kernel.shape))
     save_model(model, tmp_path / "a.keras")
     again = load_model(tmp_path / "a.keras")
-    stride = stride_of(config)
+    stride = config.stride
     assert stride == 4 * stem_stride
     for height, width in ((stride, 3 * stride), (5 * stride, stride)):
         sheets = np.random.default_rng(0).uniform(0, 255, (2, height, width, 1)).astype(np.float32)
@@ -65,9 +65,10 @@ def test_a_residual_stage_without_convolutions_passes_its_input_on():
 
 
 def test_auxiliary_masks_are_coarser_and_no_part_of_the_model():
-    config = UNetConfig(filters=(4, 4, 8, 8), presence_head=True)
+    config = UNetConfig(filters=(4, 4, 8, 8), presence_head=True, deep_supervision=True)
+    assert config.auxiliary_strides == (4, 8)
     model = build_unet(config, classes=3, seed=2)
-    fitted = add_auxiliary_masks(model, config, classes=3, seed=2)
+    fitted = add_auxiliary_masks(model, 2, classes=3, seed=2)
     outputs = fitted(np.zeros((2, 32, 48, 1), np.float32), training=False)
     shapes = [tuple(output.shape) for output in outputs]
     assert shapes == [(2, 32, 48, 3), (2, 3), (2, 8, 12, 3), (2, 4, 6, 3)]
@@ -87,7 +88,7 @@ def test_upsampling_leaves_no_checkerboard():
 
 
 def test_no_network_may_have_a_larger_stride_than_sheets_are_padded_to():
-    assert stride_of(UNetConfig(filters=(4, 8, 8, 8, 8))) == STRIDE
-    assert stride_of(UNetConfig(filters=(4, 8, 8, 8, 8), stem_stride=1)) == STRIDE // 2
+    assert UNetConfig(filters=(4, 8, 8, 8, 8)).stride == STRIDE
+    assert UNetConfig(filters=(4, 8, 8, 8, 8), stem_stride=1).stride == STRIDE // 2
     with pytest.raises(ValidationError):
         UNetConfig(filters=(4, 8, 8, 8, 8, 8))

@@ -6,6 +6,7 @@ import pytest
 from tests.pipelines.conftest import CONFIG, Data
 
 from steel_defects.annotations import schemas
+from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.package import (
@@ -15,6 +16,7 @@ from steel_defects.inspection.package import (
     SegmenterSpec,
     write_package,
 )
+from steel_defects.inspection.sources import FolderSource
 from steel_defects.pipelines.inspection import nodes
 from steel_defects.sheets.config import PositionsConfig
 
@@ -24,6 +26,7 @@ RULES = InspectionConfig(
     saturated_share=0.5,
     focus_share=0.0,
     accepted_overlays=2,
+    part_sheets=5,
 )
 
 
@@ -60,10 +63,32 @@ def package(request, tmp_path) -> ModelPackage:
     )
 
 
-def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage):
-    verdicts, defects, submission, summary, timing = nodes.inspect_sheets(
-        data.folder, package, pd.DataFrame(), RULES, PositionsConfig()
-    )
+@pytest.fixture
+def run(data: Data, package: ModelPackage, tmp_path):
+    """Run the first node with the sheets, and load what the catalog would."""
+
+    def call(table: pd.DataFrame, config: InspectionConfig, positions: PositionsConfig):
+        source = FolderSource(data.folder.root)
+        *tables, summary, timing = nodes.inspect_sheets(
+            source, package, table, tmp_path / "jobs", config, positions
+        )
+        datasets = [
+            JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet")),
+            JoinedParquetDataset(filepath=str(tmp_path / "defects.parquet")),
+            JoinedCSVDataset(
+                filepath=str(tmp_path / "submission.csv"),
+                load_args={"dtype": str, "keep_default_na": False},
+            ),
+        ]
+        for dataset, table in zip(datasets, tables, strict=True):
+            dataset.save(table)
+        return *(dataset.load() for dataset in datasets), summary, timing
+
+    return call
+
+
+def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage, run, tmp_path):
+    verdicts, defects, submission, summary, timing = run(pd.DataFrame(), RULES, PositionsConfig())
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(defects)
     schemas.submission.validate(submission)
@@ -71,7 +96,9 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage):
     assert verdicts[["coil_id", "position_mm"]].isna().all(axis=None)
     assert len(submission) == 4 * len(verdicts)
     assert timing["sheets_per_second"] > 0
-    overlays = nodes.draw_inspection_overlays(verdicts, submission, data.folder, package, RULES)
+    overlays = nodes.draw_inspection_overlays(
+        summary, tmp_path / "jobs", FolderSource(data.folder.root), package, RULES
+    )
     if summary["cleared_by_gate"]:
         assert summary["verdicts"] == {"accept": 16, "review": 0, "reject": 0}
         assert defects.empty
@@ -90,14 +117,14 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage):
 
 
 @pytest.mark.parametrize("package", [2.0], indirect=True)
-def test_coil_and_position_come_along(data: Data, package: ModelPackage, caplog):
+def test_coil_and_position_come_along(data: Data, run, caplog):
     names = data.folder.sheet_ids
     csv = pd.DataFrame(
         {"ImageId": [names[3], "absent.jpg", "gone.jpg"], "coil_id": ["K", "L", "M"]}, dtype="str"
     )
     pattern = PositionsConfig(pattern=r"_(?P<position_mm>\d+)")
     with caplog.at_level(logging.WARNING):
-        verdicts, defects, *_ = nodes.inspect_sheets(data.folder, package, csv, RULES, pattern)
+        verdicts, defects, *_ = run(csv, RULES, pattern)
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(defects)
     for table in (verdicts, defects):  # each sheet has one defect, from its left edge on

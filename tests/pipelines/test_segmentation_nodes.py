@@ -11,7 +11,8 @@ from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.inspection.package import read_package, write_package
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.absent import NoModel
+from steel_defects.models.config import Architectures, NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.training.config import CropConfig, SegmentationConfig
@@ -30,11 +31,19 @@ TRAINING = SegmentationConfig(
 NO_GATE = {"name": None, "reason": "none was asked for"}
 ONCE, HALF_SIZE = SegmenterPredictionConfig(), SegmenterPredictionConfig(map_shrink=2)
 FLIPPED = SegmenterPredictionConfig(tta="flips")
+NETWORK = NetworkConfig({"name": "unet", "filters": (2, 4)})
 WITHOUT_GATE = comparison_nodes.score_by_gate(NO_GATE)
 
 
 def tables(data: Data) -> tuple[object, ...]:
     return data.folder, data.sheets, data.annotations, data.splits, data.tiles
+
+
+def train(data: Data, checkpoints: Path, training=TRAINING, tiles=None, architectures="unet"):
+    return nodes.train_segmenter(
+        *tables(data)[:-1], data.tiles if tiles is None else tiles, Path(), checkpoints, CONFIG,
+        training, ONCE, Architectures(architectures), NETWORK,
+    )  # fmt: skip
 
 
 class Seer:
@@ -90,13 +99,48 @@ def of_split(data: Data, split: str) -> set[str]:
 
 
 def test_training(data: Data, tmp_path):
-    model, history, facts = nodes.train_segmenter(
-        *tables(data), tmp_path, CONFIG, TRAINING, ONCE, UNetConfig(filters=(2, 4)),
-    )  # fmt: skip
+    model, history, facts = train(data, tmp_path)
     schemas.history.validate(history)
     assert model.output_shape == (None, None, None, 4)
     assert facts["parameters"] == model.count_params()
     assert list(tmp_path.rglob("*.npz")) == []
+
+
+def test_an_architecture_that_is_not_to_be_trained_leaves_empty_tables(
+    data: Data, predictions, tmp_path
+):
+    model, history, facts = train(data, tmp_path, architectures="fpn unet_vgg16")
+    schemas.history.validate(history)
+    assert model == NoModel("unet is not among the architectures")
+    stored = ProbabilityMapsDataset(filepath=str(tmp_path / "maps"))
+    stored.save(nodes.predict_probabilities(model, *tables(data)[:2], data.splits, ONCE))
+    settings = nodes.tune_postprocessing(
+        stored.load(), data.sheets, data.annotations, data.splits, WITHOUT_GATE, CONFIG, ONCE,
+        PostprocessingGrid(thresholds=(0.5,), min_areas_px=(0,)),
+    )  # fmt: skip
+    none = nodes.predict_masks(
+        model, settings, data.folder, data.sheets, data.splits, WITHOUT_GATE,
+        predictions_table([]), ONCE,
+    )  # fmt: skip
+    schemas.predictions.validate(none)
+    trained = {"fpn_predictions": predictions, "fpn_profile": profile()}
+    table, classes = comparison_nodes.compare_segmenters(
+        data.sheets, data.annotations, WITHOUT_GATE, CONFIG, **trained,
+        unet_predictions=none, unet_profile=facts,
+    )  # fmt: skip
+    schemas.segmentation_comparison.validate(table)
+    assert set(table["architecture"]) | set(classes["architecture"]) == {"fpn"}
+    chosen = comparison_nodes.select_segmenter(
+        "best", unet_postprocessing=settings, unet_profile=facts, fpn_profile=profile(),
+        fpn_postprocessing={"1": {"validation_dice": 0.7}},
+    )  # fmt: skip
+    assert chosen["name"] == "fpn"
+    assert chosen["reason"].startswith("no other was trained; highest mean Dice on validation")
+    with pytest.raises(SteelDefectsError, match="or what was trained: fpn"):
+        comparison_nodes.select_segmenter(
+            "unet", unet_postprocessing=settings, unet_profile=facts, fpn_profile=profile(),
+            fpn_postprocessing={"1": {"validation_dice": 0.7}},
+        )  # fmt: skip
 
 
 def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
@@ -105,10 +149,7 @@ def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
         config = TRAINING.model_copy(
             update={"crop": CropConfig(windows_per_sheet=2), "blackout_share": 0.5, "cache": cache}
         )
-        model, _, _ = nodes.train_segmenter(
-            *tables(data), tmp_path / "checkpoints", CONFIG, config, ONCE,
-            UNetConfig(filters=(2, 4)),
-        )  # fmt: skip
+        model, _, _ = train(data, tmp_path / "checkpoints", config)
         weights.append(model.get_weights())
         assert (tmp_path / "gray_sheets" / "gray_sheets.bin").is_file() == cache
     for one, other in zip(*weights, strict=True):
@@ -118,10 +159,7 @@ def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
 def test_a_split_without_tiles_is_said(data: Data, tmp_path):
     tiles = data.tiles[data.tiles["split"] != "validation"]
     with pytest.raises(SteelDefectsError, match="no tiles in the training or the validation"):
-        nodes.train_segmenter(
-            *tables(data)[:-1], tiles, tmp_path, CONFIG, TRAINING, ONCE,
-            UNetConfig(filters=(2, 4)),
-        )  # fmt: skip
+        train(data, tmp_path, tiles=tiles)
 
 
 def test_maps_are_of_half_size_and_for_tuning_alone(data: Data, maps):
@@ -150,7 +188,9 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
 
     ((_, _, found),) = nodes.predict_probabilities(Strays(), data.folder, data.sheets, only, config)
     assert found.maps.shape[:2] == (64 // shrink, 256 // shrink)
-    stored = type("Stored", (), {"prediction_of": lambda self, _: found})()
+    stored = type(
+        "Stored", (), {"prediction_of": lambda self, _: found, "__len__": lambda self: 1}
+    )()
     grid = PostprocessingGrid(thresholds=(0.5,), min_areas_px=(36, 37, 84, 85))
     chosen = nodes.tune_postprocessing(
         stored, data.sheets, annotations, only, WITHOUT_GATE, CONFIG, config, grid
@@ -267,7 +307,7 @@ def test_the_segmenter_is_the_best_on_validation():
     }  # fmt: skip
     assert comparison_nodes.select_segmenter("best", **tables)["name"] == "fpn"
     assert comparison_nodes.select_segmenter("unet", **tables)["name"] == "unet"
-    with pytest.raises(SteelDefectsError, match="it takes best, unet, fpn"):
+    with pytest.raises(SteelDefectsError, match="it takes best, or what was trained: unet, fpn"):
         comparison_nodes.select_segmenter("u-net", **tables)
 
 
@@ -280,7 +320,7 @@ def tiny_model(outputs: int) -> keras.Model:
 def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path, gate):
     table = pd.DataFrame([{"architecture": "unet", "mean_dice": 0.9} | profile()])
     scores = data.splits[["sheet_id", "split"]].assign(
-        score=0.5, repeat=pd.array([None] * 16, dtype="Int64")
+        score=0.5, has_defect=True, repeat=pd.array([None] * 16, dtype="Int64")
     )
     point = {
         "lower_threshold": 0.2, "upper_threshold": 0.8, "temperature": 1.5, "bias": -0.3,
@@ -298,7 +338,9 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     assert manifest.class_names == CONFIG.class_names
     assert manifest.mm_per_px == 0.5
     assert manifest.segmenter.tta == "flips"
-    assert len(manifest.reference["brightness"]) == 11
+    assert len(manifest.reference["brightness"]) == 101
+    assert ("gate_score_defective" in manifest.reference) == bool(gate)
+    assert "gate_score_clean" not in manifest.reference  # there is no such sheet
     assert manifest.metrics["segmenter"]["mean_dice"] == 0.9
     # Times differ between two runs of one seed and stay out.
     assert "training_seconds" not in manifest.metrics["segmenter"]

@@ -13,7 +13,7 @@ from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.evaluation.segmentation import pair_table
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.config import Architectures, NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.segmentation import nodes
 from steel_defects.training import segmenter_cross_validation as domain
@@ -25,16 +25,16 @@ PLAN = SegmenterCrossValidationConfig(
 GRID = PostprocessingGrid(
     thresholds=(0.05, 0.5), min_areas_px=(0, 8000), gate_area_factors=(0, 1e6)
 )
-NETWORK = UNetConfig(filters=(2, 4))
+NETWORK = NetworkConfig({"name": "unet", "filters": (2, 4)})
+TRAINED = Architectures(("unet",))
 
 
 def run(
-    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, splits=None
+    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, trained=TRAINED
 ) -> pd.DataFrame:
-    splits = data.splits if splits is None else splits
     return nodes.cross_validate_segmenter(
-        data.folder, data.sheets, data.annotations, splits, data.tiles, folder, gate, CONFIG,
-        training, SegmenterPredictionConfig(), plan, GRID, NETWORK,
+        data.folder, data.sheets, data.annotations, data.splits, data.tiles, Path(), folder, gate,
+        CONFIG, training, SegmenterPredictionConfig(), plan, GRID, trained, NETWORK,
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ class Trainer:
         self.seer, self.fail_at = Seer(data), fail_at
         self.shown: list[tuple[set[str], set[str], tuple[int, int | None]]] = []
 
-    def __call__(self, training, validation, config, network, name, checkpoint_dir):
+    def __call__(self, training, validation, config, network, name, checkpoint_dir, weights_dir):
         if len(self.shown) == self.fail_at:
             raise KeyboardInterrupt
         parts = (set(part.tiles["sheet_id"]) for part in (training, validation))
@@ -56,7 +56,7 @@ class Trainer:
 @pytest.fixture
 def trainer(data: Data, monkeypatch) -> Trainer:
     trainer = Trainer(data)
-    monkeypatch.setattr(domain, "train_segmenter", trainer)
+    monkeypatch.setattr(domain, "train_at_best_rate", trainer)
     return trainer
 
 
@@ -120,7 +120,7 @@ def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_p
         for repeat, score in ((0, np.where(defective, 1.0, 0.0)), (1, 1.0), (None, 0.0))
     ).astype({"repeat": "Int64"})
     always = GRID.model_copy(update={"thresholds": (0.05,), "min_areas_px": (1,)})
-    recipe = domain.SegmenterRecipe("unet", NETWORK, TRAINING, always)
+    recipe = domain.SegmenterRecipe(NETWORK.root, TRAINING, always)
     from steel_defects.training.labelled_tiles import labelled_tiles
 
     tiles = labelled_tiles(data.folder, data.tiles, data.sheets, data.annotations, CONFIG.classes)
@@ -136,6 +136,13 @@ def test_without_architectures_there_are_no_rows(data: Data, tmp_path):
     table = run(data, tmp_path, SegmenterCrossValidationConfig())
     schemas.predictions.validate(table)
     assert table.empty
+
+
+def test_an_architecture_that_is_not_trained_is_not_cross_validated_and_the_log_says_so(
+    data: Data, tmp_path, caplog
+):
+    assert run(data, tmp_path, trained=Architectures(("fpn",))).empty
+    assert "unet is not cross-validated: it is not among the architectures" in caplog.text
 
 
 def test_more_repeats_than_splits_holds_are_refused(data: Data, trainer, tmp_path):

@@ -45,7 +45,7 @@ PARAMETERS = {
         "patience": 2,
         "precision": "float32",
     },
-    "unet": {"network": {"filters": [4, 8], "dropout": 0.0}},
+    "unet": {"network": {"name": "unet", "filters": [4, 8], "dropout": 0.0}},
     "segmenter_prediction": {},
     "segmenter_cross_validation": {"architectures": ["unet"]},
     "postprocessing": {"thresholds": [0.5], "min_areas_px": [0]},

@@ -65,7 +65,7 @@ def test_out_of_fold_masks_know_the_gate(
     seen = []
 
     def masks(tiles, splits, recipe, plan, folder, gate_scores) -> pd.DataFrame:
-        seen.append((len(tiles.tiles), recipe.name, plan.repeats, folder, gate_scores))
+        seen.append((len(tiles.tiles), recipe.network.name, plan.repeats, folder, gate_scores))
         return pd.DataFrame({"sheet_id": ["a"], "rle": ["1 2"]})
 
     monkeypatch.setattr(segmenter_cross_validation, "out_of_fold_masks", masks)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from steel_defects.evaluation.comparison import TIME_COLUMNS
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.inspection.drift import SCORES_BY_CLASS, SHEETS
 from steel_defects.inspection.frames import frame_statistics
 from steel_defects.inspection.package import GateSpec, Manifest, SegmenterSpec
 from steel_defects.models.inference import TestTimeAugmentation
 
-_QUANTILES = np.linspace(0, 1, 11)
+_QUANTILES = np.linspace(0, 1, 101)
 _LIBRARIES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "steel_defects")
 
 
@@ -95,17 +96,23 @@ def _metrics(
 def _reference(
     pictures: Iterable[NDArray[np.uint8]], gate_scores: pd.DataFrame | None
 ) -> dict[str, list[float]]:
-    """Return deciles of what the reference sheets look like, and of the gate's scores on them."""
+    """Return percentiles of what reference sheets look like and score, also by their class."""
     frames = pd.DataFrame([frame_statistics(image) for image in pictures])
     values = {name: frames[name] for name in ("brightness", "contrast", "sharpness") if len(frames)}
     if gate_scores is not None:
         unseen = gate_scores["split"].isin(["validation", "calibration"])
-        values["gate_score"] = gate_scores[unseen & gate_scores["repeat"].isna()]["score"]
-    return {
-        name: [round(float(q), 6) for q in np.quantile(series, _QUANTILES)]
+        held_out = gate_scores[unseen & gate_scores["repeat"].isna()]
+        values["gate_score"] = held_out["score"]
+        for name, defective in zip(SCORES_BY_CLASS, (True, False), strict=True):
+            values[name] = held_out[held_out["has_defect"] == defective]["score"]
+    # Values of sheets, none between: a few sheets are steps, and parts are compared with these.
+    quantiles = {
+        name: np.quantile(series, _QUANTILES, method="inverted_cdf")
         for name, series in values.items()
         if len(series)
     }
+    rounded = {name: [round(float(q), 6) for q in found] for name, found in quantiles.items()}
+    return {SHEETS: [float(len(frames))], **rounded}
 
 
 def _versions() -> dict[str, str]:

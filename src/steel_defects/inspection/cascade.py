@@ -1,23 +1,20 @@
 """The cascade: the gate sees every sheet, the segmenter only those it does not clear."""
 
-import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from datetime import UTC, datetime
 
 from steel_defects.annotations import rle as run_length
 from steel_defects.evaluation.postprocessing import sheet_masks
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import frame_problem, frame_statistics
+from steel_defects.inspection.frames import Frame, frame_problem, read_frame
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.regions import Region, find_regions
 from steel_defects.inspection.rules import Thresholds, Verdict, clears, judge
 from steel_defects.inspection.runtimes import Runtime
+from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import UnreadableSheet
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,9 @@ class InspectedSheet:
         regions: The defects.
         masks: Encoded mask of each class, ``""`` for none.
         statistics: From :func:`frame_statistics`; empty for an unreadable sheet.
-        seconds: Time that it took.
+        seconds: Time that judging took, without reading; 0 where the networks saw nothing.
+        frame: Digest of its pixels; empty for an unreadable sheet.
+        inspected_at: When, UTC.
     """
 
     sheet_id: str
@@ -41,10 +40,12 @@ class InspectedSheet:
     masks: tuple[str, ...]
     statistics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    frame: str = ""
+    inspected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Cascade:
-    """Judges sheets one after the other, in the order in which the camera took them."""
+    """Judges frames with the networks of a package."""
 
     def __init__(self, package: ModelPackage, runtime: Runtime, config: InspectionConfig) -> None:
         """Set up the cascade of a package."""
@@ -53,52 +54,77 @@ class Cascade:
         self.thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
         sharpness = package.manifest.reference.get("sharpness", [0.0])
         self._least_sharpness = sharpness[0]
-        self._earlier_frame = ""
+
+    @property
+    def parallel(self) -> int:
+        """Sheets that may be judged at a time."""
+        return self._runtime.parallel
 
     def inspect(self, folder: SheetFolder, sheet_id: str) -> InspectedSheet:
-        """Judge one sheet; a broken one becomes a review, never an error."""
+        """Read and judge one sheet by itself."""
+        return self.judge(read_frame(folder.read_file, sheet_id))
+
+    def judge(self, frame: Frame, frame_before: str = "") -> InspectedSheet:
+        """Judge a frame; a broken one becomes a review, never an error.
+
+        Args:
+            frame: The frame.
+            frame_before: Digest of the frame just before it; empty where there is none, or none
+                that can be read.
+        """
+        problem = frame.problem or self._problem(frame, frame_before)
+        if problem or frame.image is None:
+            return self._reviewed(frame, problem)
         started = time.perf_counter()
-        none = ("",) * len(self._manifest.class_names)
-        try:
-            image = folder.read(folder.relative_path(sheet_id))
-        except UnreadableSheet as error:
-            verdict = Verdict("review", f"unreadable: {error}")
-            return InspectedSheet(sheet_id, verdict, None, (), none)
-        statistics = frame_statistics(image)
-        problem = self._repeated(image) or frame_problem(
-            statistics, self._least_sharpness, self._config
-        )
-        if problem:
-            verdict = Verdict("review", problem)
-            return InspectedSheet(sheet_id, verdict, None, (), none, statistics)
-        gate_score = self._runtime.gate_score(image)
+        gate_score = self._runtime.gate_score(frame.image)
+        masks = self._no_masks
         regions: list[Region] = []
-        masks = none
+        cleared_by_both = False
         if not clears(gate_score, self.thresholds):
-            regions, masks = self._outline(image, gate_score)
-        verdict = judge(gate_score, self.thresholds, regions, self._config)
+            found = self._runtime.segment(frame.image)
+            cleared_by_both = self._clears_after_all(gate_score, found)
+            if not cleared_by_both:
+                regions, masks = self._outline(found, gate_score)
+        verdict = judge(gate_score, self.thresholds, regions, self._config, cleared_by_both)
         seconds = time.perf_counter() - started
         return InspectedSheet(
-            sheet_id, verdict, gate_score, tuple(regions), masks, statistics, seconds
+            frame.sheet_id, verdict, gate_score, tuple(regions), masks, frame.statistics, seconds,
+            frame.digest,
+        )  # fmt: skip
+
+    def _problem(self, frame: Frame, frame_before: str) -> str:
+        if frame.digest == frame_before:
+            return "camera: repeated frame"
+        return frame_problem(frame.statistics, self._least_sharpness, self._config)
+
+    def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
+        verdict = Verdict("review", problem)
+        return InspectedSheet(
+            frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics, frame=frame.digest
         )
 
-    def _repeated(self, image: NDArray[np.uint8]) -> str:
-        """Say so where a frame's pixels equal those of the frame just before it."""
-        frame = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-        repeated = frame == self._earlier_frame
-        self._earlier_frame = frame
-        return "camera: repeated frame" if repeated else ""
+    @property
+    def _no_masks(self) -> tuple[str, ...]:
+        return ("",) * len(self._manifest.class_names)
+
+    def _clears_after_all(self, gate_score: float | None, found: SheetPrediction) -> bool:
+        stacked = self._manifest.stacked
+        if stacked is None or gate_score is None:
+            return False
+        return stacked.clears(gate_score, float(found.presence.max()))
 
     def _outline(
-        self, image: NDArray[np.uint8], gate_score: float | None
+        self, found: SheetPrediction, gate_score: float | None
     ) -> tuple[list[Region], tuple[str, ...]]:
-        found = self._runtime.segment(image)
         settings = self._manifest.segmenter.postprocessing
         masks = sheet_masks(found.maps, found.presence, settings, gate_score)
         return find_regions(masks, found.maps), tuple(run_length.encode(m) for m in masks)
 
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:
-    """Judge every sheet of a folder, in the order of their names."""
+    """Judge every sheet of a folder in the order of their names, and keep nothing on disk."""
+    before = ""
     for sheet_id in folder.sheet_ids:
-        yield cascade.inspect(folder, sheet_id)
+        frame = read_frame(folder.read_file, sheet_id)
+        yield cascade.judge(frame, before)
+        before = frame.digest

@@ -1,34 +1,132 @@
 """Parameters of inspection; free of Keras."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from steel_defects.config import Config
+from steel_defects.inspection.runtimes.config import ExecutionConfig
 
 
 class RegionLimits(Config):
-    """What a region of a class may measure before its sheet is rejected."""
+    """What regions of a class may be before their sheet is rejected; what is not given, is free.
 
-    area_px: int = Field(default=0, ge=0)
-    length_px: float = Field(default=0.0, ge=0)
+    Attributes:
+        area_px: Largest area of a region, pixels.
+        length_px: Longest length of a region, pixels.
+        count: Most regions of the class on a sheet.
+    """
+
+    area_px: int | None = Field(default=None, ge=0)
+    length_px: float | None = Field(default=None, ge=0)
+    count: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.area_px is None and self.length_px is None and self.count is None:
+            raise ValueError("give area_px, length_px or count")
+        return self
+
+
+class SeverityLimits(Config):
+    """From where on regions have a severity; any one that is given is enough.
+
+    Attributes:
+        area_px: Area of the region, pixels.
+        length_px: Its length, pixels.
+        count: Regions of its class on the sheet.
+    """
+
+    area_px: int | None = Field(default=None, ge=0)
+    length_px: float | None = Field(default=None, ge=0)
+    count: int | None = Field(default=None, ge=1)
+
+
+class DriftConfig(Config):
+    """When sheets count as unlike the package's reference.
+
+    Attributes:
+        false_alarm_rate: Share of parts that raise an alarm although their sheets are drawn from
+            the reference; all tests of a part together.
+        least_sheets: Sheets from which a part is tested at all.
+        expected_defect_share: Share of defective sheets on the line, for the gate's scores; None
+            takes that of the reference sheets.
+    """
+
+    false_alarm_rate: float = Field(default=0.001, gt=0, lt=1)
+    least_sheets: int = Field(default=50, ge=20)
+    expected_defect_share: float | None = Field(default=None, ge=0, le=1)
+
+
+class FollowConfig(Config):
+    """How a folder is watched.
+
+    Attributes:
+        poll_seconds: Time between two looks at the folder.
+        settle_seconds: A file that can't be read is inspected as such once it has not changed for
+            so long; until then it counts as being written.
+        ignore: Names, with wildcards, of files that a camera has not finished.
+    """
+
+    poll_seconds: float = Field(default=0.2, gt=0)
+    settle_seconds: float = Field(default=5.0, ge=0)
+    ignore: tuple[str, ...] = (".*", "~*", "*.tmp.*", "*.part.*")
 
 
 class InspectionConfig(Config):
-    """How sheets are judged.
+    """How sheets are judged, and how the work is divided.
 
     Attributes:
-        limits: Limits of each class, by its number; a class without an entry has limits of 0, so
-            that any region that post-processing keeps rejects the sheet.
+        limits: Limits of each class, by its number; a class without an entry has an area limit of
+            0, so that any region that post-processing keeps rejects the sheet.
         severity_area_px: Names of severities and the area, pixels, from which a region has them.
+        severity_by_class: Other limits for some classes, by number and name of the severity.
         black_share: Share of black pixels from which a frame counts as black.
         saturated_share: Share of white pixels from which a frame counts as saturated.
         focus_share: Sharpness, as a share of the least sharp reference sheets', under which a frame
             counts as out of focus.
         accepted_overlays: How many accepted sheets are drawn beside all others.
+        overlays: How many sheets are drawn at most.
+        runtime: What runs the networks; ``auto`` takes the fastest that the package offers.
+        execution: What the runtime may use.
+        part_sheets: Sheets whose tables are written at a time.
+        shard: Which share of the sheets this machine inspects, from 1.
+        shards: Number of machines that share the work.
+        readers: Threads that read pictures ahead of the networks; None for one a core.
+        read_ahead: Pictures that are read ahead, at most.
+        judges: Sheets that are judged at a time; None for as many as the runtime can use.
+        follow: Watch a folder, and inspect sheets as they come, until stopped.
+        following: How it is watched.
+        drift: When sheets count as unlike the package's reference.
     """
 
     limits: dict[int, RegionLimits] = Field(default_factory=dict)
     severity_area_px: dict[str, int] = Field(min_length=1)
+    severity_by_class: dict[int, dict[str, SeverityLimits]] = Field(default_factory=dict)
     black_share: float = Field(gt=0, le=1)
     saturated_share: float = Field(gt=0, le=1)
     focus_share: float = Field(ge=0, le=1)
     accepted_overlays: int = Field(ge=0)
+    overlays: int = Field(default=1000, ge=0)
+    runtime: str = "auto"
+    execution: ExecutionConfig = ExecutionConfig()
+    part_sheets: int = Field(default=200, ge=1)
+    shard: int = Field(default=1, ge=1)
+    shards: int = Field(default=1, ge=1)
+    readers: int | None = Field(default=None, ge=1)
+    read_ahead: int = Field(default=16, ge=1)
+    judges: int | None = Field(default=None, ge=1)
+    follow: bool = False
+    following: FollowConfig = FollowConfig()
+    drift: DriftConfig = DriftConfig()
+
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        if self.shard > self.shards:
+            raise ValueError(f"shard {self.shard} is not one of {self.shards}")
+        if self.follow and self.shards > 1:
+            raise ValueError("a folder is watched by one machine: follow goes without shards")
+        for limits in self.severity_by_class.values():
+            if unknown := set(limits) - set(self.severity_area_px):
+                raise ValueError(f"severity_area_px names no severity {', '.join(sorted(unknown))}")
+        return self

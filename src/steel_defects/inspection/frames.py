@@ -1,11 +1,16 @@
 """What a camera frame looks like, and whether it can be judged at all."""
 
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.sheets.inventory import BLACK_LEVEL
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 _WHITE_LEVEL = 254
 
@@ -64,3 +69,38 @@ def frame_problem(
     if statistics["sharpness"] < config.focus_share * least_sharpness:
         return "camera: out of focus"
     return ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A sheet that was read, ready to be judged.
+
+    Attributes:
+        sheet_id: The sheet.
+        image: Gray picture of shape ``(height, width)``, uint8; None for an unreadable one.
+        digest: Of its pixels, by which a repeated frame is told; empty for an unreadable one.
+        statistics: From :func:`frame_statistics`; empty for an unreadable one.
+        problem: Why it can't be read; empty for one that can.
+    """
+
+    sheet_id: str
+    image: NDArray[np.uint8] | None
+    digest: str = ""
+    statistics: dict[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+
+def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
+    """Read and measure a sheet; one that can't be read is a frame with a problem.
+
+    Args:
+        read_file: Returns the bytes of a sheet's file, or raises an UnreadableSheet.
+        sheet_id: The sheet.
+    """
+    try:
+        image = decode_gray(read_file(sheet_id))
+    except UnreadableSheet as error:
+        return Frame(sheet_id, None, problem=f"unreadable: {error}")
+    pixels = hashlib.sha256(repr(image.shape).encode())
+    pixels.update(np.ascontiguousarray(image).data)
+    return Frame(sheet_id, image, pixels.hexdigest(), frame_statistics(image))

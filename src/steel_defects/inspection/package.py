@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.evaluation.stacking import StackedScore
 from steel_defects.models.inference import TestTimeAugmentation
 
 MANIFEST = "package.json"
@@ -56,6 +57,57 @@ class SegmenterSpec(Config):
     tta: TestTimeAugmentation = "none"
 
 
+NetworkName = Literal["gate", "segmenter"]
+ExportRuntime = Literal["openvino", "onnx", "litert"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+
+
+class ParityResult(Config):
+    """How close an export came to the trained network; see ``deployment.parity``.
+
+    Attributes:
+        passed: Whether it is within its tolerance.
+        sheets: Sheets that were compared.
+        max_difference: Largest difference of a probability.
+        tolerance: What ``max_difference`` may be at most; None where verdicts and Dice count.
+        changed_verdicts: Sheets that are judged otherwise with it.
+        dice_change: By how much the mean Dice changed with it.
+    """
+
+    passed: bool
+    sheets: int = Field(ge=0)
+    max_difference: float
+    tolerance: float | None
+    changed_verdicts: int = Field(ge=0)
+    dice_change: float
+
+
+class ExportSpec(Config):
+    """A network of a package in the form that another runtime takes.
+
+    Its graph goes from gray sheets, ``(batch, height, width, 1)``, uint8, to the network's own
+    output, float32: what comes before is in the graph, calibration and post-processing are not.
+
+    Attributes:
+        network: Which network.
+        runtime: What runs it.
+        precision: What it computes in. OpenVINO takes ``bf16`` at run time, from the file of
+            ``fp32``.
+        files: Its files in the package; the runtime opens the first, which names the others.
+        sheet_size: Height and width of the sheets that the graph takes, pixels; None for any.
+        parity: How close it is to the trained network; None before that was looked at.
+        ms_per_sheet: Median time of a sheet on the machine that exported it, one after the other.
+    """
+
+    network: NetworkName
+    runtime: ExportRuntime
+    precision: Precision
+    files: tuple[str, ...] = Field(min_length=1)
+    sheet_size: tuple[int, int] | None = None
+    parity: ParityResult | None = None
+    ms_per_sheet: float | None = Field(default=None, gt=0)
+
+
 class Manifest(Config):
     """What ``package.json`` holds.
 
@@ -64,6 +116,9 @@ class Manifest(Config):
         class_names: Names of classes 1, 2, ….
         gate: The classifier; None where every sheet goes to the segmenter.
         segmenter: The segmenter.
+        stacked: What decides about sheets that both networks saw; None where the segmenter's
+            regions alone do.
+        exports: The same networks for other runtimes.
         mm_per_px: Length of a pixel on the strip; None where it is not known.
         metrics: What the models reached on the test split.
         reference: Quantiles of what sheets looked like and scored, for the drift alarm.
@@ -76,6 +131,8 @@ class Manifest(Config):
     class_names: tuple[str, ...]
     gate: GateSpec | None
     segmenter: SegmenterSpec
+    stacked: StackedScore | None = None
+    exports: tuple[ExportSpec, ...] = ()
     mm_per_px: float | None = Field(default=None, gt=0)
     metrics: dict[str, dict[str, float | int | str | None]] = Field(default_factory=dict)
     reference: dict[str, list[float]] = Field(default_factory=dict)
@@ -93,8 +150,10 @@ class ModelPackage:
 
     @property
     def model_id(self) -> str:
-        """Short digest of the model files."""
-        return _digest(json.dumps(self.manifest.files, sort_keys=True).encode())[:12]
+        """Short digest of the trained networks; exports of them do not count."""
+        exported = {name for export in self.manifest.exports for name in export.files}
+        files = {k: v for k, v in self.manifest.files.items() if k not in exported}
+        return _digest(json.dumps(files, sort_keys=True).encode())[:12]
 
     @property
     def thresholds_id(self) -> str:
@@ -104,6 +163,8 @@ class ModelPackage:
             gate.model_dump(mode="json") if gate else None,
             self.manifest.segmenter.model_dump(mode="json"),
         ]
+        if self.manifest.stacked:
+            settings.append(self.manifest.stacked.model_dump(mode="json"))
         return _digest(json.dumps(settings, sort_keys=True).encode())[:12]
 
     def path(self, file: str) -> Path:
@@ -156,6 +217,7 @@ def read_package(folder: Path) -> ModelPackage:
         if _digest_of_file(folder / name) != digest:
             raise SteelDefectsError(f"{folder / name} is damaged: its checksum differs")
     used = [manifest.segmenter.file, *([manifest.gate.file] if manifest.gate else [])]
+    used += [name for export in manifest.exports for name in export.files]
     for name in used:
         if name not in manifest.files:
             raise SteelDefectsError(f"{path} names no checksum for {name}")

@@ -1,6 +1,6 @@
 """Defect regions: where they are, how large, and how they lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -45,19 +45,27 @@ def find_regions(
         masks: Mask of each class, of shape ``(height, width)``, 0 or 1.
         probabilities: Of shape ``(height, width, classes)``, uint8, 255 for certain.
     """
-    found = []
+    found: list[Region] = []
     for index, mask in enumerate(masks):
-        if not mask.any():
-            continue
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-        for number in range(1, count):
-            x, y, width, height, area = (int(value) for value in stats[number])
-            window = np.s_[y : y + height, x : x + width]
-            inside = labels[window] == number
-            length, orientation = _long_side(inside)
-            score = float(probabilities[..., index][window][inside].mean()) / 255
-            found.append(Region(index + 1, x, y, width, height, area, length, orientation, score))
+        left, top, width, height = cv2.boundingRect(mask)  # most of a sheet has no defect
+        window = np.s_[top : top + height, left : left + width]
+        found += _in_window(mask[window], probabilities[..., index][window], index + 1, left, top)
     return found
+
+
+def _in_window(
+    mask: NDArray[np.uint8], probability: NDArray[np.uint8], class_id: int, left: int, top: int
+) -> Iterator[Region]:
+    if not mask.size:
+        return
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    for number in range(1, count):
+        x, y, width, height, area = (int(value) for value in stats[number])
+        box = np.s_[y : y + height, x : x + width]
+        inside = labels[box] == number
+        length, orientation = _long_side(inside)
+        score = float(probability[box][inside].mean()) / 255
+        yield Region(class_id, left + x, top + y, width, height, area, length, orientation, score)
 
 
 def _long_side(inside: NDArray[np.bool_]) -> tuple[float, float]:

@@ -1,11 +1,11 @@
 """Writing what inspection found as tables."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from steel_defects.annotations.rle import area
 from steel_defects.annotations.severstal import submission_table
@@ -14,7 +14,6 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import severity
-from steel_defects.sheets.folder import SheetFolder
 
 _VERDICT_TYPES = {
     "sheet_id": "str",
@@ -48,29 +47,34 @@ _DEFECT_TYPES = {
     "severity": "str",
 }
 
+_ARROW_TYPES = {
+    "str": pa.large_string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "datetime64[us, UTC]": pa.timestamp("us", tz="UTC"),
+}
+
 
 def verdicts_table(
     inspected: Sequence[InspectedSheet],
-    folder: SheetFolder,
+    relative_path: Callable[[str], str],
     package: ModelPackage,
     positions: pd.DataFrame,
-    inspected_at: datetime,
 ) -> pd.DataFrame:
     """Return one row an inspected sheet.
 
     Args:
         inspected: What was found.
-        folder: The sheets.
+        relative_path: Returns the path of a sheet as the table holds it.
         package: What judged them.
         positions: ``sheet_id, coil_id, position_mm``, one row for each sheet of the folder, null
             where unknown; millimetres along the strip, of a sheet's left edge.
-        inspected_at: When, UTC.
     """
     places = _places(positions)
     rows = [
         {
             "sheet_id": sheet.sheet_id,
-            "path": folder.relative_path(sheet.sheet_id),
+            "path": relative_path(sheet.sheet_id),
             **places[sheet.sheet_id],
             "gate_score": sheet.gate_score,
             "verdict": sheet.verdict.verdict,
@@ -79,7 +83,7 @@ def verdicts_table(
             "reason": sheet.verdict.reason,
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
-            "inspected_at": inspected_at,
+            "inspected_at": sheet.inspected_at,
         }
         for sheet in inspected
     ]
@@ -104,12 +108,14 @@ def defects_table(
         mm_per_px: Length of a pixel on the strip; None where it is not known.
     """
     places = _places(positions)
+    counts = {sheet.sheet_id: Counter(r.class_id for r in sheet.regions) for sheet in inspected}
     rows = [
         {
             "sheet_id": sheet.sheet_id,
             "coil_id": places[sheet.sheet_id]["coil_id"],
             "position_mm": places[sheet.sheet_id]["position_mm"] + region.x * (mm_per_px or 0.0),
-            **_describe(region, config, mm_per_px),
+            **_describe(region, mm_per_px),
+            "severity": severity(region, config, counts[sheet.sheet_id][region.class_id]),
         }
         for sheet in inspected
         for region in sheet.regions
@@ -123,14 +129,11 @@ def _places(positions: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return places
 
 
-def _describe(
-    region: Region, config: InspectionConfig, mm_per_px: float | None
-) -> dict[str, object]:
+def _describe(region: Region, mm_per_px: float | None) -> dict[str, object]:
     return {
         **vars(region),
         "area_mm2": region.area_px * mm_per_px**2 if mm_per_px else None,
         "length_mm": region.length_px * mm_per_px if mm_per_px else None,
-        "severity": severity(region, config),
     }
 
 
@@ -144,25 +147,18 @@ def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
     return submission_table(pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]))
 
 
-def summarise(inspected: Sequence[InspectedSheet], package: ModelPackage) -> dict[str, Any]:
-    """Count verdicts, reasons and defects."""
-    verdicts = Counter(sheet.verdict.verdict for sheet in inspected)
-    cleared = sum(sheet.verdict.reason == "cleared by the gate" for sheet in inspected)
-    defects = Counter(region.class_id for sheet in inspected for region in sheet.regions)
-    names = package.manifest.class_names
-    return {
-        "sheets": len(inspected),
-        "verdicts": {name: verdicts.get(name, 0) for name in ("accept", "review", "reject")},
-        "review_share": verdicts["review"] / len(inspected) if inspected else None,
-        "cleared_by_gate": cleared,
-        "defects_by_class": {name: defects.get(k, 0) for k, name in enumerate(names, start=1)},
-        "model_id": package.model_id,
-        "thresholds_id": package.thresholds_id,
-    }
+def to_arrow(table: pd.DataFrame) -> pa.Table:
+    """Turn verdicts or defects into what Parquet holds, with the same types whatever the rows."""
+    types = _VERDICT_TYPES if "verdict" in table.columns else _DEFECT_TYPES
+    schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in types.items()])
+    return pa.Table.from_pandas(table, schema=schema, preserve_index=False)
 
 
-def timing(inspected: Sequence[InspectedSheet], seconds: float) -> dict[str, float]:
-    """Return sheets a second and percentiles of the time of one sheet, milliseconds."""
-    times = pd.Series([1000 * sheet.seconds for sheet in inspected if sheet.seconds])
-    quantiles = {f"ms_p{q}": float(times.quantile(q / 100)) for q in (50, 90, 99)}
-    return {"seconds": seconds, "sheets_per_second": len(inspected) / seconds, **quantiles}
+def no_verdicts() -> pd.DataFrame:
+    """Return the table of verdicts without rows."""
+    return pd.DataFrame(columns=list(_VERDICT_TYPES)).astype(_VERDICT_TYPES)
+
+
+def no_defects() -> pd.DataFrame:
+    """Return the table of defects without rows."""
+    return pd.DataFrame(columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)

@@ -10,6 +10,8 @@ from keras import applications, initializers, layers, ops
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import BackboneConfig
 
+InputSize = tuple[int | None, int | None]
+
 
 @dataclass(frozen=True)
 class _Family:
@@ -43,18 +45,24 @@ _FAMILIES = {
 
 
 def build_backbone(
-    config: BackboneConfig, input_size: tuple[int, int], seed: int, weights_dir: str | None = None
+    config: BackboneConfig,
+    input_size: InputSize,
+    seed: int,
+    weights_dir: str | None = None,
+    flips: bool = False,
 ) -> keras.Model:
     """Build a backbone that maps gray sheets to feature maps.
 
     Args:
         config: Which backbone, how wide, and where its weights come from.
-        input_size: Height and width of the input, pixels.
+        input_size: Height and width of the input, pixels; None for any.
         seed: Seed of the initial weights, where none are loaded.
         weights_dir: Folder of weight files.
+        flips: Whether it looks at the mirrored orientations of each sheet, too.
 
     Returns:
-        Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps.
+        Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps; with
+        ``flips`` to four times as many, those of the sheets as they are first.
 
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
@@ -68,10 +76,18 @@ def build_backbone(
         maps = trunk.get_layer(_FAMILIES[config.name].stride_16).output
         trunk = keras.Model(trunk.input, maps, name=trunk.name)
     sheet = keras.Input((*input_size, 1), name="sheet")
-    return keras.Model(sheet, trunk(to_channels(sheet, config)), name=config.name)
+    seen = _with_flips(sheet) if flips else sheet
+    return keras.Model(sheet, trunk(to_channels(seen, config)), name=config.name)
 
 
-def build_trunk(config: BackboneConfig, input_size: tuple[int, int]) -> keras.Model:
+def _with_flips(sheets: keras.KerasTensor) -> keras.KerasTensor:
+    """Append the sheets left to right, upside down and both, in the order of ``FLIPS``."""
+    mirrored = ops.flip(sheets, axis=2)
+    upright = ops.concatenate([sheets, mirrored], axis=0)
+    return ops.concatenate([upright, ops.flip(upright, axis=1)], axis=0)
+
+
+def build_trunk(config: BackboneConfig, input_size: InputSize) -> keras.Model:
     """Build a backbone without its top, as published: three channels in, and all of its stages."""
     options = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
     return _FAMILIES[config.name].build(
@@ -125,16 +141,16 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: str |
             source = _FAMILIES[config.name].build(include_top=False, weights="imagenet", **options)
         except Exception as error:  # keras raises a bare Exception when the download fails
             raise SteelDefectsError(
-                f"cannot get the ImageNet weights of {config.name} ({error}); give "
-                f"{config.name}.training.backbone.weights a file in weights_dir, or 'none'"
+                f"cannot get the ImageNet weights of {config.name} ({error}); set the backbone's "
+                "or encoder's weights to a file in weights_dir, or to 'none'"
             ) from error
         trunk.set_weights(source.get_weights())
         return
     path = Path(weights_dir or ".") / config.weights
     if not path.is_file():
         raise SteelDefectsError(
-            f"no weights of {config.name} at {path}; set weights_dir, or "
-            f"{config.name}.training.backbone.weights to 'imagenet' or 'none'"
+            f"no weights of {config.name} at {path}; set weights_dir, or the backbone's or "
+            "encoder's weights to 'imagenet' or 'none'"
         )
     try:
         trunk.load_weights(path)

@@ -6,7 +6,8 @@ from keras import KerasTensor, layers, ops
 from numpy.typing import NDArray
 
 from steel_defects.models.backbones import build_backbone
-from steel_defects.models.config import BackboneConfig, HeadConfig
+from steel_defects.models.config import BackboneConfig, HeadConfig, Statistic
+from steel_defects.sheets.orientations import FLIPS
 
 MASK_OUTPUT = "mask"
 SCORE_OUTPUT = "score"
@@ -15,7 +16,8 @@ POOLED = "pooled"
 STANDARDISED = "standardised"
 _CELLS = "cells"
 _LEAST_VARIANCE = 1e-3  # keeps a feature that hardly varies from being blown up
-_MEAN = "mean_over_sheet"
+_MAPS = "maps"
+_FLIPPED_MAPS = "maps_of_flips"
 _RARE = -3.0  # logit of the share of defective cells, so that training need not unlearn a half
 
 
@@ -41,7 +43,7 @@ def build_classifier(
         Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of a
         defect, ``(batch, 1)``, float32.
     """
-    trunk = build_backbone(backbone, input_size, seed, weights_dir)
+    trunk = build_backbone(backbone, input_size, seed, weights_dir, head.flips)
     pretrained = backbone.weights != "none"
     if head.pooling == "cells":
         score = _judge_cells(trunk.output, head, pretrained, seed, classes)
@@ -51,10 +53,31 @@ def build_classifier(
 
 
 def _judge_sheet(maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int) -> KerasTensor:
-    """Pool features by mean and by maximum: a mean over the sheet dilutes a small defect."""
-    mean = layers.GlobalAveragePooling2D(name=_MEAN)(maps)
-    pooled = layers.Concatenate(name=POOLED)([mean, layers.GlobalMaxPooling2D()(maps)])
+    """Pool features by more than their mean, since that alone dilutes a small defect."""
+    maps = layers.Identity(name=_FLIPPED_MAPS if head.flips else _MAPS)(maps)
+    pooled = ops.concatenate([_statistic(name, maps, head) for name in head.statistics], axis=-1)
+    if head.flips:
+        orientations = ops.reshape(pooled, (len(FLIPS), -1, int(pooled.shape[-1])))
+        pooled = ops.mean(orientations, axis=0)
+    pooled = layers.Identity(name=POOLED)(pooled)
     return _build_head(head, int(pooled.shape[-1]), standardise, seed)(pooled)
+
+
+def _statistic(name: Statistic, maps: KerasTensor, head: HeadConfig) -> KerasTensor:
+    """Summarise each feature map of shape ``(rows, columns)`` in one number."""
+    if name == "mean":
+        return layers.GlobalAveragePooling2D()(maps)
+    if name == "max":
+        return layers.GlobalMaxPooling2D()(maps)
+    rows, columns, channels = (int(n) for n in maps.shape[1:])
+    cells = ops.reshape(maps, (-1, rows * columns, channels))
+    if name == "std":
+        # Not the root of zero, whose gradient is infinite.
+        return ops.sqrt(ops.var(cells, axis=1) + _LEAST_VARIANCE)
+    highest, _ = ops.top_k(
+        ops.transpose(cells, (0, 2, 1)), max(1, round(head.top_share * rows * columns))
+    )
+    return ops.mean(highest, axis=-1)
 
 
 def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -> keras.Model:
@@ -143,11 +166,19 @@ def add_mask_output(classifier: keras.Model) -> keras.Model:
         cells = classifier.get_layer(_CELLS).output
         mask = layers.Activation("sigmoid", dtype="float32", name=MASK_OUTPUT)(cells)
     else:
-        features = classifier.get_layer(_MEAN).input
         mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(
-            features
+            _upright_maps(classifier)
         )
     return keras.Model(classifier.input, [classifier.output, mask], name=classifier.name)
+
+
+def _upright_maps(classifier: keras.Model) -> KerasTensor:
+    """Return the feature maps of the sheets as they are, without those of mirrored ones."""
+    if not any(layer.name == _FLIPPED_MAPS for layer in classifier.layers):
+        return classifier.get_layer(_MAPS).output
+    maps = classifier.get_layer(_FLIPPED_MAPS).output
+    orientations = ops.reshape(maps, (len(FLIPS), -1, *maps.shape[1:]))
+    return ops.take(orientations, 0, axis=0)
 
 
 def _he(seed: int) -> keras.Initializer:

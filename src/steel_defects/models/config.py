@@ -1,8 +1,8 @@
 """Which network to build; free of Keras, so that reading parameters stays fast."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, PositiveInt
+from pydantic import ConfigDict, Field, PositiveInt, RootModel, field_validator, model_validator
 
 from steel_defects.config import Config
 
@@ -11,7 +11,10 @@ BACKBONES: tuple[str, ...] = get_args(BackboneName)
 #: Those that spend their time in a few large convolutions.
 PLAIN_BACKBONES = ("vgg16",)
 
-ArchitectureName = Literal["unet"]
+BackboneUNetName = Literal[
+    "unet_resnet50", "unet_vgg16", "unet_efficientnet_b0", "unet_mobilenet_v2"
+]
+ArchitectureName = Literal["unet", BackboneUNetName, "fpn", "deeplab_v3_plus"]
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
 
@@ -32,6 +35,10 @@ class BackboneConfig(Config):
     stride: Literal[16, 32] = 32
 
 
+#: What a head keeps of a feature map.
+Statistic = Literal["mean", "max", "std", "top"]
+
+
 class HeadConfig(Config):
     """The dense layers that turn features into a score.
 
@@ -42,35 +49,211 @@ class HeadConfig(Config):
             judges the sheet as a whole; ``cells`` judges each cell by itself and pools the
             verdicts, so that a small defect counts as much on a large sheet.
         top_share: Share of the cells, those that look most like a defect, whose mean is the
-            verdict; for ``cells``.
+            verdict of ``cells``; those that respond most, in the statistic ``top``.
+        statistics: What ``features`` keeps of each feature map: its mean, maximum, standard
+            deviation, and the mean of its highest responses.
+        flips: Whether ``features`` are averaged over the four mirrored orientations of a sheet, at
+            four times the cost: to the mill they are one sheet, to a backbone they are not.
     """
 
     units: tuple[PositiveInt, ...]
     dropout: float = Field(ge=0, lt=1)
     pooling: Literal["features", "cells"] = "features"
     top_share: float = Field(default=0.01, gt=0, le=1)
+    statistics: tuple[Statistic, ...] = Field(default=("mean", "max"), min_length=1)
+    flips: bool = False
+
+    @model_validator(mode="after")
+    def _flips_of_features(self) -> Self:
+        if self.flips and self.pooling == "cells":
+            raise ValueError("flips goes with pooling: features")
+        return self
 
 
-class UNetConfig(Config):
-    """A U-Net.
-
-    No more than five stages: sheets are padded to multiples of ``models.inference.STRIDE``.
+class EncoderConfig(Config):
+    """A backbone of the classifier as the encoder of a segmenter.
 
     Attributes:
+        name: The backbone.
+        weights: ``imagenet``, ``none`` (from scratch), or a file in the weights folder. Batch norm
+            of weights that are loaded stays as it is.
+        alpha: Width of MobileNetV2, as a share of the full one; the others take no notice.
+        learns: Whether it learns, too, or the decoder alone.
+    """
+
+    name: BackboneName
+    weights: str = "imagenet"
+    alpha: float = Field(default=1.0, gt=0)
+    learns: bool = True
+
+
+class _NetworkConfig(Config):
+    """What all segmenters have.
+
+    No stride may be larger than ``models.inference.STRIDE``, to which sheets are padded.
+
+    Attributes:
+        dropout: Share of the channels that a step of the training leaves out; of a U-Net's coarsest
+            features, of others' before the exit or after the pyramid.
+        presence_head: Whether the model has a second output, the probability that each class occurs
+            anywhere in its input.
+    """
+
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    presence_head: bool = False
+
+    @property
+    def auxiliary_strides(self) -> tuple[int, ...]:
+        """Pixels between the cells of each mask of deep supervision, from the finest on."""
+        return ()
+
+
+class UNetConfig(_NetworkConfig):
+    """A U-Net.
+
+    Attributes:
+        name: The architecture.
         filters: Of each stage, from the resolution of the stem downwards.
-        dropout: Share of the lowest stage's channels that a step of the training leaves out.
         stem_stride: 2 for stages from half the resolution downwards, at a third of the cost; 1 for
             full resolution.
         residual: Whether stages add what they compute to their input (He et al. 2016).
         deep_supervision: Whether the training asks coarser stages of the decoder, too, for masks
             (Lee et al. 2015, arXiv:1409.5185); what they answer with is no part of the model.
-        presence_head: Whether the model has a second output, the probability that each class occurs
-            anywhere in its input.
     """
 
+    name: Literal["unet"] = "unet"
     filters: tuple[PositiveInt, ...] = Field(min_length=2, max_length=5)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
     stem_stride: Literal[1, 2] = 2
     residual: bool = False
     deep_supervision: bool = False
-    presence_head: bool = False
+
+    @property
+    def stride(self) -> int:
+        """What the input's height and width must be multiples of, pixels."""
+        return int(self.stem_stride * 2 ** (len(self.filters) - 1))
+
+    @property
+    def auxiliary_strides(self) -> tuple[int, ...]:
+        """Pixels between the cells of each mask of deep supervision, from the finest on."""
+        levels = range(1, len(self.filters) - 1) if self.deep_supervision else ()
+        return tuple(self.stem_stride * 2**level for level in levels)
+
+
+class BackboneUNetConfig(_NetworkConfig):
+    """A U-Net that encodes with a backbone.
+
+    Attributes:
+        name: ``unet_`` and the name of the backbone.
+        encoder: The backbone.
+        filters: Of the decoder's stages at a half, a quarter, an eighth and a 16th of the
+            resolution.
+        residual: Whether these add what they compute to their input.
+        deep_supervision: Whether the training asks the coarser of them, too, for masks.
+    """
+
+    name: BackboneUNetName
+    encoder: EncoderConfig
+    filters: tuple[PositiveInt, ...] = Field(min_length=4, max_length=4)
+    residual: bool = False
+    deep_supervision: bool = False
+
+    @model_validator(mode="after")
+    def _is_named_after_its_encoder(self) -> Self:
+        if self.name != f"unet_{self.encoder.name}":
+            raise ValueError(f"{self.name} can't encode with {self.encoder.name}")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """What the input's height and width must be multiples of, pixels."""
+        return 32
+
+    @property
+    def auxiliary_strides(self) -> tuple[int, ...]:
+        """Pixels between the cells of each mask of deep supervision, from the finest on."""
+        return (4, 8, 16) if self.deep_supervision else ()
+
+
+class _EncodedConfig(_NetworkConfig):
+    """Segmenters that encode from scratch or with a backbone.
+
+    Attributes:
+        filters: Of the residual stages of an encoder from scratch, from half the resolution
+            downwards, as in the U-Net.
+        encoder: A backbone in their place.
+    """
+
+    filters: tuple[PositiveInt, ...]
+    encoder: EncoderConfig | None = None
+
+
+class FPNConfig(_EncodedConfig):
+    """A feature pyramid; a backbone goes down to a 32nd of the resolution.
+
+    Attributes:
+        name: The architecture.
+        filters: From half the resolution downwards, the last 32 pixels a cell at most.
+        pyramid_filters: Of each level of the pyramid; published with 256.
+        head_filters: Of the decoder; published with 128.
+    """
+
+    name: Literal["fpn"] = "fpn"
+    filters: tuple[PositiveInt, ...] = Field(min_length=3, max_length=5)
+    pyramid_filters: PositiveInt = 256
+    head_filters: PositiveInt = 128
+
+    @property
+    def stride(self) -> int:
+        """What the input's height and width must be multiples of, pixels."""
+        return int(2 ** (5 if self.encoder else len(self.filters)))
+
+
+class DeepLabConfig(_EncodedConfig):
+    """A DeepLabV3+ whose coarsest features, those of a backbone too, are at a 16th of the size.
+
+    Attributes:
+        name: The architecture.
+        filters: At a half, a quarter, an eighth and a 16th of the resolution; a fifth stays at a
+            16th and is atrous.
+        rates: Cells between the taps of each atrous convolution of the pyramid; published with 6,
+            12 and 18 for maps of 33×33 cells.
+        pyramid_filters: Of each branch of the pyramid; published with 256.
+        low_level_filters: To which the features at a quarter are reduced; published with 48.
+        head_filters: Of the decoder; published with 256.
+    """
+
+    name: Literal["deeplab_v3_plus"] = "deeplab_v3_plus"
+    filters: tuple[PositiveInt, ...] = Field(min_length=4, max_length=5)
+    rates: tuple[PositiveInt, ...] = Field(default=(6, 12, 18), min_length=1)
+    pyramid_filters: PositiveInt = 256
+    low_level_filters: PositiveInt = 48
+    head_filters: PositiveInt = 256
+
+    @property
+    def stride(self) -> int:
+        """What the input's height and width must be multiples of, pixels."""
+        return 16
+
+
+Network = UNetConfig | BackboneUNetConfig | FPNConfig | DeepLabConfig
+
+
+class NetworkConfig(RootModel[Annotated[Network, Field(discriminator="name")]]):
+    """A segmenter's network, which its ``name`` tells."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Architectures(RootModel[tuple[ArchitectureName, ...]]):
+    """The architectures to train: a list, or a text with blanks between the names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        # The command line can't give lists: it takes commas for the next parameter.
+        names = tuple(value.split()) if isinstance(value, str) else value
+        if not names:
+            raise ValueError("there must be one at least")
+        return names

@@ -43,7 +43,9 @@ class GradCam:
         features = self._trunk(sheets, training=False)
         values = keras.ops.convert_to_numpy(keras.ops.cast(features, "float32"))
         weights = _gradient(self._logit, values).mean(axis=(1, 2), keepdims=True)
-        return np.asarray(np.maximum((weights * values).sum(axis=-1), 0), np.float32)
+        heat = np.maximum((weights * values).sum(axis=-1), 0)
+        # A classifier that averages over mirrored orientations has the upright ones first.
+        return np.asarray(heat[: len(sheets)], np.float32)
 
 
 def _without_sigmoid(layer: keras.Layer) -> keras.Layer:

@@ -71,19 +71,52 @@ def predict_sheet(
         image: Gray picture of shape ``(height, width)``, uint8.
         tta: Orientations over which maps and presence are averaged, in one batch.
     """
+    outputs = predict(sheet_batch(image, tta).astype(np.float32))
+    both = list(outputs) if isinstance(outputs, (list, tuple)) else [np.asarray(outputs)]
+    return sheet_prediction(both, image.shape, tta)
+
+
+def sheet_batch(image: NDArray[np.uint8], tta: TestTimeAugmentation = "none") -> NDArray[np.uint8]:
+    """Return what a segmenter is shown of a sheet: :func:`predict_sheet` before the network.
+
+    Returns:
+        A picture each orientation, mirrored at its edges up to whole strides, of shape
+        ``(orientations, height, width, 1)``, uint8.
+    """
     height, width = image.shape
-    padding = ((0, -height % STRIDE), (0, -width % STRIDE))
-    padded = np.pad(image, padding, mode="symmetric")
-    turns = _orientations(tta, padded.shape)
-    sheets = np.stack([oriented(padded, turn) for turn in turns]).astype(np.float32)
-    output = predict(sheets[..., None])
-    both = isinstance(output, (list, tuple))
-    turned = np.asarray(output[0] if both else output, np.float32)
-    maps = np.mean([_back(one, turn) for one, turn in zip(turned, turns, strict=True)], axis=0)
-    maps = maps[:height, :width]
-    presence = np.mean(np.asarray(output[1]), axis=0) if both else maps.max(axis=(0, 1))
+    if height % STRIDE or width % STRIDE:
+        padding = ((0, -height % STRIDE), (0, -width % STRIDE))
+        image = np.pad(image, padding, mode="symmetric")
+    turns = _orientations(tta, image.shape)
+    return np.stack([oriented(image, turn) for turn in turns])[..., None]
+
+
+def sheet_prediction(
+    outputs: Sequence[NDArray[np.float32]],
+    shape: tuple[int, ...],
+    tta: TestTimeAugmentation = "none",
+) -> SheetPrediction:
+    """Turn a segmenter's outputs into its answer: :func:`predict_sheet` after the network.
+
+    Args:
+        outputs: Maps, ``(orientations, height, width, classes)``, and presence,
+            ``(orientations, classes)``, where the network says it; none of them is kept.
+        shape: Height and width of the sheet, pixels.
+        tta: Orientations, as :func:`sheet_batch` was given them.
+    """
+    turned = np.asarray(outputs[0], np.float32)
+    turns = _orientations(tta, turned.shape[1:3])
+    backs = [_back(one, turn) for one, turn in zip(turned, turns, strict=True)]
+    maps = backs[0] if len(backs) == 1 else np.mean(backs, axis=0)
+    maps = maps[: shape[0], : shape[1]]
+    if len(outputs) > 1:
+        presence = np.mean(np.asarray(outputs[1]), axis=0)
+    else:
+        presence = maps.max(axis=0).max(axis=0)  # many times faster than over both axes at once
+    # Scales and rounds to even in one pass, a hundred times faster than NumPy.
+    whole = cv2.convertScaleAbs(np.ascontiguousarray(maps).reshape(maps.shape[0], -1), alpha=255)
     return SheetPrediction(
-        np.asarray(np.rint(maps * 255), np.uint8), np.asarray(presence, np.float32)
+        np.asarray(whole, np.uint8).reshape(maps.shape), np.array(presence, np.float32)
     )
 
 

@@ -164,6 +164,9 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     """Resize a picture to ``size`` (height, width), averaging where it shrinks."""
     if image.shape == tuple(size):
         return image
-    shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), dtype=np.uint8)
+    target = (size[1], size[0])
+    if image.shape[0] >= size[0] and image.shape[1] >= size[1]:
+        return np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_AREA), np.uint8)
+    # In float32, as exported graphs do it: on bytes OpenCV interpolates in 11 bits.
+    grown = cv2.resize(image.astype(np.float32), target, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.floor(grown + 0.5), np.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
-from steel_defects.models.config import ARCHITECTURES, BACKBONES, UNetConfig
+from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.training.catalog_files import (
@@ -72,14 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         help="where the state of the training is kept until it is done")  # fmt: skip
     add("--cross-validate", action="store_true",
         help="predict every sheet out of fold, instead of training one model")  # fmt: skip
+    add("--weights-dir", type=Path, default=Path(), metavar="DIR", help="folder of weight files")
     parser = argparse.ArgumentParser(
         prog="python -m steel_defects.training", description="Train without Kedro."
     )
     kinds = parser.add_subparsers(required=True, metavar="{classifier,segmenter}")
     classifier = kinds.add_parser("classifier", parents=[shared], help="train the gate")
     classifier.add_argument("--backbone", required=True, choices=BACKBONES)
-    classifier.add_argument("--weights-dir", type=Path, default=Path(), metavar="DIR",
-                            help="folder of weight files")  # fmt: skip
     classifier.set_defaults(run=_classifier)
     segmenter = kinds.add_parser("segmenter", parents=[shared], help="train an outliner")
     segmenter.add_argument("--architecture", required=True, choices=ARCHITECTURES)
@@ -114,7 +113,9 @@ def _segmenter(
     given: argparse.Namespace, parameters: Parameters, data: TrainingData, results: CatalogFolder
 ) -> None:
     config = group(parameters, "segmentation", SegmentationConfig)
-    network = group(parameters, f"{given.architecture}.network", UNetConfig)
+    network = group(parameters, f"{given.architecture}.network", NetworkConfig).root
+    if network.name != given.architecture:
+        raise SteelDefectsError(f"{given.architecture}.network is named {network.name}")
     tta = group(parameters, "segmenter_prediction", SegmenterPredictionConfig).tta
     classes = group(parameters, "data_engineering", DataEngineeringConfig).classes
     if given.cross_validate:
@@ -127,14 +128,14 @@ def _segmenter(
         grid = group(parameters, "postprocessing", PostprocessingGrid)
         predictions = out_of_fold_masks(
             data.labelled_tiles(data.tiles, classes, config.cache), data.splits,
-            SegmenterRecipe(given.architecture, network, config, grid, tta), plan,
+            SegmenterRecipe(network, config, grid, tta, given.weights_dir), plan,
             data.checkpoints / "segmenter_cross_validation" / given.architecture,
             read_gate_scores(given.tables),
         )  # fmt: skip
         name = f"{given.architecture}.out_of_fold_predictions"
         logger.info("wrote %s", results.save_table("07_model_output", name, predictions))
         return
-    fitted, profile = train_segmenter(data, config, network, given.architecture, classes, tta)
+    fitted, profile = train_segmenter(data, config, network, classes, tta, given.weights_dir)
     name = f"{given.architecture}.segmenter"
     logger.info("wrote %s", results.save_model(name, fitted.model))
     results.save_table("06_models", f"{name}_history", fitted.history)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.config import Network
 from steel_defects.models.inference import TestTimeAugmentation
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.gray_cache import SheetReader, reader_of
@@ -128,10 +128,10 @@ def _need_both_kinds(data: TrainingData) -> None:
 def train_segmenter(
     data: TrainingData,
     config: SegmentationConfig,
-    network: UNetConfig,
-    name: str,
+    network: Network,
     classes: int,
     tta: TestTimeAugmentation = "none",
+    weights_dir: Path | None = None,
 ) -> tuple["FittedSegmenter", Json]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop.
 
@@ -139,20 +139,23 @@ def train_segmenter(
         The segmenter, and its profile: what it is, what it took, and its time for a sheet on the
         machine that it was trained on, averaged over orientations if asked to.
     """
-    from steel_defects.training import segmentation
+    from steel_defects.training import learning_rates
+    from steel_defects.training.segmentation import measure_speed
 
     training, validation = (
         data.labelled_tiles(data.tiles[data.tiles["split"] == split], classes, config.cache)
         for split in ("train", "validation")
     )
-    fitted = segmentation.train_segmenter(
-        training, validation, config, network, name, data.checkpoints / "segmentation"
-    )
+    fitted = learning_rates.train_at_best_rate(
+        training, validation, config, network, network.name, data.checkpoints / "segmentation",
+        str(weights_dir) if weights_dir else None,
+    )  # fmt: skip
     size = (int(data.sheets["height"].max()), int(data.sheets["width"].max()))
     return fitted, {
         "parameters": fitted.model.count_params(),
+        "learning_rate": fitted.learning_rate,
         "epochs": len(fitted.history),
         "training_seconds": round(fitted.seconds, 1),
         "tta": tta,
-        "ms_per_sheet": round(segmentation.measure_speed(fitted.model, size, tta=tta), 1),
+        "ms_per_sheet": round(measure_speed(fitted.model, size, tta=tta), 1),
     }

@@ -6,12 +6,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 
-C = TypeVar("C", bound=Config)
+C = TypeVar("C", bound=BaseModel)
 
 Parameters = dict[str, Any]
 

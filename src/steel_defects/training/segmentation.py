@@ -13,14 +13,15 @@ from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.config import Network
 from steel_defects.models.inference import (
     SheetPrediction,
     TestTimeAugmentation,
     median_ms,
     predict_sheet,
 )
-from steel_defects.models.unet import add_auxiliary_masks, build_unet, stride_of
+from steel_defects.models.segmenters import build_segmenter
+from steel_defects.models.unet import add_auxiliary_masks
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
@@ -44,20 +45,23 @@ class FittedSegmenter:
         model: From gray sheets to the probability of each class at each pixel.
         history: One row an epoch.
         seconds: Time that the training took.
+        learning_rate: Highest rate of the training.
     """
 
     model: keras.Model
     history: pd.DataFrame
     seconds: float
+    learning_rate: float
 
 
 def train_segmenter(
     training: LabelledTiles,
     validation: LabelledTiles,
     config: SegmentationConfig,
-    architecture: UNetConfig,
+    network: Network,
     label: str,
     checkpoint_dir: Path | None = None,
+    weights_dir: str | None = None,
 ) -> FittedSegmenter:
     """Fit a segmenter on tiles.
 
@@ -65,13 +69,14 @@ def train_segmenter(
         training: Tiles to learn from.
         validation: Tiles that decide when to stop.
         config: How to fit.
-        architecture: What to build.
+        network: What to build.
         label: Name in the log and of the checkpoint.
         checkpoint_dir: Where the state is kept until the training is done; None keeps none.
+        weights_dir: Folder of weight files, for encoders that are pre-trained.
 
     Raises:
         SteelDefectsError: There are no tiles to learn from, the positive weights are not one a
-            class, or the tiles are too small for the network.
+            class, the tiles are too small for the network, or its encoder's weights are missing.
     """
     if training.tiles.empty or validation.tiles.empty:
         raise SteelDefectsError("there are no tiles in the training or the validation split")
@@ -83,24 +88,28 @@ def train_segmenter(
     started = time.perf_counter()
     start_afresh(config.seed, config.deterministic)
     with spread_over(config.devices, config.batch_size):
-        model, history = _fit(training, validation, config, architecture, label, checkpoint_dir)
-    return FittedSegmenter(on_one_device(model), history, time.perf_counter() - started)
+        model, history = _fit(
+            training, validation, config, network, label, checkpoint_dir, weights_dir
+        )
+    seconds = time.perf_counter() - started
+    return FittedSegmenter(on_one_device(model), history, seconds, config.learning_rate)
 
 
 def _fit(
     training: LabelledTiles,
     validation: LabelledTiles,
     config: SegmentationConfig,
-    architecture: UNetConfig,
+    network: Network,
     label: str,
     checkpoint_dir: Path | None,
+    weights_dir: str | None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
-        model = build_unet(architecture, training.classes, config.seed)
-        fitted = _model_to_fit(model, training, config, architecture)
+        model = build_segmenter(network, training.classes, config.seed, weights_dir)
+        fitted = _model_to_fit(model, training, config, network)
     fingerprint = fingerprint_of(
         config.model_dump(exclude={"cache"}),  # the pixels are the same
-        architecture.model_dump(),
+        network.model_dump(),
         training.content,
         validation.content,
     )
@@ -109,19 +118,19 @@ def _fit(
     )
     loader = training_loader(training, config)
 
-    validate = TileValidation(model, stride_of(architecture), validation, config)
+    validate = TileValidation(model, network.stride, validation, config)
 
     def evaluate(_: keras.Model) -> dict[str, float]:
         return validate()
 
-    history = fit(fitted, loader, _unpacker(architecture), evaluate, config, label, checkpoint)
+    history = fit(fitted, loader, _unpacker(network), evaluate, config, label, checkpoint)
     if checkpoint:
         checkpoint.remove()
     return model, history
 
 
 def _model_to_fit(
-    model: keras.Model, tiles: LabelledTiles, config: SegmentationConfig, network: UNetConfig
+    model: keras.Model, tiles: LabelledTiles, config: SegmentationConfig, network: Network
 ) -> keras.Model:
     """Return a compiled model that shares a segmenter's weights.
 
@@ -141,12 +150,12 @@ def _model_to_fit(
     if network.presence_head:
         heads.append(keras.losses.BinaryCrossentropy())
         weights.append(config.presence_weight)
-    if network.deep_supervision:
-        model = add_auxiliary_masks(model, network, tiles.classes, config.seed)
-        levels = len(model.outputs) - len(heads)
+    levels = len(network.auxiliary_strides)
+    if levels:
+        model = add_auxiliary_masks(model, levels, tiles.classes, config.seed)
         heads += [heads[0]] * levels
         weights += [config.auxiliary_weight / 2**level for level in range(levels)]
-    fitted = for_tiles(model, _input_size(tiles, config, stride_of(network)), stride_of(network))
+    fitted = for_tiles(model, _input_size(tiles, config, network.stride), network.stride)
     fitted.compile(
         build_optimizer(config, config.epochs * config.tile_batches_per_epoch),
         loss=heads,
@@ -167,29 +176,28 @@ def _input_size(tiles: LabelledTiles, config: SegmentationConfig, stride: int) -
     return tiles.size
 
 
-def _unpacker(network: UNetConfig) -> Callable[[Batch], Unpacked]:
+def _unpacker(network: Network) -> Callable[[Batch], Unpacked]:
     """Return a function that makes the targets of :func:`_model_to_fit`."""
 
     def unpack(batch: Batch) -> Unpacked:
         targets: list[Any] = [batch["mask"]]
         if network.presence_head:
             targets.append(batch["presence"])
-        if network.deep_supervision:
-            targets += _coarser(batch["mask"], network)
+        targets += _coarser(batch["mask"], network.auxiliary_strides)
         return batch["sheet"], targets, None
 
     return unpack
 
 
-def _coarser(masks: NDArray[np.uint8], network: UNetConfig) -> list[KerasTensor]:
+def _coarser(masks: NDArray[np.uint8], strides: Sequence[int]) -> list[KerasTensor]:
     """Average masks over the cells of each coarser stage; a rest that fills no cell is left out."""
-    coarser = ops.cast(masks, "float32")
-    if network.stem_stride == 2:
-        coarser = ops.average_pool(coarser, 2, 2, "valid")
+    coarser, cell = masks, 1
     found = []
-    for _ in network.filters[1:-1]:
-        coarser = ops.average_pool(coarser, 2, 2, "valid")
+    for stride in strides:
+        window = stride // cell
+        coarser = ops.average_pool(ops.cast(coarser, "float32"), window, window, "valid")
         found.append(coarser)
+        cell = stride
     return found
 
 

@@ -10,12 +10,13 @@ import keras
 import pandas as pd
 
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.config import Network
 from steel_defects.models.inference import TestTimeAugmentation
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.folds import divide_training, folds_of
 from steel_defects.training.labelled_tiles import LabelledTiles
+from steel_defects.training.learning_rates import train_at_best_rate
 from steel_defects.training.predicted_masks import (
     Predicted,
     gate_scores_of,
@@ -23,7 +24,7 @@ from steel_defects.training.predicted_masks import (
     predictions_table,
     tune_classes,
 )
-from steel_defects.training.segmentation import predict_maps, train_segmenter
+from steel_defects.training.segmentation import predict_maps
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +34,18 @@ class SegmenterRecipe:
     """How a segmenter is made and asked.
 
     Attributes:
-        name: Of the architecture.
         network: What to build.
         training: How to fit.
         postprocessing: What tuning tries.
         tta: Orientations over which predictions are averaged.
+        weights_dir: Folder of weight files.
     """
 
-    name: str
-    network: UNetConfig
+    network: Network
     training: SegmentationConfig
     postprocessing: PostprocessingGrid
     tta: TestTimeAugmentation = "none"
+    weights_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,11 @@ def _outline_fold(
     fold: _Fold, recipe: SegmenterRecipe, scores: dict[str, float], folder: Path
 ) -> pd.DataFrame:
     """Train a segmenter on a fold, tune it, and outline the sheets it was kept from."""
-    logger.info("%s: %s", recipe.name, fold.label.replace("_", " "))
-    fitted = train_segmenter(
-        fold.training, fold.validation, recipe.training, recipe.network, recipe.name,
-        folder / fold.label,
+    name = recipe.network.name
+    logger.info("%s: %s", name, fold.label.replace("_", " "))
+    fitted = train_at_best_rate(
+        fold.training, fold.validation, recipe.training, recipe.network, name, folder / fold.label,
+        str(recipe.weights_dir) if recipe.weights_dir else None,
     )  # fmt: skip
     settings = tune_classes(
         _predicted(fitted.model, fold.validation, recipe),
@@ -156,7 +158,7 @@ def _outline_fold(
         recipe.postprocessing,
         fold.validation.classes,
     )
-    logger.info("%s: %s, tuned to %s", recipe.name, fold.label.replace("_", " "), settings)
+    logger.info("%s: %s, tuned to %s", name, fold.label.replace("_", " "), settings)
     return predictions_table(
         (sheet_id, "", fold.repeat, fold.number, *row)
         for sheet_id, _, _, found in _predicted(fitted.model, fold.kept, recipe)

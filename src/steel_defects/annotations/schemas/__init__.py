@@ -22,6 +22,7 @@ from steel_defects.annotations.schemas.data import (
     splits,
     tiles,
 )
+from steel_defects.annotations.schemas.deployment import export_parity, latency
 from steel_defects.annotations.schemas.inspection import (
     VERDICTS,
     defects,
@@ -53,10 +54,12 @@ __all__ = [
     "classifier_outputs",
     "confident_mistakes",
     "defects",
+    "export_parity",
     "gate_scores",
     "grad_cam_check",
     "heat_maps",
     "history",
+    "latency",
     "leakage",
     "lookup_baseline",
     "oddest_sheets",

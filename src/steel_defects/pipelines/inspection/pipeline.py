@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
                     "inspection_sheets",
                     "inspection_package",
                     "inspection_positions",
+                    "inspection_jobs",
                     "params:inspection",
                     "params:positions",
                 ],
@@ -30,8 +31,8 @@ def create_pipeline() -> Pipeline:
             Node(
                 draw_inspection_overlays,
                 inputs=[
-                    "verdicts",
-                    "submission",
+                    "inspection_summary",
+                    "inspection_jobs",
                     "inspection_sheets",
                     "inspection_package",
                     "params:inspection",

@@ -44,7 +44,7 @@ def compare_segmenters(
 
     cleared = _cleared_sheets(gate_scores)
     rows, classes = [], []
-    for name in _names(tables, "_predictions"):
+    for name in _trained(tables, "_predictions"):
         predictions, profile = tables[f"{name}_predictions"], tables[f"{name}_profile"]
         held_out = predictions["repeat"].isna()
         test = predictions[held_out & (predictions["split"] == "test")]
@@ -62,8 +62,9 @@ def compare_segmenters(
     return pd.DataFrame(rows), pd.concat(classes, ignore_index=True)
 
 
-def _names(tables: Mapping[str, Any], ending: str) -> list[str]:
-    return [key.removesuffix(ending) for key in tables if key.endswith(ending)]
+def _trained(tables: Mapping[str, Any], ending: str) -> list[str]:
+    """Return the architectures of which there is something."""
+    return [key.removesuffix(ending) for key in tables if key.endswith(ending) and len(tables[key])]
 
 
 def _cleared_sheets(gate_scores: pd.DataFrame) -> dict[int, set[str]]:
@@ -79,9 +80,11 @@ def select_segmenter(segmenter: str, **tables: Any) -> Json:
     """Choose the architecture of the cascade by its mean Dice on validation."""
     from steel_defects.evaluation.comparison import select
 
-    names = _names(tables, "_postprocessing")
+    names = _trained(tables, "_postprocessing")
     if segmenter not in {"best", *names}:
-        raise SteelDefectsError(f"segmenter is {segmenter!r}; it takes best, {', '.join(names)}")
+        raise SteelDefectsError(
+            f"segmenter is {segmenter!r}; it takes best, or what was trained: {', '.join(names)}"
+        )
     quality = {
         name: float(
             np.mean([v["validation_dice"] for v in tables[f"{name}_postprocessing"].values()])
@@ -89,7 +92,10 @@ def select_segmenter(segmenter: str, **tables: Any) -> Json:
         for name in names
     }
     parameters = {name: tables[f"{name}_profile"]["parameters"] for name in names}
-    return select(segmenter, quality, parameters, "mean Dice")
+    chosen = select(segmenter, quality, parameters, "mean Dice")
+    if segmenter == "best" and len(names) == 1:
+        chosen["reason"] = f"no other was trained; {chosen['reason']}"
+    return chosen
 
 
 def build_package(

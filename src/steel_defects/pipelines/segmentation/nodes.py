@@ -1,5 +1,9 @@
-"""Nodes that train and tune the segmenters, and predict with them."""
+"""Nodes that train and tune the segmenters, and predict with them.
 
+For an architecture that is not to be trained they write empty tables, which cost next to nothing.
+"""
+
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +12,15 @@ import pandas as pd
 
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
 from steel_defects.evaluation.postprocessing import ClassPostprocessing, PostprocessingGrid
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.absent import NoModel
+from steel_defects.models.config import Architectures, NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import TrainingData
+
+logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -27,19 +34,26 @@ def train_segmenter(
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     tiles: pd.DataFrame,
+    pretrained_weights: Path,
     checkpoints: Path,
     data_engineering: DataEngineeringConfig,
     segmentation: SegmentationConfig,
     segmenter_prediction: SegmenterPredictionConfig,
-    network: UNetConfig,
+    architectures: Architectures,
+    network: NetworkConfig,
 ) -> tuple[Any, pd.DataFrame, Json]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop."""
+    name = network.root.name
+    if name not in architectures.root:
+        history = pd.DataFrame({"epoch": pd.Series(dtype=int), "loss": pd.Series(dtype=float)})
+        return NoModel(f"{name} is not among the architectures"), history, {"parameters": 0}
     from steel_defects.training import jobs
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
     fitted, profile = jobs.train_segmenter(
-        data, segmentation, network, "unet", data_engineering.classes, segmenter_prediction.tta
-    )
+        data, segmentation, network.root, data_engineering.classes, segmenter_prediction.tta,
+        pretrained_weights,
+    )  # fmt: skip
     return fitted.model, fitted.history, profile
 
 
@@ -49,6 +63,7 @@ def cross_validate_segmenter(
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     tiles: pd.DataFrame,
+    pretrained_weights: Path,
     checkpoints: Path,
     gate_scores: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
@@ -56,13 +71,17 @@ def cross_validate_segmenter(
     segmenter_prediction: SegmenterPredictionConfig,
     segmenter_cross_validation: SegmenterCrossValidationConfig,
     postprocessing: PostprocessingGrid,
-    network: UNetConfig,
+    architectures: Architectures,
+    network: NetworkConfig,
 ) -> pd.DataFrame:
     """Outline every sheet out of fold, if the architecture is among those to cross-validate."""
     from steel_defects.training.predicted_masks import predictions_table
 
-    name = "unet"
-    if name not in segmenter_cross_validation.architectures:
+    name = network.root.name
+    wanted = name in segmenter_cross_validation.architectures
+    if wanted and name not in architectures.root:
+        logger.warning("%s is not cross-validated: it is not among the architectures", name)
+    if not wanted or name not in architectures.root:
         return predictions_table([])
     from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
 
@@ -70,7 +89,9 @@ def cross_validate_segmenter(
     return out_of_fold_masks(
         data.labelled_tiles(tiles, data_engineering.classes, segmentation.cache),
         splits,
-        SegmenterRecipe(name, network, segmentation, postprocessing, segmenter_prediction.tta),
+        SegmenterRecipe(
+            network.root, segmentation, postprocessing, segmenter_prediction.tta, pretrained_weights
+        ),
         segmenter_cross_validation,
         checkpoints / "segmenter_cross_validation" / name,
         gate_scores,
@@ -85,6 +106,8 @@ def predict_probabilities(
     segmenter_prediction: SegmenterPredictionConfig,
 ) -> Iterator[Predicted]:
     """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
+    if isinstance(segmenter, NoModel):
+        return iter(())
     from steel_defects.models.inference import SheetPrediction, shrink_maps
     from steel_defects.training.segmentation import predict_maps
 
@@ -119,6 +142,8 @@ def tune_postprocessing(
     postprocessing: PostprocessingGrid,
 ) -> Json:
     """Choose threshold, smallest area and presence cut of each class on the validation split."""
+    if not len(probabilities):
+        return {}
     from steel_defects.evaluation.postprocessing import class_settings
     from steel_defects.training.predicted_masks import gate_scores_of, tune_classes
 
@@ -153,6 +178,9 @@ def predict_masks(
         mask_rows,
         predictions_table,
     )
+
+    if isinstance(segmenter, NoModel):
+        return predictions_table([])
     from steel_defects.training.segmentation import predict_maps
 
     settings = [ClassPostprocessing(**value) for value in postprocessing.values()]

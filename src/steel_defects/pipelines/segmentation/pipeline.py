@@ -13,12 +13,16 @@ from .nodes import (
     tune_postprocessing,
 )
 
-_DATA = ["raw_sheets", "sheets", "annotations", "splits", "tiles", "checkpoints"]
+_DATA = [
+    *("raw_sheets", "sheets", "annotations", "splits", "tiles"),
+    *("pretrained_weights", "checkpoints"),
+]
 _SHEETS = ["raw_sheets", "sheets", "splits"]
 _TABLES = {*_DATA, "gate_scores"}
 _SHARED = {
     "params:data_engineering",
     "params:segmentation",
+    "params:architectures",
     "params:segmenter_prediction",
     "params:segmenter_cross_validation",
     "params:postprocessing",
@@ -40,6 +44,7 @@ def _architecture_pipeline(name: str) -> Pipeline:
                 "params:data_engineering",
                 "params:segmentation",
                 "params:segmenter_prediction",
+                "params:architectures",
                 "params:network",
             ],
             outputs=["segmenter", "segmenter_history", "segmenter_profile"],
@@ -55,6 +60,7 @@ def _architecture_pipeline(name: str) -> Pipeline:
                 "params:segmenter_prediction",
                 "params:segmenter_cross_validation",
                 "params:postprocessing",
+                "params:architectures",
                 "params:network",
             ],
             outputs="out_of_fold_predictions",

@@ -1,0 +1,24 @@
+"""The sheets to inspect, in the catalog."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io.core import DatasetError
+
+from steel_defects.datasets.image_folder import ImageFolderDataset
+from steel_defects.inspection.sources import FolderSource, ListSource, open_source
+
+
+class SheetSourceDataset(ImageFolderDataset):
+    """A folder of pictures, or a text file with a path a line; nothing is listed yet."""
+
+    def load(self) -> FolderSource | ListSource:  # type: ignore[override]
+        """Open the folder or the list."""
+        return open_source(self._filepath)
+
+    def save(self, data: Any) -> None:
+        """Refuse: the sheets are somebody's work."""
+        raise DatasetError("sheets to inspect are only read")
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()

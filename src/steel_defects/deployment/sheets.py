@@ -1,0 +1,101 @@
+"""The sheets that exports are calibrated on and compared on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.deployment.config import DeploymentConfig
+from steel_defects.errors import SteelDefectsError
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.reading import UnreadableSheet
+
+_COMPARED = ("validation", "calibration")
+
+
+@dataclass(frozen=True)
+class DeploymentSheets:
+    """Sheets by their ids.
+
+    Attributes:
+        folder: Where they are.
+        parity: Those that exports are compared on.
+        calibration: Those that 8-bit exports are calibrated on.
+        masks: Encoded masks by sheet and class; None where no one has marked the defects.
+    """
+
+    folder: SheetFolder
+    parity: Sequence[str]
+    calibration: Sequence[str]
+    masks: dict[str, dict[int, str]] | None
+
+    def read(self, sheet_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Read sheets one by one; those that can't be read are passed over."""
+        for sheet_id in sheet_ids:
+            try:
+                yield sheet_id, self.folder[sheet_id]
+            except UnreadableSheet:
+                continue
+
+    @property
+    def first_size(self) -> tuple[int, int]:
+        """Height and width of the first of them that can be read, pixels."""
+        for _, image in self.read(self.parity):
+            return (image.shape[0], image.shape[1])
+        raise SteelDefectsError(f"no picture in {self.folder.picture_folder} can be read")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width that all of them have, pixels; None where they differ."""
+        sizes = {image.shape for _, image in self.read(self.parity)}
+        return (*sizes.pop(),) if len(sizes) == 1 else None
+
+
+def choose_sheets(
+    config: DeploymentConfig,
+    raw_dir: Path,
+    sheets_dir: Path,
+    splits: pd.DataFrame,
+    annotations: pd.DataFrame,
+) -> DeploymentSheets:
+    """Draw sheets from the splits of the catalog, or from a folder.
+
+    Raises:
+        SteelDefectsError: There are none.
+    """
+    if config.sheets == "folder":
+        folder = SheetFolder(sheets_dir)
+        ids = folder.sheet_ids
+        if not ids:
+            raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
+        return DeploymentSheets(
+            folder, _draw(ids, config.parity_sheets, config.seed),
+            _draw(ids, config.calibration_sheets, config.seed), None,
+        )  # fmt: skip
+    if splits.empty:
+        raise SteelDefectsError(
+            "there are no splits to take sheets from; run the pipeline data_engineering first, or "
+            "give a folder of sheets with --params deployment.sheets=folder,sheets_dir=PATH"
+        )
+    unseen = splits[splits["split"].isin(_COMPARED)]["sheet_id"].tolist()
+    validation = splits[splits["split"] == "validation"]["sheet_id"].tolist()
+    masks: dict[str, dict[int, str]] = {}
+    for sheet_id, class_id, rle in annotations[["sheet_id", "class_id", "rle"]].itertuples(
+        index=False, name=None
+    ):
+        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    return DeploymentSheets(
+        SheetFolder(raw_dir), _draw(unseen, config.parity_sheets, config.seed),
+        _draw(validation or unseen, config.calibration_sheets, config.seed), masks,
+    )  # fmt: skip
+
+
+def _draw(ids: Sequence[str], most: int, seed: int) -> list[str]:
+    """Draw sheets at their own mix; they stay in their order."""
+    if len(ids) <= most:
+        return list(ids)
+    drawn = np.random.default_rng(seed).choice(len(ids), most, replace=False)
+    return [ids[index] for index in sorted(drawn)]

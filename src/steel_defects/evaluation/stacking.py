@@ -1,0 +1,124 @@
+"""A second decision on the sheets that the gate does not clear: its score and the segmenter's.
+
+The gate looks at a sheet as a whole, the segmenter at its pixels, and they err on different sheets.
+A logistic regression on both logits (stacked generalization, Wolpert 1992, Neural Networks 5) is
+fitted to sheets that neither has seen; below its threshold a sheet is cleared after all.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.special import expit, logit
+
+from steel_defects.config import Config
+from steel_defects.evaluation.operating_point import (
+    Evidence,
+    OperatingPoint,
+    OperatingPointConfig,
+    choose_operating_point,
+)
+
+Labels = NDArray[np.bool_]
+Scores = NDArray[np.float64]
+
+_NEARLY_CERTAIN = 1e-3  # one class of a map in 8 bits is never surer than that
+_LEAST_SHEETS = 10  # of either kind, to fit three numbers
+
+
+class StackedScore(Config):
+    """From the scores of gate and segmenter to one.
+
+    Attributes:
+        gate_weight: Of the logit of the gate's calibrated score.
+        segmenter_weight: Of the logit of the highest presence of a class.
+        bias: Is added to them.
+        threshold: Sheets whose stacked score is below are cleared.
+    """
+
+    gate_weight: float = Field(ge=0)
+    segmenter_weight: float = Field(ge=0)
+    bias: float
+    threshold: float = Field(default=0.0, ge=0, le=1)
+
+    def score(self, gate: Scores, presence: Scores) -> Scores:
+        """Return the probability that sheets are defective.
+
+        Args:
+            gate: Calibrated scores of the gate, 0 to 1, of any shape.
+            presence: Highest presence of a class, 0 to 1, of the same shape.
+        """
+        return np.asarray(
+            expit(
+                self.gate_weight * _logits(gate)
+                + self.segmenter_weight * _logits(presence)
+                + self.bias
+            )
+        )
+
+    def clears(self, gate: float, presence: float) -> bool:
+        """Say whether a sheet is cleared after all."""
+        return bool(self.score(np.array(gate), np.array(presence)) < self.threshold)
+
+
+class Stacking(Config):
+    """What was fitted, and what it stands on.
+
+    Attributes:
+        stacked: The score; None where there are too few sheets to fit it, or no gate.
+        source: Whose scores it was fitted to.
+        operating_point: What gate and stacked score do together to the sheets that decided.
+    """
+
+    stacked: StackedScore | None = None
+    source: Evidence = "calibration"
+    operating_point: OperatingPoint | None = None
+
+
+def stack_scores(evidence: pd.DataFrame, lower: float, config: OperatingPointConfig) -> Stacking:
+    """Fit the stacked score, and choose its threshold for the target recall of the whole cascade.
+
+    Args:
+        evidence: ``sheet_id, repeat, has_defect, gate, presence``, one row a sheet and repeat, of
+            sheets that the networks had not seen; ``repeat`` is null in rows of the hold-out.
+        lower: The gate's lower threshold; what it clears, the segmenter never sees.
+        config: The targets.
+    """
+    crossed = evidence["repeat"].notna()
+    rows = evidence[crossed] if crossed.any() else evidence
+    labels = rows.drop_duplicates("sheet_id")["has_defect"]
+    if min(labels.sum(), (~labels).sum()) < _LEAST_SHEETS:
+        return Stacking()
+    stacked = _fit(rows)
+    scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
+    together = np.where(rows["gate"] < lower, 0.0, scores)
+    known, table = _by_repeat(rows, together)
+    source: Evidence = "out_of_fold" if crossed.any() else "calibration"
+    point = choose_operating_point(known, table, config, source)
+    stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
+    return Stacking(stacked=stacked, source=source, operating_point=point)
+
+
+def _fit(rows: pd.DataFrame) -> StackedScore:
+    # Takes a second to import, which inspection, that only applies the score, can do without.
+    from sklearn.linear_model import LogisticRegression
+
+    logits = _logits(rows[["gate", "presence"]].to_numpy(float))
+    model = LogisticRegression().fit(logits, rows["has_defect"].to_numpy(bool))
+    # A weight below 0 would clear a sheet for looking more defective.
+    gate, segmenter = (max(0.0, float(w)) for w in model.coef_[0])
+    return StackedScore(
+        gate_weight=gate, segmenter_weight=segmenter, bias=float(model.intercept_[0])
+    )
+
+
+def _by_repeat(rows: pd.DataFrame, scores: Scores) -> tuple[Labels, Scores]:
+    """Return labels of shape ``(sheets,)`` and scores of shape ``(repeats, sheets)``."""
+    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0), score=scores)
+    wide = numbered.pivot(index="repeat", columns="sheet_id", values="score")
+    labels = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
+    return labels.loc[wide.columns].to_numpy(bool), wide.to_numpy(float)
+
+
+def _logits(probabilities: Scores) -> Scores:
+    return np.asarray(logit(np.clip(probabilities, _NEARLY_CERTAIN, 1 - _NEARLY_CERTAIN)))

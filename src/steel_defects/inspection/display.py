@@ -1,0 +1,79 @@
+"""Showing how far inspection is: a bar on a terminal, else a line every few seconds."""
+
+import logging
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.rules import CLEARED
+
+logger = logging.getLogger(__name__)
+
+_QUIET_SECONDS = 5.0  # longest time without a word in the log
+
+
+class Display:
+    """Counts sheets as they are inspected; use it in a ``with`` statement."""
+
+    def __init__(self, total: int | None) -> None:
+        """Begin.
+
+        Args:
+            total: Number of sheets; None where nobody knows.
+        """
+        self._total, self._before = total, 0
+        self._done = self._cleared = 0
+        self._started = self._said = time.monotonic()
+        self._bar = _bar() if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._task = self._bar.add_task("", total=self._total)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+        if self._done:
+            logger.info(self._text())
+
+    def skip(self, sheets: int) -> None:
+        """Take note of sheets that an earlier run has inspected."""
+        self._before += sheets
+        if self._bar:
+            self._bar.update(self._task, advance=sheets)
+
+    def count(self, sheet: InspectedSheet) -> None:
+        """Count a sheet, and show it now and then."""
+        self._done += 1
+        self._cleared += sheet.verdict.reason == CLEARED
+        if self._bar:
+            self._bar.update(self._task, advance=1, description=self._rates())
+        elif time.monotonic() - self._said > _QUIET_SECONDS:
+            self._said = time.monotonic()
+            logger.info(self._text())
+
+    def _text(self) -> str:
+        done = self._before + self._done
+        counted = f"{done} of {self._total}" if self._total is not None else f"{done}"
+        return f"inspected {counted} sheets, {self._rates()}"
+
+    def _rates(self) -> str:
+        rate = self._done / max(time.monotonic() - self._started, 1e-6)
+        return f"{rate:.1f} a second, {self._cleared / self._done:.0%} cleared by the gate"
+
+
+def _bar() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)

@@ -1,0 +1,225 @@
+"""Telling when sheets have become unlike those that a package was made with.
+
+Brightness, contrast, sharpness and the gate's score of each part are compared with the reference
+quantiles in the package by two statistics:
+
+* the Kolmogorov-Smirnov distance, the largest difference of the two distribution functions
+  (Massey, "The Kolmogorov-Smirnov test for goodness of fit", JASA 46, 1951), looked for at the
+  reference's quantiles alone, which can only make it smaller;
+* the population stability index, the sum of ``(a - p) ln(a / p)`` over tenths of the reference
+  (Yurdakul, "Statistical properties of population stability index", 2018).
+
+Each has a band that a part of so many sheets leaves with a chance of ``false_alarm_rate / tests``
+while its sheets are drawn from the reference one by one (Bonferroni): exact for the distance,
+simulated for the index. All tests of a part together so give a false alarm in at most that share of
+parts.
+
+A reference of few sheets itself differs by chance from the line that they were taken from. An alarm
+is therefore called sure only where it is beyond the wider band of two samples, too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2, kstwo, kstwobign
+
+from steel_defects.inspection.config import DriftConfig
+
+Floats = NDArray[np.float64]
+
+#: What is compared, where the package holds a reference for it.
+MEASURES = ("brightness", "contrast", "sharpness", "gate_score")
+#: What the reference calls the number of its sheets.
+SHEETS = "sheets"
+#: What the reference calls the scores of defective and of clean sheets.
+SCORES_BY_CLASS = ("gate_score_defective", "gate_score_clean")
+
+_STATISTICS = 2
+_BINS = 10
+_DRAWS = 50_000
+
+
+class Distribution:
+    """A distribution by quantiles of it, at equal steps from 0 to 1; mixed of several by shares."""
+
+    def __init__(self, parts: Sequence[tuple[float, Sequence[float]]]) -> None:
+        """Take shares, of sum 1, each with its quantiles in rising order."""
+        self._parts = [(share, _Steps(values)) for share, values in parts]
+        self.knots = np.unique(np.concatenate([steps.knots for _, steps in self._parts]))
+
+    def below(self, values: ArrayLike, included: bool) -> Floats:
+        """Return the probability of less than each value, or of at most each value."""
+        shares = [share * steps.below(values, included) for share, steps in self._parts]
+        return np.asarray(np.sum(shares, axis=0), np.float64)
+
+    def edges(self) -> Floats:
+        """Return the inner limits of tenths, as far as they differ."""
+        levels = self.below(self.knots, True)
+        wanted = np.linspace(0, 1, _BINS + 1)[1:-1]
+        return np.asarray(np.unique(np.interp(wanted, levels, self.knots)), np.float64)
+
+
+class _Steps:
+    """Quantiles, between which is interpolated; several that are equal are a step."""
+
+    def __init__(self, quantiles: Sequence[float]) -> None:
+        values = np.asarray(quantiles, np.float64)
+        self.knots, first, counts = np.unique(values, return_index=True, return_counts=True)
+        last = len(values) - 1
+        self._low, self._high = first / last, (first + counts - 1) / last
+
+    def below(self, values: ArrayLike, included: bool) -> Floats:
+        knots, low, high = self.knots, self._low, self._high
+        values = np.asarray(values, np.float64)
+        place = np.clip(np.searchsorted(knots, values), 0, len(knots) - 1)
+        step = np.maximum(place - 1, 0)
+        width = np.where(place > step, knots[place] - knots[step], 1.0)
+        between = high[step] + (values - knots[step]) / width * (low[place] - high[step])
+        inside = np.where(knots[place] == values, (high if included else low)[place], between)
+        outside = np.where(values < knots[0], 0.0, 1.0)
+        return np.where((values < knots[0]) | (values > knots[-1]), outside, inside)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measure of a part beside the reference; an alarm where a statistic is over its band.
+
+    Attributes:
+        psi: Population stability index.
+        psi_band: Where its band ends.
+        ks: Kolmogorov-Smirnov distance.
+        ks_band: Where its band ends.
+        sure: Whether it is an alarm even if the reference is off by chance; False, too, for a
+            package that does not say of how many sheets its reference is.
+    """
+
+    psi: float
+    psi_band: float
+    ks: float
+    ks_band: float
+    sure: bool
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the part is unlike the reference."""
+        return self.psi > self.psi_band or self.ks > self.ks_band
+
+
+class DriftMonitor:
+    """Compares parts with a package's reference."""
+
+    def __init__(self, reference: Mapping[str, Sequence[float]], config: DriftConfig) -> None:
+        """Take the reference quantiles of a package."""
+        self._config = config
+        self._sheets = int(reference[SHEETS][0]) if SHEETS in reference else 0
+        self._reference = {
+            name: Distribution([(1.0, reference[name])])
+            for name in MEASURES
+            if len(reference.get(name, ())) > 1
+        }
+        share = config.expected_defect_share
+        defective, clean = (reference.get(name, ()) for name in SCORES_BY_CLASS)
+        self.reweighted = share is not None and len(defective) > 1 and len(clean) > 1
+        if share is not None and self.reweighted:
+            mixed = [(share, defective), (1 - share, clean)]
+            self._reference["gate_score"] = Distribution(mixed)
+
+    def compare(self, values: Mapping[str, Sequence[float]]) -> dict[str, Comparison]:
+        """Compare the values of a part's sheets.
+
+        Args:
+            values: By measure; one with too few values, or without a reference, is left out.
+        """
+        enough = {
+            name: np.sort(np.asarray(values[name], np.float64))
+            for name in self._reference
+            if len(values.get(name, ())) >= self._config.least_sheets
+        }
+        rate = self._config.false_alarm_rate / max(1, _STATISTICS * len(self._reference))
+        return {
+            name: _compare(self._reference[name], part, rate, self._sheets)
+            for name, part in enough.items()
+        }
+
+
+def _compare(
+    reference: Distribution, values: Floats, rate: float, reference_sheets: int
+) -> Comparison:
+    probabilities, counts = _binned(reference, values)
+    psi = float(_psi(counts[None], probabilities)[0])
+    ks, sheets = _distance(reference, values), len(values)
+    # Rounded, so that measures share one simulation.
+    shares = tuple(probabilities.round(3).clip(1e-3).tolist())
+    sure = reference_sheets > 0 and (
+        psi > psi_band(sheets, shares, rate, reference_sheets)
+        or ks > kstwobign.isf(rate) * np.sqrt(1 / sheets + 1 / reference_sheets)
+    )
+    band = psi_band(sheets, shares, rate)
+    return Comparison(psi, band, ks, float(kstwo.isf(rate, sheets)), bool(sure))
+
+
+def _distance(reference: Distribution, values: Floats) -> float:
+    at_most = np.searchsorted(values, reference.knots, "right") / len(values)
+    less = np.searchsorted(values, reference.knots, "left") / len(values)
+    above = at_most - reference.below(reference.knots, True)
+    under = reference.below(reference.knots, False) - less
+    return float(max(above.max(), under.max(), 0.0))
+
+
+def _binned(reference: Distribution, values: Floats) -> tuple[Floats, Floats]:
+    edges = reference.edges()
+    levels = np.concatenate([[0.0], reference.below(edges, True), [1.0]])
+    reached = np.concatenate([[0], np.searchsorted(values, edges, "right"), [len(values)]])
+    possible = np.diff(levels) > 0
+    return np.diff(levels)[possible], np.diff(reached)[possible].astype(np.float64)
+
+
+def _psi(counts: Floats, probabilities: Floats) -> Floats:
+    """Return the index of each row of counts; half a sheet more in each bin, so none is empty."""
+    smoothed = counts + 0.5
+    shares = smoothed / smoothed.sum(axis=1, keepdims=True)
+    terms = (shares - probabilities) * np.log(shares / probabilities)
+    return np.asarray(terms.sum(axis=1), np.float64)
+
+
+@lru_cache(maxsize=64)
+def psi_band(
+    sheets: int, probabilities: tuple[float, ...], rate: float, reference_sheets: int = 0
+) -> float:
+    """Return the index that so many sheets, drawn from the reference, exceed at a rate.
+
+    From 50,000 simulated parts; below a rate of 1 to 5,000 a tail of that many is extended by
+    the chi-squared distribution that the index times the sheets has in large parts.
+
+    Args:
+        sheets: Sheets of a part.
+        probabilities: Of each bin.
+        rate: How often it is exceeded.
+        reference_sheets: Sheets from which the bins were found; what part of the line's sheets is
+            in each then has a Dirichlet distribution. 0 takes the bins as they are.
+    """
+    rng = np.random.default_rng(0)
+    shares = np.asarray(probabilities, np.float64)
+    shares = shares / shares.sum()
+    true = rng.dirichlet(shares * (reference_sheets + 1), _DRAWS) if reference_sheets else shares
+    indices = _psi(rng.multinomial(sheets, true, _DRAWS).astype(np.float64), shares)
+    seen = max(rate, 10 / _DRAWS)
+    freedom = max(1, len(shares) - 1)
+    beyond = float(chi2.isf(rate, freedom) / chi2.isf(seen, freedom))
+    return float(np.quantile(indices, 1 - seen)) * beyond
+
+
+def as_record(comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, Any]]:
+    """Return comparisons as JSON holds them."""
+    return {
+        name: {
+            **{key: round(vars(found)[key], 5) for key in ("psi", "psi_band", "ks", "ks_band")},
+            "alarm": found.alarm,
+            "sure": found.alarm and found.sure,
+        }
+        for name, found in comparisons.items()
+    }

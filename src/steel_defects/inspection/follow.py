@@ -1,0 +1,207 @@
+"""Watching a folder into which a camera writes."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection.ahead import in_order, judge_in_order
+from steel_defects.inspection.config import FollowConfig
+from steel_defects.inspection.display import Display
+from steel_defects.inspection.frames import Frame, read_frame
+from steel_defects.inspection.job import sheet_ids
+from steel_defects.inspection.names import NameSet
+from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.sources import FolderSource, list_folder, size_and_time
+from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.work import Inspection, JobResult, OnSheet, OpenPart, at_work
+from steel_defects.paths import shown_name
+
+logger = logging.getLogger(__name__)
+
+# New names that are looked at in a round; the rest of a backlog waits on the disk.
+_AT_ONCE = 1000
+# A folder's time of change may be as coarse as this; before, a second change would not show.
+_COARSEST_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A file that is not inspected yet: its size and time, and since when it has had them."""
+
+    file: tuple[int, int]
+    since: float
+
+
+class FolderWatch:
+    """Finds files that are new in a folder and in those below it, by looking again and again.
+
+    A name is inspected once; what is later written to a file of that name is not. The memory that
+    this takes is some twenty bytes a name, and a folder's names while it is listed.
+    """
+
+    def __init__(
+        self, folder: Path, config: FollowConfig, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Watch a folder; nothing in it is known yet."""
+        self._folder, self._config, self._clock = str(folder), config, clock
+        self._known = NameSet()
+        self._waiting: dict[str, _Waiting] = {}
+        # Of folders in which all is known: when they last changed, and the folders in them.
+        self._quiet: dict[str, tuple[int, list[str]]] = {}
+        self._complained = False
+
+    def done(self, sheet_id: str) -> None:
+        """Remember a sheet as inspected."""
+        self._known.add(sheet_id)
+        self._waiting.pop(sheet_id, None)
+
+    def poll(self) -> list[str]:
+        """Look at the folder, and return new files that have not changed since the last look."""
+        try:
+            names = sorted(self._unknown(self._folder, ""))[:_AT_ONCE]
+            self._complained = False
+        except SteelDefectsError as error:
+            if not self._complained:  # a network drive may come back
+                logger.warning("%s; still trying", error)
+            self._complained = True
+            return []
+        earlier, now = self._waiting, self._clock()
+        self._waiting = {}
+        for name in names:
+            file = size_and_time(Path(self._folder, name))
+            known = earlier.get(name)
+            since = known.since if known and known.file == file else now
+            self._waiting[name] = _Waiting(file, since)
+        return [name for name in names if name in earlier and self._waiting[name].since < now]
+
+    def settled(self, sheet_id: str) -> bool:
+        """Tell whether a file has not changed for so long that nobody is writing it any more."""
+        waiting = self._waiting.get(sheet_id)
+        if waiting is None or waiting.file == (0, 0):  # gone
+            return False
+        return self._clock() - waiting.since >= self._config.settle_seconds
+
+    def _unknown(self, folder: str, below: str) -> Iterator[str]:
+        changed = _time_of_change(folder)
+        quiet_since, folders = self._quiet.get(folder, (0, []))
+        if not changed or quiet_since != changed:
+            found = list_folder(folder)
+            folders = [name for name in found if name.endswith("/")]
+            pictures = [shown_name(below + name) for name in found if self._is_wanted(name)]
+            unknown = self._known.unknown(pictures)
+            yield from unknown
+            self._quiet.pop(folder, None)
+            if not unknown and time.time_ns() - changed > _COARSEST_NS:
+                self._quiet[folder] = (changed, folders)
+        for name in folders:
+            if not self._is_ignored(name[:-1]):
+                yield from self._unknown(os.path.join(folder, name[:-1]), below + name)
+
+    def _is_wanted(self, name: str) -> bool:
+        return not name.endswith("/") and not self._is_ignored(name)
+
+    def _is_ignored(self, name: str) -> bool:
+        return any(fnmatch(name, pattern) for pattern in self._config.ignore)
+
+
+def _time_of_change(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def complete_frames(
+    watch: FolderWatch, read: Callable[[str], Frame], readers: int, ahead: int
+) -> Iterator[Frame]:
+    """Read the new files of a round; one that can't be read yet may still be being written."""
+    for frame in in_order(read, watch.poll(), readers, ahead):
+        if not frame.problem or watch.settled(frame.sheet_id):
+            watch.done(frame.sheet_id)
+            yield frame
+
+
+def follow_folder(
+    inspection: Inspection,
+    jobs: Path,
+    positions: pd.DataFrame,
+    watcher: Callable[[Path], OnSheet] | None = None,
+    stop: Stop | None = None,
+) -> JobResult:
+    """Inspect the sheets of a folder as they come, until SIGINT or SIGTERM.
+
+    Started again with the same folder, package and parameters, it goes on where it was.
+
+    Args:
+        inspection: The sheets, and what judges them.
+        jobs: Folder that holds a folder for each job.
+        positions: The table of positions, as it was read.
+        watcher: Makes, for the job's folder, what is told of each sheet.
+        stop: Another way to end it.
+
+    Raises:
+        SteelDefectsError: The sheets are those of a list, the folder can't be listed, another
+            process is watching it, or the disk refuses to take more.
+    """
+    source = inspection.source
+    if not isinstance(source, FolderSource):
+        raise SteelDefectsError(f"only a folder can be followed, and {source.place} is none")
+    list_folder(str(source.place))
+    parts = Parts(jobs / inspection.job_id(f"follow {source.place.resolve()}", positions))
+    with at_work(parts.folder, "follow"), stop_on_signals() as signalled:
+        on_sheet = watcher(parts.folder) if watcher else None
+        _Following(inspection, parts, on_sheet).run(stop or signalled)
+    return JobResult(parts, parts.all_finished(), complete=True)
+
+
+class _Following:
+    """The parts that a watched folder fills, one after the other."""
+
+    def __init__(self, inspection: Inspection, parts: Parts, on_sheet: OnSheet | None) -> None:
+        self._setup, self._parts, self._on_sheet = inspection, parts, on_sheet
+        self._watch = FolderWatch(inspection.source.place, inspection.config.following)
+        self._read = partial(read_frame, inspection.source.read_file)
+        finished = parts.all_finished()
+        for part in set(finished) & set(parts.begun()):
+            parts.journal(part).unlink()  # left by a process that was killed
+        for sheet_id in sheet_ids(JobResult(parts, finished, complete=True)):
+            self._watch.done(sheet_id)
+        self._before = str(parts.record(finished[-1])["last_frame"]) if finished else ""
+        self._part = OpenPart(inspection, parts, finished[-1] + 1 if finished else 0)
+        for sheet in self._part.sheets:
+            self._watch.done(sheet.sheet_id)
+            self._before = sheet.frame
+
+    def run(self, stop: Stop) -> None:
+        config = self._setup.config
+        try:
+            with Display(None) as display:
+                while not stop.requested:
+                    self._round(stop, display)
+                    time.sleep(config.following.poll_seconds)
+            self._part.finish()
+        finally:
+            self._part.close()
+
+    def _round(self, stop: Stop, display: Display) -> None:
+        setup, config = self._setup, self._setup.config
+        frames = complete_frames(self._watch, self._read, setup.readers, config.read_ahead)
+        for frame, sheet in judge_in_order(setup.cascade, frames, self._before, setup.judges):
+            if self._on_sheet:
+                self._on_sheet(frame, sheet)
+            self._part.add(sheet)
+            self._before = sheet.frame
+            display.count(sheet)
+            if len(self._part.sheets) >= config.part_sheets:
+                self._part.finish()
+                self._part = OpenPart(setup, self._parts, self._part.number + 1)
+            if stop.requested:
+                return

@@ -1,0 +1,108 @@
+"""Inspecting all sheets of a folder or a list, a part at a time."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection.ahead import in_order, judge_in_order
+from steel_defects.inspection.display import Display
+from steel_defects.inspection.frames import read_frame
+from steel_defects.inspection.listing import SheetList, write_list
+from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
+
+
+def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobResult:
+    """Inspect this machine's share of the sheets that no earlier run has inspected.
+
+    Memory does not grow with the number of sheets. A run that was killed, or ended by an error, is
+    taken up at the sheet after the last one judged, as long as sheets, package and parameters are
+    the same.
+
+    Args:
+        inspection: The sheets, and what judges them.
+        jobs: Folder that holds a folder for each job.
+        positions: The table of positions, as it was read.
+
+    Returns:
+        The parts of all machines where all are finished, else those of this one.
+
+    Raises:
+        SteelDefectsError: There are no sheets, a folder can't be listed, another process is
+            inspecting them, the disk refuses to take more, or somebody stopped it.
+    """
+    config = inspection.config
+    share = f"shard-{config.shard}-of-{config.shards}"
+    with at_work(jobs, "listing-" + share):
+        listing = write_list(inspection.source.list_files(), jobs)
+        if not listing.count:
+            listing.remove()
+            raise SteelDefectsError(f"there are no pictures in {inspection.source.place}")
+        listing.divide(config.part_sheets, config.shards)
+        sheets = f"{listing.digest} in parts of {listing.part_sheets}"
+        parts = Parts(jobs / inspection.job_id(sheets, positions))
+        listing.move(parts.folder / f"{share}.txt")
+    mine = listing.share(config.shard, config.shards)
+    with at_work(parts.folder, share), stop_on_signals() as stop:
+        _Job(inspection, parts, listing).run(mine, stop)
+    complete = all(parts.finished(part) for part in range(listing.parts))
+    return JobResult(parts, range(listing.parts) if complete else mine, complete)
+
+
+class _Job:
+    """One machine's share of a job."""
+
+    def __init__(self, inspection: Inspection, parts: Parts, listing: SheetList) -> None:
+        self._inspection, self._parts, self._listing = inspection, parts, listing
+        self._read = partial(read_frame, inspection.source.read_file)
+
+    def run(self, mine: range, stop: Stop) -> None:
+        open_ones = [part for part in mine if not self._parts.finished(part)]
+        for part in set(mine) - set(open_ones):
+            self._parts.journal(part).unlink(missing_ok=True)  # left by a process that was killed
+        sizes = {part: len(self._listing.span(part)) for part in mine}
+        with Display(sum(sizes.values())) as display:
+            display.skip(sum(sizes.values()) - sum(sizes[part] for part in open_ones))
+            for part in open_ones:
+                self._inspect(part, stop, display)
+
+    def _inspect(self, part: int, stop: Stop, display: Display) -> None:
+        work = OpenPart(self._inspection, self._parts, part)
+        try:
+            self._fill(work, stop, display)
+            work.finish()
+        finally:
+            work.close()
+
+    def _fill(self, work: OpenPart, stop: Stop, display: Display) -> None:
+        setup = self._inspection
+        display.skip(len(work.sheets))
+        ids = self._listing.ids(work.number)[len(work.sheets) :]
+        frames = in_order(self._read, ids, setup.readers, setup.config.read_ahead)
+        before = work.sheets[-1].frame if work.sheets else self._frame_before(work.number)
+        for _, sheet in judge_in_order(setup.cascade, frames, before, setup.judges):
+            work.add(sheet)
+            display.count(sheet)
+            if stop.requested:
+                raise SteelDefectsError(
+                    f"stopped at {sheet.sheet_id}; the same command goes on from there"
+                )
+
+    def _frame_before(self, part: int) -> str:
+        """Return the digest of the frame before a part, which another machine may inspect."""
+        if part == 0:
+            return ""
+        if self._parts.finished(part - 1):
+            return str(self._parts.record(part - 1)["last_frame"])
+        return self._read(self._listing.ids(part - 1)[-1]).digest
+
+
+def sheet_ids(result: JobResult) -> Iterator[str]:
+    """Return the sheets of finished parts, one part's in memory at a time."""
+    verdicts, _, _ = result.tables()
+    for path in verdicts:
+        yield from pd.read_parquet(path, columns=["sheet_id"])["sheet_id"]

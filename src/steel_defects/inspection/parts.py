@@ -1,0 +1,116 @@
+"""The finished parts of a job: each a folder, put in its place whole.
+
+A job's folder holds ``part-0000000/`` and so on, each with ``verdicts.parquet``,
+``defects.parquet``, ``submission.csv`` and ``record.json``; and ``part-0000012.jsonl``, the journal
+of a part that is not full yet.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_RECORD = "record.json"
+_PART = re.compile(r"part-(\d{7,})(\.jsonl)?")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JoinedTable:
+    """A table that lies in the files of several parts.
+
+    Attributes:
+        folder: The job's folder.
+        file: The table's file in each part.
+        parts: The parts, in the order of their rows.
+        empty: The table without rows, for no parts at all.
+    """
+
+    folder: Path
+    file: str
+    parts: Sequence[int]
+    empty: pd.DataFrame
+
+    def __iter__(self) -> Iterator[Path]:
+        return (self.folder / f"part-{part:07}" / self.file for part in self.parts)
+
+
+class Parts:
+    """The parts in a job's folder, counted from 0."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the job's folder."""
+        self.folder = folder
+
+    def finished(self, part: int) -> bool:
+        """Tell whether a part is there."""
+        return (self._path(part) / _RECORD).is_file()
+
+    def all_finished(self) -> list[int]:
+        """Return the parts that are there."""
+        found = self._numbers("")
+        return [part for part in found if self.finished(part)]
+
+    def begun(self) -> list[int]:
+        """Return the parts that have a journal."""
+        return self._numbers(".jsonl")
+
+    def _numbers(self, ending: str) -> list[int]:
+        if not self.folder.is_dir():
+            return []
+        matches = (_PART.fullmatch(name) for name in os.listdir(self.folder))
+        return sorted(int(m[1]) for m in matches if m and (m[2] or "") == ending)
+
+    def journal(self, part: int) -> Path:
+        """Return the file of a part's journal."""
+        return self.folder / f"part-{part:07}.jsonl"
+
+    def record(self, part: int) -> Record:
+        """Return what was written down of a part."""
+        record: Record = json.loads((self._path(part) / _RECORD).read_bytes())
+        return record
+
+    def write(
+        self, part: int, tables: dict[str, pa.Table], submission: pd.DataFrame, record: Record
+    ) -> None:
+        """Write a part beside its place, force it to the disk, and rename it.
+
+        Args:
+            part: Its number.
+            tables: Tables by the names of their files.
+            submission: The competition's table.
+            record: What JSON can hold.
+        """
+        path = self._path(part)
+        beside = path.with_suffix(".tmp")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        for file, table in tables.items():
+            pq.write_table(table, beside / file)
+        submission.to_csv(beside / "submission.csv", index=False, lineterminator="\n")
+        (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        for path_of_file in [*beside.iterdir(), beside]:
+            _force(path_of_file)
+        beside.rename(path)
+        _force(self.folder)
+
+    def _path(self, part: int) -> Path:
+        return self.folder / f"part-{part:07}"
+
+
+def _force(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,64 @@
+"""What every runtime offers of a network."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sheets = NDArray[np.uint8]
+Outputs = list[NDArray[np.float32]]
+
+
+class Network(Protocol):
+    """A network, whatever runs it.
+
+    Attributes:
+        parallel: Calls that it answers at a time; more of them wait.
+    """
+
+    parallel: int
+
+    def predict(self, sheets: Sheets) -> Outputs:
+        """Run the network; may be called from several threads.
+
+        Args:
+            sheets: Gray values, ``(batch, height, width, 1)``, uint8.
+
+        Returns:
+            Its outputs, float32, maps before what holds for the sheet as a whole.
+        """
+
+    def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
+        """Run the network on one batch after the other, and keep ``parallel`` of them going.
+
+        Returns:
+            Outputs in the order of the batches; each is valid until the next is asked for.
+        """
+
+
+def in_order(outputs: Iterable[Any]) -> Outputs:
+    """Put maps before what holds for the sheet as a whole; runtimes may have them otherwise."""
+    return sorted((np.asarray(one) for one in outputs), key=lambda one: -one.ndim)
+
+
+def stream_in_threads(network: Network, batches: Iterable[Sheets]) -> Iterator[Outputs]:
+    """Stream through :meth:`Network.predict`, a thread for each call that is answered at a time."""
+    if network.parallel == 1:
+        yield from map(network.predict, batches)
+        return
+    waiting: deque[Future[Outputs]] = deque()
+    with ThreadPoolExecutor(network.parallel) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(network.predict, batch))
+            if len(waiting) > network.parallel:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def shape_of(sheets: Sheets) -> Sequence[int]:
+    """Return the shape of a batch as plain numbers, which runtimes take as they are."""
+    return [int(side) for side in sheets.shape]

@@ -1,0 +1,205 @@
+"""Where sheets come from: a folder, or a text file that lists pictures."""
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from steel_defects.errors import SteelDefectsError, shown
+from steel_defects.inspection.names import NameSet
+from steel_defects.paths import shown_name
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
+
+
+class SheetFile(NamedTuple):
+    """A sheet as it was listed; size (bytes) and time of change are 0 where there is no file."""
+
+    sheet_id: str
+    size: int
+    modified_ns: int
+
+
+class SheetSource(Protocol):
+    """Sheets to inspect, in the order in which they are inspected."""
+
+    @property
+    def place(self) -> Path:
+        """The folder or the list."""
+
+    def list_files(self) -> Iterator[SheetFile]:
+        """List the sheets one after the other; none is read."""
+
+    def read_file(self, sheet_id: str) -> bytes:
+        """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
+
+    def path_of(self, sheet_id: str) -> Path:
+        """Return the file of a sheet."""
+
+    def relative_path(self, sheet_id: str) -> str:
+        """Return the path of a sheet as tables hold it."""
+
+
+class FolderSource:
+    """The pictures of a folder, also of those in it, by the names of :class:`SheetFolder`."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder."""
+        self._folder = SheetFolder(root)
+
+    @property
+    def place(self) -> Path:
+        """The folder that holds the pictures."""
+        return self._folder.picture_folder
+
+    def list_files(self) -> Iterator[SheetFile]:
+        """List the pictures sorted by id; only one folder's names are held at a time.
+
+        Raises:
+            SteelDefectsError: A folder can't be listed; its sheets would be missing.
+        """
+        last = ""
+        for name in walk(str(self.place)):
+            sheet_id = shown_name(name)
+            if sheet_id != last:  # two odd names may be shown as one
+                yield SheetFile(sheet_id, *size_and_time(self.place / name))
+            last = sheet_id
+
+    def read_file(self, sheet_id: str) -> bytes:
+        """Return the bytes of a sheet's file; see :meth:`SheetFolder.read_file`."""
+        return self._folder.read_file(sheet_id)
+
+    def path_of(self, sheet_id: str) -> Path:
+        """Return the file of a sheet."""
+        return self._folder.path_of(sheet_id)
+
+    def relative_path(self, sheet_id: str) -> str:
+        """Return a sheet's path below the data folder, POSIX."""
+        return self._folder.relative_path(sheet_id)
+
+
+class ListSource:
+    """The pictures that a text file names, a path a line, in its order.
+
+    Paths are taken from the list's folder on, unless they are absolute. Empty lines and lines that
+    begin with ``#`` are left out, and so is a path that stands in the list a second time.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Name the list."""
+        self._file = file
+
+    @property
+    def place(self) -> Path:
+        """The list."""
+        return self._file
+
+    def list_files(self) -> Iterator[SheetFile]:
+        """Read the list.
+
+        Raises:
+            SteelDefectsError: It can't be read, or is no text.
+        """
+        seen = NameSet()
+        for line in self._lines():
+            sheet_id = Path(line).as_posix()
+            if sheet_id not in seen:
+                seen.add(sheet_id)
+                yield SheetFile(sheet_id, *size_and_time(self.path_of(sheet_id)))
+
+    def _lines(self) -> Iterator[str]:
+        try:
+            with self._file.open(encoding="utf-8-sig") as lines:
+                for line in map(str.strip, lines):
+                    if "\0" in line:
+                        raise SteelDefectsError(f"{self._file} is no list of paths, it is binary")
+                    if line and not line.startswith("#"):
+                        yield line
+        except UnicodeDecodeError as error:
+            raise SteelDefectsError(f"{self._file} is no list of paths in UTF-8") from error
+        except OSError as error:
+            raise SteelDefectsError(f"cannot read {self._file}: {error.strerror}") from error
+
+    @cached_property
+    def _parent(self) -> Path:
+        return self._file.parent
+
+    def read_file(self, sheet_id: str) -> bytes:
+        """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
+        path = self.path_of(sheet_id)
+        # Reading a pipe would wait for ever.
+        if path.exists() and not path.is_file():
+            raise UnreadableSheet("not a regular file")
+        return read_file(path)
+
+    def path_of(self, sheet_id: str) -> Path:
+        """Return the file of a sheet."""
+        return self._parent / sheet_id
+
+    def relative_path(self, sheet_id: str) -> str:
+        """Return the path as the list has it, POSIX."""
+        return sheet_id
+
+
+def open_source(place: Path) -> FolderSource | ListSource:
+    """Tell a folder from a list.
+
+    Raises:
+        SteelDefectsError: There is neither.
+    """
+    if place.is_dir():
+        return FolderSource(place)
+    if place.suffix.lower() in PICTURE_ENDINGS:
+        raise SteelDefectsError(f"{place} is a picture; give its folder, or a list of paths")
+    if place.is_file():
+        return ListSource(place)
+    raise SteelDefectsError(f"there is neither a folder nor a list of paths at {shown(str(place))}")
+
+
+def walk(folder: str, below: str = "") -> Iterator[str]:
+    """List the pictures below a folder, sorted by path; links to folders are not followed.
+
+    Args:
+        folder: The folder.
+        below: Is put before each path.
+
+    Raises:
+        SteelDefectsError: A folder can't be listed.
+    """
+    # With its slash, a folder stands where the paths of its pictures belong.
+    for name in sorted(list_folder(folder), key=shown_name):
+        if name.endswith("/"):
+            yield from walk(os.path.join(folder, name[:-1]), below + name)
+        else:
+            yield below + name
+
+
+def list_folder(folder: str) -> list[str]:
+    """Return the pictures in a folder, and the folders in it, which end in a slash.
+
+    Raises:
+        SteelDefectsError: It can't be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return [name for entry in entries if (name := _name(entry))]
+    except OSError as error:
+        raise SteelDefectsError(f"cannot list {shown_name(folder)}: {error.strerror}") from error
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    if entry.is_dir(follow_symlinks=False):
+        return entry.name + "/"
+    if os.path.splitext(entry.name)[1].lower() not in PICTURE_ENDINGS:
+        return ""
+    return "" if entry.is_symlink() and entry.is_dir() else entry.name
+
+
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Return bytes and time of change (nanoseconds) of a file; 0 and 0 where there is none."""
+    try:
+        file = path.stat()
+    except OSError:
+        return 0, 0
+    return file.st_size, file.st_mtime_ns

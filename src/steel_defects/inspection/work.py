@@ -1,0 +1,235 @@
+"""What inspecting a folder and watching one have in common."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from steel_defects import __version__
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection import tables
+from steel_defects.inspection.cascade import Cascade, InspectedSheet
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.drift import DriftMonitor
+from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.journal import Journal
+from steel_defects.inspection.package import ModelPackage
+from steel_defects.inspection.parts import JoinedTable, Parts
+from steel_defects.inspection.places import Places
+from steel_defects.inspection.records import part_record, summarise, timing
+from steel_defects.inspection.sources import SheetSource
+
+logger = logging.getLogger(__name__)
+
+#: Is told of every sheet, before it counts as inspected.
+OnSheet = Callable[[Frame, InspectedSheet], None]
+
+# Changes how fast, not what is found.
+_WITHOUT_EFFECT = {
+    "accepted_overlays", "overlays", "part_sheets", "shard", "shards", "readers", "read_ahead",
+    "judges", "execution", "following",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Everything that sheets are judged with.
+
+    Attributes:
+        source: The sheets.
+        package: The model package.
+        cascade: Judges frames.
+        places: Coil and position of sheets.
+        config: The parameters.
+    """
+
+    source: SheetSource
+    package: ModelPackage
+    cascade: Cascade
+    places: Places
+    config: InspectionConfig
+
+    @cached_property
+    def monitor(self) -> DriftMonitor:
+        """Compares sheets with the package's reference."""
+        monitor = DriftMonitor(self.package.manifest.reference, self.config.drift)
+        if self.config.drift.expected_defect_share is not None and not monitor.reweighted:
+            logger.warning(
+                "the package holds no scores by class: its scores are taken at their own mix"
+            )
+        return monitor
+
+    @property
+    def readers(self) -> int:
+        """Threads that read pictures."""
+        return self.config.readers or cpu_count() or 1
+
+    @property
+    def judges(self) -> int:
+        """Sheets that are judged at a time."""
+        return min(self.config.judges or self.cascade.parallel, self.cascade.parallel)
+
+    def job_id(self, sheets: str, positions: pd.DataFrame) -> str:
+        """Return a digest of all that the result depends on.
+
+        Args:
+            sheets: Tells the sheets.
+            positions: The table of positions.
+        """
+        rows = pd.util.hash_pandas_object(positions, index=False).to_numpy().tobytes()
+        described = [
+            __version__,
+            sheets,
+            self.package.model_id,
+            self.package.thresholds_id,
+            self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+            hashlib.sha256(rows).hexdigest(),
+        ]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class OpenPart:
+    """A part that is being filled, sheet by sheet; what a killed process left in it is kept."""
+
+    def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
+        """Open the part's journal."""
+        self._inspection, self._parts, self.number = inspection, parts, number
+        self._journal = Journal(parts.journal(number))
+        self.sheets = self._journal.read()
+        self._seconds = sum(sheet.seconds for sheet in self.sheets)
+        self._started = time.perf_counter()
+
+    def add(self, sheet: InspectedSheet) -> None:
+        """Take a sheet; it is on disk before this returns."""
+        self._journal.append(sheet)
+        self.sheets.append(sheet)
+
+    def close(self) -> None:
+        """Leave the part as it is, for another time."""
+        self._journal.close()
+
+    def finish(self) -> None:
+        """Write the part's tables, unless it is empty, and say where its sheets have drifted."""
+        if self.sheets:
+            seconds = self._seconds + time.perf_counter() - self._started
+            record = part_record(self.number, self.sheets, seconds, self._inspection.monitor)
+            _warn_of_drift(record)
+            self._write(record)
+        self._journal.remove()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        setup, sheets = self._inspection, self.sheets
+        places = setup.places.of([sheet.sheet_id for sheet in sheets])
+        verdicts = tables.verdicts_table(sheets, setup.source.relative_path, setup.package, places)
+        mm_per_px = setup.package.manifest.mm_per_px
+        defects = tables.defects_table(sheets, setup.config, places, mm_per_px)
+        found = {
+            "verdicts.parquet": tables.to_arrow(verdicts),
+            "defects.parquet": tables.to_arrow(defects),
+        }
+        self._parts.write(self.number, found, tables.submission(sheets), record)
+
+
+def _warn_of_drift(record: dict[str, Any]) -> None:
+    for name, found in record["drift"].items():
+        if found["alarm"]:
+            logger.warning(
+                "drift: %s of the sheets %s to %s is unlike the package's reference: PSI %.3f "
+                "(band %.3f), KS %.3f (band %.3f)%s",
+                name, record["first"], record["last"],
+                found["psi"], found["psi_band"], found["ks"], found["ks_band"],
+                "" if found["sure"] else "; a reference of so few sheets may be off by as much",
+            )  # fmt: skip
+
+
+def result_of(jobs: Path, summary: Mapping[str, Any]) -> "JobResult":
+    """Find the results that a summary is about."""
+    first = summary["first_part"]
+    numbers = range(first, first + summary["parts"])
+    return JobResult(Parts(jobs / summary["job"]), numbers, summary["complete"])
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Where the results of a job lie.
+
+    Attributes:
+        parts: The finished parts.
+        numbers: Those that the results are made of: neighbours, in rising order.
+        complete: Whether these are all sheets, those of other machines included.
+    """
+
+    parts: Parts
+    numbers: Sequence[int]
+    complete: bool
+
+    def tables(self) -> tuple[JoinedTable, JoinedTable, JoinedTable]:
+        """Return verdicts, defects and the submission."""
+        folder, numbers = self.parts.folder, self.numbers
+        return (
+            JoinedTable(folder, "verdicts.parquet", numbers, tables.no_verdicts()),
+            JoinedTable(folder, "defects.parquet", numbers, tables.no_defects()),
+            JoinedTable(folder, "submission.csv", numbers, tables.submission([])),
+        )
+
+    def summary(self, package: ModelPackage) -> dict[str, Any]:
+        """Count what was found; see :func:`steel_defects.inspection.records.summarise`."""
+        counted = summarise(map(self.parts.record, self.numbers), package.manifest.class_names)
+        job = {
+            "job": self.parts.folder.name,
+            "first_part": self.numbers[0] if self.numbers else 0,
+            "parts": len(self.numbers),
+            "complete": self.complete,
+        }
+        ids = {"model_id": package.model_id, "thresholds_id": package.thresholds_id}
+        return {**counted, **ids, **job}
+
+    def timing(self) -> dict[str, float | None]:
+        """Return how long it took; see :func:`steel_defects.inspection.records.timing`."""
+        return timing(map(self.parts.record, self.numbers))
+
+
+@contextmanager
+def at_work(folder: Path, name: str) -> Iterator[None]:
+    """Keep other processes off a share of a job, and say in one line what its disk refuses.
+
+    Args:
+        folder: The job's folder.
+        name: Of the share.
+
+    Raises:
+        SteelDefectsError: Another process is at work, or the folder can't be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("w") as lock:
+            _lock(lock.fileno(), folder)
+            yield
+    except OSError as error:
+        reason = "no room is left" if error.errno == errno.ENOSPC else error.strerror or str(error)
+        raise SteelDefectsError(
+            f"cannot write to {folder}: {reason}; finished parts are kept, and the same command "
+            "goes on from there"
+        ) from error
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SteelDefectsError(f"another process is inspecting these sheets ({folder})") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        logger.warning("the drive of %s knows no locks: let only one process run there", folder)

@@ -1,0 +1,161 @@
+"""What the segmenters are put together from: stages of convolutions, enlargement, and exits."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import KerasTensor, layers, ops
+
+#: Logit of the share of defective pixels, so that training does not begin by unlearning a half.
+_RARE = -3.0
+
+
+class Seeds:
+    """Hands every layer an initialiser with a seed of its own."""
+
+    def __init__(self, seed: int) -> None:
+        """Start from the seed of the network."""
+        self.seed = seed * 1000
+
+    def __call__(self) -> keras.Initializer:
+        """Return He's initialiser for a network of ReLUs (He et al. 2015, arXiv:1502.01852)."""
+        self.seed += 1
+        return keras.initializers.HeNormal(seed=self.seed)
+
+
+#: Features and their width to features of that width.
+Stage = Callable[[KerasTensor, int, Seeds], KerasTensor]
+
+
+def normalise(x: KerasTensor) -> KerasTensor:
+    """Normalise over the batch; the usual memory of a hundred steps outlasts a short training."""
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
+def normalised(
+    x: KerasTensor, filters: int, init: Seeds, kernel: int = 3, strides: int = 1, dilation: int = 1
+) -> KerasTensor:
+    """Convolve and normalise."""
+    convolution = layers.Conv2D(
+        filters, kernel, strides, padding="same", dilation_rate=dilation, use_bias=False,
+        kernel_initializer=init(),
+    )  # fmt: skip
+    return normalise(convolution(x))
+
+
+def convolve(
+    x: KerasTensor, filters: int, init: Seeds, kernel: int = 3, strides: int = 1, dilation: int = 1
+) -> KerasTensor:
+    """Convolve, normalise, and keep what is positive."""
+    return layers.Activation("relu")(normalised(x, filters, init, kernel, strides, dilation))
+
+
+def separable(x: KerasTensor, filters: int, init: Seeds, dilation: int = 1) -> KerasTensor:
+    """Convolve each channel by itself, then mix them, each normalised (Chollet 2017, Xception)."""
+    depthwise = layers.DepthwiseConv2D(
+        3, padding="same", dilation_rate=dilation, use_bias=False, depthwise_initializer=init()
+    )
+    x = layers.Activation("relu")(normalise(depthwise(x)))
+    return convolve(x, filters, init, kernel=1)
+
+
+def plain_stage(x: KerasTensor, filters: int, init: Seeds) -> KerasTensor:
+    """Two convolutions."""
+    return convolve(convolve(x, filters, init), filters, init)
+
+
+def residual_stage(x: KerasTensor, filters: int, init: Seeds, dilation: int = 1) -> KerasTensor:
+    """Two convolutions around which the input is led, through a 1×1 where its width differs."""
+    change = convolve(x, filters, init, dilation=dilation)
+    change = normalised(change, filters, init, dilation=dilation)
+    around = x if x.shape[-1] == filters else normalised(x, filters, init, kernel=1)
+    return layers.Activation("relu")(layers.Add()([change, around]))
+
+
+def encode(
+    sheet: KerasTensor, filters: Sequence[int], init: Seeds, stage: Stage, stem_stride: int = 2
+) -> list[KerasTensor]:
+    """Encode gray sheets from scratch.
+
+    Args:
+        sheet: Gray values 0 to 255, ``(batch, height, width, 1)``.
+        filters: Of each stage; each but the first halves the resolution.
+        init: Initialisers.
+        stage: What a stage is.
+        stem_stride: Pixels between the cells of the first stage.
+
+    Returns:
+        The features of each stage, from the finest to the coarsest.
+    """
+    x = ops.subtract(ops.multiply(sheet, 1 / 64), 2.0)
+    x = convolve(x, filters[0], init, kernel=5, strides=stem_stride)
+    features = [stage(x, filters[0], init)]
+    for width in filters[1:]:
+        features.append(stage(layers.MaxPooling2D()(features[-1]), width, init))
+    return features
+
+
+def enlarge(x: KerasTensor, times: int, dtype: str | None = None) -> KerasTensor:
+    """Interpolate linearly to so many times the height and width, a power of two.
+
+    Repeated, then averaged: unlike an image resize, this takes any size.
+    """
+    while times > 1:
+        x = layers.UpSampling2D(interpolation="nearest", dtype=dtype)(x)
+        x = layers.AveragePooling2D(3, strides=1, padding="same", dtype=dtype)(x)
+        times //= 2
+    return x
+
+
+def logits(x: KerasTensor, classes: int, init: Seeds, name: str) -> KerasTensor:
+    """Return a logit for each class and cell, float32."""
+    return layers.Conv2D(
+        classes,
+        1,
+        dtype="float32",
+        kernel_initializer=init(),
+        bias_initializer=keras.initializers.Constant(_RARE),
+        name=name,
+    )(x)
+
+
+def masks(x: KerasTensor, stride: int, classes: int, init: Seeds) -> KerasTensor:
+    """Return the probability of each class at each pixel, float32.
+
+    Args:
+        x: The last features, whose cells are ``stride`` pixels wide.
+        stride: A power of two.
+        classes: Number of defect classes.
+        init: Initialisers.
+    """
+    full_size = enlarge(logits(x, classes, init, "logits"), stride, "float32")
+    return layers.Activation("sigmoid", dtype="float32", name="mask")(full_size)
+
+
+def segmenter(
+    sheet: KerasTensor, mask: KerasTensor, coarsest: KerasTensor, presence_head: bool, name: str
+) -> keras.Model:
+    """Close a network: masks, and with a presence head the probability that each class occurs.
+
+    Args:
+        sheet: The input.
+        mask: From :func:`masks`.
+        coarsest: The features that a presence head reads.
+        presence_head: Whether there is one.
+        name: Of the architecture.
+    """
+    if not presence_head:
+        return keras.Model(sheet, mask, name=name)
+    return keras.Model(sheet, [mask, _presence(coarsest, int(mask.shape[-1]))], name=name)
+
+
+def _presence(features: KerasTensor, classes: int) -> KerasTensor:
+    """Read mean and maximum of the coarsest features: a small defect moves the maximum alone."""
+    pooled = [
+        layers.GlobalAveragePooling2D(dtype="float32")(features),
+        layers.GlobalMaxPooling2D(dtype="float32")(features),
+    ]
+    # Maxima are large at first, so that random weights would be sure of themselves; zeros are not.
+    head = layers.Dense(
+        classes, "sigmoid", dtype="float32", kernel_initializer="zeros", name="presence"
+    )
+    return head(layers.Concatenate(dtype="float32")(pooled))

@@ -1,0 +1,79 @@
+"""Nodes that export the networks of a package and check what they became."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from steel_defects.datasets.model_package import PackageContents
+from steel_defects.deployment.config import DeploymentConfig
+from steel_defects.deployment.sheets import choose_sheets
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.package import ModelPackage, write_package
+
+
+@dataclass(frozen=True)
+class _CopyOf:
+    """Writes a copy of a file in a temporary folder, which lasts as long as this does."""
+
+    folder: "TemporaryDirectory[str]"
+    name: str
+
+    def __call__(self, path: Path) -> None:
+        shutil.copyfile(Path(self.folder.name, "package", self.name), path)
+
+
+def export_networks(
+    inspection_package: ModelPackage,
+    deployment_raw: Path,
+    deployment_folder: Path,
+    earlier_splits: pd.DataFrame,
+    earlier_annotations: pd.DataFrame,
+    deployment: DeploymentConfig,
+    inspection: InspectionConfig,
+) -> tuple[PackageContents, pd.DataFrame]:
+    """Export each network for every runtime and precision, and compare it with the trained one."""
+    from steel_defects.deployment import export
+    from steel_defects.deployment.parity import compare_exports
+    from steel_defects.deployment.release import with_exports
+
+    sheets = choose_sheets(
+        deployment, deployment_raw, deployment_folder, earlier_splits, earlier_annotations
+    )
+    folder = TemporaryDirectory(prefix="exports_")
+    made = Path(folder.name)
+    candidates = list(export.export_networks(inspection_package, sheets, deployment, made))
+    specs = [cell.spec for cell in candidates if cell.spec]
+    manifest, writers = with_exports(inspection_package, specs, made)
+    package = write_package(made / "package", manifest, writers)
+    parity = compare_exports(package, candidates, sheets, inspection, deployment.tolerance)
+    return PackageContents(manifest, {name: _CopyOf(folder, name) for name in writers}), parity
+
+
+def measure_latency(
+    export_candidates: ModelPackage,
+    deployment_raw: Path,
+    deployment_folder: Path,
+    earlier_splits: pd.DataFrame,
+    earlier_annotations: pd.DataFrame,
+    deployment: DeploymentConfig,
+) -> pd.DataFrame:
+    """Time every export, and Keras, on sheets of the size that they are compared on."""
+    from steel_defects.deployment.latency import measure_exports
+
+    sheets = choose_sheets(
+        deployment, deployment_raw, deployment_folder, earlier_splits, earlier_annotations
+    )
+    return measure_exports(export_candidates, sheets.first_size, deployment.latency_repeats)
+
+
+def release_exports(
+    export_candidates: ModelPackage, export_parity: pd.DataFrame, latency: pd.DataFrame
+) -> PackageContents:
+    """Put the exports that are within their tolerance into a copy of the package."""
+    from steel_defects.deployment.release import judged_exports, with_exports
+
+    specs = judged_exports(export_candidates.manifest.exports, export_parity, latency)
+    return PackageContents(*with_exports(export_candidates, specs, export_candidates.folder))

@@ -1,0 +1,132 @@
+"""Pictures of what inspection found: which sheets, and how they are drawn."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from steel_defects.annotations import rle as run_length
+from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.parts import JoinedTable
+from steel_defects.inspection.sources import SheetSource
+from steel_defects.reporting.overlays import draw_overlay, harmless, to_jpeg
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A sheet to draw.
+
+    Attributes:
+        sheet_id: The sheet.
+        verdict: What became of it.
+        masks: Encoded mask of classes 1, 2, …, ``""`` for none.
+    """
+
+    sheet_id: str
+    verdict: str
+    masks: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of its picture."""
+        return f"{self.verdict}_{self.sheet_id.strip('/').replace('/', '__')}.jpg"
+
+    def draw(self, image: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
+        """Lay the masks over the sheet."""
+        dense = {
+            number: run_length.decode(mask, *image.shape)
+            for number, mask in enumerate(self.masks, start=1)
+            if mask
+        }
+        return draw_overlay(image, dense, class_names)
+
+
+class Choice:
+    """All rejected and reviewed sheets and the first accepted ones, up to a limit."""
+
+    def __init__(self, config: InspectionConfig, drawn: Counter[str] | None = None) -> None:
+        """Begin with those that are drawn already, by verdict."""
+        self._config, self._drawn = config, drawn or Counter()
+
+    def takes(self, verdict: str, reason: str) -> bool:
+        """Say whether a sheet is drawn, and count it if so."""
+        if reason.startswith("unreadable") or self.full:
+            return False
+        if verdict == "accept" and self._drawn["accept"] >= self._config.accepted_overlays:
+            return False
+        self._drawn[verdict] += 1
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whether no more sheets are drawn."""
+        return self._drawn.total() >= self._config.overlays
+
+
+class LiveOverlays:
+    """Draws sheets while a folder is watched; their files may be gone when it ends."""
+
+    def __init__(self, folder: Path, config: InspectionConfig, names: tuple[str, ...]) -> None:
+        """Name the folder; pictures of an earlier run in it count."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._names = folder, names
+        drawn = Counter(path.name.partition("_")[0] for path in folder.glob("*.jpg"))
+        self._choice = Choice(config, drawn)
+
+    def __call__(self, frame: Frame, sheet: InspectedSheet) -> None:
+        """Draw a sheet, if it is one to be drawn."""
+        found = sheet.verdict
+        if frame.image is None or not self._choice.takes(found.verdict, found.reason):
+            return
+        drawing = Drawing(sheet.sheet_id, found.verdict, sheet.masks)
+        beside = self._folder / "overlay.tmp"
+        beside.write_bytes(to_jpeg(drawing.draw(frame.image, self._names)))
+        beside.replace(self._folder / drawing.name)
+
+
+def drawings(
+    verdicts: JoinedTable, submission: JoinedTable, config: InspectionConfig
+) -> Iterator[Drawing]:
+    """Choose sheets from the tables of parts, one part's in memory at a time."""
+    choice = Choice(config)
+    for judged, outlined in zip(verdicts, submission, strict=True):
+        if choice.full:
+            return
+        table = pd.read_parquet(judged, columns=["sheet_id", "verdict", "reason"])
+        masks = pd.read_csv(outlined, dtype=str, keep_default_na=False)["EncodedPixels"].tolist()
+        classes = len(masks) // max(1, len(table))  # rows of a sheet stand together, by class
+        for row, (sheet_id, verdict, reason) in enumerate(table.itertuples(index=False, name=None)):
+            if choice.takes(verdict, reason):
+                own = masks[row * classes : (row + 1) * classes]
+                yield Drawing(sheet_id, verdict, tuple(own))
+
+
+def pictures(
+    chosen: Iterator[Drawing], source: SheetSource, class_names: tuple[str, ...], live: Path
+) -> Mapping[str, Callable[[], np.ndarray | bytes]]:
+    """Return a function that makes each picture: from the one drawn before, or from the sheet."""
+
+    def draw(drawing: Drawing) -> np.ndarray | bytes:
+        if (live / drawing.name).is_file():
+            return (live / drawing.name).read_bytes()
+        try:
+            return drawing.draw(decode_gray(source.read_file(drawing.sheet_id)), class_names)
+        except UnreadableSheet as error:
+            return _note(f"{drawing.sheet_id}: {error}")
+
+    return {drawing.name: partial(draw, drawing) for drawing in chosen}
+
+
+def _note(text: str) -> np.ndarray:
+    """Return a picture that says why there is none."""
+    canvas = np.full((64, 1200), 40, np.uint8)
+    cv2.putText(canvas, harmless(text), (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (235,), 1)
+    return canvas

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.io.core import DatasetError
+from tests.inspection.sheet_jobs import config, loaded, run, write_sheets
+
+from steel_defects.annotations import schemas
+from steel_defects.datasets import joined_tables
+from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
+from steel_defects.datasets.sheet_source import SheetSourceDataset
+from steel_defects.inspection import tables
+from steel_defects.inspection.parts import JoinedTable
+from steel_defects.inspection.sources import FolderSource, ListSource
+
+TEXT = {"dtype": str, "keep_default_na": False}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("job")
+    write_sheets(folder / "sheets", 23)
+    return run(folder / "sheets", folder / "jobs", config())
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 8, 50_000])
+def test_tables_of_parts_become_one(result, tmp_path, monkeypatch, rows_at_once):
+    monkeypatch.setattr(joined_tables, "_ROWS_AT_ONCE", rows_at_once)
+    verdicts, defects, submission = result.tables()
+    for name, table in (("verdicts", verdicts), ("defects", defects)):
+        dataset = JoinedParquetDataset(filepath=str(tmp_path / "new" / f"{name}.parquet"))
+        assert not dataset.exists()
+        dataset.save(table)
+        found = dataset.load()
+        getattr(schemas, name).validate(found)
+        pd.testing.assert_frame_equal(
+            found.drop(columns="inspected_at", errors="ignore"), loaded(table)
+        )
+    csv = JoinedCSVDataset(filepath=str(tmp_path / "submission.csv"), load_args=TEXT)
+    csv.save(submission)
+    schemas.submission.validate(csv.load())
+    assert len(csv.load()) == 23
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "defects.parquet", "submission.csv", "verdicts.parquet"
+    ]  # fmt: skip
+
+
+def test_no_parts_are_an_empty_table(tmp_path):
+    parquet = JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet"))
+    parquet.save(JoinedTable(tmp_path, "verdicts.parquet", (), tables.no_verdicts()))
+    schemas.verdicts.validate(parquet.load())
+    csv = JoinedCSVDataset(filepath=str(tmp_path / "submission.csv"), load_args=TEXT)
+    csv.save(JoinedTable(tmp_path, "submission.csv", (), tables.submission([])))
+    schemas.submission.validate(csv.load())
+    assert parquet.load().empty
+    assert csv.load().empty
+
+
+def test_sheets_come_from_a_folder_or_a_list(tmp_path):
+    def dataset(path: Path) -> SheetSourceDataset:
+        return SheetSourceDataset(filepath=str(path))
+
+    assert not dataset(tmp_path / "absent").exists()
+    (tmp_path / "list.txt").write_text("a.png\n")
+    assert dataset(tmp_path).exists()
+    assert dataset(tmp_path / "list.txt").exists()
+    assert isinstance(dataset(tmp_path).load(), FolderSource)
+    assert isinstance(dataset(tmp_path / "list.txt").load(), ListSource)
+    with pytest.raises(DatasetError, match="only read"):
+        dataset(tmp_path).save({})

@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from steel_defects.evaluation.operating_point import OperatingPointConfig
+from steel_defects.evaluation.stacking import StackedScore, stack_scores
+
+TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.05)
+
+
+def drawn(sheets=400, repeats=None, seed=0):
+    """Two networks that err independently."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    labels = rng.random(sheets) < 0.5
+    for repeat in [None] if repeats is None else range(repeats):
+        evidence = [np.where(labels, 1.0, -1.0) + rng.normal(0, 1.5, sheets) for _ in range(2)]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "sheet_id": [f"{n}.jpg" for n in range(sheets)],
+                    "repeat": repeat,
+                    "has_defect": labels,
+                    "gate": expit(evidence[0]),
+                    "presence": expit(evidence[1]),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True).astype({"repeat": "Int64"})
+
+
+def test_together_they_tell_more_than_either():
+    fitted, fresh = drawn(), drawn(seed=1)
+    stacked = stack_scores(fitted, 0.0, TARGETS).stacked
+    both = stacked.score(fresh["gate"].to_numpy(), fresh["presence"].to_numpy())
+    alone = max(roc_auc_score(fresh["has_defect"], fresh[name]) for name in ("gate", "presence"))
+    assert roc_auc_score(fresh["has_defect"], both) > alone + 0.03
+    assert abs(both.mean() - fresh["has_defect"].mean()) < 0.06
+
+
+def test_threshold_keeps_the_recall_of_the_whole_cascade():
+    evidence = drawn()
+    lower = 0.1
+    result = stack_scores(evidence, lower, TARGETS)
+    kept = evidence["gate"].ge(lower) & ~np.array(
+        [
+            result.stacked.clears(g, p)
+            for g, p in evidence[["gate", "presence"]].itertuples(index=False)
+        ]
+    )
+    defective = evidence["has_defect"]
+    assert kept[defective].mean() == pytest.approx(result.operating_point.recall)
+    assert result.operating_point.recall >= 0.9
+    # The segmenter's evidence clears clean sheets that the gate alone can't.
+    gate_alone = np.quantile(evidence.loc[defective, "gate"], 0.1)
+    assert kept[~defective].mean() < (evidence.loc[~defective, "gate"] >= gate_alone).mean()
+
+
+def test_out_of_fold_rows_decide_where_there_are_any():
+    crossed = drawn(sheets=60, repeats=2)
+    result = stack_scores(pd.concat([drawn(sheets=40, seed=5), crossed]), 0.0, TARGETS)
+    assert result.source == "out_of_fold"
+    assert result.stacked == stack_scores(crossed, 0.0, TARGETS).stacked
+    assert result.operating_point.defective_sheets == crossed["has_defect"].sum() / 2
+
+
+def test_a_few_sheets_are_too_few():
+    few = drawn(sheets=60)
+    few = few[~few["has_defect"] | (few["has_defect"].cumsum() < 10)]
+    assert stack_scores(few, 0.0, TARGETS).stacked is None
+
+
+def test_a_segmenter_that_knows_nothing_has_no_say():
+    evidence = drawn()
+    evidence["presence"] = 1 - evidence["presence"]
+    stacked = stack_scores(evidence, 0.0, TARGETS).stacked
+    assert stacked.segmenter_weight == 0
+
+
+def test_score_by_hand():
+    stacked = StackedScore(gate_weight=2, segmenter_weight=0.5, bias=-1, threshold=0.4)
+    expected = 1 / (1 + np.exp(-(2 * np.log(0.7 / 0.3) + 0.5 * np.log(0.2 / 0.8) - 1)))
+    assert stacked.score(np.array(0.7), np.array(0.2)) == pytest.approx(expected)
+    assert stacked.clears(0.7, 0.2) == (expected < 0.4)
+    assert stacked.clears(0.0, 0.0)
+    assert not stacked.clears(1.0, 1.0)

@@ -1,0 +1,244 @@
+"""Watching a folder, with a clock that the tests move."""
+
+import os
+import signal
+import threading
+import time
+
+import pandas as pd
+import pytest
+from tests.inspection.sheet_jobs import (
+    BrightnessRuntime,
+    config,
+    draw_sheet,
+    inspection,
+    loaded,
+    run,
+    write_sheets,
+)
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection import follow
+from steel_defects.inspection.config import FollowConfig
+from steel_defects.inspection.follow import FolderWatch, complete_frames, follow_folder
+from steel_defects.inspection.frames import read_frame
+from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.sources import FolderSource, open_source
+from steel_defects.inspection.stopping import Stop, stop_on_signals
+
+
+class Camera:
+    """Writes sheets into a folder that is watched, as time goes by."""
+
+    def __init__(self, folder) -> None:
+        self.folder, self.now = folder, 100.0
+        folder.mkdir()
+        self.watch = FolderWatch(folder, FollowConfig(settle_seconds=3), lambda: self.now)
+        self._source = FolderSource(folder)
+
+    def look(self, seconds: float = 0.2) -> list[str]:
+        """Return the sheets that are complete after some time, with their problems."""
+        self.now += seconds
+        read = self._source.read_file
+        frames = complete_frames(self.watch, lambda name: read_frame(read, name), 1, 4)
+        return [frame.sheet_id + frame.problem for frame in frames]
+
+    def write(self, name: str, share: float = 1.0) -> None:
+        data = sheet_bytes(name)
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        (self.folder / name).write_bytes(data[: int(share * len(data))])
+
+
+def sheet_bytes(name: str) -> bytes:
+    import cv2
+
+    return cv2.imencode(name[-4:], draw_sheet(len(name)))[1].tobytes()
+
+
+@pytest.fixture
+def camera(tmp_path) -> Camera:
+    return Camera(tmp_path / "camera")
+
+
+def test_a_new_file_is_taken_at_the_second_look_once(camera):
+    camera.write("b.png")
+    camera.write("a.jpg")
+    assert camera.look() == []
+    assert camera.look() == ["a.jpg", "b.png"]
+    assert camera.look() == []
+    camera.write("c.png")
+    camera.write("coil 7/d.tif")
+    assert camera.look() == []
+    assert camera.look() == ["c.png", "coil 7/d.tif"]
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tif"])
+def test_a_file_that_is_being_written_is_waited_for(camera, ending):
+    for share in (0.0, 0.3, 0.6):
+        camera.write(f"a.{ending}", share)
+        assert camera.look() == []
+        assert camera.look() == []  # the camera hesitates
+    camera.write(f"a.{ending}")
+    assert camera.look() == []
+    assert camera.look() == [f"a.{ending}"]
+
+
+def test_a_file_that_nobody_finishes_is_unreadable(camera):
+    camera.write("a.png", 0.5)
+    assert [camera.look() for _ in range(3)] == [[], [], []]
+    assert camera.look(3) == ["a.pngunreadable: truncated file"]
+    assert camera.look(3) == []
+
+
+def test_a_file_that_is_renamed_into_place(camera):
+    for name in (".a.png.Xy7", ".a.png", "a.png.part", "a.part.png", "~a.png"):
+        camera.write("whole.png")
+        (camera.folder / "whole.png").rename(camera.folder / name)
+        assert [camera.look(), camera.look(9)] == [[], []]
+        (camera.folder / name).rename(camera.folder / "a.png")
+        (camera.folder / "a.png").unlink()
+    camera.write("whole.png")
+    assert camera.look() == []
+    (camera.folder / "whole.png").rename(camera.folder / "a.png")  # before it was taken
+    assert camera.look() == []
+    assert camera.look() == ["a.png"]
+
+
+def test_a_name_is_inspected_once(camera):
+    camera.write("a.png")
+    camera.look()
+    assert camera.look() == ["a.png"]
+    (camera.folder / "a.png").unlink()
+    camera.look()
+    camera.write("a.png")
+    assert [camera.look(), camera.look()] == [[], []]
+
+
+def test_quiet_folders_are_not_listed(camera, monkeypatch):
+    camera.write("old/a.png")
+    camera.look()
+    assert camera.look() == ["old/a.png"]
+    for folder in (camera.folder, camera.folder / "old"):
+        os.utime(folder, (1, 1))
+    camera.look()
+    listed = []
+    listing = follow.list_folder
+    monkeypatch.setattr(follow, "list_folder", lambda path: listed.append(path) or listing(path))
+    assert camera.look() == []
+    assert listed == []
+    camera.write("old/b.png")
+    camera.look()
+    assert camera.look() == ["old/b.png"]
+    assert set(listed) == {str(camera.folder / "old")}
+
+
+def test_a_folder_that_is_away_for_a_while(camera, caplog):
+    camera.write("a.png")
+    camera.look()
+    assert camera.look() == ["a.png"]
+    camera.folder.rename(camera.folder.with_name("elsewhere"))
+    assert [camera.look(), camera.look()] == [[], []]
+    assert len([r for r in caplog.records if "still trying" in r.getMessage()]) == 1
+    camera.folder.with_name("elsewhere").rename(camera.folder)
+    camera.write("b.png")
+    camera.look()
+    assert camera.look() == ["b.png"]
+
+
+FAST = {"follow": True, "following": {"poll_seconds": 0.01, "settle_seconds": 0.05}}
+
+
+def follow_until(sheets, jobs, count: int, **values: object):
+    """Follow until so many sheets are judged."""
+    stop, seen = Stop(), []
+
+    def watcher(folder):
+        def on_sheet(frame, sheet):
+            seen.append(sheet.sheet_id)
+            stop.requested = len(seen) >= count
+
+        return on_sheet
+
+    settings = config(**FAST, **values)
+    setup = inspection(open_source(sheets), settings, BrightnessRuntime())
+    return follow_folder(setup, jobs, pd.DataFrame(), watcher, stop), seen
+
+
+def test_following_gives_what_inspecting_gives(tmp_path):
+    write_sheets(tmp_path / "sheets", 33)
+    expected = [loaded(t) for t in run(tmp_path / "sheets", tmp_path / "a", config()).tables()]
+    # Stopped in the middle of a part, between a frame and its repetition, and with a part begun.
+    first, seen = follow_until(tmp_path / "sheets", tmp_path / "b", 13)
+    assert len(seen) == 13
+    assert [first.parts.record(part)["sheets"] for part in first.numbers] == [5, 5, 3]
+    result, seen = follow_until(tmp_path / "sheets", tmp_path / "b", 20)
+    assert len(seen) == 20
+    order = ["sheet_id"]
+    for table, whole in zip(result.tables(), expected, strict=True):
+        found = loaded(table)
+        key = order if "sheet_id" in found else ["ImageId_ClassId"]
+        pd.testing.assert_frame_equal(
+            found.sort_values(key, kind="stable", ignore_index=True),
+            whole.sort_values(key, kind="stable", ignore_index=True),
+        )
+
+
+def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
+    """As far as a process that is killed is concerned: the journal holds every sheet before."""
+    write_sheets(tmp_path / "sheets", 9)
+    jobs, lines = tmp_path / "jobs", []
+
+    def watcher(folder):
+        def on_sheet(frame, sheet):
+            parts = Parts(folder)
+            journals = [parts.journal(n).read_bytes().count(b"\n") for n in parts.begun()]
+            lines.append(5 * len(parts.all_finished()) + sum(journals))
+            if len(lines) == 8:
+                raise RuntimeError("killed")
+
+        return on_sheet
+
+    setup = inspection(open_source(tmp_path / "sheets"), config(**FAST), BrightnessRuntime())
+    with pytest.raises(RuntimeError):
+        follow_folder(setup, jobs, pd.DataFrame(), watcher)
+    assert lines == list(range(8))
+    result, seen = follow_until(tmp_path / "sheets", jobs, 2)
+    assert len(seen) == 2
+    assert len(loaded(result.tables()[0])) == 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_a_summary(tmp_path, number):
+    (tmp_path / "sheets").mkdir()
+    before = signal.getsignal(number)
+    setup = inspection(open_source(tmp_path / "sheets"), config(**FAST), BrightnessRuntime())
+
+    def interrupt() -> None:
+        while signal.getsignal(number) is before:
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=interrupt).start()
+    result = follow_folder(setup, tmp_path / "jobs", pd.DataFrame())
+    assert result.summary(setup.package)["sheets"] == 0
+    assert [len(loaded(table)) for table in result.tables()[:0]] == []
+    assert signal.getsignal(number) is before
+
+
+def test_signals_outside_of_the_main_thread_are_left_alone():
+    before, found = signal.getsignal(signal.SIGINT), []
+
+    def work() -> None:
+        with stop_on_signals() as stop:
+            found.append((stop.requested, signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(False, before)]
+
+
+def test_a_list_can_t_be_followed(tmp_path):
+    (tmp_path / "list.txt").write_text("a.png\n")
+    with pytest.raises(SteelDefectsError, match="only a folder can be followed"):
+        follow_until(tmp_path / "list.txt", tmp_path / "jobs", 1)

@@ -1,0 +1,263 @@
+"""Jobs: in parts, taken up where they were left, shared among machines."""
+
+import errno
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.inspection import sheet_jobs
+from tests.inspection.sheet_jobs import BrightnessRuntime, config, loaded, run, write_sheets
+
+from steel_defects.annotations import schemas
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection import parts as parts_module
+from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.stopping import Stop
+
+SHEETS = 43
+
+
+class CountingRuntime(BrightnessRuntime):
+    """Counts the sheets that it is asked about, and fails at one of them."""
+
+    def __init__(self, fails_at: int = -1) -> None:
+        super().__init__()
+        self.asked, self._fails_at = 0, fails_at
+
+    def gate_score(self, image):
+        if self.asked == self._fails_at:
+            raise RuntimeError("killed")
+        self.asked += 1
+        return super().gate_score(image)
+
+
+@pytest.fixture(scope="module")
+def sheets(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sheets") / "sheets"
+    write_sheets(folder, SHEETS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(sheets, tmp_path_factory) -> list[pd.DataFrame]:
+    """Tables of an uninterrupted run."""
+    result = run(sheets, tmp_path_factory.mktemp("whole"), config())
+    assert result.complete
+    assert len(result.numbers) == 9
+    return [loaded(table) for table in result.tables()]
+
+
+def assert_whole(result, whole) -> None:
+    for table, expected in zip(result.tables(), whole, strict=True):
+        pd.testing.assert_frame_equal(loaded(table), expected, check_exact=True)
+
+
+def test_verdicts_of_a_whole_job(whole):
+    verdicts, defects, submission = whole
+    assert len(verdicts) == len(submission) == SHEETS
+    reasons = verdicts.set_index("sheet_id")["reason"]
+    assert {name for name, reason in reasons.items() if "repeated" in reason} == {
+        f"sheet_{n:04}.png" for n in (3, 13, 23, 33)
+    }
+    assert (reasons[[f"sheet_{n:04}.png" for n in (5, 15, 25, 35)]] == reasons.iloc[5]).all()
+    assert reasons.iloc[5] == "unreadable: truncated file"
+    assert set(verdicts["verdict"]) == {"accept", "review", "reject"}
+    assert len(defects) > 20
+
+
+def test_tables_of_a_part_keep_their_schemas(sheets, tmp_path):
+    result = run(sheets, tmp_path, config(part_sheets=4))
+    verdicts, defects, _ = (list(table) for table in result.tables())
+    schemas.verdicts.validate(pd.read_parquet(verdicts[0]))  # none has a coil
+    schemas.defects.validate(pd.read_parquet(defects[0]))
+
+
+@pytest.mark.parametrize("judges", [1, 3])
+@pytest.mark.parametrize("part_sheets", [1, 4, 1000])
+def test_parts_and_threads_change_nothing(sheets, whole, tmp_path, part_sheets, judges):
+    runtime = BrightnessRuntime(parallel=judges)
+    assert_whole(run(sheets, tmp_path, config(part_sheets=part_sheets), runtime), whole)
+
+
+@pytest.mark.parametrize("fails_at", [0, 4, 12, 30])
+def test_a_run_that_failed_is_taken_up(sheets, whole, tmp_path, fails_at):
+    first, second = CountingRuntime(fails_at), CountingRuntime()
+    with pytest.raises(RuntimeError):
+        run(sheets, tmp_path, config(), first)
+    result = run(sheets, tmp_path, config(), second)
+    assert_whole(result, whole)
+    assert first.asked == fails_at
+    untouched = CountingRuntime()
+    assert_whole(run(sheets, tmp_path, config(), untouched), whole)
+    assert untouched.asked == 0
+    # Broken and repeated sheets are never shown to a network; no other one is shown twice.
+    assert first.asked + second.asked == SHEETS - 8
+    assert [path.name for path in tmp_path.rglob("*.jsonl")] == []
+    assert [path.name for path in tmp_path.rglob("*.tmp")] == []
+
+
+def on_disk(jobs: Path) -> int:
+    """Count the sheets that are in journals and finished parts."""
+    lines = sum(path.read_bytes().count(b"\n") for path in jobs.glob("*/*.jsonl"))
+    return lines + 5 * len(list(jobs.glob("*/part-*/record.json")))
+
+
+def test_a_killed_run_is_taken_up(sheets, whole, tmp_path):
+    """SIGKILL at random moments, each after some sheets."""
+    command = [sys.executable, sheet_jobs.__file__, str(sheets), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    rng, kills = random.Random(7), 0
+    for _ in range(3):
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        before = on_disk(tmp_path)
+        while process.poll() is None and on_disk(tmp_path) <= before:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0.0, 0.08))
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+    assert kills > 0
+    assert_whole(run(sheets, tmp_path, config()), whole)
+
+
+def test_half_a_line_of_the_journal_is_done_again(sheets, whole, tmp_path):
+    with pytest.raises(RuntimeError):
+        run(sheets, tmp_path, config(), CountingRuntime(8))
+    (journal,) = tmp_path.rglob("*.jsonl")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert_whole(run(sheets, tmp_path, config()), whole)
+
+
+def test_other_sheets_package_or_limits_are_another_job(sheets, tmp_path):
+    def jobs() -> int:
+        return sum(path.is_dir() for path in tmp_path.iterdir())
+
+    run(sheets, tmp_path, config())
+    run(sheets, tmp_path, config(overlays=3, read_ahead=9))
+    assert jobs() == 1
+    run(sheets, tmp_path, config(limits={1: {"area_px": 70}}))
+    assert jobs() == 2
+    os.utime(sheets / "sheet_0000.png", (1, 1))
+    run(sheets, tmp_path, config())
+    assert jobs() == 3
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2)])
+def test_machines_that_share_a_folder_of_jobs(sheets, whole, tmp_path, order):
+    results = [run(sheets, tmp_path, config(shard=shard, shards=3)) for shard in order]
+    assert [result.complete for result in results] == [False, False, True]
+    assert_whole(results[-1], whole)
+
+
+def test_machines_apart(sheets, whole, tmp_path):
+    """Part 5 begins with a repetition of the frame before it, which another machine inspects."""
+    found = [
+        run(sheets, tmp_path / str(shard), config(part_sheets=3, shard=shard, shards=5))
+        for shard in range(1, 6)
+    ]
+    tables = [[loaded(table) for table in result.tables()] for result in found]
+    for expected, *shares in zip(whole, *tables, strict=True):
+        pd.testing.assert_frame_equal(pd.concat(shares, ignore_index=True), expected)
+
+
+def test_more_machines_than_sheets(tmp_path):
+    write_sheets(tmp_path / "sheets", 2)
+    found = [
+        run(tmp_path / "sheets", tmp_path / str(k), config(shard=k, shards=3)) for k in (1, 2, 3)
+    ]
+    assert sum(len(result.numbers) for result in found) == 2
+    idle = next(result for result in found if not result.numbers)
+    assert idle.summary(sheet_jobs.package())["sheets"] == 0
+
+
+def test_a_sheet_deleted_while_it_waits(tmp_path):
+    write_sheets(tmp_path / "sheets", 30)
+
+    class Deleting(CountingRuntime):
+        def gate_score(self, image):
+            (tmp_path / "sheets" / "sheet_0029.png").unlink(missing_ok=True)
+            return super().gate_score(image)
+
+    result = run(tmp_path / "sheets", tmp_path / "jobs", config(), Deleting())
+    last = loaded(result.tables()[0]).iloc[-1]
+    assert last[["sheet_id", "verdict"]].tolist() == ["sheet_0029.png", "review"]
+    assert last["reason"] == "unreadable: cannot be read: No such file or directory"
+
+
+def refusal(*arguments) -> str:
+    with pytest.raises(SteelDefectsError) as error:
+        run(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("function", ["write_table", "force"])
+def test_a_full_disk(sheets, whole, tmp_path, monkeypatch, function):
+    calls = 0
+
+    def full(*arguments, **options):
+        nonlocal calls
+        calls += 1
+        if calls > 6:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        if function == "force":
+            patch.setattr(parts_module, "_force", full)
+        else:
+            write = parts_module.pq.write_table
+            patch.setattr(parts_module.pq, "write_table", lambda *a: (full(), write(*a)))
+        assert "no room is left; finished parts are kept" in refusal(sheets, tmp_path, config())
+    (job,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    kept = Parts(job).all_finished()
+    assert kept
+    assert_whole(run(sheets, tmp_path, config()), whole)
+
+
+def test_nobody_else_may_work_on_it(sheets, tmp_path):
+    class Nested(BrightnessRuntime):
+        def gate_score(self, image):
+            raise SteelDefectsError(refusal(sheets, tmp_path, config()))
+
+    assert "another process is inspecting these sheets" in refusal(
+        sheets, tmp_path, config(), Nested()
+    )
+
+
+def test_a_run_that_is_stopped_says_so(sheets, whole, tmp_path, monkeypatch):
+    class Stopping(CountingRuntime):
+        def gate_score(self, image):
+            os.kill(os.getpid(), 15)
+            return super().gate_score(image)
+
+    assert "stopped at sheet_0000.png; the same command goes on from there" in refusal(
+        sheets, tmp_path, config(), Stopping()
+    )
+    assert_whole(run(sheets, tmp_path, config()), whole)
+    assert not Stop().requested
+
+
+def test_no_sheets(tmp_path):
+    (tmp_path / "sheets").mkdir()
+    assert "there are no pictures in" in refusal(tmp_path / "sheets", tmp_path / "jobs", config())
+    assert not list((tmp_path / "jobs").glob("*.tmp"))
+
+
+def test_a_folder_that_can_t_be_listed(tmp_path, monkeypatch):
+    write_sheets(tmp_path / "sheets" / "a", 2)
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("a"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    message = refusal(tmp_path / "sheets", tmp_path / "jobs", config())
+    assert message == f"cannot list {tmp_path}/sheets/a: Permission denied"
+    assert not list((tmp_path / "jobs").glob("*.tmp"))
