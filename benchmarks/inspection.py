@@ -35,9 +35,9 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.job import run_job
-from steel_defects.inspection.package import ModelPackage, read_package
+from steel_defects.inspection.package import Manifest, ModelPackage, read_package
 from steel_defects.inspection.places import Places
-from steel_defects.inspection.rules import clears
+from steel_defects.inspection.rules import Thresholds, clears
 from steel_defects.inspection.runtimes import PackageRuntime, load_runtime
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.inspection.work import Inspection
@@ -101,16 +101,18 @@ def peer(package: ModelPackage, images: Sequence[NDArray[np.uint8]]) -> Callable
 
 
 def limit(
-    runtime: PackageRuntime, cascade: Cascade, images: Sequence[NDArray[np.uint8]]
+    runtime: PackageRuntime, manifest: Manifest, images: Sequence[NDArray[np.uint8]]
 ) -> Callable[[], None]:
     """Return a function that runs the networks alone."""
+    gate = manifest.gate
+    thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
 
     def run() -> None:
         scores = list(runtime.score_many(images))
         rest = (
             image
             for image, score in zip(images, scores, strict=True)
-            if not clears(score, cascade.thresholds)
+            if not clears(score, thresholds)
         )
         for _ in runtime.segment_many(rest):
             pass
@@ -157,7 +159,7 @@ def measure(
         seconds = median_seconds(
             {
                 "peer": peer(package, preloaded[:PEER_SHEETS]),
-                "limit": limit(runtime, cascade, preloaded),
+                "limit": limit(runtime, package.manifest, preloaded),
                 "inspection": inspection_of(setup, sheets, jobs),
             },
             REPEATS,

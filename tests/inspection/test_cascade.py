@@ -9,6 +9,7 @@ import pytest
 
 from steel_defects.annotations import rle, schemas
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.evaluation.stacking import StackedScore
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder
 from steel_defects.inspection.config import DriftConfig
@@ -257,3 +258,27 @@ def test_timing_of_parts(inspected, inspected_seconds):
     assert found["sheets_per_second"] == 100 / 8
     assert [found[f"ms_p{q}"] for q in (50, 90, 99)] == pytest.approx([50, 90, 99], rel=0.01)
     assert timing([])["ms_p50"] is None
+
+
+def test_gate_and_segmenter_together_may_clear_a_sheet(package, runtime, config, folder):
+    runtime.presence = np.array([0.02, 0.01], np.float32)
+    stacked = StackedScore(gate_weight=1, segmenter_weight=1, bias=0, threshold=0.3)
+    manifest = package.manifest.model_copy(update={"stacked": stacked})
+    stacking = replace(package, manifest=manifest)
+    assert stacking.thresholds_id != package.thresholds_id
+    inspected = inspect_folder(Cascade(stacking, runtime, config), folder)
+    found = {s.sheet_id[0]: s for s in inspected}
+    # Not even the gate's 0.95 outweighs a presence of 0.02.
+    for name in "bdfg":
+        verdict = found[name].verdict
+        assert (verdict.verdict, verdict.reason) == (
+            "accept",
+            "cleared by gate and segmenter together",
+        )
+        assert not found[name].regions
+        assert found[name].masks == ("", "")
+    assert found["a"].verdict.reason == "cleared by the gate"
+
+    runtime.presence = np.array([0.02, 0.9], np.float32)
+    inspected = inspect_folder(Cascade(stacking, runtime, config), folder)
+    assert {s.sheet_id[0]: s.verdict.verdict for s in inspected}["d"] == "reject"

@@ -1,17 +1,14 @@
 """What the cascade says of a sheet, with any two answers of its networks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.evaluation.postprocessing import ClassPostprocessing, sheet_masks
 from steel_defects.evaluation.segmentation import dice
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import Manifest
-from steel_defects.inspection.regions import find_regions
-from steel_defects.inspection.rules import Thresholds, clears, judge
+from steel_defects.inspection.decision import decide
+from steel_defects.inspection.package import Manifest, SegmenterSpec
 from steel_defects.models.inference import SheetPrediction
 
 Masks = list[NDArray[np.uint8]]
@@ -30,8 +27,7 @@ class Judge:
 
     def __init__(self, manifest: Manifest, inspection: InspectionConfig) -> None:
         """Take thresholds and limits."""
-        self._gate, self._settings = manifest.gate, manifest.segmenter.postprocessing
-        self._inspection = inspection
+        self._manifest, self._inspection = manifest, inspection
 
     def judge(self, gate_score: float | None, found: SheetPrediction, shift: float = 0.0) -> Judged:
         """Judge a sheet.
@@ -41,30 +37,43 @@ class Judge:
             found: What the segmenter says, also of sheets that the gate clears.
             shift: Is added to every threshold.
         """
-        thresholds = None
-        if self._gate:
-            gate = self._gate
-            thresholds = Thresholds(gate.lower_threshold + shift, gate.upper_threshold + shift)
-        masks: Masks = [np.zeros(found.maps.shape[:2], np.uint8)] * len(self._settings)
-        if not clears(gate_score, thresholds):
-            masks = sheet_masks(found.maps, found.presence, self._shifted(shift), gate_score)
-        regions = find_regions(masks, found.maps)
-        verdict = judge(gate_score, thresholds, regions, self._inspection)
-        return Judged(verdict.verdict, masks)
+        decision = decide(
+            _shifted(self._manifest, shift), self._inspection, gate_score, lambda: found
+        )
+        empty = np.zeros(found.maps.shape[:2], np.uint8)
+        masks = list(decision.masks) or [empty] * len(self._manifest.class_names)
+        return Judged(decision.verdict.verdict, masks)
 
-    def _shifted(self, shift: float) -> Sequence[ClassPostprocessing]:
-        def moved(value: float, lowest: float) -> float:
-            return min(max(value + shift, lowest), 1 - 1e-6)
 
-        return [
-            values.model_copy(
-                update={
-                    "threshold": moved(values.threshold, 1e-6),
-                    "presence_cut": moved(values.presence_cut, 0.0) if values.presence_cut else 0.0,
-                }
-            )
-            for values in self._settings
-        ]
+def _shifted(manifest: Manifest, shift: float) -> Manifest:
+    """Move every threshold of a package."""
+    if not shift:
+        return manifest
+    changes: dict[str, object] = {"segmenter": _shifted_segmenter(manifest.segmenter, shift)}
+    if gate := manifest.gate:
+        lower, upper = gate.lower_threshold + shift, gate.upper_threshold + shift
+        moved = {"lower_threshold": lower, "upper_threshold": upper}
+        changes["gate"] = gate.model_copy(update=moved)
+    if stacked := manifest.stacked:
+        moved = {"threshold": stacked.threshold + shift}
+        changes["stacked"] = stacked.model_copy(update=moved)
+    return manifest.model_copy(update=changes)
+
+
+def _shifted_segmenter(segmenter: SegmenterSpec, shift: float) -> SegmenterSpec:
+    def moved(value: float, lowest: float) -> float:
+        return min(max(value + shift, lowest), 1 - 1e-6)
+
+    settings = tuple(
+        values.model_copy(
+            update={
+                "threshold": moved(values.threshold, 1e-6),
+                "presence_cut": moved(values.presence_cut, 0.0) if values.presence_cut else 0.0,
+            }
+        )
+        for values in segmenter.postprocessing
+    )
+    return segmenter.model_copy(update={"postprocessing": settings})
 
 
 def mean_dice(truth: Masks, masks: Masks) -> float:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from steel_defects.annotations import rle as run_length
-from steel_defects.evaluation.postprocessing import sheet_masks
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.decision import decide
 from steel_defects.inspection.frames import Frame, frame_problem, read_frame
 from steel_defects.inspection.package import ModelPackage
-from steel_defects.inspection.regions import Region, find_regions
-from steel_defects.inspection.rules import Thresholds, Verdict, clears, judge
+from steel_defects.inspection.regions import Region
+from steel_defects.inspection.rules import Verdict
 from steel_defects.inspection.runtimes import Runtime
-from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.folder import SheetFolder
 
 
@@ -50,8 +49,6 @@ class Cascade:
     def __init__(self, package: ModelPackage, runtime: Runtime, config: InspectionConfig) -> None:
         """Set up the cascade of a package."""
         self._manifest, self._runtime, self._config = package.manifest, runtime, config
-        gate = package.manifest.gate
-        self.thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
         sharpness = package.manifest.reference.get("sharpness", [0.0])
         self._least_sharpness = sharpness[0]
 
@@ -77,19 +74,15 @@ class Cascade:
             return self._reviewed(frame, problem)
         started = time.perf_counter()
         gate_score = self._runtime.gate_score(frame.image)
-        masks = self._no_masks
-        regions: list[Region] = []
-        cleared_by_both = False
-        if not clears(gate_score, self.thresholds):
-            found = self._runtime.segment(frame.image)
-            cleared_by_both = self._clears_after_all(gate_score, found)
-            if not cleared_by_both:
-                regions, masks = self._outline(found, gate_score)
-        verdict = judge(gate_score, self.thresholds, regions, self._config, cleared_by_both)
+        image = frame.image
+        decision = decide(
+            self._manifest, self._config, gate_score, lambda: self._runtime.segment(image)
+        )
+        masks = tuple(run_length.encode(mask) for mask in decision.masks) or self._no_masks
         seconds = time.perf_counter() - started
         return InspectedSheet(
-            frame.sheet_id, verdict, gate_score, tuple(regions), masks, frame.statistics, seconds,
-            frame.digest,
+            frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
+            frame.statistics, seconds, frame.digest,
         )  # fmt: skip
 
     def _problem(self, frame: Frame, frame_before: str) -> str:
@@ -106,19 +99,6 @@ class Cascade:
     @property
     def _no_masks(self) -> tuple[str, ...]:
         return ("",) * len(self._manifest.class_names)
-
-    def _clears_after_all(self, gate_score: float | None, found: SheetPrediction) -> bool:
-        stacked = self._manifest.stacked
-        if stacked is None or gate_score is None:
-            return False
-        return stacked.clears(gate_score, float(found.presence.max()))
-
-    def _outline(
-        self, found: SheetPrediction, gate_score: float | None
-    ) -> tuple[list[Region], tuple[str, ...]]:
-        settings = self._manifest.segmenter.postprocessing
-        masks = sheet_masks(found.maps, found.presence, settings, gate_score)
-        return find_regions(masks, found.maps), tuple(run_length.encode(m) for m in masks)
 
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:

@@ -11,8 +11,8 @@ from steel_defects.models.grad_cam import GradCam
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.reading import resize
 from steel_defects.training.loader import read_in_order
+from steel_defects.training.sheet_scores import sheets_at_once
 
-_BATCH = 16
 _TYPES = {"sheet_id": "str", "rows": "int64", "columns": "int64", "heat": "object"}
 
 
@@ -49,9 +49,10 @@ def heat_maps(
     def read(index: int) -> NDArray[np.float32]:
         return resize(folder.read(paths[index]), size).astype(np.float32)[..., None]
 
+    batch = sheets_at_once(size)
     waiting: list[NDArray[np.float32]] = []
     for number, image in enumerate(read_in_order(read, len(paths), threads), start=1):
         waiting.append(image)
-        if len(waiting) == _BATCH or number == len(paths):
+        if len(waiting) == batch or number == len(paths):
             yield from explain(np.stack(waiting))
             waiting = []

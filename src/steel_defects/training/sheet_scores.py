@@ -11,7 +11,8 @@ from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.reading import resize
 from steel_defects.training.loader import read_in_order
 
-_PREDICT_BATCH = 16
+_MOST_SHEETS = 16  # in a batch
+_MOST_PIXELS = 2**21  # in a batch; the maps of a few large sheets fill gigabytes
 
 
 def predict_scores(
@@ -36,6 +37,7 @@ def predict_sheets(
 ) -> NDArray[np.float64]:
     """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
     size = (int(model.input_shape[1]), int(model.input_shape[2]))
+    batch = sheets_at_once(size)
 
     def read(index: int) -> NDArray[np.float32]:
         return resize(folder.read(paths[index]), size).astype(np.float32)[..., None]
@@ -44,17 +46,24 @@ def predict_sheets(
     waiting: list[NDArray[np.float32]] = []
     for image in read_in_order(read, len(paths), threads):
         waiting.append(image)
-        if len(waiting) == _PREDICT_BATCH:
-            scores.append(_predict(model, waiting))
+        if len(waiting) == batch:
+            scores.append(_predict(model, waiting, batch))
             waiting = []
     if waiting:
-        scores.append(_predict(model, waiting))
+        scores.append(_predict(model, waiting, batch))
     return np.concatenate(scores) if scores else np.zeros((0, model.output_shape[-1]))
 
 
-def _predict(model: keras.Model, images: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+def sheets_at_once(size: tuple[int, int]) -> int:
+    """Return how many sheets of a height and width, pixels, make a batch that fits in memory."""
+    return max(1, min(_MOST_SHEETS, _MOST_PIXELS // (size[0] * size[1])))
+
+
+def _predict(
+    model: keras.Model, images: list[NDArray[np.float32]], batch: int
+) -> NDArray[np.float64]:
     """Predict a batch, filled up to its usual size so that the network is compiled once."""
-    filled = images + [images[-1]] * (_PREDICT_BATCH - len(images))
+    filled = images + [images[-1]] * (batch - len(images))
     output = model.predict_on_batch(np.stack(filled))[: len(images)]
     return np.asarray(output, dtype=np.float64)
 
