@@ -10,7 +10,7 @@ from steel_defects.evaluation.stacking import StackedScore, stack_scores
 TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.05)
 
 
-def drawn(sheets=400, repeats=None, seed=0):
+def drawn(sheets=400, repeats=None, seed=0, lower=0.0):
     """Two networks that err independently."""
     rng = np.random.default_rng(seed)
     parts = []
@@ -24,6 +24,7 @@ def drawn(sheets=400, repeats=None, seed=0):
                     "repeat": repeat,
                     "has_defect": labels,
                     "gate": expit(evidence[0]),
+                    "cleared": expit(evidence[0]) < lower,
                     "presence": expit(evidence[1]),
                 }
             )
@@ -33,7 +34,7 @@ def drawn(sheets=400, repeats=None, seed=0):
 
 def test_together_they_tell_more_than_either():
     fitted, fresh = drawn(), drawn(seed=1)
-    stacked = stack_scores(fitted, 0.0, TARGETS).stacked
+    stacked = stack_scores(fitted, TARGETS).stacked
     both = stacked.score(fresh["gate"].to_numpy(), fresh["presence"].to_numpy())
     alone = max(roc_auc_score(fresh["has_defect"], fresh[name]) for name in ("gate", "presence"))
     assert roc_auc_score(fresh["has_defect"], both) > alone + 0.03
@@ -41,10 +42,9 @@ def test_together_they_tell_more_than_either():
 
 
 def test_threshold_keeps_the_recall_of_the_whole_cascade():
-    evidence = drawn()
-    lower = 0.1
-    result = stack_scores(evidence, lower, TARGETS)
-    kept = evidence["gate"].ge(lower) & ~np.array(
+    evidence = drawn(lower=0.1)
+    result = stack_scores(evidence, TARGETS)
+    kept = ~evidence["cleared"] & ~np.array(
         [
             result.stacked.clears(g, p)
             for g, p in evidence[["gate", "presence"]].itertuples(index=False)
@@ -60,22 +60,22 @@ def test_threshold_keeps_the_recall_of_the_whole_cascade():
 
 def test_out_of_fold_rows_decide_where_there_are_any():
     crossed = drawn(sheets=60, repeats=2)
-    result = stack_scores(pd.concat([drawn(sheets=40, seed=5), crossed]), 0.0, TARGETS)
+    result = stack_scores(pd.concat([drawn(sheets=40, seed=5), crossed]), TARGETS)
     assert result.source == "out_of_fold"
-    assert result.stacked == stack_scores(crossed, 0.0, TARGETS).stacked
+    assert result.stacked == stack_scores(crossed, TARGETS).stacked
     assert result.operating_point.defective_sheets == crossed["has_defect"].sum() / 2
 
 
 def test_a_few_sheets_are_too_few():
     few = drawn(sheets=60)
     few = few[~few["has_defect"] | (few["has_defect"].cumsum() < 10)]
-    assert stack_scores(few, 0.0, TARGETS).stacked is None
+    assert stack_scores(few, TARGETS).stacked is None
 
 
 def test_a_segmenter_that_knows_nothing_has_no_say():
     evidence = drawn()
     evidence["presence"] = 1 - evidence["presence"]
-    stacked = stack_scores(evidence, 0.0, TARGETS).stacked
+    stacked = stack_scores(evidence, TARGETS).stacked
     assert stacked.segmenter_weight == 0
 
 

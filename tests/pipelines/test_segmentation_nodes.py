@@ -9,7 +9,9 @@ from tests.pipelines.conftest import CONFIG, Data
 from steel_defects.annotations import rle, schemas
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
+from steel_defects.evaluation.stacking import StackedScore, Stacking
 from steel_defects.inspection.package import read_package, write_package
 from steel_defects.models.absent import NoModel
 from steel_defects.models.config import Architectures, NetworkConfig
@@ -28,6 +30,8 @@ TRAINING = SegmentationConfig(
     precision="float32",
     eager=True,
 )
+POINT = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
+STACKED = StackedScore(gate_weight=1, segmenter_weight=0.5, bias=0, threshold=0.2)
 NO_GATE = {"name": None, "reason": "none was asked for"}
 ONCE, HALF_SIZE = SegmenterPredictionConfig(), SegmenterPredictionConfig(map_shrink=2)
 FLIPPED = SegmenterPredictionConfig(tta="flips")
@@ -125,8 +129,8 @@ def test_an_architecture_that_is_not_to_be_trained_leaves_empty_tables(
     schemas.predictions.validate(none)
     trained = {"fpn_predictions": predictions, "fpn_profile": profile()}
     table, classes = comparison_nodes.compare_segmenters(
-        data.sheets, data.annotations, WITHOUT_GATE, CONFIG, **trained,
-        unet_predictions=none, unet_profile=facts,
+        data.sheets, data.annotations, WITHOUT_GATE, CONFIG, POINT, **trained,
+        unet_predictions=none, unet_profile=facts, unet_stacking={}, fpn_stacking={},
     )  # fmt: skip
     schemas.segmentation_comparison.validate(table)
     assert set(table["architecture"]) | set(classes["architecture"]) == {"fpn"}
@@ -241,10 +245,10 @@ def test_the_scores_of_the_chosen_gate(data: Data):
     assert WITHOUT_GATE.empty
 
 
-def compare(data: Data, predictions: pd.DataFrame, scores: pd.DataFrame):
+def compare(data: Data, predictions: pd.DataFrame, scores: pd.DataFrame, stacking=None):
     table, classes = comparison_nodes.compare_segmenters(
-        data.sheets, data.annotations, scores, CONFIG,
-        unet_predictions=predictions, unet_profile=profile(),
+        data.sheets, data.annotations, scores, CONFIG, POINT,
+        unet_predictions=predictions, unet_profile=profile(), unet_stacking=stacking or {},
     )  # fmt: skip
     schemas.segmentation_comparison.validate(table)
     schemas.class_comparison.validate(classes)
@@ -266,6 +270,46 @@ def test_comparison_alone_and_behind_a_gate(data: Data, predictions):
     assert defective
     open_gate, _ = compare(data, predictions, WITHOUT_GATE)
     assert open_gate["mean_dice_gated"].item() == pytest.approx(row["mean_dice"])
+
+
+def test_gate_and_segmenter_decide_together(data: Data, predictions):
+    scores = gate_scores(data).assign(cleared=False)
+    evidence = nodes.together_with_gate(predictions, scores, data.sheets)
+    assert len(evidence) == predictions["sheet_id"].nunique()
+    assert (evidence["gate"] == 0.1).all()
+    seen = evidence.set_index("sheet_id")["presence"]
+    assert seen.to_dict() == predictions.groupby("sheet_id")["score"].max().to_dict()
+    # Sixteen sheets are too few to fit anything.
+    few = nodes.stack_with_gate(predictions, scores, data.sheets, POINT)
+    assert Stacking.model_validate(few) == Stacking()
+    assert nodes.stack_with_gate(predictions, WITHOUT_GATE, data.sheets, POINT) == few
+
+    all_pass = StackedScore(gate_weight=1, segmenter_weight=0, bias=0, threshold=0.2)
+    table, _ = compare(data, predictions, scores, {"stacked": all_pass.model_dump()})
+    assert table["mean_dice_gated"].item() == pytest.approx(table["all_empty_dice"].item())
+    assert table["dice_on_positives_gated"].item() == 0
+    untouched, _ = compare(data, predictions, scores)
+    assert untouched["mean_dice_gated"].item() == untouched["mean_dice"].item()
+    assert untouched["dice_on_positives_gated"].item() == untouched["dice_on_positives"].item()
+
+
+def test_stacking_is_fitted_to_many_sheets():
+    count = 60
+    sheets = pd.DataFrame({"sheet_id": [f"{n}.jpg" for n in range(count)]})
+    sheets["has_defect"] = sheets.index % 2 == 0
+    shown = np.where(sheets["has_defect"], 0.9, 0.1)
+    scores = sheets[["sheet_id"]].assign(repeat=None, score=shown, cleared=False)
+    predictions = predictions_table(
+        (row.sheet_id, "test" if n < 10 else "validation", None, None, k, "", 0, p / k)
+        for n, (row, p) in enumerate(zip(sheets.itertuples(), shown, strict=True))
+        for k in (1, 2)
+    )
+    scores = scores.astype({"repeat": "Int64"})
+    found = Stacking.model_validate(nodes.stack_with_gate(predictions, scores, sheets, POINT))
+    # What the test split holds is for the test alone.
+    assert found.operating_point.defective_sheets == 25
+    assert found.stacked.clears(0.1, 0.1)
+    assert not found.stacked.clears(0.9, 0.9)
 
 
 def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: Seer, settings):
@@ -330,6 +374,7 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
         data.folder, data.sheets, data.splits, {"name": gate}, {"name": "unet"}, table, CONFIG,
         FLIPPED, 0.5,
         unet_postprocessing=settings, unet_segmenter=tiny_model(4),
+        unet_stacking={"stacked": STACKED.model_dump()},
         vgg16_classifier=tiny_model(1), vgg16_point=point, vgg16_scores=scores,
     )  # fmt: skip
     write_package(tmp_path / "package", contents.manifest, contents.writers)
@@ -344,6 +389,7 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     assert manifest.metrics["segmenter"]["mean_dice"] == 0.9
     # Times differ between two runs of one seed and stay out.
     assert "training_seconds" not in manifest.metrics["segmenter"]
+    assert manifest.stacked == (STACKED if gate else None)
     if gate:
         assert manifest.gate.input_size == (8, 16)
         assert (manifest.gate.lower_threshold, manifest.gate.temperature) == (0.2, 1.5)

@@ -9,6 +9,7 @@ from steel_defects.evaluation.segmentation import class_metrics, pair_table, seg
 
 #: Figures whose spread over folds is shown.
 SPREAD = ("mean_dice", "mean_iou", "dice_on_positives")
+_GATED = ("mean_dice_gated", "dice_on_positives_gated")
 
 
 def segmentation_rows(
@@ -23,11 +24,13 @@ def segmentation_rows(
         predictions: ``sheet_id, class_id, rle`` of the sheets to judge by.
         annotations: The true masks.
         sheets: Sizes of the sheets.
-        cleared: Sheets that the gate lets pass, whose masks are empty behind it.
+        cleared: Sheets that the gate lets pass, by itself or together with the segmenter; their
+            masks are empty behind it.
 
     Returns:
         The figures of :func:`segmentation_metrics`, with ``all_empty_dice`` (what no prediction at
-        all would score) and ``mean_dice_gated``; and the figures of each class.
+        all would score), ``mean_dice_gated`` and ``dice_on_positives_gated``; and the figures of
+        each class.
     """
     pairs = pair_table(predictions, annotations, sheets)
     return _figures(pairs, cleared), class_metrics(pairs)
@@ -39,6 +42,8 @@ def _figures(pairs: pd.DataFrame, cleared: Set[str]) -> dict[str, float]:
     figures = segmentation_metrics(pairs)
     first = {key: figures.pop(key) for key in ("sheets", "mean_dice")}
     baselines = {"all_empty_dice": float(empty.mean()), "mean_dice_gated": float(gated.mean())}
+    positives = gated[pairs["true_px"] > 0]
+    figures["dice_on_positives_gated"] = float(positives.mean()) if len(positives) else np.nan
     return first | baselines | figures
 
 
@@ -61,14 +66,14 @@ def out_of_fold_row(
     Returns:
         The figures of :func:`segmentation_rows`; ``folds``, those of a repeat; and for those of
         :data:`SPREAD` a ``…_error``: the standard error of the mean over folds, NaN for one fold.
-        ``mean_dice_gated`` is NaN where the gate's scores of some repeat are missing.
+        Those behind the gate are NaN where the gate's scores of some repeat are missing.
     """
     rows = []
     for number, part in predictions.groupby("repeat"):
         repeat = int(number)
         pairs = pair_table(part, annotations, sheets)
         row = _figures(pairs, cleared.get(repeat, set())) | _spread(pairs, part)
-        rows.append(row if repeat in cleared else row | {"mean_dice_gated": np.nan})
+        rows.append(row if repeat in cleared else row | dict.fromkeys(_GATED, np.nan))
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 

@@ -75,13 +75,14 @@ class Stacking(Config):
     operating_point: OperatingPoint | None = None
 
 
-def stack_scores(evidence: pd.DataFrame, lower: float, config: OperatingPointConfig) -> Stacking:
+def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacking:
     """Fit the stacked score, and choose its threshold for the target recall of the whole cascade.
 
     Args:
-        evidence: ``sheet_id, repeat, has_defect, gate, presence``, one row a sheet and repeat, of
-            sheets that the networks had not seen; ``repeat`` is null in rows of the hold-out.
-        lower: The gate's lower threshold; what it clears, the segmenter never sees.
+        evidence: ``sheet_id, repeat, has_defect, gate, cleared, presence``, one row a sheet and
+            repeat, of sheets that the networks had not seen: the gate's score, whether it clears
+            the sheet, and the highest presence of a class. ``repeat`` is null in rows of the
+            hold-out, which count only where there are no others.
         config: The targets.
     """
     crossed = evidence["repeat"].notna()
@@ -91,12 +92,38 @@ def stack_scores(evidence: pd.DataFrame, lower: float, config: OperatingPointCon
         return Stacking()
     stacked = _fit(rows)
     scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
-    together = np.where(rows["gate"] < lower, 0.0, scores)
+    together = np.where(rows["cleared"], 0.0, scores)  # the segmenter never sees these
     known, table = _by_repeat(rows, together)
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
     point = choose_operating_point(known, table, config, source)
     stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
     return Stacking(stacked=stacked, source=source, operating_point=point)
+
+
+def cleared_sheets(
+    evidence: pd.DataFrame, stacked: StackedScore | None, config: OperatingPointConfig
+) -> NDArray[np.bool_]:
+    """Say which sheets the gate clears, or both networks together.
+
+    Args:
+        evidence: As :func:`stack_scores` takes it, with ``fold``.
+        stacked: For the rows of the hold-out. Those of a fold are decided by a score that was
+            fitted to the other folds.
+        config: The targets.
+
+    Returns:
+        One value a row.
+    """
+    cleared = evidence["cleared"].to_numpy(bool).copy()
+    for fold, rows in evidence.reset_index(drop=True).groupby("fold", dropna=False):
+        used = stacked
+        if not pd.isna(fold):
+            others = evidence["fold"].notna() & (evidence["fold"] != fold)
+            used = stack_scores(evidence[others], config).stacked
+        if used:
+            scores = used.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
+            cleared[rows.index] |= scores < used.threshold
+    return cleared
 
 
 def _fit(rows: pd.DataFrame) -> StackedScore:

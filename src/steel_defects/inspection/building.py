@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from steel_defects.evaluation.comparison import TIME_COLUMNS
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.evaluation.stacking import StackedScore
 from steel_defects.inspection.drift import SCORES_BY_CLASS, SHEETS
 from steel_defects.inspection.frames import frame_statistics
 from steel_defects.inspection.package import GateSpec, Manifest, SegmenterSpec
@@ -35,6 +36,7 @@ def build_manifest(
     pictures: Iterable[NDArray[np.uint8]],
     fingerprint_of: Sequence[str],
     tta: TestTimeAugmentation = "none",
+    stacked: StackedScore | None = None,
 ) -> Manifest:
     """Describe a package.
 
@@ -51,6 +53,7 @@ def build_manifest(
         pictures: Reference sheets: those that no model was fitted to.
         fingerprint_of: SHA-256 of every sheet of the data set.
         tta: Orientations over which the segmenter's predictions are averaged.
+        stacked: What decides about sheets that both networks saw.
     """
     gate = None
     if gate_name and gate_input_size and operating_point:
@@ -70,6 +73,7 @@ def build_manifest(
         segmenter=SegmenterSpec(
             name=segmenter_name, file="segmenter.keras", postprocessing=settings, tta=tta
         ),
+        stacked=stacked if gate else None,
         mm_per_px=mm_per_px,
         metrics=_metrics(comparison, segmenter_name, operating_point),
         reference=_reference(pictures, gate_scores),

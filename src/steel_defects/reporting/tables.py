@@ -28,6 +28,7 @@ _LABELS = {
     "all_empty_dice": "mean Dice of finding nothing",
     "mean_dice_gated": "mean Dice behind the gate",
     "dice_on_positives": "Dice on positives",
+    "dice_on_positives_gated": "Dice on positives behind the gate",
     "mean_iou": "mean IoU",
     "iou_on_positives": "IoU on positives",
     "boundary_iou_on_positives": "boundary IoU on positives",

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.operating_point import OperatingPointConfig
+from steel_defects.evaluation.stacking import StackedScore, Stacking, cleared_sheets
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
 
-from .nodes import TUNING_SPLITS, of_splits
+from .nodes import TUNING_SPLITS, of_splits, together_with_gate
 
 Json = dict[str, Any]
 
@@ -37,15 +39,18 @@ def compare_segmenters(
     annotations: pd.DataFrame,
     gate_scores: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
+    operating_point: OperatingPointConfig,
     **tables: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Set architectures side by side, alone and behind the gate: on test and out of fold."""
     from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
 
-    cleared = _cleared_sheets(gate_scores)
     rows, classes = [], []
     for name in _trained(tables, "_predictions"):
         predictions, profile = tables[f"{name}_predictions"], tables[f"{name}_profile"]
+        evidence = together_with_gate(predictions, gate_scores, sheets)
+        stacked = Stacking.model_validate(tables[f"{name}_stacking"]).stacked
+        cleared = _cleared_sheets(evidence, stacked, operating_point)
         held_out = predictions["repeat"].isna()
         test = predictions[held_out & (predictions["split"] == "test")]
         row, per_class = segmentation_rows(test, annotations, sheets, cleared.get(-1, set()))
@@ -67,12 +72,15 @@ def _trained(tables: Mapping[str, Any], ending: str) -> list[str]:
     return [key.removesuffix(ending) for key in tables if key.endswith(ending) and len(tables[key])]
 
 
-def _cleared_sheets(gate_scores: pd.DataFrame) -> dict[int, set[str]]:
-    """Return the sheets that a gate lets pass, by repeat; -1 is the final gate's."""
-    repeats = gate_scores["repeat"].fillna(-1).astype(int)
+def _cleared_sheets(
+    evidence: pd.DataFrame, stacked: StackedScore | None, config: OperatingPointConfig
+) -> dict[int, set[str]]:
+    """Return the sheets that the cascade lets pass, by repeat; -1 is the final models'."""
+    passed = evidence.assign(cleared=cleared_sheets(evidence, stacked, config))
+    repeats = passed["repeat"].fillna(-1).astype(int)
     return {
         int(repeat): set(part.loc[part["cleared"], "sheet_id"])
-        for repeat, part in gate_scores.groupby(repeats)
+        for repeat, part in passed.groupby(repeats)
     }
 
 
@@ -129,6 +137,7 @@ def build_package(
         pictures=(raw_sheets.read(path) for path in reference["path"]),
         fingerprint_of=sheets["sha256"].tolist(),
         tta=segmenter_prediction.tta,
+        stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked,
     )
     writers = {manifest.segmenter.file: parts[f"{segmenter}_segmenter"].save}
     if manifest.gate:

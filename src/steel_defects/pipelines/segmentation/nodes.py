@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
+from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.postprocessing import ClassPostprocessing, PostprocessingGrid
 from steel_defects.models.absent import NoModel
 from steel_defects.models.config import Architectures, NetworkConfig
@@ -199,3 +200,37 @@ def predict_masks(
     if out_of_fold_predictions.empty:
         return held_out
     return pd.concat([held_out, out_of_fold_predictions], ignore_index=True)
+
+
+def stack_with_gate(
+    predictions: pd.DataFrame,
+    gate_scores: pd.DataFrame,
+    sheets: pd.DataFrame,
+    operating_point: OperatingPointConfig,
+) -> Json:
+    """Fit the score that gate and segmenter give together, on sheets that neither had seen."""
+    from steel_defects.evaluation.stacking import Stacking, stack_scores
+
+    evidence = together_with_gate(predictions, gate_scores, sheets)
+    unseen = evidence[evidence["split"] != "test"]
+    found = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
+    return found.model_dump(mode="json")
+
+
+def together_with_gate(
+    predictions: pd.DataFrame, gate_scores: pd.DataFrame, sheets: pd.DataFrame
+) -> pd.DataFrame:
+    """Set the gate's score of each sheet and repeat beside the highest presence of a class.
+
+    Returns:
+        ``sheet_id, split, repeat, fold, has_defect, gate, cleared, presence``; sheets that only
+        one of them scored are left out.
+    """
+    keys = ["sheet_id", "repeat"]
+    presence = predictions.groupby([*keys, "split", "fold"], dropna=False)["score"].max()
+    both = (
+        presence.rename("presence")
+        .reset_index()
+        .merge(gate_scores.rename(columns={"score": "gate"}), on=keys)
+    )
+    return both.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")

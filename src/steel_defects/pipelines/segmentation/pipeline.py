@@ -9,6 +9,7 @@ from .nodes import (
     cross_validate_segmenter,
     predict_masks,
     predict_probabilities,
+    stack_with_gate,
     train_segmenter,
     tune_postprocessing,
 )
@@ -26,6 +27,7 @@ _SHARED = {
     "params:segmenter_prediction",
     "params:segmenter_cross_validation",
     "params:postprocessing",
+    "params:operating_point",
 }
 
 
@@ -100,6 +102,12 @@ def _architecture_pipeline(name: str) -> Pipeline:
             outputs="predictions",
             name="predict_masks",
         ),
+        Node(
+            stack_with_gate,
+            inputs=["predictions", "gate_scores", "sheets", "params:operating_point"],
+            outputs="stacking",
+            name="stack_with_gate",
+        ),
     ]
     return Pipeline(nodes, namespace=name, inputs=_TABLES, parameters=_SHARED)
 
@@ -113,6 +121,7 @@ def _comparison() -> Pipeline:
     profiles = {f"{a}_profile": f"{a}.segmenter_profile" for a in ARCHITECTURES}
     settings = {f"{a}_postprocessing": f"{a}.postprocessing" for a in ARCHITECTURES}
     segmenters = {f"{a}_segmenter": f"{a}.segmenter" for a in ARCHITECTURES}
+    stackings = {f"{a}_stacking": f"{a}.stacking" for a in ARCHITECTURES}
     nodes = [
         Node(
             score_by_gate,
@@ -124,7 +133,8 @@ def _comparison() -> Pipeline:
             compare_segmenters,
             inputs=_same("sheets", "annotations", "gate_scores")
             | {"data_engineering": "params:data_engineering"}
-            | _same(*predictions, *profiles),
+            | {"operating_point": "params:operating_point"}
+            | _same(*predictions, *profiles, *stackings),
             outputs=["segmentation_comparison", "class_comparison"],
             name="compare_segmenters",
         ),
@@ -146,13 +156,14 @@ def _comparison() -> Pipeline:
             )
             | {"data_engineering": "params:data_engineering", "mm_per_px": "params:mm_per_px"}
             | {"segmenter_prediction": "params:segmenter_prediction"}
-            | _same(*settings, *segmenters, *classifiers, *points, *scores),
+            | _same(*settings, *stackings, *segmenters, *classifiers, *points, *scores),
             outputs="model_package",
             name="build_package",
         ),
     ]
-    mapped = scores | points | classifiers | predictions | profiles | settings | segmenters
-    return Pipeline(nodes, inputs=mapped)
+    of_gates = scores | points | classifiers
+    of_segmenters = predictions | profiles | settings | segmenters | stackings
+    return Pipeline(nodes, inputs=of_gates | of_segmenters)
 
 
 def _same(*names: str) -> dict[str, str]:
