@@ -12,7 +12,8 @@ from steel_defects.training.averaging import AveragingAdamW, averaged
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import TrainingConfig
 from steel_defects.training.loader import Loader
-from steel_defects.training.loop import build_optimizer, fit
+from steel_defects.training.loop import fit
+from steel_defects.training.optimizers import build_optimizer
 
 STEPS = 5
 

@@ -13,7 +13,8 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.training.checkpoints import Checkpoint, Progress, fingerprint_of, state_of
 from steel_defects.training.config import TrainingConfig
 from steel_defects.training.loader import Loader
-from steel_defects.training.loop import build_optimizer, fit
+from steel_defects.training.loop import fit
+from steel_defects.training.optimizers import build_optimizer
 
 STEPS = 3
 

@@ -79,12 +79,14 @@ class EncoderConfig(Config):
             of weights that are loaded stays as it is.
         alpha: Width of MobileNetV2, as a share of the full one; the others take no notice.
         learns: Whether it learns, too, or the decoder alone.
+        learning_rate_factor: Share of the learning rate at which it learns.
     """
 
     name: BackboneName
     weights: str = "imagenet"
     alpha: float = Field(default=1.0, gt=0)
     learns: bool = True
+    learning_rate_factor: float = Field(default=1.0, gt=0, le=1)
 
 
 class _NetworkConfig(Config):
@@ -145,14 +147,17 @@ class BackboneUNetConfig(_NetworkConfig):
     Attributes:
         name: ``unet_`` and the name of the backbone.
         encoder: The backbone.
+        input_stride: 2 to average the sheet to half its size first, at a quarter of the cost and
+            with twice the field of view.
         filters: Of the decoder's stages at a half, a quarter, an eighth and a 16th of the
-            resolution.
+            resolution at which the backbone sees the sheet.
         residual: Whether these add what they compute to their input.
         deep_supervision: Whether the training asks the coarser of them, too, for masks.
     """
 
     name: BackboneUNetName
     encoder: EncoderConfig
+    input_stride: Literal[1, 2] = 1
     filters: tuple[PositiveInt, ...] = Field(min_length=4, max_length=4)
     residual: bool = False
     deep_supervision: bool = False
@@ -166,12 +171,13 @@ class BackboneUNetConfig(_NetworkConfig):
     @property
     def stride(self) -> int:
         """What the input's height and width must be multiples of, pixels."""
-        return 32
+        return 32 * self.input_stride
 
     @property
     def auxiliary_strides(self) -> tuple[int, ...]:
         """Pixels between the cells of each mask of deep supervision, from the finest on."""
-        return (4, 8, 16) if self.deep_supervision else ()
+        levels = (4, 8, 16) if self.deep_supervision else ()
+        return tuple(self.input_stride * level for level in levels)
 
 
 class _EncodedConfig(_NetworkConfig):

@@ -13,7 +13,7 @@ from steel_defects.config import Config
 from steel_defects.sheets.orientations import FLIPS, ORIENTATIONS, oriented
 
 #: Sheets are padded to multiples of this, pixels; no segmenter here has a larger stride.
-STRIDE = 32
+STRIDE = 64
 
 #: Test-time augmentation: the orientations over which predictions are averaged.
 TestTimeAugmentation = Literal["none", "flips", "d4"]

@@ -14,8 +14,8 @@ def build_backbone_unet(
 ) -> keras.Model:
     """Build a U-Net whose encoder may have been trained on photographs.
 
-    Five stages of the backbone and four of the decoder; the logits are at half the resolution, as
-    in :func:`steel_defects.models.unet.build_unet`.
+    Five stages of the backbone and four of the decoder; the logits are at half the resolution at
+    which the backbone sees the sheet, as in :func:`steel_defects.models.unet.build_unet`.
 
     Args:
         config: Encoder, and the stages of the decoder.
@@ -33,7 +33,9 @@ def build_backbone_unet(
     stage: Stage = residual_stage if config.residual else plain_stage
     sheet = keras.Input((None, None, 1), name="sheet")
     stages = len(config.filters) + 1
-    *skips, coarsest = encode_with_backbone(sheet, config.encoder, stages, seed, weights_dir)
+    seen = layers.AveragePooling2D(2)(sheet) if config.input_stride == 2 else sheet
+    *skips, coarsest = encode_with_backbone(seen, config.encoder, stages, seed, weights_dir)
     x = layers.SpatialDropout2D(config.dropout, seed=seed)(coarsest)
-    mask = masks(decode(x, skips, config.filters, init, stage), 2, classes, init)
+    x = decode(x, skips, config.filters, init, stage)
+    mask = masks(x, 2 * config.input_stride, classes, init)
     return segmenter(sheet, mask, coarsest, config.presence_head, config.name)

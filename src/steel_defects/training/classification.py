@@ -33,7 +33,8 @@ from steel_defects.training.labelled_sheets import (
     sheet_reader,
 )
 from steel_defects.training.loader import Loader
-from steel_defects.training.loop import Unpacked, build_optimizer, fit
+from steel_defects.training.loop import Unpacked, fit
+from steel_defects.training.optimizers import build_optimizer
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
 from steel_defects.training.sheet_scores import predict_scores, predict_sheets

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.training.averaging import AveragingAdamW, averaged, use_averages
+from steel_defects.training.averaging import averaged, use_averages
 from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, Progress, weights_of
 from steel_defects.training.config import TrainingConfig
@@ -20,26 +20,6 @@ from steel_defects.training.steps import Unpacked, take_steps
 logger = logging.getLogger(__name__)
 
 Evaluate = Callable[[keras.Model], dict[str, float]]
-
-
-def build_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
-    """Return AdamW whose rate warms up, then falls along a cosine to a hundredth.
-
-    Where the parameters ask for averages of the weights, it keeps them beside its momenta, so that
-    a checkpoint of its variables holds them too.
-    """
-    warmup = round(config.warmup_share * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 20 if warmup else config.learning_rate,
-        max(1, steps - warmup),
-        alpha=0.01,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    options = {"weight_decay": config.weight_decay, "global_clipnorm": 5.0}
-    if config.ema_momentum:
-        return AveragingAdamW(schedule, use_ema=True, ema_momentum=config.ema_momentum, **options)
-    return keras.optimizers.AdamW(schedule, **options)
 
 
 def fit(

@@ -13,7 +13,7 @@ from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import Network
+from steel_defects.models.config import Network, UNetConfig
 from steel_defects.models.inference import (
     SheetPrediction,
     TestTimeAugmentation,
@@ -29,8 +29,9 @@ from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.devices import on_one_device, spread_over
 from steel_defects.training.labelled_tiles import LabelledTiles, training_loader, whole_sheets
 from steel_defects.training.loader import read_in_order
-from steel_defects.training.loop import Unpacked, build_optimizer, fit
+from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.losses import MaskLoss
+from steel_defects.training.optimizers import build_optimizer
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import start_afresh
 from steel_defects.training.tile_graphs import for_tiles
@@ -155,9 +156,14 @@ def _model_to_fit(
         model = add_auxiliary_masks(model, levels, tiles.classes, config.seed)
         heads += [heads[0]] * levels
         weights += [config.auxiliary_weight / 2**level for level in range(levels)]
+    optimizer = build_optimizer(config, config.epochs * config.tile_batches_per_epoch)
+    encoder = None if isinstance(network, UNetConfig) else network.encoder
+    if encoder:
+        pretrained = model.get_layer(f"{encoder.name}_encoder").trainable_variables
+        optimizer.slow_down(pretrained, encoder.learning_rate_factor)
     fitted = for_tiles(model, _input_size(tiles, config, network.stride), network.stride)
     fitted.compile(
-        build_optimizer(config, config.epochs * config.tile_batches_per_epoch),
+        optimizer,
         loss=heads,
         loss_weights=weights,
         run_eagerly=config.eager,

@@ -1,0 +1,34 @@
+import keras
+import numpy as np
+import pytest
+
+from steel_defects.training.config import TrainingConfig
+from steel_defects.training.optimizers import build_optimizer
+
+
+def steps(factor: float, momentum: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """How far one step of the training moves two layers, of which the first may be slowed down."""
+    keras.utils.set_random_seed(3)
+    first, second = keras.layers.Dense(4, use_bias=False), keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input((3,)), first, second])
+    config = TrainingConfig(
+        epochs=1, batch_size=4, learning_rate=0.01, warmup_share=0, weight_decay=0, patience=1,
+        seed=0, ema_momentum=momentum,
+    )  # fmt: skip
+    optimizer = build_optimizer(config, 10)
+    if factor != 1:
+        optimizer.slow_down(first.trainable_variables, factor)
+    before = [layer.get_weights()[0] for layer in (first, second)]
+    model.compile(optimizer, loss="mse")
+    rng = np.random.default_rng(0)
+    model.train_on_batch(rng.normal(size=(4, 3)), rng.normal(size=(4, 1)))
+    after = [layer.get_weights()[0] for layer in (first, second)]
+    return after[0] - before[0], after[1] - before[1]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_some_variables_learn_slower(momentum):
+    usual, slowed = steps(1, momentum), steps(0.25, momentum)
+    np.testing.assert_allclose(slowed[0], 0.25 * usual[0], rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(slowed[1], usual[1], rtol=1e-3)
+    assert np.abs(usual[0]).max() == pytest.approx(0.01, rel=1e-3)
