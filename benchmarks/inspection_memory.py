@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ class BrightnessRuntime:
     """Takes the brightest pixels for defects of the first class."""
 
     parallel = 1
+    names: ClassVar[dict[str, str]] = {}
 
     def gate_score(self, image: np.ndarray) -> float:
         return float(np.clip(image[::8].mean() / 128, 0, 1))

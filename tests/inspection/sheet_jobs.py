@@ -30,6 +30,7 @@ class BrightnessRuntime:
     def __init__(self, parallel: int = 1, seconds: float = 0.0) -> None:
         """Answer after some time."""
         self.parallel, self._seconds = parallel, seconds
+        self.names: dict[str, str] = {}
 
     def gate_score(self, image: np.ndarray) -> float:
         time.sleep(self._seconds)

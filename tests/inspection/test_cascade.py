@@ -1,6 +1,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ class FakeRuntime:
     """Knows a sheet by the gray value of its corner, and counts who was asked."""
 
     parallel = 1
+    names: ClassVar[dict[str, str]] = {}
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()

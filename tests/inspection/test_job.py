@@ -261,3 +261,13 @@ def test_a_folder_that_can_t_be_listed(tmp_path, monkeypatch):
     message = refusal(tmp_path / "sheets", tmp_path / "jobs", config())
     assert message == f"cannot list {tmp_path}/sheets/a: Permission denied"
     assert not list((tmp_path / "jobs").glob("*.tmp"))
+
+
+def test_another_runtime_makes_another_job(sheets):
+    # A job that goes on after an export must not be half of one network and half of the other.
+    runtime = BrightnessRuntime()
+    setup = sheet_jobs.inspection(sheet_jobs.open_source(sheets), config(), runtime)
+    before = setup.job_id("sheets", pd.DataFrame())
+    assert setup.job_id("sheets", pd.DataFrame()) == before
+    runtime.names = {"gate": "openvino_int8"}
+    assert setup.job_id("sheets", pd.DataFrame()) != before

@@ -57,6 +57,11 @@ class Cascade:
         """Sheets that may be judged at a time."""
         return self._runtime.parallel
 
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """What runs each network."""
+        return dict(self._runtime.names)
+
     def inspect(self, folder: SheetFolder, sheet_id: str) -> InspectedSheet:
         """Read and judge one sheet by itself."""
         return self.judge(read_frame(folder.read_file, sheet_id))

@@ -93,6 +93,7 @@ class Inspection:
             sheets,
             self.package.model_id,
             self.package.thresholds_id,
+            self.cascade.runtimes,
             self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
             hashlib.sha256(rows).hexdigest(),
         ]

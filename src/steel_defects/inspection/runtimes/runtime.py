@@ -1,7 +1,7 @@
 """Asking a package's networks for sheets."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,10 @@ class Runtime(Protocol):
     """
 
     parallel: int
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What runs each network, such as ``openvino_int8``."""
 
     def gate_score(self, image: Image) -> float | None:
         """Return the calibrated probability of a defect; None without a gate."""
