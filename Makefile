@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
+export NO_MKDOCS_2_WARNING := 1
 # Progress shows while it happens, through pipes too.
 export PYTHONUNBUFFERED := 1
 
@@ -18,7 +19,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint viz lock clean
+.PHONY: help install demo test lint viz docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,8 +63,17 @@ lint: $(STAMP)  ## style, types and layers of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-viz: $(STAMP)  ## show the pipelines of the demo in a browser
-	$(BIN)/kedro viz run --env=demo
+viz: $(STAMP)  ## build a static site of the demo's graph, with previews, in build/
+	rm -rf build
+	KEDRO_ENV=demo $(BIN)/kedro viz build --include-previews
+	@# kedro-viz ends with 0 even where it fails, and then index.html is not there.
+	@test -f build/index.html || { echo "kedro-viz built nothing; its error stands above" >&2; exit 1; }
+	@echo "Look at it: $(BIN)/python -m http.server --directory build 4141"
+
+docs: $(STAMP)  ## write the reference anew and build the documentation in site/
+	$(BIN)/python -m tools.reference
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Look at it: site/index.html"
 
 # Pins that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest of everything.
 # uv resolves for all three Pythons at once, which pip cannot.

@@ -115,7 +115,7 @@ def test_default_goes_from_raw_data_to_the_report():
     inputs = {name for name in default.inputs() if not name.startswith("params:")}
     assert inputs == {
         "raw_sheets", "raw_annotations", "raw_positions", "pretrained_weights", "checkpoints",
-        "run_record", "earlier_sheet_inventory", "earlier_similar_sheets",
+        "run_record", "trained_models", "earlier_sheet_inventory", "earlier_similar_sheets",
         "earlier_split_assignments",
     }  # fmt: skip
     assert {"report", "model_package"} <= default.outputs()

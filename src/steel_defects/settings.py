@@ -3,8 +3,9 @@
 from kedro.config import OmegaConfigLoader
 
 from steel_defects.hooks import InputHooks, ParameterHooks, RunRecordHooks
+from steel_defects.tracking import TrackingHooks
 
-HOOKS = (ParameterHooks(), InputHooks(), RunRecordHooks())
+HOOKS = (ParameterHooks(), InputHooks(), RunRecordHooks(), TrackingHooks())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,21 @@ class Project:
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
     """Return a function that sets up an environment of the project."""
     return lambda environment: Project(environment, tmp_path_factory.mktemp(environment))
+
+
+@pytest.fixture(scope="session")
+def runs(make_project: Callable[[str], Project]) -> list[Project]:
+    """Two complete runs, each in a folder of its own."""
+    projects = [make_project("test"), make_project("test")]
+
+    def run(project: Project) -> None:
+        project.must_run("--pipelines=sample_data")
+        # As in a folder of one's own sheets, where no earlier run has left its record.
+        (project.data / "08_reporting" / "run.json").unlink()
+        project.must_run()
+
+    # Beside each other: half of a small run is start-up, on one core.
+    with ThreadPoolExecutor(len(projects)) as pool:
+        list(pool.map(run, projects))
+    projects[0].must_run("--pipelines=inspection")
+    return projects

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -11,24 +10,6 @@ from tests.integration.conftest import Project
 
 from steel_defects.evaluation.comparison import TIME_COLUMNS
 from steel_defects.models.config import BACKBONES
-
-
-@pytest.fixture(scope="module")
-def runs(make_project: Callable[[str], Project]) -> list[Project]:
-    """Two complete runs, each in a folder of its own."""
-    projects = [make_project("test"), make_project("test")]
-
-    def run(project: Project) -> None:
-        project.must_run("--pipelines=sample_data")
-        # As in a folder of one's own sheets, where no earlier run has left its record.
-        (project.data / "08_reporting" / "run.json").unlink()
-        project.must_run()
-
-    # Beside each other: half of a small run is start-up, on one core.
-    with ThreadPoolExecutor(len(projects)) as pool:
-        list(pool.map(run, projects))
-    projects[0].must_run("--pipelines=inspection")
-    return projects
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from tests.pipelines.conftest import CONFIG, Data
 
 from steel_defects.annotations import schemas
 from steel_defects.datasets.image_folder import ImageFolderDataset
-from steel_defects.pipelines.reporting import nodes
+from steel_defects.pipelines.reporting import detection_nodes, nodes, report_node
 from steel_defects.reporting.config import ReportingConfig
 
 CHOSEN = {"name": "unet", "reason": "named in the parameters"}
@@ -54,7 +54,7 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
     )  # fmt: skip
     dataset = ImageFolderDataset(filepath=str(tmp_path / "overlays"))
     dataset.save(drawn)
-    figures = {f"{name}_figure": tmp_path / "figure.png" for name in nodes.FIGURES}
+    figures = {f"{name}_figure": tmp_path / "figure.png" for name in report_node.FIGURES}
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
     for name in ("oddest_sheets", "grad_cam", "confident_mistakes"):
         figures[f"{name}_figure"] = tmp_path / "figure.png"
@@ -63,12 +63,18 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
     lookup = pd.DataFrame({"division": ["at random"], "mean_dice": [0.987]})
     check = pd.DataFrame({"heat_share": [0.4, 0.3], "gaussian_share": [0.1, 0.1]})
     mistakes = pd.DataFrame({"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]})
-    html = nodes.write_report(
+    pairs, targets = detection_nodes.measure_detection(
+        data.sheets, data.annotations, CHOSEN, unet_predictions=predictions
+    )
+    sizes, *drawn_figures = detection_nodes.draw_detection(pairs, targets, CONFIG)
+    assert all(figure.axes for figure in drawn_figures)
+    html = report_node.write_report(
         empty, empty, empty, {"name": None}, CHOSEN, {"sheets": 16}, dataset.load(), selection,
-        leakage, lookup, check, mistakes, {"run_id": "r1"}, SETTINGS, **figures,
+        leakage, lookup, check, mistakes, {"run_id": "r1"}, pairs, sizes, empty,
+        CONFIG, SETTINGS, **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
-    assert len(re.findall(r"data:image/png;base64", html)) == len(nodes.FIGURES) + 3
+    assert len(re.findall(r"data:image/png;base64", html)) == len(report_node.FIGURES) + 3
     assert "Nearest training sheet of held-out sheets" in html
     assert "0.987" in html
     assert "On 2 of 2 defective sheets" in html and "odd.jpg" in html

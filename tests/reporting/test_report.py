@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from steel_defects.reporting import tables, wording
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.reporting.gallery import Picture
 from steel_defects.reporting.report import ReportContext, render_report
 
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
@@ -81,7 +82,8 @@ def context() -> ReportContext:
         grad_cam=b"\x89PNG" + bytes(30),
         mistakes=pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]}),
         mistake_sheets=b"\x89PNG" + bytes(31),
-        overlays={HOSTILE: (b"\xff\xd8", f"{HOSTILE}  Dice 0.80  hit")},
+        pictures=[Picture(HOSTILE, "hit", (1,), f"{HOSTILE}  Dice 0.80  hit", b"\xff\xd8")],
+        class_names=(HOSTILE,),
     )
 
 
@@ -227,6 +229,8 @@ def test_long_lists_are_cut_and_say_so() -> None:
     ("column", "value", "text"),
     [
         ("parameters", 5330571, "5,330,571"),
+        ("sheets_set_aside", 0, "0"),
+        ("recall", 1, "100.0\u00a0%"),
         ("accuracy", 1.0, "100.0\u00a0%"),
         ("mean_dice", 1.0, "1.000"),
         ("training_seconds", 3.0, "3\u00a0s"),

@@ -1,7 +1,6 @@
 """The report: one HTML file that needs nothing beside it and asks the network for nothing."""
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +8,11 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from steel_defects.reporting import gate_tables, tables, wording
+from steel_defects.reporting import gallery, gate_tables, tables, wording
+from steel_defects.reporting.data_page import data_page, provenance, run_line
+from steel_defects.reporting.decision import Decision, decide, evidence_from
+from steel_defects.reporting.model_card import CardFacts, model_card
 from steel_defects.reporting.tables import Table
-
-_DATA_ROWS = 40  # of a list about the data: a page is read, not searched
-_RUN_FACTS = ("run_id", "started_at", "environment", "git_revision", "data_fingerprint")
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,10 @@ class ReportContext:
         gate_selection: ``name`` (None for no gate), ``reason`` …
         segmenter_selection: ``name``, ``reason`` …
         operating_points: Fields of the operating point, and ``temperature``, by backbone.
+        together: Operating point of gate and segmenter together; empty without one.
+        false_alarm_target: Share of clean sheets that may not be cleared; None for no target.
+        lookup_baseline: What copying the nearest training sheet scores.
+        class_names: Names of classes 1, 2, ….
         data_quality: Counts, tables and lists in any form; ``quarantined`` lists findings.
         data_tables: Further tables about the data, by heading.
         data_figures: PNG pictures about the data, by title.
@@ -38,7 +41,10 @@ class ReportContext:
         grad_cam: PNG picture of where it looks; empty for none.
         mistakes: The gate's most confident mistakes, one row a sheet.
         mistake_sheets: PNG picture of them; empty for none.
-        overlays: JPEG picture and caption by name.
+        detection: Sentences about detection by size.
+        robustness: Figures on worse pictures, one row a corruption and level.
+        pictures: Sheets with truth and prediction.
+        sheet_totals: Test sheets of each outcome, shown or not.
     """
 
     title: str
@@ -49,6 +55,10 @@ class ReportContext:
     gate_selection: Mapping[str, Any]
     segmenter_selection: Mapping[str, Any]
     operating_points: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    together: Mapping[str, Any] = field(default_factory=dict)
+    false_alarm_target: float | None = None
+    lookup_baseline: pd.DataFrame = field(default_factory=pd.DataFrame)
+    class_names: Sequence[str] = ()
     data_quality: Mapping[str, Any] = field(default_factory=dict)
     data_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     data_figures: Mapping[str, bytes] = field(default_factory=dict)
@@ -57,7 +67,10 @@ class ReportContext:
     grad_cam: bytes = b""
     mistakes: pd.DataFrame = field(default_factory=pd.DataFrame)
     mistake_sheets: bytes = b""
-    overlays: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+    detection: Sequence[str] = ()
+    robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pictures: Sequence[gallery.Picture] = ()
+    sheet_totals: Mapping[str, int] = field(default_factory=dict)
 
 
 def render_report(context: ReportContext) -> str:
@@ -73,32 +86,43 @@ def render_report(context: ReportContext) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    decision = _decision(context)
     html = environment.get_template("report.html.jinja").render(
         title=context.title,
-        run_line=_run_line(context.run),
+        run_line=run_line(context.run),
+        decision=decision,
         headlines=_headlines(context),
         proof=wording.proof(_gate_point(context)),
-        proven=bool(_gate_point(context).get("proven")),
         comparisons=_comparisons(context),
         figures=[
             (title, _data_uri(png, "png"), _is_wide(png)) for title, png in context.figures.items()
         ],
+        detection=context.detection,
+        robustness=tables.from_frame(
+            "Each level of each corruption, at the operating point", context.robustness
+        ),
         gate=_gate_page(context),
-        overlays=[
-            (name, _data_uri(jpeg, "jpeg"), caption)
-            for name, (jpeg, caption) in context.overlays.items()
-        ],
-        data=_data_page(context.data_quality)
+        gallery=_gallery_page(context),
+        data=data_page(context.data_quality)
         | {
             "further": [
                 (heading, tables.from_frame(heading, table))
                 for heading, table in context.data_tables.items()
             ],
-            "figures": [
-                (title, _data_uri(png, "png")) for title, png in context.data_figures.items()
-            ],
+            "figures": [(title, _photo_uri(png)) for title, png in context.data_figures.items()],
         },
-        run=_provenance(context.run),
+        card=model_card(
+            CardFacts(
+                context.run,
+                context.gate_selection.get("name"),
+                context.segmenter_selection.get("name"),
+                context.class_names,
+                context.data_quality,
+                decision,
+                robust=len(context.robustness) > 0,
+            )
+        ),
+        run=provenance(context.run),
     )
     # Names of files may hold what UTF-8 cannot write.
     return html.encode("utf-8", "replace").decode("utf-8")
@@ -108,12 +132,46 @@ def _data_uri(picture: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
+def _photo_uri(picture: bytes) -> str:
+    """Write a contact sheet of photographs, a fifth as large as its PNG."""
+    jpeg = gallery.as_jpeg(picture)
+    return _data_uri(jpeg, "png" if jpeg is picture else "jpeg")
+
+
 def _is_wide(png: bytes) -> bool:
     """Whether a picture deserves a row of its own; a PNG's size stands in bytes 16 to 24."""
     return int.from_bytes(png[16:20]) > 1.4 * int.from_bytes(png[20:24])
 
 
 # --- the decision and the tables ------------------------------------------------------------
+
+
+def _decision(context: ReportContext) -> Decision:
+    names = context.gate_selection.get("name"), context.segmenter_selection.get("name")
+    return decide(
+        evidence_from(
+            context.classification_comparison,
+            context.segmentation_comparison,
+            names,
+            (_gate_point(context), context.together),
+            context.lookup_baseline,
+            context.false_alarm_target,
+        )
+    )
+
+
+def _gallery_page(context: ReportContext) -> dict[str, Any]:
+    """Return the pictures that fit, the choices among them, and how many they are of."""
+    photos = [*context.data_figures.values(), context.grad_cam, context.mistake_sheets]
+    others = [*context.figures.values(), *(gallery.as_jpeg(photo) for photo in photos)]
+    shown = gallery.fit_into(context.pictures, gallery.room_left(others))
+    outcomes, classes = gallery.filters(shown, context.class_names)
+    return {
+        "pictures": [(picture, _data_uri(picture.jpeg, "jpeg")) for picture in shown],
+        "filters": [("Outcome", "outcome", outcomes), ("Class", "class", classes)],
+        "empty": gallery.empty_pairs(shown, outcomes, classes),
+        "sentence": gallery.shown_sentence(shown, context.sheet_totals),
+    }
 
 
 def _headlines(context: ReportContext) -> list[wording.Headline]:
@@ -159,61 +217,7 @@ def _gate_page(context: ReportContext) -> dict[str, Any]:
     table = tables.from_frame("The most certain first", context.mistakes)
     return {
         "attention": context.attention,
-        "grad_cam": _data_uri(context.grad_cam, "png") if context.grad_cam else "",
+        "grad_cam": _photo_uri(context.grad_cam) if context.grad_cam else "",
         "mistakes": table,
-        "mistake_sheets": _data_uri(context.mistake_sheets, "png") if table else "",
-    }
-
-
-# --- data and provenance --------------------------------------------------------------------
-
-
-def _data_page(quality: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort what data engineering found into single facts, tables, and the quarantine."""
-    rest = {str(key): value for key, value in quality.items() if key != "quarantined"}
-    found = {key: value for key, value in rest.items() if _is_structure(value)}
-    findings = list(quality.get("quarantined") or [])
-    return {
-        "facts": [(tables.label(k), tables.cell(k, v)) for k, v in rest.items() if k not in found],
-        "tables": [
-            (tables.label(key).capitalize(), _structure(key, value)) for key, value in found.items()
-        ],
-        "findings": len(findings),
-        "quarantined": tables.from_records("Findings and their reasons", findings),
-    }
-
-
-def _is_structure(value: object) -> bool:
-    listed = isinstance(value, Sequence) and not isinstance(value, str)
-    return isinstance(value, (Mapping, pd.DataFrame)) or listed
-
-
-def _structure(name: str, value: Any) -> Table | None:
-    caption = tables.label(name)
-    if isinstance(value, pd.DataFrame):
-        return tables.from_frame(caption, value)
-    if isinstance(value, Mapping):
-        return tables.from_mapping(caption, value)
-    return tables.from_records(caption, list(value), _DATA_ROWS)
-
-
-def _run_line(run: Mapping[str, Any]) -> str:
-    known = [str(run[key]) for key in ("run_id", "environment", "started_at") if run.get(key)]
-    return " · ".join(known) if known else "The run was not recorded."
-
-
-def _provenance(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return single facts (the usual ones always), tables, and the parameters as JSON."""
-    facts = {key: run.get(key) for key in _RUN_FACTS} | {
-        str(key): value for key, value in run.items() if not _is_structure(value)
-    }
-    structures = {str(k): v for k, v in run.items() if _is_structure(v) and k != "parameters"}
-    parameters = run.get("parameters")
-    return {
-        "facts": [(tables.label(k), str(v) if v else "not recorded") for k, v in facts.items()],
-        "tables": [
-            (tables.label(key).capitalize(), _structure(key, value))
-            for key, value in structures.items()
-        ],
-        "parameters": json.dumps(parameters, indent=2, default=str) if parameters else "",
+        "mistake_sheets": _photo_uri(context.mistake_sheets) if table else "",
     }

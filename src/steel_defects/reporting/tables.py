@@ -120,6 +120,8 @@ def cell(column: str, value: Any) -> str:
         return str(value).replace("_", " ")
     if isinstance(value, (str, list, tuple, dict)):
         return str(value)
+    if isinstance(value, int) and abs(value) <= 1 and column not in _PERCENT:
+        return str(value)  # a count of none or one, not a share
     return _number(column, float(value)) if isinstance(value, (int, float)) else str(value)
 
 

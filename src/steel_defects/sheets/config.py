@@ -9,7 +9,15 @@ from steel_defects.config import Config
 
 
 class SampleDataConfig(Config):
-    """Synthetic sheets to draw."""
+    """Synthetic sheets to draw.
+
+    Attributes:
+        seed: Decides everything that is drawn.
+        sheets: Annotated sheets; half of them are clean.
+        new_sheets: Sheets to inspect, without annotations.
+        width: Of a sheet, pixels.
+        height: Of a sheet, pixels.
+    """
 
     seed: int = Field(ge=0)
     sheets: int = Field(ge=8)

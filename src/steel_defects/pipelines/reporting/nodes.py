@@ -19,23 +19,22 @@ def draw_classification_figures(**tables: Any) -> tuple[Any, Any, Any, Any, Any]
     from steel_defects.reporting import figures
     from steel_defects.reporting.reliability import reliability_figure
 
-    scores = _ending(tables, "_scores")
+    scores = ending(tables, "_scores")
     thresholds = {
-        name: point["lower_threshold"] for name, point in _ending(tables, "_point").items()
+        name: point["lower_threshold"] for name, point in ending(tables, "_point").items()
     }
     return (
         figures.confusion_figure(scores, thresholds),
         figures.roc_figure(scores),
         figures.pr_figure(scores),
         reliability_figure(scores),
-        figures.learning_figure(_ending(tables, "_history")),
+        figures.learning_figure(ending(tables, "_history")),
     )
 
 
-def _ending(tables: Mapping[str, Any], ending: str) -> dict[str, Any]:
-    return {
-        key.removesuffix(ending): value for key, value in tables.items() if key.endswith(ending)
-    }
+def ending(tables: Mapping[str, Any], end: str) -> dict[str, Any]:
+    """Return the tables whose names end so, by the rest of the name."""
+    return {key.removesuffix(end): value for key, value in tables.items() if key.endswith(end)}
 
 
 def draw_segmentation_figures(
@@ -61,7 +60,7 @@ def draw_segmentation_figures(
     return (
         figures.class_dice_figure(per_class, data_engineering.class_names),
         figures.segmentation_pr_figure(curves),
-        figures.learning_figure(_ending(tables, "_history")),
+        figures.learning_figure(ending(tables, "_history")),
     )
 
 
@@ -111,7 +110,7 @@ def draw_overlays(
         return draw_comparison(image, truth, predicted, data_engineering.class_names, caption)
 
     return {
-        _picture_name(outcome, sheet_id): partial(draw, sheet_id, caption)
+        picture_name(outcome, sheet_id): partial(draw, sheet_id, caption)
         for sheet_id, outcome, caption in overlay_selection.itertuples(index=False, name=None)
     }
 
@@ -126,75 +125,6 @@ def _masks_of(table: pd.DataFrame, sheet_id: str, shape: tuple[int, int]) -> dic
     }
 
 
-def _picture_name(kind: str, sheet_id: str) -> str:
+def picture_name(kind: str, sheet_id: str) -> str:
+    """Return the name of an overlay's file."""
     return f"{kind.replace(' ', '_')}_{sheet_id.replace('/', '_')}.jpg"
-
-
-def write_report(
-    classification_comparison: pd.DataFrame,
-    segmentation_comparison: pd.DataFrame,
-    class_comparison: pd.DataFrame,
-    gate_selection: Json,
-    segmenter_selection: Json,
-    data_quality: Json,
-    overlays: SheetFolder,
-    overlay_selection: pd.DataFrame,
-    leakage: pd.DataFrame,
-    lookup_baseline: pd.DataFrame,
-    grad_cam_check: pd.DataFrame,
-    confident_mistakes: pd.DataFrame,
-    run_record: Json,
-    reporting: ReportingConfig,
-    **tables: Any,
-) -> str:
-    """Write the report: one HTML file with everything in it."""
-    from steel_defects.evaluation.attention import summarise_attention
-    from steel_defects.reporting.heat import attention_sentence
-    from steel_defects.reporting.report import ReportContext, render_report
-
-    pictures = {
-        title: tables[f"{key}_figure"].read_bytes() for key, title in _FIGURE_TITLES.items()
-    }
-    gallery = {}
-    for sheet_id, outcome, caption in overlay_selection.itertuples(index=False, name=None):
-        name = _picture_name(outcome, sheet_id)
-        gallery[name] = (overlays.path_of(name).read_bytes(), caption)
-    return render_report(
-        ReportContext(
-            title="Steel defects: model report",
-            run=run_record,
-            classification_comparison=classification_comparison,
-            segmentation_comparison=segmentation_comparison,
-            per_class=class_comparison,
-            gate_selection=gate_selection,
-            segmenter_selection=segmenter_selection,
-            operating_points=_ending(tables, "_point"),
-            data_quality=data_quality,
-            data_tables={
-                "Nearest training sheet of held-out sheets": leakage,
-                "What a lookup of the nearest training sheet scores": lookup_baseline,
-            },
-            data_figures={
-                "The sheets least like the rest": tables["oddest_sheets_figure"].read_bytes()
-            },
-            figures=pictures,
-            attention=attention_sentence(summarise_attention(grad_cam_check)),
-            grad_cam=tables["grad_cam_figure"].read_bytes(),
-            mistakes=confident_mistakes,
-            mistake_sheets=tables["confident_mistakes_figure"].read_bytes(),
-            overlays=gallery,
-        )
-    )
-
-
-_FIGURE_TITLES = {
-    "confusion": "Decisions of the gates on test sheets",
-    "roc": "ROC curves of the gates",
-    "pr": "Precision and recall of the gates",
-    "reliability": "Do the gates' probabilities come true?",
-    "classifier_learning": "How the gates learned",
-    "class_dice": "Segmentation, class by class",
-    "segmentation_pr": "Precision and recall of pixels",
-    "segmenter_learning": "How the segmenters learned",
-}
-FIGURES = tuple(_FIGURE_TITLES)

@@ -4,15 +4,20 @@ from kedro.pipeline import Node, Pipeline
 
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
+from .detection_nodes import (
+    draw_detection,
+    draw_robustness,
+    measure_detection,
+    measure_robustness,
+)
 from .gate_nodes import check_grad_cam, draw_grad_cam, draw_mistakes, list_mistakes
 from .nodes import (
-    FIGURES,
     choose_overlays,
     draw_classification_figures,
     draw_overlays,
     draw_segmentation_figures,
-    write_report,
 )
+from .report_node import FIGURES, write_report
 
 
 def create_pipeline() -> Pipeline:
@@ -23,6 +28,8 @@ def create_pipeline() -> Pipeline:
     histories = {f"{b}_history": f"{b}.classifier_history" for b in BACKBONES}
     predictions = {f"{a}_predictions": f"{a}.predictions" for a in ARCHITECTURES}
     maps = {f"{a}_probabilities": f"{a}.probabilities" for a in ARCHITECTURES}
+    settings = {f"{a}_postprocessing": f"{a}.postprocessing" for a in ARCHITECTURES}
+    stackings = {f"{a}_stacking": f"{a}.stacking" for a in ARCHITECTURES}
     courses = {f"{a}_history": f"{a}.segmenter_history" for a in ARCHITECTURES}
     data_engineering = {"data_engineering": "params:data_engineering"}
     reporting = {"reporting": "params:reporting"}
@@ -89,6 +96,33 @@ def create_pipeline() -> Pipeline:
             name="draw_overlays",
         ),
         Node(
+            measure_detection,
+            inputs=_same("sheets", "annotations", "segmenter_selection", *predictions),
+            outputs=["evaluated_pairs", "defect_targets"],
+            name="measure_detection",
+        ),
+        Node(
+            draw_detection,
+            inputs=_same("evaluated_pairs", "defect_targets") | data_engineering,
+            outputs=["detection_by_size", "detection_figure", "dice_spread_figure"],
+            name="draw_detection",
+        ),
+        Node(
+            measure_robustness,
+            inputs=_same("trained_models", "raw_sheets", "sheets", "annotations", "splits")
+            | _same("gate_selection", "segmenter_selection", *points, *settings)
+            | {"segmenter_prediction": "params:segmenter_prediction"}
+            | reporting,
+            outputs="robustness",
+            name="measure_robustness",
+        ),
+        Node(
+            draw_robustness,
+            inputs=_same("robustness"),
+            outputs="robustness_figure",
+            name="draw_robustness",
+        ),
+        Node(
             write_report,
             inputs=_same("classification_comparison", "segmentation_comparison")
             | _same("class_comparison", "gate_selection", "segmenter_selection", "data_quality")
@@ -96,6 +130,8 @@ def create_pipeline() -> Pipeline:
             | _same("leakage", "lookup_baseline", "oddest_sheets_figure")
             | _same("grad_cam_check", "grad_cam_figure")
             | _same("confident_mistakes", "confident_mistakes_figure")
+            | _same("evaluated_pairs", "detection_by_size", "robustness", *stackings)
+            | data_engineering
             | {f"{name}_figure": f"{name}_figure" for name in FIGURES}
             | reporting,
             outputs="report",
@@ -103,6 +139,7 @@ def create_pipeline() -> Pipeline:
         ),
     ]
     mapped = scores | points | heat_maps | histories | predictions | maps | courses
+    mapped |= settings | stackings
     return Pipeline([Pipeline(nodes, inputs=mapped)], tags="reporting")
 
 

@@ -1,0 +1,219 @@
+"""Which defects are found, by their size: probability of detection (POD).
+
+The hit/miss model of MIL-HDBK-1823A (Department of Defense 2009, Nondestructive Evaluation System
+Reliability Assessment): the logit of the probability that a defect is found rises linearly with the
+logarithm of its size. ``a90`` is the size that is found nine times out of ten, ``a90/95`` its upper
+95 % confidence bound, by the likelihood ratio as in the handbook's appendix G.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.special import expit, logit
+from scipy.stats import chi2
+
+from steel_defects.annotations import rle as run_length
+from steel_defects.config import Config
+from steel_defects.evaluation.intervals import lower_bound
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+#: Defects that the handbook asks for, to trust a curve of hits and misses.
+WANTED_TARGETS = 60
+TARGET_COLUMNS = ("sheet_id", "class_id", "size_px", "found")
+
+_CONFIDENCE = 0.95
+_LEAST_TARGETS = 10
+_STEEPEST = 60.0  # slope, in standard deviations of the logarithm of the size
+_WIDEST = 60.0  # standard deviations over which the bound is looked for
+
+
+class DetectionCurve(Config):
+    """What hits and misses say of the size from which defects are found.
+
+    Attributes:
+        targets: Defects that could be found.
+        found: Those that were.
+        smallest_px: Area of the smallest defect, pixels; None without any.
+        largest_px: Of the largest one.
+        intercept: Of the logit at 1 pixel; None where no curve can be fitted.
+        slope: Of the logit with the natural logarithm of the area.
+        a50_px: Area that is found half of the time.
+        a90_px: Area that is found nine times out of ten.
+        a90_95_px: Upper 95 % confidence bound of ``a90_px``; None where it can't be given.
+        remark: What it stands on, or why it can't be given.
+    """
+
+    targets: int
+    found: int
+    smallest_px: int | None = None
+    largest_px: int | None = None
+    intercept: float | None = None
+    slope: float | None = None
+    a50_px: float | None = None
+    a90_px: float | None = None
+    a90_95_px: float | None = None
+    remark: str = ""
+
+    def probability(self, sizes_px: Floats) -> Floats:
+        """Return the fitted probability that defects of these areas, pixels, are found."""
+        if self.intercept is None or self.slope is None:
+            return np.full(np.shape(sizes_px), np.nan)
+        return np.asarray(expit(self.intercept + self.slope * np.log(sizes_px)))
+
+
+def defect_targets(
+    predictions: pd.DataFrame, annotations: pd.DataFrame, sheets: pd.DataFrame
+) -> pd.DataFrame:
+    """List the true defects of predicted sheets, and which of them were found.
+
+    A defect is an 8-connected region of a true mask; it is found where the predicted mask of its
+    class has any pixel in it.
+
+    Args:
+        predictions: ``sheet_id, class_id, rle``, one row a sheet and class.
+        annotations: ``sheet_id, class_id, rle`` of the defects.
+        sheets: ``sheet_id, width, height``.
+
+    Returns:
+        ``sheet_id, class_id, size_px, found``, one row a defect.
+    """
+    predicted = predictions.set_index(["sheet_id", "class_id"])["rle"].to_dict()
+    known = annotations[annotations["sheet_id"].isin(set(predictions["sheet_id"]))]
+    sizes = sheets.set_index("sheet_id")[["height", "width"]].apply(tuple, axis=1).to_dict()
+    rows = [
+        (sheet_id, class_id, area, found)
+        for sheet_id, class_id, rle in _encoded(known)
+        for area, found in _regions(rle, predicted.get((sheet_id, class_id), ""), *sizes[sheet_id])
+    ]
+    types = {"class_id": "int64", "size_px": "int64", "found": "bool"}
+    return pd.DataFrame(rows, columns=list(TARGET_COLUMNS)).astype(types)
+
+
+def _encoded(annotations: pd.DataFrame) -> Iterable[tuple[str, int, str]]:
+    return annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
+
+
+def _regions(truth: str, predicted: str, height: int, width: int) -> Iterator[tuple[int, bool]]:
+    """Yield area, pixels, of each true region, and whether a predicted pixel lies in it."""
+    mask = run_length.decode(truth, height, width)
+    count, labels = cv2.connectedComponents(mask, connectivity=8)
+    areas = np.bincount(labels.reshape(-1), minlength=count)
+    hit = np.zeros(count, bool)
+    if predicted:
+        hit[np.unique(labels[run_length.decode(predicted, height, width) > 0])] = True
+    for number in range(1, count):
+        yield int(areas[number]), bool(hit[number])
+
+
+def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:
+    """Fit the probability of detection to hits and misses.
+
+    Args:
+        sizes_px: Areas of the defects, pixels, from 1, of shape ``(targets,)``.
+        found: Whether each was found, of the same shape.
+
+    Returns:
+        The curve, or, where hits and misses do not determine one, the reason.
+    """
+    hits, targets = int(found.sum()), len(found)
+    if not targets:
+        return DetectionCurve(targets=0, found=0, remark="There is no defect to find.")
+    facts = {
+        "targets": targets,
+        "found": hits,
+        "smallest_px": int(sizes_px.min()),
+        "largest_px": int(sizes_px.max()),
+    }
+    reason = _why_no_curve(sizes_px, found)
+    if reason:
+        return DetectionCurve(**facts, remark=reason)
+    logs = np.log(sizes_px)
+    centre, spread = float(logs.mean()), float(logs.std())
+    scaled = (logs - centre) / spread
+    intercept, slope = _fit(scaled, found)
+    if slope <= 0:
+        return DetectionCurve(**facts, remark="Larger defects were not found more often.")
+    place, bound = (logit(0.9) - intercept) / slope, _upper_bound(scaled, found, intercept, slope)
+    a90_95 = None if bound is None else _size(centre + spread * bound)
+    beyond = a90_95 is not None and a90_95 > facts["largest_px"]
+    return DetectionCurve(
+        **facts,
+        intercept=intercept - slope * centre / spread,
+        slope=slope / spread,
+        a50_px=_size(centre - spread * intercept / slope),
+        a90_px=_size(centre + spread * place),
+        a90_95_px=None if beyond else a90_95,
+        remark=_remark(targets, a90_95, beyond),
+    )
+
+
+def _why_no_curve(sizes_px: Floats, found: Flags) -> str:
+    hits, targets = int(found.sum()), len(found)
+    if hits == targets:
+        sure = lower_bound(hits, targets, _CONFIDENCE)
+        return (
+            f"None of {targets:,} was missed, so that no curve can be fitted; with 95 % confidence "
+            f"at least {100 * sure:.1f} % of such defects are found."
+        )
+    if not hits:
+        return f"None of {targets:,} was found."
+    if targets < _LEAST_TARGETS:
+        return f"{targets:,} defects are too few to fit a curve to."
+    if sizes_px[found].min() >= sizes_px[~found].max():
+        return "Every found defect is larger than every missed one: any steep curve would fit."
+    if sizes_px.min() == sizes_px.max():
+        return "All defects are of one size."
+    return ""
+
+
+def _remark(targets: int, a90_95: float | None, beyond: bool) -> str:
+    few = (
+        f" It stands on {targets:,} defects; the handbook asks for {WANTED_TARGETS}."
+        if targets < WANTED_TARGETS
+        else ""
+    )
+    if a90_95 is None:
+        return f"No size is found in nine of ten cases with 95 % confidence.{few}"
+    if beyond:
+        return f"The 90/95 point lies above the largest defect and is not given.{few}"
+    return few.strip()
+
+
+def _fit(logs: Floats, found: Flags) -> tuple[float, float]:
+    """Return intercept and slope of the highest likelihood."""
+    start = np.array([float(logit(found.mean())), 1.0])
+    best = minimize(lambda b: -_log_likelihood(b[0] + b[1] * logs, found), start, method="BFGS").x
+    return float(best[0]), float(best[1])
+
+
+def _upper_bound(logs: Floats, found: Flags, intercept: float, slope: float) -> float | None:
+    """Return the largest ``a90``, scaled as ``logs``, that the likelihood ratio allows."""
+    highest = _log_likelihood(intercept + slope * logs, found)
+    # A one-sided bound: twice the other side's share is cut off.
+    allowed = float(chi2.ppf(2 * _CONFIDENCE - 1, 1))
+
+    def excess(place: float) -> float:
+        def loss(steepness: float) -> float:
+            return -_log_likelihood(logit(0.9) + steepness * (logs - place), found)
+
+        best = minimize_scalar(loss, bounds=(0.0, _STEEPEST), method="bounded").fun
+        return float(2 * (highest + best) - allowed)
+
+    start = (logit(0.9) - intercept) / slope
+    end = start + _WIDEST
+    return float(brentq(excess, start, end)) if excess(start) < 0 < excess(end) else None
+
+
+def _log_likelihood(logits: Floats, found: Flags) -> float:
+    return float((found * logits - np.logaddexp(0, logits)).sum())
+
+
+def _size(logarithm: float) -> float:
+    return math.exp(min(logarithm, 700.0))

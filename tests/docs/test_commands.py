@@ -1,0 +1,59 @@
+"""Commands in README and docs: listed with what runs them, and every name in them exists."""
+
+import re
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import pipelines
+from tools.commands import ROOT, documented_commands, listed_commands, options
+
+COMMANDS = documented_commands()
+RUNS = [command for command in COMMANDS if " kedro run" in f" {command}"]
+
+
+def test_every_command_is_listed_with_what_runs_it() -> None:
+    assert len(COMMANDS) > 30
+    assert sorted(set(COMMANDS) - set(listed_commands())) == []
+    assert sorted(set(listed_commands()) - set(COMMANDS)) == []
+
+
+def test_the_tests_that_are_named_exist() -> None:
+    named = {
+        file for text in listed_commands().values() for file in re.findall(r"`(tests/\S+)`", text)
+    }
+    assert len(named) >= 4
+    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_run_names_what_there_is(command: str) -> None:
+    given = options(command)
+    if (env := given.get("env", "base")) != "mine":
+        assert (ROOT / "conf" / env).is_dir()
+    names = given.get("pipelines", "__default__").split(",")
+    assert set(names) <= set(pipelines)
+    nodes = {node.name for node in pipelines[names[0]].nodes}
+    # What a shell puts in is not looked at.
+    first = re.sub(r",?\$\(.*", "", given.get("from-nodes", ""))
+    assert set(filter(None, first.split(","))) <= nodes
+    namespaces = {str(node.namespace) for node in pipelines["__default__"].nodes}
+    assert set(filter(None, given.get("namespaces", "").split(","))) <= namespaces
+
+
+@pytest.mark.parametrize("command", [run for run in RUNS if "--params" in run])
+def test_a_run_gives_parameters_that_there_are(command: str) -> None:
+    conf = OmegaConfigLoader(str(ROOT / "conf"), base_env="base", default_run_env="base")
+    places = {"raw_dir", "weights_dir", "sheets_dir", "models_dir"}
+    for pair in options(command)["params"].split(","):
+        first, *rest = pair.split("=")[0].split(".")
+        if first in places:
+            continue
+        value = conf["parameters"][first]
+        for part in rest:
+            value = value[part]
+
+
+def test_the_check_notices_what_is_not_there() -> None:
+    assert options('kedro run --env=a --params "b=c d" --traceback') == {
+        "env": "a", "params": "b=c d", "traceback": "",
+    }  # fmt: skip
