@@ -143,7 +143,7 @@ def _fit_phase(
     checkpoint: Checkpoint | None,
 ) -> pd.DataFrame:
     steps = -(-len(training.sheets) // config.batch_size) * config.epochs
-    fitted = add_mask_output(model) if config.mask_loss_weight else model
+    fitted = add_mask_output(model) if config.mask_loss_weight else _sharing_weights(model)
     outputs = len(fitted.outputs)
     fitted.compile(
         build_optimizer(config, steps),
@@ -198,7 +198,8 @@ def _fit_head(
     head = model.get_layer(HEAD)
     standardise_features(head, features.mean(axis=0), features.var(axis=0))
     steps = -(-len(features) // config.batch_size) * config.epochs
-    head.compile(
+    fitted = _sharing_weights(head)
+    fitted.compile(
         build_optimizer(config, steps), loss="binary_crossentropy", run_eagerly=config.eager
     )
 
@@ -222,7 +223,12 @@ def _fit_head(
         config.seed,
         threads=1,
     )
-    return fit(head, loader, _unpack(1), evaluate, config, label, checkpoint, keep_last=True)
+    return fit(fitted, loader, _unpack(1), evaluate, config, label, checkpoint, keep_last=True)
+
+
+def _sharing_weights(model: keras.Model) -> keras.Model:
+    """Return a model to compile in another's place, whose file would else hold the optimizer."""
+    return keras.Model(model.input, model.output, name=model.name)
 
 
 def _unpack(outputs: int) -> Callable[[Batch], Unpacked]:
