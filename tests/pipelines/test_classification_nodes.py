@@ -13,6 +13,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.intervals import share_interval
 from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.models.config import BackboneConfig, HeadConfig
+from steel_defects.models.files import needs_keras_alone, save_model
 from steel_defects.pipelines.classification import nodes
 from steel_defects.training import cross_validation
 from steel_defects.training.classification import FittedClassifier
@@ -171,6 +172,9 @@ def test_a_rate_of_0_leaves_a_pretrained_backbone_as_it_is(data: Data, tmp_path)
     trunk = model.get_layer("mobilenet_v2_trunk").get_weights()
     for before, after in zip(weights.get_weights(), trunk, strict=True):
         np.testing.assert_array_equal(before, after)
+    # The optimizer, which another process may not know, stays behind: save_model would say so.
+    save_model(model, tmp_path / "gate.keras")
+    assert needs_keras_alone(tmp_path / "gate.keras")
 
 
 def test_vgg16_learns_from_scratch_without_batch_norm(data: Data, tmp_path):

@@ -1,5 +1,6 @@
 """Model files: read without running code from them, and written so that they can be read."""
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -34,6 +35,18 @@ def save_model(model: keras.Model, path: Path) -> None:
         pairs = zip(model.get_weights(), loaded.get_weights(), strict=True)
         if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
             raise SteelDefectsError(f"{path}: the weights that were written are not the model's")
+        if not needs_keras_alone(beside):
+            raise SteelDefectsError(f"{path}: the model holds parts that Keras alone can't load")
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def needs_keras_alone(path: Path) -> bool:
+    """Say whether a ``.keras`` file names no class of this package.
+
+    This process knows such classes, another may not: an optimizer, for example, that a compiled
+    model keeps.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return b"steel_defects" not in archive.read("config.json")
