@@ -91,7 +91,10 @@ def peer(package: ModelPackage, images: Sequence[NDArray[np.uint8]]) -> Callable
         small = [resize(image, manifest.gate.input_size) for image in images]
         inputs += [(gate, one[None, ..., None].astype(np.float32)) for one in small]
     segmenter = load_model(package.path(manifest.segmenter.file))
-    inputs += [(segmenter, sheet_batch(image).astype(np.float32)) for image in images]
+    stride = manifest.segmenter.stride
+    inputs += [
+        (segmenter, sheet_batch(image, stride=stride).astype(np.float32)) for image in images
+    ]
 
     def predict() -> None:
         for model, x in inputs:

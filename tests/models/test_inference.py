@@ -114,3 +114,11 @@ def test_maps_of_odd_sizes_shrink(classes):
     assert small.shape == (2, 3, classes)
     assert (small == 90).all()
     assert shrink_maps(np.zeros((1, 1, classes), np.uint8), 4).shape == (1, 1, classes)
+
+
+def test_sheets_are_padded_to_the_stride_of_the_segmenter():
+    image = np.arange(40 * 80, dtype=np.uint8).reshape(40, 80)
+    assert sheet_batch(image).shape == (1, 64, 96, 1)
+    wider = sheet_batch(image, "flips", stride=64)
+    assert wider.shape == (4, 64, 128, 1)
+    np.testing.assert_array_equal(wider[0, :40, :80, 0], image)

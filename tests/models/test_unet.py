@@ -88,7 +88,7 @@ def test_upsampling_leaves_no_checkerboard():
 
 
 def test_no_network_may_have_a_larger_stride_than_sheets_are_padded_to():
-    assert UNetConfig(filters=(4, 8, 8, 8, 8)).stride == STRIDE // 2
-    assert UNetConfig(filters=(4, 8, 8, 8, 8), stem_stride=1).stride == STRIDE // 4
+    assert UNetConfig(filters=(4, 8, 8, 8, 8)).stride == STRIDE
+    assert UNetConfig(filters=(4, 8, 8, 8, 8), stem_stride=1).stride == STRIDE // 2
     with pytest.raises(ValidationError):
         UNetConfig(filters=(4, 8, 8, 8, 8, 8))

@@ -11,6 +11,7 @@ from steel_defects.deployment.layers import (
     RepeatPixels,
     Resize,
 )
+from steel_defects.models.segmenters import required_stride
 
 # Channels up to which doubling by a convolution costs less than it saves.
 _FEW_CHANNELS = 8
@@ -53,7 +54,7 @@ def segmenter_graph(segmenter: keras.Model) -> keras.Model:
         outputs; maps are of the size of the sheets.
     """
     sheet = keras.Input((None, None, 1), dtype="uint8", name="sheet")
-    gray = ops.cast(PadToStride()(sheet), "float32")
+    gray = ops.cast(PadToStride(required_stride(segmenter))(sheet), "float32")
     outputs = as_float32(segmenter)(gray, training=False)
     maps, *presence = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     maps = CropLike()(maps, sheet)

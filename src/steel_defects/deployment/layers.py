@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from keras import KerasTensor, layers, ops
 
-from steel_defects.models.inference import STRIDE
-
 Shape = tuple[int | None, ...]
 
 
@@ -71,6 +69,11 @@ def _mixing(length: KerasTensor, new: int, shrinks: KerasTensor) -> KerasTensor:
 class PadToStride(layers.Layer):
     """Mirrors sheets at their edges up to whole strides, like ``models.inference``."""
 
+    def __init__(self, stride: int) -> None:
+        """Take the stride, pixels."""
+        super().__init__()
+        self._stride = stride
+
     def compute_output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the output."""
         return (shape[0], None, None, shape[3])
@@ -78,12 +81,13 @@ class PadToStride(layers.Layer):
     def call(self, x: KerasTensor) -> KerasTensor:
         """Pad gray values, ``(batch, height, width, 1)``."""
         _, height, width, _ = ops.shape(x)
-        return ops.take(ops.take(x, _mirrored(height), axis=1), _mirrored(width), axis=2)
+        rows, columns = (_mirrored(length, self._stride) for length in (height, width))
+        return ops.take(ops.take(x, rows, axis=1), columns, axis=2)
 
 
-def _mirrored(length: KerasTensor) -> KerasTensor:
+def _mirrored(length: KerasTensor, stride: int) -> KerasTensor:
     """Return which old row or column each one of the padded sheet shows."""
-    padded = (length + STRIDE - 1) // STRIDE * STRIDE
+    padded = (length + stride - 1) // stride * stride
     place = ops.arange(padded) % (2 * length)
     return ops.where(place < length, place, 2 * length - 1 - place)
 

@@ -48,6 +48,7 @@ class Reference:
         """Load them."""
         manifest = package.manifest
         self.tta, self._judge, self.gate = manifest.segmenter.tta, judge, None
+        self._stride = manifest.segmenter.stride
         if manifest.gate:
             gate = as_float32(load_model(package.path(manifest.gate.file)), faster=False)
             self.gate = Gate(KerasNetwork(gate), manifest.gate, manifest.gate.input_size)
@@ -57,7 +58,7 @@ class Reference:
     def answer(self, image: Image) -> Answer:
         """Ask them."""
         score = self.gate.score(image) if self.gate else None
-        outputs = self._segmenter.predict(sheet_batch(image, self.tta))
+        outputs = self._segmenter.predict(sheet_batch(image, self.tta, self._stride))
         found = sheet_prediction(outputs, image.shape, self.tta)
         return Answer(score, outputs, found, self._judge.judge(score, found))
 
@@ -95,7 +96,7 @@ class Comparison:
             judged = judge.judge(score, known.found)
         elif self.asked is not None:
             tta = self.asked.tta
-            outputs = self.asked.network.predict(sheet_batch(image, tta))
+            outputs = self.asked.network.predict(sheet_batch(image, tta, self.asked.stride))
             pairs = zip(outputs, known.outputs, strict=True)
             difference = max(float(np.abs(a - b).max()) for a, b in pairs)
             judged = judge.judge(known.score, sheet_prediction(outputs, image.shape, tta))

@@ -16,7 +16,7 @@ from steel_defects.evaluation.stacking import StackedScore
 from steel_defects.inspection.drift import SCORES_BY_CLASS, SHEETS
 from steel_defects.inspection.frames import frame_statistics
 from steel_defects.inspection.package import GateSpec, Manifest, SegmenterSpec
-from steel_defects.models.inference import TestTimeAugmentation
+from steel_defects.models.inference import STRIDE, TestTimeAugmentation
 
 _QUANTILES = np.linspace(0, 1, 101)
 _LIBRARIES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "steel_defects")
@@ -37,6 +37,7 @@ def build_manifest(
     fingerprint_of: Sequence[str],
     tta: TestTimeAugmentation = "none",
     stacked: StackedScore | None = None,
+    stride: int = STRIDE,
 ) -> Manifest:
     """Describe a package.
 
@@ -54,6 +55,7 @@ def build_manifest(
         fingerprint_of: SHA-256 of every sheet of the data set.
         tta: Orientations over which the segmenter's predictions are averaged.
         stacked: What decides about sheets that both networks saw.
+        stride: What the sides of the segmenter's input must be multiples of, pixels.
     """
     gate = None
     if gate_name and gate_input_size and operating_point:
@@ -71,7 +73,11 @@ def build_manifest(
         class_names=tuple(class_names),
         gate=gate,
         segmenter=SegmenterSpec(
-            name=segmenter_name, file="segmenter.keras", postprocessing=settings, tta=tta
+            name=segmenter_name,
+            file="segmenter.keras",
+            postprocessing=settings,
+            tta=tta,
+            stride=stride,
         ),
         stacked=stacked if gate else None,
         mm_per_px=mm_per_px,

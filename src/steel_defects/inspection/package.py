@@ -14,7 +14,7 @@ from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.stacking import StackedScore
-from steel_defects.models.inference import TestTimeAugmentation
+from steel_defects.models.inference import STRIDE, TestTimeAugmentation
 
 MANIFEST = "package.json"
 
@@ -49,12 +49,14 @@ class SegmenterSpec(Config):
         file: Its file in the package.
         postprocessing: Settings of classes 1, 2, ….
         tta: Orientations over which predictions are averaged; settings were tuned with it.
+        stride: What the sides of its input must be multiples of, pixels.
     """
 
     name: str
     file: str
     postprocessing: tuple[ClassPostprocessing, ...]
     tta: TestTimeAugmentation = "none"
+    stride: int = Field(default=STRIDE, gt=0)
 
 
 NetworkName = Literal["gate", "segmenter"]

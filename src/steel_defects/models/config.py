@@ -92,7 +92,8 @@ class EncoderConfig(Config):
 class _NetworkConfig(Config):
     """What all segmenters have.
 
-    No stride may be larger than ``models.inference.STRIDE``, to which sheets are padded.
+    No stride may be larger than twice ``models.inference.STRIDE``; see
+    ``models.segmenters.required_stride``.
 
     Attributes:
         dropout: Share of the channels that a step of the training leaves out; of a U-Net's coarsest

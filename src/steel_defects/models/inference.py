@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from steel_defects.config import Config
 from steel_defects.sheets.orientations import FLIPS, ORIENTATIONS, oriented
 
-#: Sheets are padded to multiples of this, pixels; no segmenter here has a larger stride.
-STRIDE = 64
+#: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
+STRIDE = 32
 
 #: Test-time augmentation: the orientations over which predictions are averaged.
 TestTimeAugmentation = Literal["none", "flips", "d4"]
@@ -61,7 +61,10 @@ class Predict(Protocol):
 
 
 def predict_sheet(
-    predict: Predict, image: NDArray[np.uint8], tta: TestTimeAugmentation = "none"
+    predict: Predict,
+    image: NDArray[np.uint8],
+    tta: TestTimeAugmentation = "none",
+    stride: int = STRIDE,
 ) -> SheetPrediction:
     """Run a segmenter on a sheet of any size, mirrored at its edges up to whole strides.
 
@@ -70,13 +73,16 @@ def predict_sheet(
             its map.
         image: Gray picture of shape ``(height, width)``, uint8.
         tta: Orientations over which maps and presence are averaged, in one batch.
+        stride: What the sides of its input must be multiples of, pixels.
     """
-    outputs = predict(sheet_batch(image, tta).astype(np.float32))
+    outputs = predict(sheet_batch(image, tta, stride).astype(np.float32))
     both = list(outputs) if isinstance(outputs, (list, tuple)) else [np.asarray(outputs)]
     return sheet_prediction(both, image.shape, tta)
 
 
-def sheet_batch(image: NDArray[np.uint8], tta: TestTimeAugmentation = "none") -> NDArray[np.uint8]:
+def sheet_batch(
+    image: NDArray[np.uint8], tta: TestTimeAugmentation = "none", stride: int = STRIDE
+) -> NDArray[np.uint8]:
     """Return what a segmenter is shown of a sheet: :func:`predict_sheet` before the network.
 
     Returns:
@@ -84,8 +90,8 @@ def sheet_batch(image: NDArray[np.uint8], tta: TestTimeAugmentation = "none") ->
         ``(orientations, height, width, 1)``, uint8.
     """
     height, width = image.shape
-    if height % STRIDE or width % STRIDE:
-        padding = ((0, -height % STRIDE), (0, -width % STRIDE))
+    if height % stride or width % stride:
+        padding = ((0, -height % stride), (0, -width % stride))
         image = np.pad(image, padding, mode="symmetric")
     turns = _orientations(tta, image.shape)
     return np.stack([oriented(image, turn) for turn in turns])[..., None]

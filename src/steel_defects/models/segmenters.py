@@ -1,6 +1,7 @@
 """The segmenters by name."""
 
 import keras
+import numpy as np
 
 from steel_defects.models.config import (
     BackboneUNetConfig,
@@ -11,6 +12,7 @@ from steel_defects.models.config import (
 )
 from steel_defects.models.deeplab_v3_plus import build_deeplab
 from steel_defects.models.fpn import build_fpn
+from steel_defects.models.inference import STRIDE
 from steel_defects.models.unet import build_unet
 from steel_defects.models.unet_backbone import build_backbone_unet
 
@@ -44,3 +46,21 @@ def build_segmenter(
             return build_fpn(network, classes, seed, weights_dir)
         case DeepLabConfig():
             return build_deeplab(network, classes, seed, weights_dir)
+
+
+def required_stride(segmenter: keras.Model) -> int:
+    """Return what the sides of a segmenter's input must be multiples of, pixels.
+
+    That is ``models.inference.STRIDE``, or twice as much where that fails: what was halved too
+    often can't be joined with what was not.
+    """
+    larger = not _takes(segmenter, STRIDE) and _takes(segmenter, 2 * STRIDE)
+    return 2 * STRIDE if larger else STRIDE
+
+
+def _takes(segmenter: keras.Model, stride: int) -> bool:
+    try:
+        segmenter(np.zeros((1, 3 * stride, 5 * stride, 1), np.float32), training=False)
+    except Exception:  # each backend has an error of its own for it
+        return False
+    return True

@@ -20,7 +20,7 @@ from steel_defects.models.inference import (
     median_ms,
     predict_sheet,
 )
-from steel_defects.models.segmenters import build_segmenter
+from steel_defects.models.segmenters import build_segmenter, required_stride
 from steel_defects.models.unet import add_auxiliary_masks
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.training.batches import Batch
@@ -227,8 +227,9 @@ def predict_maps(
     def read(index: int) -> NDArray[np.uint8]:
         return folder.read(paths[index])
 
+    stride = required_stride(model)
     for image in read_in_order(read, len(paths), threads):
-        yield predict_sheet(model.predict_on_batch, image, tta)
+        yield predict_sheet(model.predict_on_batch, image, tta, stride)
 
 
 def measure_speed(
@@ -238,5 +239,5 @@ def measure_speed(
     tta: TestTimeAugmentation = "none",
 ) -> float:
     """Return the median time of one sheet, milliseconds, after a warm-up."""
-    sheet = np.zeros(size, np.uint8)
-    return median_ms(lambda: predict_sheet(model.predict_on_batch, sheet, tta), repeats)
+    sheet, stride = np.zeros(size, np.uint8), required_stride(model)
+    return median_ms(lambda: predict_sheet(model.predict_on_batch, sheet, tta, stride), repeats)

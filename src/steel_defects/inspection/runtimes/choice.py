@@ -76,7 +76,8 @@ def load_segmenter(
 ) -> Segmenter:
     """Load the segmenter of a package, or an export of it."""
     network = load_network(package, "segmenter", export, execution)
-    return Segmenter(network, package.manifest.segmenter.tta)
+    segmenter = package.manifest.segmenter
+    return Segmenter(network, segmenter.tta, segmenter.stride)
 
 
 def choose_exports(package: ModelPackage, name: str) -> dict[NetworkName, ExportSpec | None]:

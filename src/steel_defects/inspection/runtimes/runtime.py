@@ -11,6 +11,7 @@ from steel_defects.evaluation.calibration import scale_scores
 from steel_defects.inspection.package import GateSpec
 from steel_defects.inspection.runtimes.network import Network, Outputs, Sheets
 from steel_defects.models.inference import (
+    STRIDE,
     SheetPrediction,
     TestTimeAugmentation,
     sheet_batch,
@@ -88,13 +89,13 @@ def fit_sheet(
 class Segmenter:
     """The segmenter of a package."""
 
-    def __init__(self, network: Network, tta: TestTimeAugmentation) -> None:
-        """Take the network, and over which orientations its answers are averaged."""
-        self.network, self.tta = network, tta
+    def __init__(self, network: Network, tta: TestTimeAugmentation, stride: int = STRIDE) -> None:
+        """Take the network, its stride, and over which orientations its answers are averaged."""
+        self.network, self.tta, self.stride = network, tta, stride
 
     def segment(self, image: Image) -> SheetPrediction:
         """Return the map and the presence of each class."""
-        outputs = self.network.predict(sheet_batch(image, self.tta))
+        outputs = self.network.predict(sheet_batch(image, self.tta, self.stride))
         return sheet_prediction(outputs, image.shape, self.tta)
 
     def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
@@ -104,7 +105,7 @@ class Segmenter:
         def batches() -> Iterator[Sheets]:
             for image in images:
                 shapes.append(image.shape)
-                yield sheet_batch(image, self.tta)
+                yield sheet_batch(image, self.tta, self.stride)
 
         for outputs in self.network.stream(batches()):
             yield sheet_prediction(outputs, shapes.popleft(), self.tta)

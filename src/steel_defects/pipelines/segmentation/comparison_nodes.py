@@ -121,6 +121,7 @@ def build_package(
     """Put the chosen gate and segmenter into one package with all that using them takes."""
     from steel_defects.datasets.model_package import PackageContents
     from steel_defects.inspection.building import build_manifest
+    from steel_defects.models.segmenters import required_stride
 
     gate, segmenter = gate_selection["name"], segmenter_selection["name"]
     reference = of_splits(sheets, splits, TUNING_SPLITS)
@@ -138,6 +139,7 @@ def build_package(
         fingerprint_of=sheets["sha256"].tolist(),
         tta=segmenter_prediction.tta,
         stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked,
+        stride=required_stride(parts[f"{segmenter}_segmenter"]),
     )
     writers = {manifest.segmenter.file: parts[f"{segmenter}_segmenter"].save}
     if manifest.gate:
