@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steel_defects.models.inference import predict_sheet, shrink_maps
+from steel_defects.models.inference import predict_sheet, sheet_batch, shrink_maps
 from steel_defects.sheets.orientations import oriented
 
 SHEET = np.random.default_rng(0).integers(0, 256, (45, 71), np.uint8)
