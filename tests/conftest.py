@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,6 +12,17 @@ ROOT = Path(__file__).parents[1]
 # Before any test module imports TensorFlow. Kedro sets up logging once and closes the handlers it
 # finds; absl's, which TensorFlow brings, would take pytest's captured stderr with it.
 bootstrap_project(ROOT)
+
+
+@pytest.fixture(autouse=True)
+def log_is_heard() -> None:
+    """Undo what commands that ran in this process did to the product's loggers."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger("steel_defects").setLevel(logging.INFO)
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "steel_defects":
+            logger = logging.getLogger(name)
+            logger.disabled, logger.propagate = False, True
 
 
 @pytest.fixture(scope="session")
