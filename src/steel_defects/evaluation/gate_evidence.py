@@ -12,7 +12,7 @@ from steel_defects.evaluation.operating_point import (
     choose_operating_point,
     measure_rates,
 )
-from steel_defects.evaluation.score_tables import hold_out, out_of_fold
+from steel_defects.evaluation.score_tables import hold_out, labels_and_scores, out_of_fold
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -68,9 +68,7 @@ def _evidence(scores: pd.DataFrame, source: Evidence) -> tuple[Labels, Scores]:
         rows = rows[rows["split"] != "test"]
     if rows.empty:
         return np.zeros(0, bool), np.zeros((1, 0))
-    wide = rows.pivot(index="repeat", columns="sheet_id", values="score")
-    labels = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
-    return labels.loc[wide.columns].to_numpy(bool), wide.to_numpy(float)
+    return labels_and_scores(rows)
 
 
 def _words(point: OperatingPoint, source: Evidence, repeats: int) -> str:

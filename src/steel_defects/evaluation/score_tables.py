@@ -93,6 +93,17 @@ def scored_sheets(
     )
 
 
+def labels_and_scores(rows: pd.DataFrame) -> tuple[Flags, Floats]:
+    """Arrange ``sheet_id, repeat, has_defect, score``, one row a sheet and repeat; none is null.
+
+    Returns:
+        Whether each sheet is defective, ``(sheets,)``, and its scores, ``(repeats, sheets)``.
+    """
+    wide = rows.pivot(index="repeat", columns="sheet_id", values="score")
+    labels = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
+    return labels.loc[wide.columns].to_numpy(bool), wide.to_numpy(float)
+
+
 def _classes(ids: list[str], annotations: pd.DataFrame | None) -> dict[int, Flags]:
     """Tell which sheets show a class, for each class that is annotated anywhere."""
     if annotations is None:

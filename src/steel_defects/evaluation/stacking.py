@@ -18,8 +18,8 @@ from steel_defects.evaluation.operating_point import (
     OperatingPointConfig,
     choose_operating_point,
 )
+from steel_defects.evaluation.score_tables import labels_and_scores
 
-Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 
 _NEARLY_CERTAIN = 1e-3  # one class of a map in 8 bits is never surer than that
@@ -93,7 +93,8 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     stacked = _fit(rows)
     scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
     together = np.where(rows["cleared"], 0.0, scores)  # the segmenter never sees these
-    known, table = _by_repeat(rows, together)
+    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0), score=together)
+    known, table = labels_and_scores(numbered)
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
     point = choose_operating_point(known, table, config, source)
     stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
@@ -137,14 +138,6 @@ def _fit(rows: pd.DataFrame) -> StackedScore:
     return StackedScore(
         gate_weight=gate, segmenter_weight=segmenter, bias=float(model.intercept_[0])
     )
-
-
-def _by_repeat(rows: pd.DataFrame, scores: Scores) -> tuple[Labels, Scores]:
-    """Return labels of shape ``(sheets,)`` and scores of shape ``(repeats, sheets)``."""
-    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0), score=scores)
-    wide = numbered.pivot(index="repeat", columns="sheet_id", values="score")
-    labels = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
-    return labels.loc[wide.columns].to_numpy(bool), wide.to_numpy(float)
 
 
 def _logits(probabilities: Scores) -> Scores:
