@@ -131,7 +131,7 @@ def train(task: Task, rate: float, seed: int) -> dict[str, Any]:
         task.weights_dir,
     )  # fmt: skip
     settings = tune_classes(
-        _predicted(fitted.model, validation), validation.masks, {}, task.grid, validation.classes
+        _predicted(fitted.model, validation), validation.masks, {}, [task.grid] * validation.classes
     )
     rows = [
         (sheet_id, *row)

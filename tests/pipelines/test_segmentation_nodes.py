@@ -82,7 +82,7 @@ def maps(data: Data, seer: Seer, tmp_path_factory):
 def settings(data: Data, maps) -> dict[str, dict[str, float]]:
     grid = PostprocessingGrid(thresholds=(0.05, 0.5), min_areas_px=(0, 8000))
     return nodes.tune_postprocessing(
-        maps, data.sheets, data.annotations, data.splits, WITHOUT_GATE, CONFIG, HALF_SIZE, grid
+        maps, data.sheets, data.annotations, data.splits, WITHOUT_GATE, {}, CONFIG, HALF_SIZE, grid
     )
 
 
@@ -119,7 +119,7 @@ def test_an_architecture_that_is_not_to_be_trained_leaves_empty_tables(
     stored = ProbabilityMapsDataset(filepath=str(tmp_path / "maps"))
     stored.save(nodes.predict_probabilities(model, *tables(data)[:2], data.splits, ONCE))
     settings = nodes.tune_postprocessing(
-        stored.load(), data.sheets, data.annotations, data.splits, WITHOUT_GATE, CONFIG, ONCE,
+        stored.load(), data.sheets, data.annotations, data.splits, WITHOUT_GATE, {}, CONFIG, ONCE,
         PostprocessingGrid(thresholds=(0.5,), min_areas_px=(0,)),
     )  # fmt: skip
     none = nodes.predict_masks(
@@ -197,7 +197,7 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
     )()
     grid = PostprocessingGrid(thresholds=(0.5,), min_areas_px=(36, 37, 84, 85))
     chosen = nodes.tune_postprocessing(
-        stored, data.sheets, annotations, only, WITHOUT_GATE, CONFIG, config, grid
+        stored, data.sheets, annotations, only, WITHOUT_GATE, {}, CONFIG, config, grid
     )
     assert chosen["1"]["min_area_px"] == 37
     assert chosen["1"]["validation_dice"] == 1.0
@@ -217,6 +217,23 @@ def test_tuning_takes_what_suits_the_validation_sheets(data: Data, settings):
         # 0.05 would take the whole sheet, and 8000 pixels would leave nothing.
         assert (found["threshold"], found["min_area_px"]) == (0.5, 0)
         assert found["validation_dice"] > 0.9
+
+
+def test_what_the_folds_chose_is_taken_over_and_measured_on_validation(data: Data, maps, settings):
+    chosen = {"threshold": 0.5, "min_area_px": 8000, "presence_cut": 0.3, "gate_area_factor": 0.0}
+    folds = {str(k): chosen | {"validation_dice": 0.123} for k in range(1, 5)}
+    grid = PostprocessingGrid(thresholds=(0.05,), min_areas_px=(0,))
+    found = nodes.tune_postprocessing(
+        maps, data.sheets, data.annotations, data.splits, WITHOUT_GATE, folds, CONFIG, HALF_SIZE,
+        grid,
+    )  # fmt: skip
+    for class_id, values in found.items():
+        dice = values.pop("validation_dice")
+        assert values == chosen
+        # Nothing is left at 8,000 pixels: what is right then are the sheets without the class.
+        rows = data.annotations["class_id"].eq(int(class_id))
+        having = set(data.annotations.loc[rows, "sheet_id"]) & of_split(data, "validation")
+        assert dice == pytest.approx(1 - len(having) / len(of_split(data, "validation")))
 
 
 def test_masks_of_sheets_that_training_did_not_see(data: Data, predictions):

@@ -32,6 +32,12 @@ TRAINED = Architectures(("unet",))
 def run(
     data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, trained=TRAINED
 ) -> pd.DataFrame:
+    return run_and_tune(data, folder, plan, training, gate, trained)[0]
+
+
+def run_and_tune(
+    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, trained=TRAINED
+) -> tuple[pd.DataFrame, dict]:
     return nodes.cross_validate_segmenter(
         data.folder, data.sheets, data.annotations, data.splits, data.tiles, Path(), folder, gate,
         CONFIG, training, SegmenterPredictionConfig(), plan, GRID, trained, NETWORK,
@@ -57,6 +63,8 @@ class Trainer:
 def trainer(data: Data, monkeypatch) -> Trainer:
     trainer = Trainer(data)
     monkeypatch.setattr(domain, "train_at_best_rate", trainer)
+    monkeypatch.setattr(domain, "save_model", lambda model, path: path.touch())
+    monkeypatch.setattr(domain, "load_model", lambda path: trainer.seer)
     return trainer
 
 
@@ -93,11 +101,11 @@ def test_finished_folds_are_not_trained_again_after_a_kill(data: Data, trainer, 
     trainer.fail_at = 3
     with pytest.raises(KeyboardInterrupt):
         run(data, tmp_path)
-    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    assert len(list(tmp_path.rglob("*.keras"))) == 3
     trainer.fail_at, trainer.shown[:] = 99, []
     resumed = run(data, tmp_path)
     assert len(trainer.shown) == 1
-    assert not list(tmp_path.rglob("*.parquet"))
+    assert not list(tmp_path.rglob("*.keras"))
     trainer.shown.clear()
     pd.testing.assert_frame_equal(run(data, tmp_path), resumed)
     assert len(trainer.shown) == 4
@@ -124,12 +132,41 @@ def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_p
     from steel_defects.training.labelled_tiles import labelled_tiles
 
     tiles = labelled_tiles(data.folder, data.tiles, data.sheets, data.annotations, CONFIG.classes)
-    table = domain.out_of_fold_masks(tiles, data.splits, recipe, PLAN, tmp_path, gate)
+    found = domain.out_of_fold_masks(tiles, data.splits, recipe, PLAN, tmp_path, gate)
+    assert found.settings is None
+    table = found.predictions
     # At 0.05 each map is one region as large as the sheet; a factor of 10⁶ drops it on clean ones.
     area = table.groupby(["repeat", "sheet_id"])["area_px"].max().unstack("sheet_id")
     clean = data.sheets.loc[~defective, "sheet_id"]
     assert (area.loc[0, clean] == 0).all()
     assert (area.loc[1, clean] > 0).all()
+
+
+def test_a_fold_is_tuned_on_the_other_folds_of_its_repeat(data: Data, trainer, tmp_path):
+    """The maps of fold 0 are right from 0.5 on, and those of fold 1 from 0.05 on."""
+    kept = data.splits.set_index("sheet_id")["fold"]
+
+    class Shifting(Seer):
+        def predict_on_batch(self, sheets: np.ndarray) -> np.ndarray:
+            maps, sheet_id = super().predict_on_batch(sheets), ids[sheets[0, ..., 0].tobytes()]
+            return maps if kept[sheet_id][0] == 0 else maps - 0.08 - 0.6 * (maps > 0.5)
+
+    rows = data.sheets[["sheet_id", "path"]].itertuples(index=False, name=None)
+    ids = {data.folder.read(path).astype(np.float32).tobytes(): name for name, path in rows}
+    trainer.seer = Shifting(data)
+    plan = PLAN.model_copy(update={"repeats": 1, "tune_out_of_fold": True})
+    table, settings = run_and_tune(data, tmp_path, plan)
+    dice = pair_table(table, data.annotations, data.sheets).merge(
+        table[["sheet_id", "fold", "class_id"]], on=["sheet_id", "class_id"]
+    )
+    # Fold 0 is cut at 0.05, where its maps are whole sheets; fold 1 at 0.5, where it has nothing.
+    found = table[table["area_px"] > 0]
+    assert (found.loc[found["fold"] == 0, "area_px"] == 64 * 256).all()
+    assert found[found["fold"] == 1].empty
+    assert dice["dice"].mean() < 0.9
+    # All folds together decide for the final segmenter.
+    assert set(settings) == {"1", "2", "3", "4"}
+    assert all(value["threshold"] in (0.05, 0.5) for value in settings.values())
 
 
 def test_without_architectures_there_are_no_rows(data: Data, tmp_path):

@@ -34,7 +34,7 @@ class PostprocessingGrid(Config):
 
 
 class ClassPostprocessing(Config):
-    """What tuning chose for a class, and the mean Dice it had on the validation sheets.
+    """What tuning chose for a class, and the mean Dice it has on the validation sheets.
 
     The smallest area is ``min_area_px * (1 + gate_area_factor * (1 - gate_score))``, and just
     ``min_area_px`` without a gate.
@@ -45,6 +45,16 @@ class ClassPostprocessing(Config):
     presence_cut: Share = 0.0
     gate_area_factor: NonNegativeFloat = 0.0
     validation_dice: float | None = None
+
+    @property
+    def grid(self) -> PostprocessingGrid:
+        """These values as the only ones to try."""
+        return PostprocessingGrid(
+            thresholds=(self.threshold,),
+            min_areas_px=(self.min_area_px,),
+            presence_cuts=(self.presence_cut,),
+            gate_area_factors=(self.gate_area_factor,),
+        )
 
 
 def sheet_masks(
@@ -128,6 +138,16 @@ class ClassTuner:
     _kept: list[NDArray[np.float64]] = field(default_factory=list)
     _emptied: list[float] = field(default_factory=list)
     _presence: list[float] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, tuners: Sequence["ClassTuner"]) -> "ClassTuner":
+        """Return a tuner that has been shown the sheets of all of these, which share a grid."""
+        together = cls(tuners[0].grid, tuners[0].pixel_share)
+        for one in tuners:
+            together._kept += one._kept
+            together._emptied += one._emptied
+            together._presence += one._presence
+        return together
 
     def add(
         self,

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import PostprocessingGrid
+from steel_defects.evaluation.postprocessing import PostprocessingGrid, class_settings
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
@@ -106,7 +106,7 @@ def _classifier(
     name = f"{given.backbone}.classifier"
     logger.info("wrote %s", results.save_model(name, fitted.model))
     results.save_table("06_models", f"{name}_history", fitted.history)
-    results.save_json(f"{name}_profile", profile)
+    results.save_json("06_models", f"{name}_profile", profile)
 
 
 def _segmenter(
@@ -126,20 +126,23 @@ def _segmenter(
 
         plan = group(parameters, "segmenter_cross_validation", SegmenterCrossValidationConfig)
         grid = group(parameters, "postprocessing", PostprocessingGrid)
-        predictions = out_of_fold_masks(
+        found = out_of_fold_masks(
             data.labelled_tiles(data.tiles, classes, config.cache), data.splits,
             SegmenterRecipe(network, config, grid, tta, given.weights_dir), plan,
             data.checkpoints / "segmenter_cross_validation" / given.architecture,
             read_gate_scores(given.tables),
         )  # fmt: skip
         name = f"{given.architecture}.out_of_fold_predictions"
-        logger.info("wrote %s", results.save_table("07_model_output", name, predictions))
+        logger.info("wrote %s", results.save_table("07_model_output", name, found.predictions))
+        tuned = class_settings(found.settings or [])
+        name = f"{given.architecture}.out_of_fold_postprocessing"
+        results.save_json("07_model_output", name, tuned)
         return
     fitted, profile = train_segmenter(data, config, network, classes, tta, given.weights_dir)
     name = f"{given.architecture}.segmenter"
     logger.info("wrote %s", results.save_model(name, fitted.model))
     results.save_table("06_models", f"{name}_history", fitted.history)
-    results.save_json(f"{name}_profile", profile)
+    results.save_json("06_models", f"{name}_profile", profile)
 
 
 if __name__ == "__main__":

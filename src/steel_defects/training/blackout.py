@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from steel_defects.sheets.inventory import BLACK_LEVEL
+from steel_defects.training.regions import Flags, Gray, Regions, grown, label_regions, union
 
-Gray = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
-Regions = NDArray[np.int32]
 Box = tuple[slice, slice]
 
 _MARGIN = 4  # pixels around a defect that are covered with it: outlines are seldom exact
@@ -34,14 +31,10 @@ def black_out(
     Returns:
         A new picture and new masks.
     """
-    union = np.zeros(image.shape, np.uint8)
-    for mask in masks:
-        union |= mask
-    count, found = cv2.connectedComponents(union, connectivity=8)
-    regions = np.asarray(found, np.int32)
-    chosen = rng.random(count - 1) < 0.5
-    if count > 1:
-        chosen[rng.integers(count - 1)] = True
+    count, regions = label_regions(union(image.shape, masks))
+    chosen = rng.random(count) < 0.5
+    if count:
+        chosen[rng.integers(count)] = True
     image, masks = image.copy(), [mask.copy() for mask in masks]
     for number in (np.flatnonzero(chosen) + 1).tolist():
         left, top, width, height = cv2.boundingRect((regions == number).view(np.uint8))
@@ -55,13 +48,13 @@ def black_out(
 def _cover(image: Gray, regions: Regions, number: int, box: Box, rng: np.random.Generator) -> bool:
     """Cover one region in place; return whether there was steel to do it with."""
     at, around = _grown_box(box, _MARGIN), _grown_box(box, 2 * _MARGIN)
-    beside = _steel(image, regions, around) & ~_grown(regions[around] == number)
+    beside = _steel(image, regions, around) & ~grown(regions[around] == number, _MARGIN)
     ring = image[around][beside]
     source = _clean_part(image, regions, at, rng)
     if source is None or len(ring) < _LEAST_RING:
         return False
     inside = regions[at] == number
-    hidden = inside | (_grown(inside) & _steel(image, regions, at))
+    hidden = inside | (grown(inside, _MARGIN) & _steel(image, regions, at))
     shift = float(np.median(ring)) - float(np.median(source))
     cover = np.clip(source[hidden] + shift, BLACK_LEVEL, 255).round()
     image[at][hidden] = cover.astype(np.uint8)
@@ -71,11 +64,6 @@ def _cover(image: Gray, regions: Regions, number: int, box: Box, rng: np.random.
 def _grown_box(box: Box, by: int) -> Box:
     rows, columns = (slice(max(0, side.start - by), side.stop + by) for side in box)
     return rows, columns
-
-
-def _grown(inside: Flags) -> Flags:
-    kernel = np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)
-    return np.asarray(cv2.dilate(inside.view(np.uint8), kernel) > 0)
 
 
 def _steel(image: Gray, regions: Regions, at: Box) -> Flags:

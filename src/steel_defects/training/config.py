@@ -156,12 +156,16 @@ class SegmenterCrossValidationConfig(Config):
         repeats: Divisions into folds to go through; at most those of ``cross_validation``.
         epochs_share: Epochs of a fold's training, as a share of the final one's.
         validation_share: Part of a fold's training sheets that tunes instead.
+        tune_out_of_fold: Whether out-of-fold maps tune post-processing, all of them that of the
+            final segmenter, and those of the other folds that of each fold; validation sheets do
+            otherwise. For data sets with too few of these.
     """
 
     architectures: tuple[ArchitectureName, ...] = ()
     repeats: PositiveInt = 1
     epochs_share: float = Field(default=1.0, gt=0)
     validation_share: float = Field(default=0.15, gt=0, lt=1)
+    tune_out_of_fold: bool = False
 
 
 class CropConfig(Config):
@@ -209,6 +213,8 @@ class SegmentationConfig(AugmentedConfig):
         tile_batches_per_epoch: Steps an epoch; tiles are drawn anew for each.
         defect_share: Probability that a tile or window is drawn for a defect; the classes that
             occur share it evenly, however rare they are.
+        copy_paste_share: Share of the tiles or windows into which defects of another sheet are
+            pasted.
         bce_weight: Weight of binary cross-entropy; the loss of regions gets the rest of 1.
         region_loss: Loss of regions; ``dice``, ``focal_tversky`` or ``lovasz``.
         positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
@@ -226,6 +232,7 @@ class SegmentationConfig(AugmentedConfig):
 
     tile_batches_per_epoch: PositiveInt
     defect_share: float = Field(default=0.7, ge=0, le=1)
+    copy_paste_share: float = Field(default=0.0, ge=0, le=1)
     bce_weight: float = Field(default=0.5, ge=0, le=1)
     region_loss: RegionLoss = "dice"
     positive_weights: tuple[PositiveFloat, ...] = ()

@@ -12,6 +12,7 @@ from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.batches import Channels, Example
 from steel_defects.training.config import CropConfig, SegmentationConfig
+from steel_defects.training.copy_paste import DefectDonors
 from steel_defects.training.loader import Epochs, InTurn, Loader
 from steel_defects.training.windows import (
     Gray,
@@ -118,14 +119,15 @@ def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Epochs:
 
 
 def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    read, choose = tile_reader(data, Augmentation.of(config)), tile_sampler(data.tiles, config)
+    read = tile_reader(data, Augmentation.of(config), config.copy_paste_share)
+    choose = tile_sampler(data.tiles, config)
     return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
 
 
 def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
     crop = config.crop or CropConfig()
     return Loader(
-        crop_reader(data, Augmentation.of(config), crop),
+        crop_reader(data, Augmentation.of(config), crop, config.copy_paste_share),
         crop_sampler(data, config),
         config.batch_size,
         config.seed,
@@ -181,7 +183,7 @@ def crop_sampler(
 
 
 def tile_reader(
-    data: LabelledTiles, augmentation: Augmentation | None
+    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float = 0.0
 ) -> Callable[[int, np.random.Generator], Example]:
     """Return a function that reads one tile with its masks, and augments it if asked to.
 
@@ -190,7 +192,7 @@ def tile_reader(
     shape ``(classes,)``, float32.
     """
     rows, masks = list(data.tiles.itertuples()), data.runs
-    make = _example_maker(data, augmentation)
+    make = _example_maker(data, augmentation, copy_paste_share)
 
     def read(index: int, rng: np.random.Generator) -> Example:
         row = rows[index]
@@ -201,14 +203,17 @@ def tile_reader(
 
 
 def crop_reader(
-    data: LabelledTiles, augmentation: Augmentation | None, crop: CropConfig
+    data: LabelledTiles,
+    augmentation: Augmentation | None,
+    crop: CropConfig,
+    copy_paste_share: float = 0.0,
 ) -> Callable[[Draw, np.random.Generator], list[Example]]:
     """Return a function that reads windows of one sheet; see :func:`tile_reader`.
 
     A window of a class shows one of its pixels, each as likely; any other lies anywhere, on steel
     with the probability ``steel_share``.
     """
-    make = _example_maker(data, augmentation)
+    make = _example_maker(data, augmentation, copy_paste_share)
     sheets, masks, largest = data.sheets, data.runs, data.size
 
     def read(draw: Draw, rng: np.random.Generator) -> list[Example]:
@@ -229,9 +234,10 @@ def crop_reader(
 
 
 def _example_maker(
-    data: LabelledTiles, augmentation: Augmentation | None
+    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float
 ) -> Callable[[Gray, Mapping[int, Runs], Window, np.random.Generator], Example]:
     height, width = data.size
+    donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
 
     def make(
         image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
@@ -244,6 +250,8 @@ def _example_maker(
             missing = (0, height - window.height), (0, width - window.width)
             picture = np.pad(picture, missing)
             masks = {channel: np.pad(mask, missing) for channel, mask in masks.items()}
+        if copy_paste_share and rng.random() < copy_paste_share:
+            picture, masks = donors.paste_into(picture, masks, rng)
         if augmentation:
             picture, changed = augmentation.apply(picture, list(masks.values()), rng)
             masks = dict(zip(masks, changed, strict=True))

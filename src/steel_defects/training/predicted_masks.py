@@ -33,21 +33,34 @@ def tune_classes(
     predicted: Iterable[Predicted],
     masks: Mapping[tuple[str, int], str],
     gate_scores: Mapping[str, float],
-    grid: PostprocessingGrid,
-    classes: int,
+    grids: Sequence[PostprocessingGrid],
     map_shrink: int = 1,
 ) -> list[ClassPostprocessing]:
     """Choose the settings of each class that have the highest mean Dice.
+
+    Takes what :func:`measure_classes` takes.
+    """
+    tuners = measure_classes(predicted, masks, gate_scores, grids, map_shrink)
+    return [tuner.best() for tuner in tuners]
+
+
+def measure_classes(
+    predicted: Iterable[Predicted],
+    masks: Mapping[tuple[str, int], str],
+    gate_scores: Mapping[str, float],
+    grids: Sequence[PostprocessingGrid],
+    map_shrink: int = 1,
+) -> list[ClassTuner]:
+    """Measure every sheet at all settings of each class.
 
     Args:
         predicted: The sheets to tune on; each is looked at once.
         masks: Encoded mask of each (sheet, class) that is defective.
         gate_scores: Calibrated score of each sheet; sheets without one have no gate.
-        grid: The values to try.
-        classes: Number of classes.
+        grids: The values to try, for classes 1, 2, ….
         map_shrink: How many times shorter the maps' sides are than the sheet's.
     """
-    tuners = [ClassTuner(grid, 1 / map_shrink**2) for _ in range(classes)]
+    tuners = [ClassTuner(grid, 1 / map_shrink**2) for grid in grids]
     for sheet_id, height, width, found in predicted:
         for k, tuner in enumerate(tuners):
             mask = run_length.decode(masks.get((sheet_id, k + 1), ""), height, width)
@@ -58,7 +71,7 @@ def tune_classes(
                 float(found.presence[k]),
                 gate_scores.get(sheet_id),
             )
-    return [tuner.best() for tuner in tuners]
+    return tuners
 
 
 def mask_rows(

@@ -9,8 +9,13 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from steel_defects.evaluation.postprocessing import PostprocessingGrid
+from steel_defects.evaluation.postprocessing import (
+    ClassPostprocessing,
+    ClassTuner,
+    PostprocessingGrid,
+)
 from steel_defects.models.config import Network
+from steel_defects.models.files import load_model, save_model
 from steel_defects.models.inference import TestTimeAugmentation
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
@@ -21,8 +26,8 @@ from steel_defects.training.predicted_masks import (
     Predicted,
     gate_scores_of,
     mask_rows,
+    measure_classes,
     predictions_table,
-    tune_classes,
 )
 from steel_defects.training.segmentation import predict_maps
 
@@ -49,6 +54,21 @@ class SegmenterRecipe:
 
 
 @dataclass(frozen=True)
+class OutOfFold:
+    """What segmenters say of sheets that they have not seen.
+
+    Attributes:
+        predictions: ``sheet_id, split, repeat, fold, class_id, rle, area_px, score``, one row a
+            sheet, repeat and class; the score is the presence of the class.
+        settings: Of classes 1, 2, …, tuned on the maps of all folds; None where the plan leaves
+            that to validation sheets.
+    """
+
+    predictions: pd.DataFrame
+    settings: list[ClassPostprocessing] | None
+
+
+@dataclass(frozen=True)
 class _Fold:
     repeat: int
     number: int
@@ -61,6 +81,15 @@ class _Fold:
         return f"repeat_{self.repeat}_fold_{self.number}"
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A fold with its segmenter's file, and what the gate says of its sheets."""
+
+    fold: _Fold
+    model: Path
+    scores: dict[str, float]
+
+
 def out_of_fold_masks(
     data: LabelledTiles,
     splits: pd.DataFrame,
@@ -68,46 +97,40 @@ def out_of_fold_masks(
     plan: SegmenterCrossValidationConfig,
     folder: Path,
     gate_scores: pd.DataFrame | None = None,
-) -> pd.DataFrame:
+) -> OutOfFold:
     """Train one segmenter a fold and repeat, and outline the sheets it was kept from.
 
     Each fold takes validation sheets from its own training part, whole groups at a time; they
-    decide when to stop and tune post-processing. The hold-out split plays no part. The result of a
-    fold is kept until all are done, and is not made again after a kill.
+    decide when to stop, and tune post-processing unless the plan leaves that to the other folds.
+    The hold-out split plays no part. The segmenter of a fold is kept until all are done, and not
+    trained again after a kill.
 
     Args:
         data: The tiles of all sheets.
         splits: ``sheet_id, group_id, split, fold``.
         recipe: How each segmenter is made.
-        plan: How many repeats, and how each fold is fitted.
-        folder: Where results and checkpoints are kept until the end.
+        plan: How many repeats, and how each fold is fitted and tuned.
+        folder: Where segmenters and checkpoints are kept until the end.
         gate_scores: ``sheet_id, repeat, score`` of gates that had not seen the sheets.
-
-    Returns:
-        ``sheet_id, split, repeat, fold, class_id, rle, area_px, score``, one row a sheet, repeat
-        and class; the score is the presence of the class.
 
     Raises:
         SteelDefectsError: ``splits`` was made for fewer repeats.
     """
-    training = _shortened(recipe.training, plan.epochs_share)
-    recipe = replace(recipe, training=training)
-    parts = []
-    for fold in _folds(data, splits, plan, training.seed):
-        scores = gate_scores_of(gate_scores, fold.repeat)
-        digest = fingerprint_of(
-            training.model_dump(exclude={"cache"}), recipe.network.model_dump(),
-            recipe.postprocessing.model_dump(), recipe.tta, sorted(scores.items()),
-            fold.training.content, fold.validation.content, fold.kept.content,
-        )  # fmt: skip
-        path = folder / f"{fold.label}_{digest[:16]}.parquet"
-        if not path.is_file():
-            _write(_outline_fold(fold, recipe, scores, folder), path)
-        parts.append(pd.read_parquet(path))
+    recipe = replace(recipe, training=_shortened(recipe.training, plan.epochs_share))
+    fitted = [
+        _fit(fold, recipe, gate_scores_of(gate_scores, fold.repeat), folder)
+        for fold in _folds(data, splits, plan, recipe.training.seed)
+    ]
+    tuners = [_measured(one, recipe, plan.tune_out_of_fold) for one in fitted]
+    rows = [
+        row
+        for number, one in enumerate(fitted)
+        for row in _outlined(one, recipe, _settings(number, fitted, tuners, plan))
+    ]
     shutil.rmtree(folder, ignore_errors=True)
-    table = pd.concat(parts, ignore_index=True)
-    table["split"] = table["sheet_id"].map(splits.set_index("sheet_id")["split"])
-    return predictions_table(table.itertuples(index=False, name=None))
+    table = predictions_table(rows)
+    table["split"] = table["sheet_id"].map(splits.set_index("sheet_id")["split"]).astype("str")
+    return OutOfFold(table, _best(tuners) if plan.tune_out_of_fold else None)
 
 
 def _shortened(config: SegmentationConfig, share: float) -> SegmentationConfig:
@@ -141,29 +164,63 @@ def _subset(data: LabelledTiles, ids: Sequence[str]) -> LabelledTiles:
     return replace(data, tiles=rows)
 
 
-def _outline_fold(
-    fold: _Fold, recipe: SegmenterRecipe, scores: dict[str, float], folder: Path
-) -> pd.DataFrame:
-    """Train a segmenter on a fold, tune it, and outline the sheets it was kept from."""
-    name = recipe.network.name
-    logger.info("%s: %s", name, fold.label.replace("_", " "))
-    fitted = train_at_best_rate(
-        fold.training, fold.validation, recipe.training, recipe.network, name, folder / fold.label,
-        str(recipe.weights_dir) if recipe.weights_dir else None,
+def _fit(fold: _Fold, recipe: SegmenterRecipe, scores: dict[str, float], folder: Path) -> _Fitted:
+    """Train the segmenter of a fold, unless that was done before a kill."""
+    digest = fingerprint_of(
+        recipe.training.model_dump(exclude={"cache"}), recipe.network.model_dump(),
+        fold.training.content, fold.validation.content, fold.kept.content,
     )  # fmt: skip
-    settings = tune_classes(
-        _predicted(fitted.model, fold.validation, recipe),
-        fold.validation.masks,
-        scores,
-        recipe.postprocessing,
-        fold.validation.classes,
+    path = folder / f"{fold.label}_{digest[:16]}.keras"
+    if not path.is_file():
+        name = recipe.network.name
+        logger.info("%s: %s", name, fold.label.replace("_", " "))
+        found = train_at_best_rate(
+            fold.training, fold.validation, recipe.training, recipe.network, name,
+            folder / fold.label, str(recipe.weights_dir) if recipe.weights_dir else None,
+        )  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_model(found.model, path)
+    return _Fitted(fold, path, scores)
+
+
+def _measured(one: _Fitted, recipe: SegmenterRecipe, out_of_fold: bool) -> list[ClassTuner]:
+    """Try all post-processing on the sheets a fold was kept from, or else on its validation."""
+    data = one.fold.kept if out_of_fold else one.fold.validation
+    return measure_classes(
+        _predicted(load_model(one.model), data, recipe),
+        data.masks,
+        one.scores,
+        [recipe.postprocessing] * data.classes,
     )
-    logger.info("%s: %s, tuned to %s", name, fold.label.replace("_", " "), settings)
-    return predictions_table(
-        (sheet_id, "", fold.repeat, fold.number, *row)
-        for sheet_id, _, _, found in _predicted(fitted.model, fold.kept, recipe)
-        for row in mask_rows(found, settings, scores.get(sheet_id))
-    )
+
+
+def _settings(
+    number: int,
+    fitted: Sequence[_Fitted],
+    tuners: Sequence[list[ClassTuner]],
+    plan: SegmenterCrossValidationConfig,
+) -> list[ClassPostprocessing]:
+    """Return how masks of a fold are made; its own sheets have no say in that."""
+    fold = fitted[number].fold
+    if not plan.tune_out_of_fold:
+        return _best([tuners[number]])
+    others = [one.fold.repeat == fold.repeat and one.fold is not fold for one in fitted]
+    return _best([tuner for tuner, other in zip(tuners, others, strict=True) if other])
+
+
+def _best(tuners: Sequence[list[ClassTuner]]) -> list[ClassPostprocessing]:
+    return [ClassTuner.joined(of_class).best() for of_class in zip(*tuners, strict=True)]
+
+
+def _outlined(
+    one: _Fitted, recipe: SegmenterRecipe, settings: Sequence[ClassPostprocessing]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of the sheets a fold was kept from; their split is filled in later."""
+    fold = one.fold
+    logger.info("%s: %s, tuned to %s", recipe.network.name, fold.label.replace("_", " "), settings)
+    for sheet_id, _, _, found in _predicted(load_model(one.model), fold.kept, recipe):
+        for row in mask_rows(found, settings, one.scores.get(sheet_id)):
+            yield (sheet_id, "", fold.repeat, fold.number, *row)
 
 
 def _predicted(
@@ -174,10 +231,3 @@ def _predicted(
     found = predict_maps(model, data.folder, paths, recipe.training.loader_threads, recipe.tta)
     for row, prediction in zip(rows, found, strict=True):
         yield row.sheet_id, row.sheet_height, row.sheet_width, prediction
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    table.to_parquet(beside)
-    beside.replace(path)

@@ -74,8 +74,14 @@ def cross_validate_segmenter(
     postprocessing: PostprocessingGrid,
     architectures: Architectures,
     network: NetworkConfig,
-) -> pd.DataFrame:
-    """Outline every sheet out of fold, if the architecture is among those to cross-validate."""
+) -> tuple[pd.DataFrame, Json]:
+    """Outline every sheet out of fold, if the architecture is among those to cross-validate.
+
+    Returns:
+        The outlines, and the post-processing that all folds together chose, by class; empty where
+        that is left to validation sheets.
+    """
+    from steel_defects.evaluation.postprocessing import class_settings
     from steel_defects.training.predicted_masks import predictions_table
 
     name = network.root.name
@@ -83,11 +89,11 @@ def cross_validate_segmenter(
     if wanted and name not in architectures.root:
         logger.warning("%s is not cross-validated: it is not among the architectures", name)
     if not wanted or name not in architectures.root:
-        return predictions_table([])
+        return predictions_table([]), {}
     from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
-    return out_of_fold_masks(
+    found = out_of_fold_masks(
         data.labelled_tiles(tiles, data_engineering.classes, segmentation.cache),
         splits,
         SegmenterRecipe(
@@ -97,6 +103,7 @@ def cross_validate_segmenter(
         checkpoints / "segmenter_cross_validation" / name,
         gate_scores,
     )
+    return found.predictions, class_settings(found.settings or [])
 
 
 def predict_probabilities(
@@ -138,16 +145,22 @@ def tune_postprocessing(
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     gate_scores: pd.DataFrame,
+    out_of_fold_postprocessing: Json,
     data_engineering: DataEngineeringConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     postprocessing: PostprocessingGrid,
 ) -> Json:
-    """Choose threshold, smallest area and presence cut of each class on the validation split."""
+    """Choose threshold, smallest area and presence cut of each class on the validation split.
+
+    What the folds of a cross-validation chose is taken over, and measured there.
+    """
     if not len(probabilities):
         return {}
     from steel_defects.evaluation.postprocessing import class_settings
     from steel_defects.training.predicted_masks import gate_scores_of, tune_classes
 
+    given = [ClassPostprocessing(**value) for value in out_of_fold_postprocessing.values()]
+    grids = [one.grid for one in given] or [postprocessing] * data_engineering.classes
     rows = of_splits(sheets, splits, ("validation",))[["sheet_id", "height", "width"]]
     chosen = tune_classes(
         (
@@ -156,8 +169,7 @@ def tune_postprocessing(
         ),
         annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict(),
         gate_scores_of(gate_scores, None),
-        postprocessing,
-        data_engineering.classes,
+        grids,
         segmenter_prediction.map_shrink,
     )
     return class_settings(chosen)

@@ -65,7 +65,7 @@ def _architecture_pipeline(name: str) -> Pipeline:
                 "params:architectures",
                 "params:network",
             ],
-            outputs="out_of_fold_predictions",
+            outputs=["out_of_fold_predictions", "out_of_fold_postprocessing"],
             name="cross_validate_segmenter",
         ),
         Node(
@@ -82,6 +82,7 @@ def _architecture_pipeline(name: str) -> Pipeline:
                 "annotations",
                 "splits",
                 "gate_scores",
+                "out_of_fold_postprocessing",
                 "params:data_engineering",
                 "params:segmenter_prediction",
                 "params:postprocessing",
