@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from kedro.framework.startup import bootstrap_project
 
 ROOT = Path(__file__).parents[1]
@@ -12,6 +13,10 @@ ROOT = Path(__file__).parents[1]
 # Before any test module imports TensorFlow. Kedro sets up logging once and closes the handlers it
 # finds; absl's, which TensorFlow brings, would take pytest's captured stderr with it.
 bootstrap_project(ROOT)
+
+# No test is timed: on a busy machine an example may take long.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

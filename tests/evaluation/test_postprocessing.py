@@ -280,6 +280,6 @@ def test_settings_are_numbered_from_class_one():
     )
     assert settings["1"] == {
         "threshold": 0.5, "min_area_px": 10, "presence_cut": 0.0, "gate_area_factor": 0.0,
-        "validation_dice": None,
+        "presence": None, "validation_dice": None,
     }  # fmt: skip
     assert list(settings) == ["1", "2"]

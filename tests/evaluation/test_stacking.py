@@ -5,7 +5,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.stacking import StackedScore, stack_scores
+from steel_defects.evaluation.stacking import StackedScore, Stacking, check_on_test, stack_scores
 
 TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.05)
 
@@ -86,3 +86,17 @@ def test_score_by_hand():
     assert stacked.clears(0.7, 0.2) == (expected < 0.4)
     assert stacked.clears(0.0, 0.0)
     assert not stacked.clears(1.0, 1.0)
+
+
+def test_the_test_sheets_check_what_others_decided():
+    fitted, test = stack_scores(drawn(lower=0.1), TARGETS), drawn(sheets=200, seed=1, lower=0.1)
+    rates = check_on_test(fitted, test, TARGETS).operating_point.test
+    rows = test[["gate", "presence"]].itertuples(index=False)
+    cleared = test["cleared"] | np.array([fitted.stacked.clears(g, p) for g, p in rows])
+    defective = test["has_defect"]
+    assert rates.recall == pytest.approx((~cleared)[defective].mean())
+    assert rates.false_positive_rate == pytest.approx((~cleared)[~defective].mean())
+    assert rates.defective_sheets + rates.clean_sheets == 200
+    assert fitted.operating_point.test is None
+    assert check_on_test(Stacking(), test, TARGETS) == Stacking()
+    assert check_on_test(fitted, test.head(0), TARGETS) == fitted

@@ -1,5 +1,6 @@
 """Exporting to OpenVINO."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,8 @@ def quantise_openvino(
         import nncf
         import openvino
 
-        nncf.set_log_level(40)  # errors
+        # Not nncf.set_log_level, which changes whatever handler another has put there, too.
+        logging.getLogger("nncf").setLevel(logging.ERROR)
         quantised = nncf.quantize(
             openvino.Core().read_model(model),
             nncf.Dataset(batches),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from steel_defects.config import Config
+from steel_defects.evaluation.class_presence import (
+    AREA_PX,
+    ClassPresence,
+    PresenceEvidence,
+    fit_presence,
+    reached_on,
+)
 
 Probability = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
@@ -37,13 +44,15 @@ class ClassPostprocessing(Config):
     """What tuning chose for a class, and the mean Dice it has on the validation sheets.
 
     The smallest area is ``min_area_px * (1 + gate_area_factor * (1 - gate_score))``, and just
-    ``min_area_px`` without a gate.
+    ``min_area_px`` without a gate. ``presence`` says how likely the class is, for ``presence_cut``;
+    None leaves that to the network's presence head.
     """
 
     threshold: float = Field(gt=0, lt=1)
     min_area_px: int = Field(ge=0)
     presence_cut: Share = 0.0
     gate_area_factor: NonNegativeFloat = 0.0
+    presence: ClassPresence | None = None
     validation_dice: float | None = None
 
     @property
@@ -57,6 +66,29 @@ class ClassPostprocessing(Config):
         )
 
 
+def class_presence(
+    maps: Probability,
+    heads: NDArray[np.float32],
+    settings: Sequence[ClassPostprocessing],
+    gate_score: float | None = None,
+) -> NDArray[np.float32]:
+    """Return the probability that each class occurs, as :func:`sheet_masks` takes it.
+
+    Args:
+        maps: Of shape ``(height, width, classes)``, uint8, 255 for certain.
+        heads: What the presence head says of each class, ``(classes,)``, 0 to 1.
+        settings: Of classes 1, 2, ….
+        gate_score: Calibrated score of the gate, 0 to 1; None without a gate.
+    """
+    found = np.array(heads, np.float32)
+    gate = np.array(np.nan if gate_score is None else gate_score)
+    for k, values in enumerate(settings):
+        if values.presence:
+            on_map = np.array(reached_on(maps[..., k], values.presence.area_px))
+            found[k] = values.presence.probability(np.array(float(heads[k])), on_map, gate)
+    return found
+
+
 def sheet_masks(
     maps: Probability,
     presence: NDArray[np.float32],
@@ -67,7 +99,7 @@ def sheet_masks(
 
     Args:
         maps: Of shape ``(height, width, classes)``, uint8, 255 for certain.
-        presence: Probability that each class occurs, ``(classes,)``, 0 to 1.
+        presence: From :func:`class_presence`, ``(classes,)``, 0 to 1.
         settings: Of classes 1, 2, ….
         gate_score: Calibrated score of the gate, 0 to 1; None without a gate.
 
@@ -137,7 +169,7 @@ class ClassTuner:
     pixel_share: float = 1.0
     _kept: list[NDArray[np.float64]] = field(default_factory=list)
     _emptied: list[float] = field(default_factory=list)
-    _presence: list[float] = field(default_factory=list)
+    _evidence: list[tuple[float, float, float]] = field(default_factory=list)
 
     @classmethod
     def joined(cls, tuners: Sequence["ClassTuner"]) -> "ClassTuner":
@@ -146,7 +178,7 @@ class ClassTuner:
         for one in tuners:
             together._kept += one._kept
             together._emptied += one._emptied
-            together._presence += one._presence
+            together._evidence += one._evidence
         return together
 
     def add(
@@ -161,9 +193,12 @@ class ClassTuner:
         Args:
             probability: Map of shape ``(height, width)``, uint8, 255 for certain.
             truth: True mask of the same shape, 0 or 1.
-            presence: Probability that the class occurs, 0 to 1.
+            presence: What the presence head says of the class, 0 to 1.
             gate_score: Calibrated score of the gate; None without a gate.
         """
+        on_map = reached_on(probability, AREA_PX * self.pixel_share)
+        gate = np.nan if gate_score is None else gate_score
+        self._evidence.append((float(presence), on_map, gate))
         scales = [_area_scale(factor, gate_score) for factor in self._factors]
         areas = np.outer(self._areas, scales) * self.pixel_share
         true_px = int(np.count_nonzero(truth))
@@ -173,10 +208,9 @@ class ClassTuner:
             np.stack([_dice(probability, truth, true_px, t, areas) for t in self._thresholds])
         )
         self._emptied.append(float(true_px == 0))
-        self._presence.append(float(presence))
 
-    def best(self) -> ClassPostprocessing:
-        """Return the best combination.
+    def best(self, presence: ClassPresence | None = None) -> ClassPostprocessing:
+        """Return the best combination, with ``presence`` in place of what the head says.
 
         Between equals the lower threshold, then the smaller area, presence cut and factor; without
         sheets the lowest of each.
@@ -185,10 +219,10 @@ class ClassTuner:
         scores = np.zeros(shape)
         count = len(self._kept)
         if count:
-            kept, presence = np.stack(self._kept), np.array(self._presence)
+            kept, likely = np.stack(self._kept), self._likely(presence)
             emptied = np.array(self._emptied)[:, None, None, None]
             for number, cut in enumerate(self._cuts):
-                gone = (presence < cut)[:, None, None, None]
+                gone = (likely < cut)[:, None, None, None]
                 scores[:, :, number] = np.where(gone, emptied, kept).sum(axis=0) / count
         place = np.unravel_index(int(scores.argmax()), shape)
         return ClassPostprocessing(
@@ -196,7 +230,20 @@ class ClassTuner:
             min_area_px=self._areas[place[1]],
             presence_cut=self._cuts[place[2]],
             gate_area_factor=self._factors[place[3]],
+            presence=presence,
             validation_dice=float(scores[place]) if count else None,
+        )
+
+    @property
+    def evidence(self) -> PresenceEvidence:
+        """What is known of the presence of the class on the sheets, and whether it occurs."""
+        head, on_map, gate = np.array(self._evidence, np.float64).reshape(-1, 3).T
+        return PresenceEvidence(head, on_map, gate, np.array(self._emptied) == 0)
+
+    def _likely(self, presence: ClassPresence | None) -> NDArray[np.float64]:
+        known = self.evidence
+        return (
+            presence.probability(known.head, known.on_map, known.gate) if presence else known.head
         )
 
     @property
@@ -214,6 +261,18 @@ class ClassTuner:
     @property
     def _factors(self) -> list[float]:
         return sorted(self.grid.gate_area_factors)
+
+
+def best_settings(tuners: Sequence[ClassTuner]) -> list[ClassPostprocessing]:
+    """Return the best combination of each class, after fitting the presence of all together.
+
+    Args:
+        tuners: Of classes 1, 2, …, with sheets that neither gate nor segmenter had seen.
+    """
+    fitted = fit_presence([tuner.evidence for tuner in tuners])
+    if fitted is None:
+        return [tuner.best() for tuner in tuners]
+    return [tuner.best(presence) for tuner, presence in zip(tuners, fitted, strict=True)]
 
 
 def _window_above(probability: Probability, level: int) -> tuple[slice, slice]:
@@ -243,6 +302,6 @@ def _dice(
     return np.asarray(np.where(total == 0, 1.0, scores), np.float64)
 
 
-def class_settings(values: Sequence[ClassPostprocessing]) -> dict[str, dict[str, float | None]]:
+def class_settings(values: Sequence[ClassPostprocessing]) -> dict[str, dict[str, Any]]:
     """Turn the settings of classes 1, 2, … into what JSON holds."""
     return {str(number): value.model_dump() for number, value in enumerate(values, start=1)}

@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from steel_defects.config import Config
+from steel_defects.evaluation.logits import clipped_logits
 from steel_defects.evaluation.operating_point import (
     Evidence,
     OperatingPoint,
     OperatingPointConfig,
     choose_operating_point,
+    measure_rates,
 )
 from steel_defects.evaluation.score_tables import labels_and_scores
 
 Scores = NDArray[np.float64]
 
-_NEARLY_CERTAIN = 1e-3  # one class of a map in 8 bits is never surer than that
 _LEAST_SHEETS = 10  # of either kind, to fit three numbers
 
 
@@ -50,8 +51,8 @@ class StackedScore(Config):
         """
         return np.asarray(
             expit(
-                self.gate_weight * _logits(gate)
-                + self.segmenter_weight * _logits(presence)
+                self.gate_weight * clipped_logits(gate)
+                + self.segmenter_weight * clipped_logits(presence)
                 + self.bias
             )
         )
@@ -91,14 +92,37 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     if min(labels.sum(), (~labels).sum()) < _LEAST_SHEETS:
         return Stacking()
     stacked = _fit(rows)
-    scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
-    together = np.where(rows["cleared"], 0.0, scores)  # the segmenter never sees these
+    together = _together(rows, stacked)
     numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0), score=together)
     known, table = labels_and_scores(numbered)
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
     point = choose_operating_point(known, table, config, source)
     stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
     return Stacking(stacked=stacked, source=source, operating_point=point)
+
+
+def check_on_test(stacking: Stacking, test: pd.DataFrame, config: OperatingPointConfig) -> Stacking:
+    """Add what gate and stacked score do together to test sheets, which decided on nothing.
+
+    Args:
+        stacking: What :func:`stack_scores` returned.
+        test: ``has_defect, gate, cleared, presence`` of the test sheets, one row a sheet.
+        config: The confidence of the bounds.
+    """
+    stacked, point = stacking.stacked, stacking.operating_point
+    if stacked is None or point is None or test.empty:
+        return stacking
+    rates = measure_rates(
+        test["has_defect"].to_numpy(bool), _together(test, stacked),
+        point.lower_threshold, point.upper_threshold, config.confidence,
+    )  # fmt: skip
+    return stacking.model_copy(update={"operating_point": point.model_copy(update={"test": rates})})
+
+
+def _together(rows: pd.DataFrame, stacked: StackedScore) -> Scores:
+    """Score sheets by both networks; 0 where the gate clears one, unseen by the segmenter."""
+    scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
+    return np.where(rows["cleared"], 0.0, scores)
 
 
 def cleared_sheets(
@@ -131,14 +155,10 @@ def _fit(rows: pd.DataFrame) -> StackedScore:
     # Takes a second to import, which inspection, that only applies the score, can do without.
     from sklearn.linear_model import LogisticRegression
 
-    logits = _logits(rows[["gate", "presence"]].to_numpy(float))
+    logits = clipped_logits(rows[["gate", "presence"]].to_numpy(float))
     model = LogisticRegression().fit(logits, rows["has_defect"].to_numpy(bool))
     # A weight below 0 would clear a sheet for looking more defective.
     gate, segmenter = (max(0.0, float(w)) for w in model.coef_[0])
     return StackedScore(
         gate_weight=gate, segmenter_weight=segmenter, bias=float(model.intercept_[0])
     )
-
-
-def _logits(probabilities: Scores) -> Scores:
-    return np.asarray(logit(np.clip(probabilities, _NEARLY_CERTAIN, 1 - _NEARLY_CERTAIN)))

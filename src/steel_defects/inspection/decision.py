@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.evaluation.postprocessing import sheet_masks
+from steel_defects.evaluation.postprocessing import class_presence, sheet_masks
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.package import Manifest
 from steel_defects.inspection.regions import Region, find_regions
@@ -43,17 +43,19 @@ def decide(
     thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
     if clears(gate_score, thresholds):
         return Decision(judge(gate_score, thresholds, [], config))
-    found = segment()
-    if _clears_after_all(manifest, gate_score, found):
+    found, settings = segment(), manifest.segmenter.postprocessing
+    presence = class_presence(found.maps, found.presence, settings, gate_score)
+    if _clears_after_all(manifest, gate_score, presence):
         return Decision(judge(gate_score, thresholds, [], config, cleared_by_both=True))
-    settings = manifest.segmenter.postprocessing
-    masks = tuple(sheet_masks(found.maps, found.presence, settings, gate_score))
+    masks = tuple(sheet_masks(found.maps, presence, settings, gate_score))
     regions = tuple(find_regions(masks, found.maps))
     return Decision(judge(gate_score, thresholds, regions, config), regions, masks)
 
 
-def _clears_after_all(manifest: Manifest, gate_score: float | None, found: SheetPrediction) -> bool:
+def _clears_after_all(
+    manifest: Manifest, gate_score: float | None, presence: NDArray[np.float32]
+) -> bool:
     stacked = manifest.stacked
     if stacked is None or gate_score is None:
         return False
-    return stacked.clears(gate_score, float(found.presence.max()))
+    return stacked.clears(gate_score, float(presence.max()))

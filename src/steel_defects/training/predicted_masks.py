@@ -10,6 +10,7 @@ from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
     ClassTuner,
     PostprocessingGrid,
+    class_presence,
     sheet_masks,
 )
 from steel_defects.models.inference import SheetPrediction, shrink_maps
@@ -80,9 +81,10 @@ def mask_rows(
     gate_score: float | None,
 ) -> Iterator[tuple[int, str, int, float]]:
     """Yield ``class_id, rle, area_px, score`` of each class; the score is its presence."""
-    masks = sheet_masks(found.maps, found.presence, settings, gate_score)
+    presence = class_presence(found.maps, found.presence, settings, gate_score)
+    masks = sheet_masks(found.maps, presence, settings, gate_score)
     for k, mask in enumerate(masks):
-        yield k + 1, run_length.encode(mask), int(mask.sum()), float(found.presence[k])
+        yield k + 1, run_length.encode(mask), int(mask.sum()), float(presence[k])
 
 
 def predictions_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
@@ -101,3 +103,16 @@ def gate_scores_of(table: pd.DataFrame | None, repeat: int | None) -> dict[str, 
         return {}
     rows = table["repeat"].isna() if repeat is None else table["repeat"].eq(repeat).fillna(False)
     return dict(table.loc[rows, ["sheet_id", "score"]].itertuples(index=False, name=None))
+
+
+def cleared_sheets_of(table: pd.DataFrame | None, repeat: int) -> set[str]:
+    """Return the sheets that the gate clears in a repeat of the cross-validation.
+
+    Args:
+        table: ``sheet_id, repeat, cleared``; None without a gate.
+        repeat: Of the cross-validation.
+    """
+    if table is None:
+        return set()
+    rows = table["repeat"].eq(repeat).fillna(False) & table["cleared"]
+    return set(table.loc[rows, "sheet_id"])

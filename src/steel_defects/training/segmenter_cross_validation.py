@@ -13,6 +13,7 @@ from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
     ClassTuner,
     PostprocessingGrid,
+    best_settings,
 )
 from steel_defects.models.config import Network
 from steel_defects.models.files import load_model, save_model
@@ -24,6 +25,7 @@ from steel_defects.training.labelled_tiles import LabelledTiles
 from steel_defects.training.learning_rates import train_at_best_rate
 from steel_defects.training.predicted_masks import (
     Predicted,
+    cleared_sheets_of,
     gate_scores_of,
     mask_rows,
     measure_classes,
@@ -83,11 +85,12 @@ class _Fold:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A fold with its segmenter's file, and what the gate says of its sheets."""
+    """A fold with its segmenter's file, the gate's scores, and the sheets that it clears."""
 
     fold: _Fold
     model: Path
     scores: dict[str, float]
+    cleared: set[str]
 
 
 def out_of_fold_masks(
@@ -111,14 +114,14 @@ def out_of_fold_masks(
         recipe: How each segmenter is made.
         plan: How many repeats, and how each fold is fitted and tuned.
         folder: Where segmenters and checkpoints are kept until the end.
-        gate_scores: ``sheet_id, repeat, score`` of gates that had not seen the sheets.
+        gate_scores: ``sheet_id, repeat, score, cleared`` of gates that had not seen the sheets.
 
     Raises:
         SteelDefectsError: ``splits`` was made for fewer repeats.
     """
     recipe = replace(recipe, training=_shortened(recipe.training, plan.epochs_share))
     fitted = [
-        _fit(fold, recipe, gate_scores_of(gate_scores, fold.repeat), folder)
+        _fit(fold, recipe, gate_scores, folder)
         for fold in _folds(data, splits, plan, recipe.training.seed)
     ]
     tuners = [_measured(one, recipe, plan.tune_out_of_fold) for one in fitted]
@@ -164,7 +167,9 @@ def _subset(data: LabelledTiles, ids: Sequence[str]) -> LabelledTiles:
     return replace(data, tiles=rows)
 
 
-def _fit(fold: _Fold, recipe: SegmenterRecipe, scores: dict[str, float], folder: Path) -> _Fitted:
+def _fit(
+    fold: _Fold, recipe: SegmenterRecipe, gate_scores: pd.DataFrame | None, folder: Path
+) -> _Fitted:
     """Train the segmenter of a fold, unless that was done before a kill."""
     digest = fingerprint_of(
         recipe.training.model_dump(exclude={"cache"}), recipe.network.model_dump(),
@@ -180,18 +185,18 @@ def _fit(fold: _Fold, recipe: SegmenterRecipe, scores: dict[str, float], folder:
         )  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         save_model(found.model, path)
-    return _Fitted(fold, path, scores)
+    scores = gate_scores_of(gate_scores, fold.repeat)
+    return _Fitted(fold, path, scores, cleared_sheets_of(gate_scores, fold.repeat))
 
 
 def _measured(one: _Fitted, recipe: SegmenterRecipe, out_of_fold: bool) -> list[ClassTuner]:
     """Try all post-processing on the sheets a fold was kept from, or else on its validation."""
     data = one.fold.kept if out_of_fold else one.fold.validation
-    return measure_classes(
-        _predicted(load_model(one.model), data, recipe),
-        data.masks,
-        one.scores,
-        [recipe.postprocessing] * data.classes,
-    )
+    predicted = _predicted(load_model(one.model), data, recipe)
+    if out_of_fold:  # the gate's answers are, too, and sheets that it clears never come this far
+        predicted = (found for found in predicted if found[0] not in one.cleared)
+    grids = [recipe.postprocessing] * data.classes
+    return measure_classes(predicted, data.masks, one.scores, grids)
 
 
 def _settings(
@@ -203,13 +208,13 @@ def _settings(
     """Return how masks of a fold are made; its own sheets have no say in that."""
     fold = fitted[number].fold
     if not plan.tune_out_of_fold:
-        return _best([tuners[number]])
+        return [tuner.best() for tuner in tuners[number]]
     others = [one.fold.repeat == fold.repeat and one.fold is not fold for one in fitted]
     return _best([tuner for tuner, other in zip(tuners, others, strict=True) if other])
 
 
 def _best(tuners: Sequence[list[ClassTuner]]) -> list[ClassPostprocessing]:
-    return [ClassTuner.joined(of_class).best() for of_class in zip(*tuners, strict=True)]
+    return best_settings([ClassTuner.joined(of_class) for of_class in zip(*tuners, strict=True)])
 
 
 def _outlined(

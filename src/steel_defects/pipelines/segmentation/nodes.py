@@ -157,12 +157,12 @@ def tune_postprocessing(
     if not len(probabilities):
         return {}
     from steel_defects.evaluation.postprocessing import class_settings
-    from steel_defects.training.predicted_masks import gate_scores_of, tune_classes
+    from steel_defects.training.predicted_masks import gate_scores_of, measure_classes
 
     given = [ClassPostprocessing(**value) for value in out_of_fold_postprocessing.values()]
     grids = [one.grid for one in given] or [postprocessing] * data_engineering.classes
     rows = of_splits(sheets, splits, ("validation",))[["sheet_id", "height", "width"]]
-    chosen = tune_classes(
+    tuners = measure_classes(
         (
             (sheet_id, height, width, probabilities.prediction_of(sheet_id))
             for sheet_id, height, width in rows.itertuples(index=False, name=None)
@@ -172,6 +172,8 @@ def tune_postprocessing(
         grids,
         segmenter_prediction.map_shrink,
     )
+    presences = [one.presence for one in given] or [None] * len(tuners)
+    chosen = [tuner.best(presence) for tuner, presence in zip(tuners, presences, strict=True)]
     return class_settings(chosen)
 
 
@@ -220,13 +222,17 @@ def stack_with_gate(
     sheets: pd.DataFrame,
     operating_point: OperatingPointConfig,
 ) -> Json:
-    """Fit the score that gate and segmenter give together, on sheets that neither had seen."""
-    from steel_defects.evaluation.stacking import Stacking, stack_scores
+    """Fit the score that gate and segmenter give together, on sheets that neither had seen.
+
+    The test sheets only check it.
+    """
+    from steel_defects.evaluation.stacking import Stacking, check_on_test, stack_scores
 
     evidence = together_with_gate(predictions, gate_scores, sheets)
     unseen = evidence[evidence["split"] != "test"]
     found = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
-    return found.model_dump(mode="json")
+    test = evidence[(evidence["split"] == "test") & evidence["repeat"].isna()]
+    return check_on_test(found, test, operating_point).model_dump(mode="json")
 
 
 def together_with_gate(

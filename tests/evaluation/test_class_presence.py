@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from steel_defects.evaluation.class_presence import (
+    ClassPresence,
+    PresenceEvidence,
+    fit_presence,
+    reached_on,
+)
+from steel_defects.evaluation.postprocessing import (
+    ClassPostprocessing,
+    ClassTuner,
+    PostprocessingGrid,
+    best_settings,
+    class_presence,
+)
+
+NOTHING = np.array(np.nan)
+
+
+@pytest.mark.parametrize("area", [1, 2, 5, 60, 96, 1000])
+def test_the_probability_that_an_area_reaches_is_a_rank(area: int):
+    values = np.random.default_rng(0).integers(0, 256, (8, 12)).astype(np.uint8)
+    ranked = np.sort(values.ravel())[::-1]
+    assert reached_on(values, area) == ranked[min(area, values.size) - 1] / 255
+
+
+def test_an_area_may_be_of_a_non_contiguous_map():
+    maps = np.random.default_rng(0).integers(0, 256, (8, 12, 3)).astype(np.uint8)
+    assert reached_on(maps[..., 1], 1) == maps[..., 1].max() / 255
+
+
+def test_probability_by_hand():
+    presence = ClassPresence(head_weight=1, map_weight=0.5, gate_weight=2, bias=-1)
+    found = presence.probability(np.array([0.5, 0.8]), np.array([0.5, 0.9]), np.array([0.5, 0.6]))
+    expected = expit(logit(0.8) + 0.5 * logit(0.9) + 2 * logit(0.6) - 1)
+    np.testing.assert_allclose(found, [expit(-1), expected])
+
+
+def test_without_a_gate_its_score_makes_no_difference():
+    presence = ClassPresence(head_weight=1, map_weight=0, bias=0)
+    assert presence.probability(np.array(0.7), np.array(0.1), NOTHING) == pytest.approx(0.7)
+
+
+def drawn(seed: int, sheets: int, share: float, gate: bool = True) -> PresenceEvidence:
+    """Logits that say as much as can be said: 2 for the class, -2 against it, with noise."""
+    rng = np.random.default_rng(seed)
+    occurs = rng.random(sheets) < share
+    head, on_map = expit(np.where(occurs, 2, -2) + rng.normal(0, 2, (2, sheets)))
+    return PresenceEvidence(head, on_map, rng.random(sheets) if gate else head * np.nan, occurs)
+
+
+def test_fitted_probabilities_are_calibrated_and_better_than_the_head():
+    evidence = [drawn(0, 800, 0.5), drawn(1, 800, 0.1)]
+    fitted = fit_presence(evidence)
+    assert fitted is not None
+    assert fitted[0].bias > fitted[1].bias  # the rare class
+    assert fitted[0].head_weight == fitted[1].head_weight == pytest.approx(1, abs=0.25)
+    assert fitted[0].gate_weight < 0.2  # drawn at random
+    for presence, seed, share in zip(fitted, (2, 3), (0.5, 0.1), strict=True):
+        unseen = drawn(seed, 4000, share)
+        found = presence.probability(unseen.head, unseen.on_map, unseen.gate)
+        assert found.mean() == pytest.approx(unseen.occurs.mean(), abs=0.03)
+        assert (
+            np.square(found - unseen.occurs).mean() < np.square(unseen.head - unseen.occurs).mean()
+        )
+
+
+def test_without_a_gate_there_is_no_weight_for_it():
+    fitted = fit_presence([drawn(0, 100, 0.4, gate=False)])
+    assert fitted is not None
+    assert fitted[0].gate_weight == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_too_few_of_a_kind_give_nothing(share: float):
+    assert fit_presence([drawn(0, 100, share)]) is None
+
+
+def test_a_sheet_is_judged_by_head_map_and_gate():
+    maps = np.zeros((40, 40, 2), np.uint8)
+    maps[:30, :30, 0] = 204  # 900 pixels at 0.8
+    weights = ClassPresence(head_weight=0.5, map_weight=1, gate_weight=0.5, bias=0.2)
+    settings = [ClassPostprocessing(threshold=0.5, min_area_px=0, presence=weights),
+                ClassPostprocessing(threshold=0.5, min_area_px=0)]  # fmt: skip
+    found = class_presence(maps, np.array([0.3, 0.25], np.float32), settings, 0.9)
+    by_hand = expit(0.5 * logit(0.3) + logit(0.8) + 0.5 * logit(0.9) + 0.2)
+    np.testing.assert_allclose(found, [by_hand, 0.25], rtol=1e-6)
+
+
+def test_tuning_cuts_at_the_fitted_presence():
+    """The head knows nothing and the map is always there: only its height tells."""
+    rng = np.random.default_rng(0)
+    grid = PostprocessingGrid(thresholds=(0.1,), min_areas_px=(0,), presence_cuts=(0, 0.5))
+    tuner, head_alone = ClassTuner(grid), ClassTuner(grid)
+    for number in range(60):
+        truth, height = np.zeros((40, 40), np.uint8), 60 + 10 * rng.random()
+        if number % 3 == 0:
+            truth[5:35, 5:35], height = 1, 200
+        probability = np.zeros((40, 40), np.uint8)
+        probability[5:35, 5:35] = height
+        for one in (tuner, head_alone):
+            one.add(probability, truth, presence=0.5)
+    (best,) = best_settings([tuner])
+    assert best.presence is not None
+    assert best.presence_cut == 0.5
+    assert best.validation_dice == 1.0
+    assert head_alone.best().validation_dice == pytest.approx(1 / 3)
+    assert best.presence.map_weight > best.presence.head_weight
