@@ -1,6 +1,7 @@
-"""Peak memory of inspecting 20,000 sheets beside that of 2,000.
+"""Peak memory of inspecting many sheets beside that of inspecting few.
 
     python benchmarks/inspection_memory.py [--sheets-dir PATH] [--package PATH] [--follow]
+        [--counts 2000 20000]
 
 The sheets are hard links to those of a folder (drawn ones, without it), no sheet after itself.
 Each count is inspected in a process of its own, from the files to the joined tables. Without a
@@ -22,7 +23,6 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-COUNTS = (2_000, 20_000)
 MOST_MB, MOST_SHARE = 50, 0.10
 
 
@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("--sheets-dir", type=Path)
     parser.add_argument("--package", default="")
     parser.add_argument("--follow", action="store_true")
+    parser.add_argument("--counts", type=int, nargs=2, default=[2_000, 20_000])
     parser.add_argument("--inspect", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -156,7 +157,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         sheets = originals(options.sheets_dir, Path(name) / "originals")
-        few, many = (measure(count, sheets, Path(name), options) for count in COUNTS)
+        few, many = (measure(count, sheets, Path(name), options) for count in options.counts)
     within = many <= few * (1 + MOST_SHARE) + MOST_MB
     print(f"{many - few:+.0f} MB; within 10 % + 50 MB: {'yes' if within else 'no'}")
     sys.exit(not within)

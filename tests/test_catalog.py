@@ -57,6 +57,14 @@ def test_every_dataset_is_in_the_catalog(env):
         assert layer_of(catalog, name), name
 
 
+def test_every_table_is_validated():
+    with KedroSession.create(ROOT, env="base") as session:
+        entries = session.load_context().config_loader["catalog"]
+    tables = {n: e for n, e in entries.items() if e["type"].startswith("pandas.")}
+    assert len(tables) > 20
+    assert [name for name, entry in tables.items() if "validator" not in entry] == []
+
+
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_environments_keep_their_data_apart(env):
     catalog = catalog_of(env)
@@ -116,6 +124,6 @@ def test_default_goes_from_raw_data_to_the_report():
     assert inputs == {
         "raw_sheets", "raw_annotations", "raw_positions", "pretrained_weights", "checkpoints",
         "run_record", "trained_models", "earlier_sheet_inventory", "earlier_similar_sheets",
-        "earlier_split_assignments",
+        "earlier_split_assignments", "earlier_versions",
     }  # fmt: skip
     assert {"report", "model_package"} <= default.outputs()

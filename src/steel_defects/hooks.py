@@ -87,6 +87,18 @@ def _remedy(dataset: str) -> str:
     return "and no pipeline makes it"
 
 
+class ComparisonHooks:
+    """Refuses to compare with a version that there is not, before hours of training."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for the version that ``compare`` names."""
+        if "params:compare" in pipeline.inputs():
+            compare = catalog["params:compare"].load()
+            if compare is not None:
+                catalog["earlier_versions"].load().check(str(compare))
+
+
 class RunRecordHooks:
     """Writes down what each run was made of and how it ended: ``run.json``."""
 

@@ -16,7 +16,7 @@ REFUSED = (SchemaError, SchemaErrors)
 def built_here():
     """Schemas are built at import, which a run of mutants has behind it when they are tested."""
     if "MUTANT_UNDER_TEST" in os.environ:
-        for name in ("columns", "data", "models", "inspection"):
+        for name in ("columns", "data", "models", "detection", "inspection", "runs"):
             importlib.reload(importlib.import_module(f"{schemas.__name__}.{name}"))
         importlib.reload(schemas)
 
@@ -36,6 +36,17 @@ BAD = [
     ("segmentation_comparison", "mean_dice", [-0.1, 0.0]),
     ("class_comparison", "class_id", [1, 1]),
     ("overlay_selection", "outcome", ["", "miss"]),
+    ("evaluated_pairs", "dice", [1.1, 0.0]),
+    ("evaluated_pairs", "evaluation", ["test", "test"]),
+    ("defect_targets", "size_px", [0, 1]),
+    ("robustness", "level", [1, 1]),
+    ("robustness", "recall", [1.1, 0.0]),
+    ("run_comparison", "difference", [-1.1, 0.0]),
+    ("run_comparison", "evaluation", ["test", "test"]),
+    ("run_comparison", "sheets", [0, 1]),
+    ("run_comparison", "version", ["", "v"]),
+    ("changed_verdicts", "sheet_id", ["a.jpg", "a.jpg"]),
+    ("changed_verdicts", "verdict_after", ["flagged", "accept"]),
     ("submission", "ImageId_ClassId", ["a.jpg_1", "a.jpg_1"]),
     ("sheets", "sheet_id", ["a.jpg", "a.jpg"]),
     ("sheets", "sheet_id", ["", "a.jpg"]),
@@ -196,6 +207,11 @@ NULLABLE = {
         *(*_SEGMENTATION_RATES, "boundary_iou_on_positives", "boundary_f1_on_positives"),
     ),
     "class_comparison": _SEGMENTATION_RATES,
+    "robustness": (
+        *("strength", "accuracy", "recall", "false_positive_rate"),
+        *("mean_dice", "dice_on_positives"),
+    ),
+    "run_comparison": (*("before", "after", "difference", "difference_low", "difference_high"),),
     "verdicts": ("coil_id", "position_mm", "gate_score"),
     "defects": ("coil_id", "position_mm", "area_mm2", "length_mm"),
 }

@@ -10,9 +10,10 @@ from steel_defects.annotations import schemas
 from steel_defects.deployment import export, latency
 from steel_defects.deployment.parity import compare_exports
 from steel_defects.deployment.release import judged_exports
-from steel_defects.inspection.package import ModelPackage
+from steel_defects.inspection.package import ModelPackage, SegmenterSpec
 from steel_defects.inspection.runtimes import ExecutionConfig
 from steel_defects.inspection.runtimes.choice import load_gate, load_runtime, load_segmenter
+from steel_defects.models.inference import sheet_batch
 
 LIBRARIES = {"openvino": "openvino", "onnx": "tf2onnx", "litert": "ai_edge_litert"}
 
@@ -77,6 +78,15 @@ def test_a_package_without_a_gate_says_so(
     reasons = {c.runtime: c.reason for c in cells if c.network == "segmenter"}
     assert reasons["onnx"] == "the library of onnx is not installed"
     assert all(cell.spec is None for cell in cells)
+
+
+def test_calibration_shows_sheets_as_inspection_does():
+    spec = SegmenterSpec(name="unet", file="u.keras", postprocessing=(), tta="flips", stride=32)
+    image = np.arange(30 * 60, dtype=np.uint16).reshape(30, 60).astype(np.uint8)
+    batches = export.calibration_batches([image] * 5, spec)
+    np.testing.assert_array_equal(
+        np.concatenate(batches), sheet_batch(image, "flips", 32)[[0, 1, 2, 3, 0]]
+    )
 
 
 def test_an_export_of_another_network_is_refused(

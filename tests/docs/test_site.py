@@ -4,22 +4,69 @@ import os
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from tools.reference import ROOT
 
 
-def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The site, and what was said while it was built."""
+    folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
         cwd=ROOT, capture_output=True, text=True, check=False,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
-    assert (tmp_path / "reference" / "parameters.html").is_file()
-    assert (tmp_path / "tutorial.html").is_file()
+    return folder, done.stdout + done.stderr
+
+
+def test_the_site_builds_without_warnings(built: tuple[Path, str]) -> None:
+    site, said = built
+    assert "WARNING" not in said
+    assert (site / "reference" / "parameters.html").is_file()
+    assert (site / "tutorial.html").is_file()
+
+
+class Fetched(HTMLParser):
+    """Collect the addresses of what a browser fetches with a page, and how the page asks for it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.marks: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.marks |= set(given.get("class", "").split())
+        asked = [given.get(name, "") for name in ("src", "srcset", "data", "poster")]
+        asked += [given.get("href", "")] if tag in ("link", "image", "use") else []
+        self.addresses += filter(None, asked)
+
+
+def test_no_page_asks_the_network_for_anything(built: tuple[Path, str]) -> None:
+    pages = {page: Fetched(page.read_text()) for page in built[0].rglob("*.html")}
+    assert sum(len(page.addresses) for page in pages.values()) > 5 * len(pages) > 100
+    away = [
+        (page.name, address)
+        for page, found in pages.items()
+        for address in found.addresses
+        if address.startswith(("http:", "https:", "//"))
+    ]
+    assert away == []
+    # The theme's script fetches the library that draws these from elsewhere.
+    assert [page.name for page, found in pages.items() if "mermaid" in found.marks] == []
+    styles = "".join(path.read_text() for path in built[0].rglob("*.css"))
+    assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\s]+", styles) == []
+
+
+def test_a_page_that_would_ask_is_noticed() -> None:
+    page = Fetched('<pre class="mermaid"></pre><link href="https://a/b.css"><a href="https://c">')
+    assert page.addresses == ["https://a/b.css"] and page.marks == {"mermaid"}
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

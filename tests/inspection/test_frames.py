@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from steel_defects.inspection.frames import frame_problem, frame_statistics
+from steel_defects.inspection.frames import frame_problem, frame_statistics, read_frame
+from steel_defects.sheets.inventory import BLACK_LEVEL
 
 
 @pytest.fixture
@@ -43,3 +44,42 @@ def test_sharpness_does_not_follow_the_light(steel):
 def test_problem(config, steel, change, problem):
     reference = frame_statistics(steel)["sharpness"]
     assert frame_problem(frame_statistics(change(steel)), reference, config) == problem
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image,
+        lambda image: image[::3, ::2],  # neither contiguous nor all steel
+        lambda image: np.full_like(image, 90),
+        lambda image: np.zeros((3, 7), np.uint8),
+        lambda image: np.full((1, 1), 255, np.uint8),
+        lambda image: np.tile(image, (40, 30)),
+    ],
+)
+def test_statistics_are_what_numpy_says(steel, change):
+    image = change(steel)
+    found, bright = frame_statistics(image), image >= BLACK_LEVEL
+    values = image[bright]
+    inner = cv2.erode(bright.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    detail = cv2.Laplacian(image, cv2.CV_64F)[inner]
+    expected = {
+        "brightness": values.mean() if values.size else 0,
+        "contrast": values.std() if values.size else 0,
+        "sharpness": detail.var() / max(values.std(), 1) ** 2 if detail.size else 0,
+        "black_share": 1 - bright.mean(),
+        "white_share": (image >= 254).mean(),
+    }
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_a_digest_tells_one_gray_value_and_the_size(steel):
+    def digest(image: np.ndarray) -> str:
+        data = cv2.imencode(".png", image)[1].tobytes()
+        return read_frame(lambda name: data, "a.png").digest
+
+    changed = steel.copy()
+    changed[-1, -1] ^= 1
+    pictures = [steel, changed, steel.reshape(-1, 50), np.zeros((1, 3), np.uint8)]
+    assert len({digest(image) for image in pictures}) == len(pictures)
+    assert digest(steel.copy()) == digest(steel)

@@ -10,7 +10,7 @@ from tests.inspection.test_follow import FAST
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.sources import FolderSource, open_source
 from steel_defects.inspection.stopping import Stop
-from steel_defects.pipelines.inspection.overlays import LiveOverlays, drawings, pictures
+from steel_defects.pipelines.inspection.overlays import Drawing, LiveOverlays, drawings, pictures
 
 NAMES = ("pit",)
 
@@ -59,6 +59,15 @@ def test_masks_are_those_of_the_sheet(result, sheets, tmp_path):
     green = picture[..., 1].astype(int) - picture[..., 2] > 20
     assert green[9:13, 11:17].all()
     assert not green[:, 60:].any()
+
+
+def test_a_line_above_a_wide_sheet_says_what_became_of_it():
+    sheet = np.full((256, 1600), 90, np.uint8)
+    picture = Drawing("a.jpg", "review", "black picture", ("",)).draw(sheet, NAMES)
+    assert picture.shape == (286, 1600, 3)
+    assert (picture[:30] > 200).any() and (picture[30:] == 90).all()
+    other = Drawing("a.jpg", "accept", "cleared by the gate", ("",)).draw(sheet, NAMES)
+    assert (picture[:30] != other[:30]).any()
 
 
 def test_a_sheet_that_is_gone_leaves_a_note(result, tmp_path):

@@ -56,7 +56,7 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
     dataset.save(drawn)
     figures = {f"{name}_figure": tmp_path / "figure.png" for name in report_node.FIGURES}
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
-    for name in ("oddest_sheets", "grad_cam", "confident_mistakes"):
+    for name in ("oddest_sheets", "grad_cam", "confident_mistakes", "changed_verdicts"):
         figures[f"{name}_figure"] = tmp_path / "figure.png"
     empty = pd.DataFrame()
     leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
@@ -71,7 +71,7 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
     html = report_node.write_report(
         empty, empty, empty, {"name": None}, CHOSEN, {"sheets": 16}, dataset.load(), selection,
         leakage, lookup, check, mistakes, {"run_id": "r1"}, pairs, sizes, empty,
-        CONFIG, SETTINGS, **figures,
+        empty, empty, CONFIG, SETTINGS, **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
     assert len(re.findall(r"data:image/png;base64", html)) == len(report_node.FIGURES) + 3

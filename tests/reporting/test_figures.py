@@ -44,9 +44,9 @@ def texts(figure: Figure) -> str:
 def test_confusion_counts_test_rows_only(table: pd.DataFrame) -> None:
     figure = figures.confusion_figure({"small": table}, {"small": 0.35})
     shown = [text.get_text() for text in figure.axes[0].texts]
-    assert shown == ["1", "50.0%", "1", "50.0%", "1", "50.0%", "1", "50.0%"]
+    assert shown == ["1", "50.0 %", "1", "50.0 %", "1", "50.0 %", "1", "50.0 %"]
     figure = figures.confusion_figure({"small": table}, {"small": 0.2})
-    assert [t.get_text() for t in figure.axes[0].texts][4:] == ["0", "0.0%", "2", "100.0%"]
+    assert [t.get_text() for t in figure.axes[0].texts][4:] == ["0", "0.0 %", "2", "100.0 %"]
 
 
 def test_confusion_of_one_kind_and_without_threshold() -> None:
@@ -90,7 +90,7 @@ def test_learning_figure_has_a_column_a_model() -> None:
     gate = history.assign(validation_loss=[2.0, 1, 2], validation_roc_auc=[0.6, 0.9, 0.8])
     figure = figures.learning_figure({"gate": gate, "bare": history.head(1)})
     assert len(figure.axes) == 4
-    assert "best 0.900 at 2" in texts(figure) and "roc auc" in texts(figure)
+    assert "best 0.900 at 2" in texts(figure) and "ROC-AUC" in texts(figure)
     assert "no other metric" in texts(figure)
     assert "No model" in texts(figures.learning_figure({"gate": history.head(0)}))
 

@@ -48,7 +48,7 @@ def test_choices_and_those_that_leave_nothing():
 
 def test_the_sentence_counts_what_is_not_shown():
     text = gallery.shown_sentence(pictures(["hit"] * 2), {"hit": 900, "miss": 3})
-    assert text == "2 of 903 test sheets are shown: 2 of 900 hit, 0 of 3 miss."
+    assert text == "2 of 903 test sheets are shown: 2 of 900 hits, 0 of 3 misses."
 
 
 def test_what_is_no_picture_stays_as_it_is():

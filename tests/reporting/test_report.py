@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from steel_defects.reporting import tables, wording
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.reporting.data_page import data_page, provenance, run_line
 from steel_defects.reporting.gallery import Picture
 from steel_defects.reporting.report import ReportContext, render_report
 
@@ -142,7 +143,7 @@ def test_a_proven_target_is_said() -> None:
 
 def test_what_is_not_proven_says_what_it_would_take() -> None:
     missed = wording.proof(POINT | {"allowed_misses": 2, "more_with_these_misses": 527})
-    assert missed.endswith("With 2 missed, as now, it takes 527 more.")
+    assert missed.endswith("With 2 missed, as now, it takes 527 more sheets, none missed.")
     likely = wording.proof(POINT | {"evidence_from": "out_of_fold", "recall_bound": 0.995})
     assert "not proven" in likely and "likely" in likely and "299 defective" in likely
     short = wording.proof(POINT | {"evidence_from": "out_of_fold"})
@@ -162,6 +163,7 @@ def test_an_interval_stands_in_the_cell_of_its_figure(context: ReportContext) ->
             context, classification_comparison=gates, operating_points={"resnet50": point}
         )
     ).replace("\u00a0", " ")
+    html = re.sub(r'<span class="interval">(.*?)</span>', r"\1", html)
     for text in ("93.4 % (90.0–95.0 %)", "90.0 %<", "50.0 % (25.0–75.0 %)", "Said so.", "looked at",
                  "95 % interval 90.0 % to 95.0 %", "50.0 % on 12,568 out-of-fold sheets",
                  "2.0 % of 7 defective test sheets", "12.0"):  # fmt: skip
@@ -181,6 +183,29 @@ def test_data_and_provenance_are_shown(context: ReportContext) -> None:
     for text in ("12,568", "1 pitting", "897", "too long", "set aside", "noted only", "2 findings"):
         assert text in html, text
     assert "keras" in html and "not recorded" in html
+
+
+def test_what_a_run_does_not_know_yet_is_left_out() -> None:
+    run = {"run_id": "r", "started_at": "2026-11-26T10:01:28+00:00", "status": "running"}
+    facts = dict(provenance(run)["facts"])
+    assert facts["started at"] == "2026-11-26 10:01 UTC" and facts["git revision"] == "not recorded"
+    assert "status" not in facts and "data fingerprint" not in facts
+    ended = dict(provenance(run | {"status": "finished", "data_fingerprint": "f"})["facts"])
+    assert ended["status"] == "finished" and ended["data fingerprint"] == "f"
+    assert run_line(run) == "Run r · started 2026-11-26 10:01 UTC"
+
+
+def test_splits_come_in_the_order_of_their_use() -> None:
+    rows = [{"split": name} for name in ("calibration", "test", "train", "validation")]
+    [(_, table)] = data_page({"splits": rows})["tables"]
+    assert [row[0] for row in table.rows] == ["train", "validation", "calibration", "test"]
+
+
+def test_robustness_says_on_how_few_sheets_it_stands() -> None:
+    text = wording.worse_pictures(pd.DataFrame({"sheets": [4, 4]}))
+    assert "same 4 test sheets" in text and "So few" in text
+    assert "So few" not in wording.worse_pictures(pd.DataFrame({"sheets": [60]}))
+    assert wording.worse_pictures(NOTHING) == ""
 
 
 def test_the_gate_is_explained(context: ReportContext) -> None:

@@ -1,9 +1,11 @@
-"""The report in a headless Chromium: silent, within the page, printable, and harmless."""
+"""The report in a headless Chromium: silent, within the page, printable, accessible, harmless."""
 
+import json
 import re
 import shutil
 import subprocess
-from html import escape
+from html import escape, unescape
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -29,6 +31,19 @@ FRAME = """<!doctype html><title>no answer</title>
   document.title = "width " + page.documentElement.scrollWidth + " hidden " + hidden
     + " handlers " + page.querySelectorAll("[onerror]").length;
 }}</script>"""
+# Both widths in one start of the browser, which takes longer than the checks.
+CHECKED = """<!doctype html><title>checks</title>{frames}<p id="answer"></p>
+<script>window.onload = async () => {{
+  const found = [];
+  for (const frame of document.querySelectorAll("iframe")) {{
+    const answer = await frame.contentWindow.axe.run(frame.contentDocument);
+    found.push({{
+      passes: answer.passes.length,
+      violations: answer.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(", ")),
+    }});
+  }}
+  document.getElementById("answer").textContent = JSON.stringify(found);
+}}</script>"""
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +52,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plot = bytes(cv2.imencode(".png", np.full((90, 400, 3), 240, np.uint8))[1])
     table = pd.DataFrame({"backbone": [HOSTILE], "evaluation": "test", "accuracy": 0.5})
     context = ReportContext(
-        HOSTILE, {"run_id": HOSTILE}, table, pd.DataFrame(), pd.DataFrame(),
+        HOSTILE, {"run_id": HOSTILE, "pipelines": ["p"], "parameters": {"a": 1}},
+        table, pd.DataFrame(), pd.DataFrame(),
         {"name": HOSTILE, "reason": HOSTILE}, {"name": HOSTILE}, class_names=(HOSTILE,),
-        figures={HOSTILE: plot}, detection=[HOSTILE],
+        operating_points={HOSTILE: {"recall": 0.9, "recall_bound": 0.8, "target_recall": 0.95,
+                                    "false_positive_rate": 0.1, "confidence": 0.95}},
+        data_quality={"sheets": 9, "splits": [{"split": "test", "sheets": 9}], "copies": []},
+        figures={HOSTILE: plot}, grad_cam=plot, detection=[HOSTILE], mistake_sheets=plot,
+        mistakes=pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]}),
+        robustness=pd.DataFrame({"corruption": ["blur"], "level": [0], "sheets": [4]}),
         pictures=[Picture(HOSTILE, kind, (1,), HOSTILE, sheet) for kind in ("hit", "miss")],
     )  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "report.html"
@@ -72,3 +93,28 @@ def test_the_page_is_silent_and_prints(page: Path) -> None:
     said = browse(page, *options).stderr
     assert "CONSOLE" not in said
     assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_the_page_keeps_the_rules_of_accessibility(page: Path) -> None:
+    """At the width of a desk and of a phone, by axe-core."""
+    axe = find_spec("axe_core_python")
+    if axe is None or axe.origin is None:
+        pytest.skip("axe-core-python is not installed")
+    script = Path(axe.origin).with_name("axe.min.js").read_text().replace("</script", "<\\/script")
+    # Without the policy that forbids scripts, which is what axe is.
+    report = re.sub(r"<meta http-equiv=[^>]*>", "", page.read_text())
+    report = report.replace("<head>", f"<head><script>{script}</script>", 1)
+    # Contrast cannot be told before the shadow at the side of a wide table.
+    report = report.replace("</style>", ".scroll { background: #fff; }</style>", 1)
+    frames = "".join(
+        f'<iframe title="{width}" style="width:{width}px;height:900px" srcdoc="{escape(report)}">'
+        "</iframe>"
+        for width in (1280, 390)
+    )
+    probe = page.with_name("accessible.html")
+    probe.write_text(CHECKED.format(frames=frames))
+    dom = browse(probe, "--virtual-time-budget=60000", "--window-size=1400,900", "--dump-dom")
+    answer = re.search(r'<p id="answer">(.*?)</p>', dom.stdout, re.DOTALL)
+    found = json.loads(unescape(answer[1])) if answer else []
+    assert [width["violations"] for width in found] == [[], []]
+    assert all(width["passes"] > 20 for width in found)

@@ -26,9 +26,11 @@ from steel_defects.inspection.package import (
     ModelPackage,
     NetworkName,
     Precision,
+    SegmenterSpec,
 )
 from steel_defects.inspection.runtimes.choice import is_installed
 from steel_defects.models.files import load_model
+from steel_defects.models.inference import sheet_batch
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +83,11 @@ def export_networks(
         config: Which runtimes.
         folder: Where the files go.
     """
-    batches = [image[None, ..., None] for _, image in sheets.read(sheets.calibration)]
+    images = [image for _, image in sheets.read(sheets.calibration)]
+    shown: dict[NetworkName, Batches] = {
+        "gate": [image[None, ..., None] for image in images],
+        "segmenter": calibration_batches(images, package.manifest.segmenter),
+    }
     gate, size = package.manifest.gate, None
     graphs: dict[NetworkName, Any] = {}
     if gate:
@@ -99,7 +105,17 @@ def export_networks(
                 yield _without(cell, "not among deployment.runtimes")
             else:
                 fixed = size if network == "gate" else None
-                yield _export(cell, graphs[network], folder, batches, fixed)
+                yield _export(cell, graphs[network], folder, shown[network], fixed)
+
+
+def calibration_batches(images: Sequence[NDArray[np.uint8]], spec: SegmenterSpec) -> Batches:
+    """Return sheets as the segmenter is shown them, ``(1, height, width, 1)`` each.
+
+    One after the other stands in each of the orientations that predictions are averaged over: the
+    ranges of activations are then those of inspection, and calibration takes no longer.
+    """
+    seen = [sheet_batch(image, spec.tta, spec.stride) for image in images]
+    return [batch[[number % len(batch)]] for number, batch in enumerate(seen)]
 
 
 def fitting_size(

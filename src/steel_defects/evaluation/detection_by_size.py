@@ -180,7 +180,7 @@ def _remark(targets: int, a90_95: float | None, beyond: bool) -> str:
         else ""
     )
     if a90_95 is None:
-        return f"No size is found in nine of ten cases with 95 % confidence.{few}"
+        return f"With 95 % confidence, no size can be named from which nine in ten are found.{few}"
     if beyond:
         return f"The 90/95 point lies above the largest defect and is not given.{few}"
     return few.strip()

@@ -5,11 +5,17 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.intervals import CONFIDENCE
-from steel_defects.evaluation.resampling import DRAWS, metrics_by_repeat, resampled
-from steel_defects.evaluation.score_tables import ScoredSheets, scored_sheets
+from steel_defects.evaluation.resampling import (
+    DRAWS,
+    group_weights,
+    metrics_by_repeat,
+    resampled,
+)
+from steel_defects.evaluation.score_tables import Floats, ScoredSheets, scored_sheets
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,51 @@ def paired_differences(
             found.append(Difference(metric, *(6 * [float("nan")])))
             continue
         one, other = (float(values[metric].mean()) for values in figures)
-        gaps = drawn[0][metric] - drawn[1][metric]
-        gaps = gaps[~np.isnan(gaps)]
-        tail = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(gaps, [tail, 1 - tail]) if len(gaps) else (np.nan, np.nan)
-        above = float((gaps > 0).mean()) if len(gaps) else float("nan")
-        found.append(Difference(metric, one, other, one - other, float(low), float(high), above))
+        found.append(_difference(metric, one, other, drawn[0][metric] - drawn[1][metric]))
     return found
+
+
+def _difference(metric: str, first: float, second: float, gaps: Floats) -> Difference:
+    """Put a difference together from that of each draw, of shape ``(draws,)``."""
+    gaps = gaps[~np.isnan(gaps)]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(gaps, [tail, 1 - tail]) if len(gaps) else (np.nan, np.nan)
+    above = float((gaps > 0).mean()) if len(gaps) else float("nan")
+    return Difference(metric, first, second, first - second, float(low), float(high), above)
+
+
+def paired_ratios(
+    metric: str,
+    first: tuple[Floats, Floats],
+    second: tuple[Floats, Floats],
+    groups: NDArray[np.int64],
+    draws: int = DRAWS,
+) -> Difference:
+    """Compare a mean over sheets on the same resampled groups of sheets (a paired bootstrap).
+
+    Args:
+        metric: What the mean is called.
+        first: What each sheet adds above and below the fraction line in the one model, each of
+            shape ``(sheets,)``: with a sheet's sum of Dice and its number of classes the ratio is
+            the mean Dice of all.
+        second: The same in the other, of the same sheets.
+        groups: Number of each sheet's group, of the same shape.
+        draws: Resampled sets of groups.
+
+    Returns:
+        The difference; NaN where a ratio has nothing below the line.
+    """
+    if not len(groups):
+        return Difference(metric, *(6 * [float("nan")]))
+    once = np.ones((1, len(groups)))
+    one, other = (float(_ratio(once, *sums)[0]) for sums in (first, second))
+    gaps = [_ratio(w, *first) - _ratio(w, *second) for w in group_weights(groups, draws)]
+    return _difference(metric, one, other, np.concatenate(gaps))
+
+
+def _ratio(weights: Floats, above: Floats, below: Floats) -> Floats:
+    totals = weights @ below
+    return np.divide(weights @ above, totals, out=np.full(len(totals), np.nan), where=totals > 0)
 
 
 def compare_out_of_fold(

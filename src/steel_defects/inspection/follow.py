@@ -95,8 +95,10 @@ class FolderWatch:
         if not changed or quiet_since != changed:
             found = list_folder(folder)
             folders = [name for name in found if name.endswith("/")]
-            pictures = [shown_name(below + name) for name in found if self._is_wanted(name)]
-            unknown = self._known.unknown(pictures)
+            pictures = [shown_name(below + name) for name in found if not name.endswith("/")]
+            # Wildcards take longest: of names that are known, nobody asks for them again.
+            new = self._known.unknown(pictures)
+            unknown = [name for name in new if not self._is_ignored(name.rpartition("/")[2])]
             yield from unknown
             self._quiet.pop(folder, None)
             if not unknown and time.time_ns() - changed > _COARSEST_NS:
@@ -104,9 +106,6 @@ class FolderWatch:
         for name in folders:
             if not self._is_ignored(name[:-1]):
                 yield from self._unknown(os.path.join(folder, name[:-1]), below + name)
-
-    def _is_wanted(self, name: str) -> bool:
-        return not name.endswith("/") and not self._is_ignored(name)
 
     def _is_ignored(self, name: str) -> bool:
         return any(fnmatch(name, pattern) for pattern in self._config.ignore)

@@ -1,8 +1,10 @@
 """What a camera frame looks like, and whether it can be judged at all."""
 
-import hashlib
+import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +15,8 @@ from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 _WHITE_LEVEL = 254
+_INNER = np.ones((5, 5), np.uint8)
+_DIGEST_BLOCKS = 8
 
 
 def frame_statistics(image: NDArray[np.uint8]) -> dict[str, float]:
@@ -26,30 +30,40 @@ def frame_statistics(image: NDArray[np.uint8]) -> dict[str, float]:
         ``sharpness`` (variance of the Laplacian over the square of the contrast, so that it does
         not follow the light), ``black_share`` and ``white_share``, 0 to 1.
     """
-    steel = image >= BLACK_LEVEL
-    values = image[steel]
-    black = 1 - len(values) / image.size
-    white = float((image >= _WHITE_LEVEL).mean())
-    if not len(values):
-        return {
-            "brightness": 0.0,
-            "contrast": 0.0,
-            "sharpness": 0.0,
-            "black_share": black,
-            "white_share": white,
-        }
-    contrast = float(values.std())
+    steel = _at_least(image, BLACK_LEVEL)
+    count = cv2.countNonZero(steel)
+    mean, deviation = _mean_and_deviation(image, steel, count)
     # One pixel in from the black, whose edge would outweigh everything else.
-    inner = cv2.erode(steel.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    detail = cv2.Laplacian(image, cv2.CV_32F)[inner]
-    sharpness = float(detail.var()) / max(contrast, 1.0) ** 2 if len(detail) else 0.0
+    inner = np.asarray(cv2.erode(steel, _INNER), np.uint8)
+    detail = cv2.Laplacian(image, cv2.CV_16S)
+    _, roughness = _mean_and_deviation(detail, inner, cv2.countNonZero(inner))
+    white = cv2.countNonZero(_at_least(image, _WHITE_LEVEL))
     return {
-        "brightness": float(values.mean()),
-        "contrast": contrast,
-        "sharpness": sharpness,
-        "black_share": black,
-        "white_share": white,
+        "brightness": mean,
+        "contrast": deviation,
+        "sharpness": (roughness / max(deviation, 1.0)) ** 2,
+        "black_share": 1 - count / image.size,
+        "white_share": white / image.size,
     }
+
+
+def _at_least(image: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.threshold(image, level - 1, 1, cv2.THRESH_BINARY)[1], np.uint8)
+
+
+def _mean_and_deviation(
+    values: NDArray[Any], mask: NDArray[np.uint8], count: int
+) -> tuple[float, float]:
+    """Return mean and standard deviation of ``count`` whole numbers under a mask; 0 of none.
+
+    Sums over everything, with zeros outside the mask, take OpenCV a tenth of the time of
+    ``cv2.meanStdDev`` under one. They are whole numbers, too: nothing is lost to rounding.
+    """
+    if not count:
+        return 0.0, 0.0
+    inside = values if count == values.size else cv2.copyTo(values, mask)
+    total, squares = round(cv2.sumElems(inside)[0]), round(cv2.norm(inside, cv2.NORM_L2SQR))
+    return total / count, math.sqrt(count * squares - total * total) / count
 
 
 def frame_problem(
@@ -101,6 +115,16 @@ def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
         image = decode_gray(read_file(sheet_id))
     except UnreadableSheet as error:
         return Frame(sheet_id, None, problem=f"unreadable: {error}")
-    pixels = hashlib.sha256(repr(image.shape).encode())
-    pixels.update(np.ascontiguousarray(image).data)
-    return Frame(sheet_id, image, pixels.hexdigest(), frame_statistics(image))
+    return Frame(sheet_id, image, pixel_digest(image), frame_statistics(image))
+
+
+def pixel_digest(image: NDArray[np.uint8]) -> str:
+    """Return the size of a picture and the CRC-32 of each eighth of its pixels.
+
+    Two pictures whose noise differs everywhere agree by chance once in 2²⁵⁶ pairs, two that differ
+    in one eighth alone once in 2³². SHA-256, where the processor computes it, takes three times as
+    long.
+    """
+    blocks = np.array_split(np.ascontiguousarray(image).reshape(-1), _DIGEST_BLOCKS)
+    checks = "".join(f"{zlib.crc32(block.data):08x}" for block in blocks)
+    return f"{image.shape[0]}x{image.shape[1]}-{checks}"

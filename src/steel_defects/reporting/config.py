@@ -13,8 +13,8 @@ class ReportingConfig(Config):
         explained: Most hits, misses and false alarms of the gate to explain, of each.
         mistakes: Most of the gate's confident mistakes to show.
         robustness_sheets: Most test sheets on which robustness is measured; 0 leaves it out.
-        target_false_alarm_rate: Share of clean sheets that a line can bear to have looked at; null
-            for no target.
+        target_false_alarm_rate: Share of clean sheets that a line can bear to have looked at, a
+            value to be set by the mill; null for no target.
         seed: Decides which sheets are drawn and explained.
     """
 

@@ -40,7 +40,7 @@ def detection_figure(targets: pd.DataFrame, curve: DetectionCurve) -> Figure:
     for values, place, name in ((sizes[found], 1.03, "found"), (sizes[~found], -0.03, "missed")):
         axes.plot(
             values, np.full(len(values), place), "|", ms=8, color=style.MUTED,
-            label=f"{name} ({len(values):,})" if name == "missed" else None,
+            label=f"above: found, below: missed ({len(values):,})" if name == "missed" else None,
         )  # fmt: skip
     _draw_bins(axes, sizes, found)
     if curve.slope is not None:
@@ -52,7 +52,8 @@ def detection_figure(targets: pd.DataFrame, curve: DetectionCurve) -> Figure:
         if value is not None and sizes.min() <= value <= sizes.max():
             axes.axvline(value, color=style.INK, linewidth=0.9, linestyle=dash)
             axes.annotate(f" {name} {value:,.0f} px", (value, height), fontsize=8, color=style.INK)
-    style.legend(axes, loc="center right")
+    # Small defects are seldom found: the curve leaves this corner free.
+    style.legend(axes, loc="upper left", bbox_to_anchor=(0.0, 0.92))
     return figure
 
 
@@ -137,16 +138,22 @@ def detection_sentences(curves: Mapping[str, DetectionCurve], source: str) -> li
         source: The sheets they stand on, such as ``20 test sheets``.
     """
     return [
-        f"{name}: {curve.found:,} of {curve.targets:,} defects on {source} were found. "
+        f"{_subject(name)}: {curve.found:,} of {curve.targets:,} defects on {source} were found. "
         + " ".join(part for part in (_points(curve), curve.remark) if part)
         for name, curve in curves.items()
     ]
+
+
+def _subject(name: str) -> str:
+    return f"Class {name}" if name[:1].isdigit() else name
 
 
 def _points(curve: DetectionCurve) -> str:
     if curve.a90_px is None:
         return ""
     text = f"Nine in ten are found from an area of {curve.a90_px:,.0f} px"
+    if curve.largest_px is not None and curve.a90_px > curve.largest_px:
+        text += f", beyond the largest defect of {curve.largest_px:,} px"
     if curve.a90_95_px is None:
         return f"{text}."
     return f"{text}; with 95 % confidence from {curve.a90_95_px:,.0f} px (a90/95)."

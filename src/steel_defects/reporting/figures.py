@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from steel_defects.evaluation.classification import classification_metrics, confusion
-from steel_defects.reporting import style
+from steel_defects.reporting import style, tables
 from steel_defects.reporting.scores import hits_and_alarms, hold_out_rows, with_both_kinds
 
 Floats = NDArray[np.float64]
@@ -60,7 +60,7 @@ def _draw_counts(axes: Axes, counts: NDArray[np.int64]) -> None:
     shares = counts / np.maximum(totals, 1)
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1.25)
     for (row, column), count in np.ndenumerate(counts):
-        percent = f"{shares[row, column]:.1%}" if totals[row, 0] else "no sheets"
+        percent = f"{100 * shares[row, column]:.1f} %" if totals[row, 0] else "no sheets"
         ink = "white" if shares[row, column] > 0.72 else style.INK
         axes.text(column, row - 0.1, f"{count:,}", ha="center", va="center", size=13, color=ink)
         axes.text(column, row + 0.2, percent, ha="center", va="center", size=8.5, color=ink)
@@ -174,7 +174,7 @@ def _draw_metric(axes: Axes, frame: pd.DataFrame) -> None:
     """Draw the first validation metric that is not the loss, and mark its highest value."""
     others = [n for n in frame if n.startswith("validation_") and n != "validation_loss"]
     known = [n for n in others if frame[n].notna().any()]
-    title = known[0].removeprefix("validation_").replace("_", " ") if known else ""
+    title = tables.label(known[0].removeprefix("validation_")) if known else ""
     style.set_up(axes, x="epoch", y=title)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if not known:

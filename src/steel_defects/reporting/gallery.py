@@ -11,6 +11,15 @@ REPORT_LIMIT = 15_000_000
 _TEXT_ROOM = 1_200_000  # for tables, parameters and style
 _BASE64 = 4 / 3
 
+#: Outcomes, as many are called.
+_PLURALS = {
+    "hit": "hits",
+    "weak": "weak hits",
+    "miss": "misses",
+    "false alarm": "false alarms",
+    "clean": "clean sheets",
+}
+
 #: Widest picture, px, and JPEG quality, tried in turn.
 _STEPS = ((1600, 85), (1600, 70), (1280, 70), (960, 70), (720, 60))
 
@@ -148,7 +157,10 @@ def shown_sentence(pictures: Sequence[Picture], totals: Mapping[str, int]) -> st
     if not totals:
         return f"{len(pictures):,} test sheets are shown."
     shown = outcome_counts(pictures)
-    parts = [f"{shown.get(name, 0):,} of {count:,} {name}" for name, count in totals.items()]
+    parts = [
+        f"{shown.get(name, 0):,} of {count:,} {_PLURALS.get(name, name)}"
+        for name, count in totals.items()
+    ]
     return f"{len(pictures):,} of {sum(totals.values()):,} test sheets are shown: " + (
         ", ".join(parts) + "."
     )

@@ -12,7 +12,7 @@ Section = tuple[str, Table | None, str]
 
 _KEYS = ("backbone", "evaluation", "sheets")
 _QUALITY = (
-    *("backbone", "weights", "evaluation", "sheets", "repeats", "accuracy", "balanced_accuracy"),
+    *("backbone", "evaluation", "sheets", "repeats", "accuracy", "balanced_accuracy"),
     *("roc_auc", "pr_auc", "brier", "log_loss"),
 )
 _COST = (
@@ -30,6 +30,10 @@ _CHECKED = (
 )
 _WHERE = re.compile(r"(fpr_at_recall|recall_class)_\d+")
 _INTERVALS = "with 95 % intervals"
+_QUALITY_CAPTION = (
+    f"Backbones, {_INTERVALS}; accuracies are those at the threshold that was most accurate on "
+    "validation, not at the operating point"
+)
 
 
 def classifier_sections(comparison: pd.DataFrame, chosen: object) -> list[Section]:
@@ -43,12 +47,15 @@ def classifier_sections(comparison: pd.DataFrame, chosen: object) -> list[Sectio
         Heading, table and what to say in place of an empty one.
     """
     mark = {"backbone": chosen}
+    quality = _only(comparison, _QUALITY)
+    if "repeats" in quality and quality["repeats"].eq(1).all():
+        quality = quality.drop(columns="repeats")  # nothing was repeated
     where = [str(name) for name in comparison if _WHERE.fullmatch(str(name))]
     once = comparison.drop_duplicates("backbone") if "backbone" in comparison else comparison
     sections = [
         (
             "Classifiers",
-            from_frame(f"Backbones, {_INTERVALS}", _only(comparison, _QUALITY), mark),
+            from_frame(_QUALITY_CAPTION, quality, mark),
             "No classifier was compared.",
         )
     ]
@@ -60,7 +67,9 @@ def classifier_sections(comparison: pd.DataFrame, chosen: object) -> list[Sectio
         )
     cost = _only(once, _COST)
     if len(cost.columns) > 1 and len(cost):
-        sections.append(("Cost of the classifiers", *_shown("One sheet at a time", cost, mark)))
+        sections.append(
+            ("Cost of the classifiers", *_shown("Backbones, one sheet at a time", cost, mark))
+        )
     return sections
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "draw_overlay",
     "harmless",
     "to_jpeg",
+    "with_heading",
 ]
 
 Image = NDArray[np.uint8]
@@ -30,6 +31,7 @@ _READABLE_PX = 600  # narrower sheets are enlarged for a comparison
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LIGHT: Colour = (245, 245, 245)
 _DARK: Colour = (28, 32, 28)
+_HEADING: Colour = (66, 84, 38)
 
 
 def class_shades(classes: int) -> list[Colour]:
@@ -102,7 +104,14 @@ def draw_comparison(
         found = [name for name in enlarged if enlarged[name].any()]
         shown = _listing(found, class_names) if found else "no defect"
         panels += [_strip(f"{heading} - {shown}", panel.shape[1], 0.55, _DARK), panel]
-    return np.vstack([_strip(caption, panels[0].shape[1], 0.6, (66, 84, 38)), *panels])
+    return np.vstack([_strip(caption, panels[0].shape[1], 0.6, _HEADING), *panels])
+
+
+def with_heading(picture: Image, text: str) -> Image:
+    """Put a line of text above a BGR picture; one too narrow to read it on stays as it is."""
+    if picture.shape[1] < _READABLE_PX:
+        return picture
+    return np.vstack([_strip(text, picture.shape[1], 0.6, _HEADING), picture])
 
 
 def to_jpeg(bgr: Image, quality: int = 85) -> bytes:

@@ -9,9 +9,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from steel_defects.reporting import gallery, gate_tables, tables, wording
+from steel_defects.reporting.compared import comparison_section
 from steel_defects.reporting.data_page import data_page, provenance, run_line
 from steel_defects.reporting.decision import Decision, decide, evidence_from
 from steel_defects.reporting.model_card import CardFacts, model_card
+from steel_defects.reporting.segmenter_tables import segmenter_sections
 from steel_defects.reporting.tables import Table
 
 
@@ -45,6 +47,9 @@ class ReportContext:
         robustness: Figures on worse pictures, one row a corruption and level.
         pictures: Sheets with truth and prediction.
         sheet_totals: Test sheets of each outcome, shown or not.
+        run_comparison: An earlier version beside this one; empty where none was named.
+        changed_verdicts: Sheets on which the two decide differently.
+        changed_sheets: PNG picture of some of them.
     """
 
     title: str
@@ -71,6 +76,9 @@ class ReportContext:
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     pictures: Sequence[gallery.Picture] = ()
     sheet_totals: Mapping[str, int] = field(default_factory=dict)
+    run_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changed_verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changed_sheets: bytes = b""
 
 
 def render_report(context: ReportContext) -> str:
@@ -94,10 +102,12 @@ def render_report(context: ReportContext) -> str:
         headlines=_headlines(context),
         proof=wording.proof(_gate_point(context)),
         comparisons=_comparisons(context),
+        compared=_compared_page(context),
         figures=[
             (title, _data_uri(png, "png"), _is_wide(png)) for title, png in context.figures.items()
         ],
         detection=context.detection,
+        worse_pictures=wording.worse_pictures(context.robustness),
         robustness=tables.from_frame(
             "Each level of each corruption, at the operating point", context.robustness
         ),
@@ -163,6 +173,7 @@ def _decision(context: ReportContext) -> Decision:
 def _gallery_page(context: ReportContext) -> dict[str, Any]:
     """Return the pictures that fit, the choices among them, and how many they are of."""
     photos = [*context.data_figures.values(), context.grad_cam, context.mistake_sheets]
+    photos += [context.changed_sheets] if len(context.changed_verdicts) else []
     others = [*context.figures.values(), *(gallery.as_jpeg(photo) for photo in photos)]
     shown = gallery.fit_into(context.pictures, gallery.room_left(others))
     outcomes, classes = gallery.filters(shown, context.class_names)
@@ -195,13 +206,7 @@ def _comparisons(context: ReportContext) -> list[tuple[str, Table | None, str]]:
     return [
         *gate_tables.classifier_sections(context.classification_comparison, gate),
         *gate_tables.operating_point_sections(context.operating_points, gate),
-        (
-            "Segmenters",
-            tables.from_frame(
-                "Architectures", context.segmentation_comparison, {"architecture": segmenter}
-            ),
-            "No segmenter was compared.",
-        ),
+        *segmenter_sections(context.segmentation_comparison, segmenter),
         (
             "Defect classes",
             tables.from_frame(
@@ -210,6 +215,18 @@ def _comparisons(context: ReportContext) -> list[tuple[str, Table | None, str]]:
             "No class was evaluated.",
         ),
     ]
+
+
+def _compared_page(context: ReportContext) -> dict[str, Any] | None:
+    """Return what became of an earlier version; None where there is nothing to compare with."""
+    chosen = {
+        "gate": context.gate_selection.get("name"),
+        "segmenter": context.segmenter_selection.get("name"),
+    }
+    page = comparison_section(context.run_comparison, context.changed_verdicts, chosen)
+    return page and page | {
+        "sheets": _photo_uri(context.changed_sheets) if len(context.changed_verdicts) else ""
+    }
 
 
 def _gate_page(context: ReportContext) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from steel_defects.reporting.tables import decimal, missing, percent
 
+_FEW_SHEETS = 30  # below, one sheet moves a share by more than three points
 _EVALUATIONS = {"test": "test", "out_of_fold": "out-of-fold"}
 
 
@@ -75,8 +76,9 @@ def _out_of_fold_row(comparison: pd.DataFrame, name: object) -> dict[str, Any]:
 def _gate_facts(row: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[Fact]:
     basis = _basis(row)
     facts = {"accuracy": ("Gate accuracy", percent), "roc_auc": ("Gate ROC-AUC", decimal)}
+    at = {"accuracy": "at its most accurate threshold, "}
     return [
-        Fact(text, write(row[key]), _with_interval(key, row, crossed, write))
+        Fact(text, write(row[key]), at.get(key, "") + _with_interval(key, row, crossed, write))
         if not missing(row[key])
         else Fact(text, "not known", f"needs clean and defective sheets; {basis}")
         for key, (text, write) in facts.items()
@@ -163,7 +165,24 @@ def proof(point: Mapping[str, Any]) -> str:
     misses, more = point.get("allowed_misses", 0), point.get("more_with_these_misses", 0)
     if not misses:
         return text
-    return f"{text} With {misses:,} missed, as now, it takes {more:,} more."
+    return f"{text} With {misses:,} missed, as now, it takes {more:,} more sheets, none missed."
+
+
+def worse_pictures(table: pd.DataFrame) -> str:
+    """Say on how many sheets robustness stands, and how to read it.
+
+    Args:
+        table: ``sheets`` and the figures, one row a corruption and level; empty for none.
+    """
+    if table.empty:
+        return ""
+    sheets = int(table["sheets"].max())
+    few = " So few tell no more than the direction." if sheets < _FEW_SHEETS else ""
+    return (
+        f"The same {sheets:,} test {'sheet' if sheets == 1 else 'sheets'}, made worse in five "
+        f"levels; accuracy, recall and false positives are those of the gate at its operating "
+        f"point. The curves stand among the figures above.{few}"
+    )
 
 
 def segmenter_headline(selection: Mapping[str, Any], comparison: pd.DataFrame) -> Headline:

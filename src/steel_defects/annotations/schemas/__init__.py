@@ -23,6 +23,11 @@ from steel_defects.annotations.schemas.data import (
     tiles,
 )
 from steel_defects.annotations.schemas.deployment import export_parity, latency
+from steel_defects.annotations.schemas.detection import (
+    defect_targets,
+    evaluated_pairs,
+    robustness,
+)
 from steel_defects.annotations.schemas.inspection import (
     VERDICTS,
     defects,
@@ -44,16 +49,20 @@ from steel_defects.annotations.schemas.models import (
     segmentation_comparison,
     sheet_scores,
 )
+from steel_defects.annotations.schemas.runs import changed_verdicts, run_comparison
 
 __all__ = [
     "SPLITS",
     "VERDICTS",
     "annotations",
+    "changed_verdicts",
     "class_comparison",
     "classification_comparison",
     "classifier_outputs",
     "confident_mistakes",
+    "defect_targets",
     "defects",
+    "evaluated_pairs",
     "export_parity",
     "gate_scores",
     "grad_cam_check",
@@ -66,6 +75,8 @@ __all__ = [
     "out_of_fold_scores",
     "overlay_selection",
     "predictions",
+    "robustness",
+    "run_comparison",
     "segmentation_comparison",
     "sheet_groups",
     "sheet_inventory",

@@ -16,7 +16,7 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import SheetSource
-from steel_defects.reporting.overlays import draw_overlay, harmless, to_jpeg
+from steel_defects.reporting.overlays import draw_overlay, harmless, to_jpeg, with_heading
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 
@@ -27,11 +27,13 @@ class Drawing:
     Attributes:
         sheet_id: The sheet.
         verdict: What became of it.
+        reason: Why.
         masks: Encoded mask of classes 1, 2, …, ``""`` for none.
     """
 
     sheet_id: str
     verdict: str
+    reason: str
     masks: tuple[str, ...]
 
     @property
@@ -40,13 +42,14 @@ class Drawing:
         return f"{self.verdict}_{self.sheet_id.strip('/').replace('/', '__')}.jpg"
 
     def draw(self, image: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-        """Lay the masks over the sheet."""
+        """Lay the masks over the sheet, below a line with its verdict."""
         dense = {
             number: run_length.decode(mask, *image.shape)
             for number, mask in enumerate(self.masks, start=1)
             if mask
         }
-        return draw_overlay(image, dense, class_names)
+        heading = f"{self.sheet_id}: {self.verdict} - {self.reason}"
+        return with_heading(draw_overlay(image, dense, class_names), heading)
 
 
 class Choice:
@@ -86,7 +89,7 @@ class LiveOverlays:
         found = sheet.verdict
         if frame.image is None or not self._choice.takes(found.verdict, found.reason):
             return
-        drawing = Drawing(sheet.sheet_id, found.verdict, sheet.masks)
+        drawing = Drawing(sheet.sheet_id, found.verdict, found.reason, sheet.masks)
         beside = self._folder / "overlay.tmp"
         beside.write_bytes(to_jpeg(drawing.draw(frame.image, self._names)))
         beside.replace(self._folder / drawing.name)
@@ -106,7 +109,7 @@ def drawings(
         for row, (sheet_id, verdict, reason) in enumerate(table.itertuples(index=False, name=None)):
             if choice.takes(verdict, reason):
                 own = masks[row * classes : (row + 1) * classes]
-                yield Drawing(sheet_id, verdict, tuple(own))
+                yield Drawing(sheet_id, verdict, reason, tuple(own))
 
 
 def pictures(

@@ -41,7 +41,10 @@ def measure_detection(
     )
 
 
-_PAIR_TYPES = {"sheet_id": "str", "class_id": "int64", "true_px": "int64", "predicted_px": "int64"}
+# Named, so that a table without rows has them, too.
+_PAIR_TYPES = {"sheet_id": "str"}
+_PAIR_TYPES |= dict.fromkeys(("class_id", "true_px", "predicted_px"), "int64")
+_PAIR_TYPES |= dict.fromkeys(("dice", "iou", "boundary_iou", "boundary_f1"), "float64")
 
 
 def draw_detection(

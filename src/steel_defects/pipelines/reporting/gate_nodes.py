@@ -1,5 +1,6 @@
 """Nodes that show what the chosen gate looks at, and where it is confidently wrong."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -113,17 +114,29 @@ def draw_mistakes(
 ) -> Any:
     """Draw a contact sheet of them, with the outlines that people have drawn."""
     from steel_defects.reporting.contact_sheet import contact_sheet
-    from steel_defects.reporting.heat import outlined
     from steel_defects.reporting.mistakes import mistake_captions
 
-    paths, masks = sheets.set_index("sheet_id")["path"], _Masks(annotations)
-    pictures = []
-    for sheet_id in confident_mistakes["sheet_id"]:
-        image = raw_sheets.read(paths[sheet_id])
-        pictures.append(outlined(image, masks.of(sheet_id, image.shape)))
+    pictures = outlined_sheets(confident_mistakes["sheet_id"], raw_sheets, sheets, annotations)
     nothing = "No sheet is scored on the wrong side of even odds."
     return contact_sheet(
         pictures,
         mistake_captions(confident_mistakes),
         nothing if gate_selection["name"] else _NO_GATE,
     )
+
+
+def outlined_sheets(
+    sheet_ids: Iterable[str],
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+) -> list[np.ndarray]:
+    """Read sheets, and draw on them the outlines that people have drawn."""
+    from steel_defects.reporting.heat import outlined
+
+    paths, masks = sheets.set_index("sheet_id")["path"], _Masks(annotations)
+    pictures = []
+    for sheet_id in sheet_ids:
+        image = raw_sheets.read(paths[sheet_id])
+        pictures.append(outlined(image, masks.of(sheet_id, image.shape)))
+    return pictures

@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
+from .comparison_nodes import compare_with_earlier, draw_changed_verdicts
 from .detection_nodes import (
     draw_detection,
     draw_robustness,
@@ -33,6 +34,7 @@ def create_pipeline() -> Pipeline:
     courses = {f"{a}_history": f"{a}.segmenter_history" for a in ARCHITECTURES}
     data_engineering = {"data_engineering": "params:data_engineering"}
     reporting = {"reporting": "params:reporting"}
+    compare = {"compare": "params:compare"}
     nodes = [
         Node(
             draw_classification_figures,
@@ -123,6 +125,22 @@ def create_pipeline() -> Pipeline:
             name="draw_robustness",
         ),
         Node(
+            compare_with_earlier,
+            inputs=_same("earlier_versions", "gate_selection", "segmenter_selection")
+            | _same("sheets", "annotations", "splits")
+            | _same(*scores, *points, *predictions, *stackings)
+            | {"operating_point": "params:operating_point"}
+            | compare,
+            outputs=["run_comparison", "changed_verdicts"],
+            name="compare_with_earlier",
+        ),
+        Node(
+            draw_changed_verdicts,
+            inputs=_same("changed_verdicts", "raw_sheets", "sheets", "annotations") | compare,
+            outputs="changed_verdicts_figure",
+            name="draw_changed_verdicts",
+        ),
+        Node(
             write_report,
             inputs=_same("classification_comparison", "segmentation_comparison")
             | _same("class_comparison", "gate_selection", "segmenter_selection", "data_quality")
@@ -131,6 +149,7 @@ def create_pipeline() -> Pipeline:
             | _same("grad_cam_check", "grad_cam_figure")
             | _same("confident_mistakes", "confident_mistakes_figure")
             | _same("evaluated_pairs", "detection_by_size", "robustness", *stackings)
+            | _same("run_comparison", "changed_verdicts", "changed_verdicts_figure")
             | data_engineering
             | {f"{name}_figure": f"{name}_figure" for name in FIGURES}
             | reporting,

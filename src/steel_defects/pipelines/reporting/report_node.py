@@ -31,6 +31,8 @@ def write_report(
     evaluated_pairs: pd.DataFrame,
     detection_by_size: Json,
     robustness: pd.DataFrame,
+    run_comparison: pd.DataFrame,
+    changed_verdicts: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     reporting: ReportingConfig,
     **tables: Any,
@@ -77,6 +79,9 @@ def write_report(
             mistake_sheets=tables["confident_mistakes_figure"].read_bytes(),
             pictures=_gallery(overlays, overlay_selection, classes),
             sheet_totals=totals,
+            run_comparison=run_comparison,
+            changed_verdicts=changed_verdicts,
+            changed_sheets=tables["changed_verdicts_figure"].read_bytes(),
         )
     )
 

@@ -1,0 +1,144 @@
+"""What earlier runs saved of the models' answers, in the catalog."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io.core import AbstractDataset, DatasetError
+
+from steel_defects.errors import SteelDefectsError, shown
+
+#: Names the version before the newest.
+PREVIOUS = "previous"
+
+
+class ModelVersions:
+    """Tables of which Kedro keeps a version a run: which versions there are, and what they hold.
+
+    A run saves only what it makes, so that a version seldom has all tables. Of one that it lacks,
+    the newest that is not later was in use at that time, and stands for it.
+    """
+
+    def __init__(self, folder: Path, tables: Sequence[str]) -> None:
+        """Name the folder, and the tables in it by patterns such as ``*.sheet_scores.parquet``."""
+        self._folder, self._patterns = folder, tuple(tables)
+
+    @property
+    def names(self) -> list[str]:
+        """All versions, the oldest first; those whose file was never written do not count."""
+        files = (file for pattern in self._patterns for file in self._folder.glob(pattern))
+        return sorted({version for file in files for version in _versions_of(file)})
+
+    def check(self, version: str) -> None:
+        """Refuse a version that there is not.
+
+        Raises:
+            SteelDefectsError: No table has it; the message names those that there are.
+        """
+        if version != PREVIOUS and version not in self.names:
+            raise SteelDefectsError(
+                f"there is no version {shown(version)} to compare with; {self._offered(self.names)}"
+            )
+
+    def resolve(self, version: str, later: str | None = None) -> str:
+        """Return the version that is meant: itself, or the one before the later.
+
+        Args:
+            version: A version, or ``previous``.
+            later: The version that it is to be compared with; None for the newest.
+
+        Raises:
+            SteelDefectsError: There is no such version, or none before the later one.
+        """
+        for name in (version, later or PREVIOUS):
+            self.check(name)
+        *earlier, last = [name for name in self.names if name <= (later or name)] or [""]
+        if version == PREVIOUS and earlier:
+            return earlier[-1]
+        if version in earlier:
+            return version
+        if version == PREVIOUS:
+            raise SteelDefectsError(
+                f"there is no version before {last} to compare with"
+                if last
+                else "there is no version of any model yet; run the pipelines classification and "
+                "segmentation first"
+            )
+        raise SteelDefectsError(
+            f"{version} is not earlier than {last}, which it is to be compared with; "
+            + self._offered(earlier)
+        )
+
+    def version_of(self, name: str, version: str) -> str | None:
+        """Return the newest version of a table that is not later than one; None for none.
+
+        Args:
+            name: Name of a dataset, such as ``resnet50.sheet_scores``.
+            version: Such as ``2026-11-26T05.52.16.188Z``.
+        """
+        file = self._file_of(name)
+        return max((v for v in _versions_of(file) if v <= version), default=None) if file else None
+
+    def load(self, name: str, version: str) -> Any:
+        """Read a table as it was in use at a version: see :meth:`version_of`.
+
+        Returns:
+            A table, or the content of a JSON file; None where there was none yet.
+
+        Raises:
+            SteelDefectsError: The file can't be read.
+        """
+        file, found = self._file_of(name), self.version_of(name, version)
+        if file is None or found is None:
+            return None
+        path = file / found / file.name
+        try:
+            if path.suffix == ".json":
+                return json.loads(path.read_text())
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise SteelDefectsError(f"cannot read {path}: {shown(reason, 200)}") from error
+
+    def _file_of(self, name: str) -> Path | None:
+        files = (file for pattern in self._patterns for file in self._folder.glob(pattern))
+        return next((file for file in files if file.stem == name), None)
+
+    @staticmethod
+    def _offered(versions: Sequence[str]) -> str:
+        return f"there are {', '.join(versions)}" if versions else "there are none"
+
+
+def _versions_of(file: Path) -> list[str]:
+    """List the versions of a file that Kedro keeps as ``file/VERSION/file``."""
+    return [path.parent.name for path in file.glob(f"*/{file.name}") if path.is_file()]
+
+
+class ModelVersionsDataset(AbstractDataset[None, ModelVersions]):
+    """Finds all versions of some tables; none of them is read before it is asked for.
+
+    Kedro loads one version of a dataset a run. Through this dataset a node sets two side by side.
+    """
+
+    def __init__(
+        self, *, filepath: str, tables: list[str], metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the folder, and patterns of the tables in it."""
+        self._filepath, self._tables = Path(filepath), tables
+        self.metadata = metadata
+
+    def load(self) -> ModelVersions:
+        """Return what finds versions and reads them."""
+        return ModelVersions(self._filepath, self._tables)
+
+    def save(self, data: None) -> None:
+        """Refuse: each table is written through its own dataset."""
+        raise DatasetError("earlier versions are only read")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "tables": self._tables}
