@@ -14,6 +14,7 @@ from steel_defects.evaluation.postprocessing import (
     PostprocessingGrid,
     best_settings,
     class_presence,
+    sheet_masks,
 )
 
 NOTHING = np.array(np.nan)
@@ -108,3 +109,36 @@ def test_tuning_cuts_at_the_fitted_presence():
     assert best.validation_dice == 1.0
     assert head_alone.best().validation_dice == pytest.approx(1 / 3)
     assert best.presence.map_weight > best.presence.head_weight
+
+
+FITTED = ClassPresence(head_weight=1, map_weight=0, bias=0)
+
+
+def shown(gate_score: float | None, heads: tuple[float, ...], fitted: bool = True) -> list[int]:
+    """Return the pixels of each class; the map shows 100 pixels of classes 1 and 3, none of 2."""
+    maps = np.zeros((40, 40, 3), np.uint8)
+    maps[:10, :10, [0, 2]] = 200
+    settings = [
+        ClassPostprocessing(
+            threshold=0.5, min_area_px=0, presence_cut=0.6, presence=FITTED if fitted else None
+        )
+    ] * 3
+    masks = sheet_masks(maps, np.array(heads, np.float32), settings, gate_score)
+    return [int(mask.sum()) for mask in masks]
+
+
+@pytest.mark.parametrize(
+    ("gate_score", "heads", "pixels"),
+    [
+        (0.5, (0.2, 0.5, 0.3), [0, 0, 100]),  # the likeliest that the map shows
+        (0.5, (0.4, 0.5, 0.3), [100, 0, 0]),
+        (0.49, (0.4, 0.5, 0.3), [0, 0, 0]),  # more likely clean
+        (None, (0.4, 0.5, 0.3), [0, 0, 0]),  # there is no gate
+        (0.9, (0.7, 0.5, 0.3), [100, 0, 0]),  # a class is there already
+        (0.9, (0.2, 0.7, 0.3), [0, 0, 100]),  # it has nothing on the map
+    ],
+)
+def test_the_likeliest_class_of_a_defective_sheet_is_outlined(gate_score, heads, pixels):
+    assert shown(gate_score, heads) == pixels
+    below_its_cut = 100 if heads[0] >= 0.6 else 0
+    assert shown(gate_score, heads, fitted=False) == [below_its_cut, 0, 0]

@@ -13,8 +13,8 @@ from steel_defects.deployment.layers import (
 )
 from steel_defects.models.segmenters import required_stride
 
-# Channels up to which doubling by a convolution costs less than it saves.
-_FEW_CHANNELS = 8
+#: Channels up to which doubling by a convolution costs less than it saves.
+FEW_CHANNELS = 8
 
 
 def gate_graph(
@@ -101,7 +101,7 @@ def _smooth_doublings(model: keras.Model) -> tuple[set[str], set[str]]:
         before = layer.input._keras_history.operation
         used_once = len(before._outbound_nodes) == 1
         fits = layer.pool_size == (3, 3) and tuple(layer.strides) == (1, 1)
-        fits = fits and layer.padding == "same" and layer.input.shape[-1] <= _FEW_CHANNELS
+        fits = fits and layer.padding == "same" and layer.input.shape[-1] <= FEW_CHANNELS
         if fits and used_once and _repeats_pixels(before):
             averages.add(layer.name)
             repeats.add(before.name)

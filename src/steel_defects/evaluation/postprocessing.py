@@ -22,6 +22,8 @@ Probability = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+_DEFECTIVE = 0.5  # the gate's calibrated score from which a sheet is more likely defective than not
+
 
 class PostprocessingGrid(Config):
     """Values that tuning tries for each class, in every combination.
@@ -97,6 +99,10 @@ def sheet_masks(
 ) -> list[Mask]:
     """Turn what a segmenter says of a sheet into the mask of each class.
 
+    A class is left empty below its presence cut. Where the gate holds the sheet for defective, and
+    no class is left, the likeliest that the map shows at all is outlined after all: some class it
+    must be. That takes presences that were fitted, whose order among the classes can be relied on.
+
     Args:
         maps: Of shape ``(height, width, classes)``, uint8, 255 for certain.
         presence: From :func:`class_presence`, ``(classes,)``, 0 to 1.
@@ -106,13 +112,21 @@ def sheet_masks(
     Returns:
         Masks of shape ``(height, width)``, 0 or 1.
     """
-    masks = []
-    for k, values in enumerate(settings):
-        if float(presence[k]) < values.presence_cut:
-            masks.append(np.zeros(maps.shape[:2], np.uint8))
-            continue
-        scale = _area_scale(values.gate_area_factor, gate_score)
-        masks.append(to_mask(maps[..., k], values.threshold, values.min_area_px * scale))
+    masks = [np.zeros(maps.shape[:2], np.uint8) for _ in settings]
+
+    def outline(k: int) -> bool:
+        values = settings[k]
+        smallest = values.min_area_px * _area_scale(values.gate_area_factor, gate_score)
+        masks[k] = to_mask(maps[..., k], values.threshold, smallest)
+        return bool(masks[k].any())
+
+    likely = [float(value) for value in presence]
+    present = [k for k, values in enumerate(settings) if likely[k] >= values.presence_cut]
+    found = [outline(k) for k in present]
+    if not any(found) and gate_score is not None and gate_score >= _DEFECTIVE:
+        others = set(range(len(settings))) - set(present)
+        if all(values.presence for values in settings):
+            any(outline(k) for k in sorted(others, key=lambda k: -likely[k]))
     return masks
 
 
