@@ -100,8 +100,9 @@ def sheet_masks(
     """Turn what a segmenter says of a sheet into the mask of each class.
 
     A class is left empty below its presence cut. Where the gate holds the sheet for defective, and
-    no class is left, the likeliest that the map shows at all is outlined after all: some class it
-    must be. That takes presences that were fitted, whose order among the classes can be relied on.
+    no class is left, the likeliest that the map shows is outlined after all, if need be at half the
+    threshold and half the smallest area: some class it must be. That takes presences that were
+    fitted, whose order among the classes can be relied on.
 
     Args:
         maps: Of shape ``(height, width, classes)``, uint8, 255 for certain.
@@ -114,19 +115,18 @@ def sheet_masks(
     """
     masks = [np.zeros(maps.shape[:2], np.uint8) for _ in settings]
 
-    def outline(k: int) -> bool:
+    def outline(k: int, share: float = 1.0) -> bool:
         values = settings[k]
         smallest = values.min_area_px * _area_scale(values.gate_area_factor, gate_score)
-        masks[k] = to_mask(maps[..., k], values.threshold, smallest)
+        masks[k] = to_mask(maps[..., k], share * values.threshold, share * smallest)
         return bool(masks[k].any())
 
     likely = [float(value) for value in presence]
-    present = [k for k, values in enumerate(settings) if likely[k] >= values.presence_cut]
-    found = [outline(k) for k in present]
-    if not any(found) and gate_score is not None and gate_score >= _DEFECTIVE:
-        others = set(range(len(settings))) - set(present)
-        if all(values.presence for values in settings):
-            any(outline(k) for k in sorted(others, key=lambda k: -likely[k]))
+    found = [outline(k) for k, values in enumerate(settings) if likely[k] >= values.presence_cut]
+    defective = gate_score is not None and gate_score >= _DEFECTIVE
+    if defective and not any(found) and all(values.presence for values in settings):
+        ranked = sorted(range(len(settings)), key=lambda k: -likely[k])
+        any(outline(k, share) for share in (1.0, 0.5) for k in ranked)
     return masks
 
 
