@@ -178,7 +178,8 @@ def _write(cell: Candidate, graph: Any, folder: Path, batches: Batches) -> tuple
         case "openvino", "bf16":
             return whole.name, whole.with_suffix(".bin").name  # a hint at run time, no file
         case "openvino", _:
-            return quantise_openvino(whole, path, batches)
+            # The gate says one number of a sheet, and every sheet waits for it.
+            return quantise_openvino(whole, path, batches, careful=cell.network == "segmenter")
         case _, "fp32":
             return export_onnx(graph, path)
         case _:
