@@ -64,9 +64,11 @@ def test_out_of_fold_masks_know_the_gate(
 ) -> None:
     seen = []
 
-    def masks(tiles, splits, recipe, plan, folder, gate_scores) -> pd.DataFrame:
+    tuned = ClassPostprocessing(threshold=0.4, min_area_px=7)
+
+    def masks(tiles, splits, recipe, plan, folder, gate_scores) -> OutOfFold:
         seen.append((len(tiles.tiles), recipe.network.name, plan.repeats, folder, gate_scores))
-        return pd.DataFrame({"sheet_id": ["a"], "rle": ["1 2"]})
+        return OutOfFold(pd.DataFrame({"sheet_id": ["a"], "rle": ["1 2"]}), [tuned])
 
     monkeypatch.setattr(segmenter_cross_validation, "out_of_fold_masks", masks)
     arguments = (*standalone.SEGMENTER, "--cross-validate")
@@ -83,6 +85,9 @@ def test_out_of_fold_masks_know_the_gate(
     name = "unet.out_of_fold_predictions.parquet"
     written = pd.read_parquet(standalone.latest(tmp_path, name, "07_model_output"))
     assert written["rle"].tolist() == ["1 2"]
+    name = "unet.out_of_fold_postprocessing.json"
+    chosen = json.loads(standalone.latest(tmp_path, name, "07_model_output").read_text())
+    assert ClassPostprocessing(**chosen["1"]) == tuned
 
 
 def test_help_imports_no_framework() -> None:
