@@ -14,10 +14,12 @@ from tests.training.conftest import Trained
 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.pipelines.classification import nodes
 from steel_defects.training import cross_validation, segmenter_cross_validation
 from steel_defects.training.config import ClassificationConfig
 from steel_defects.training.parameters import group, read_parameters
+from steel_defects.training.segmenter_cross_validation import OutOfFold
 
 # === What it makes ===
 
