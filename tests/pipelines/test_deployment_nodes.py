@@ -59,6 +59,13 @@ def test_sheets_are_those_that_no_model_was_fitted_to(raw_dir):
     assert chosen.size == chosen.first_size == (32, 64)
 
 
+def test_training_sheets_fill_up_what_is_compared_and_test_is_left_alone(raw_dir):
+    config = CONFIG.model_copy(update={"parity_sheets": 9, "calibration_sheets": 9})
+    chosen = choose_sheets(config, raw_dir, raw_dir, SPLITS, MARKED)
+    assert list(chosen.parity) == ["1.png", "2.png", "3.png", "0.png"]
+    assert chosen.calibration == ["1.png"]
+
+
 def test_a_command_line_names_runtimes_with_spaces_between_them():
     values = CONFIG.model_dump() | {"runtimes": "onnx litert"}
     assert DeploymentConfig(**values).runtimes == ("onnx", "litert")

@@ -31,8 +31,9 @@ class DeploymentConfig(Config):
     Attributes:
         runtimes: Which runtimes are exported for.
         sheets: Where the sheets come from that exports are calibrated on and compared on:
-            ``splits`` takes validation and calibration sheets of the catalog, with their masks;
-            ``folder`` all of ``sheets_dir``, without any.
+            ``splits`` takes validation and calibration sheets of the catalog, with their masks, and
+            compares on training sheets, too, where these are few; ``folder`` takes all of
+            ``sheets_dir``, without any masks.
         parity_sheets: Most sheets to compare on.
         calibration_sheets: Most sheets, validation ones from ``splits``, that 8-bit exports see.
         seed: Of which sheets these are.

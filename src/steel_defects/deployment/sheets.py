@@ -81,6 +81,10 @@ def choose_sheets(
             "give a folder of sheets with --params deployment.sheets=folder,sheets_dir=PATH"
         )
     unseen = splits[splits["split"].isin(_COMPARED)]["sheet_id"].tolist()
+    # Two forms of one network are compared, for which seen sheets are as good; test stays unread.
+    compared = _draw(unseen, config.parity_sheets, config.seed)
+    learned = splits[splits["split"] == "train"]["sheet_id"].tolist()
+    compared += _draw(learned, config.parity_sheets - len(compared), config.seed)
     validation = splits[splits["split"] == "validation"]["sheet_id"].tolist()
     masks: dict[str, dict[int, str]] = {}
     for sheet_id, class_id, rle in annotations[["sheet_id", "class_id", "rle"]].itertuples(
@@ -88,7 +92,7 @@ def choose_sheets(
     ):
         masks.setdefault(sheet_id, {})[int(class_id)] = rle
     return DeploymentSheets(
-        SheetFolder(raw_dir), _draw(unseen, config.parity_sheets, config.seed),
+        SheetFolder(raw_dir), compared,
         _draw(validation or unseen, config.calibration_sheets, config.seed), masks,
     )  # fmt: skip
 
