@@ -99,7 +99,7 @@ def deployment() -> DeploymentConfig:
         calibration_sheets=3,
         seed=0,
         tolerance=Tolerance(
-            probability=1e-4, changed_share=0.004, threshold_distance=0.05, dice=0.005
+            probability=1e-4, score=0.1, changed_share=0.004, threshold_distance=0.05, dice=0.005
         ),
         latency_repeats=3,
     )

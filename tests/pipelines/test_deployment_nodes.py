@@ -23,7 +23,9 @@ CONFIG = DeploymentConfig(
     parity_sheets=2,
     calibration_sheets=1,
     seed=0,
-    tolerance=Tolerance(probability=1e-4, changed_share=0.004, threshold_distance=0.05, dice=0.005),
+    tolerance=Tolerance(
+        probability=1e-4, score=0.1, changed_share=0.004, threshold_distance=0.05, dice=0.005
+    ),
     latency_repeats=1,
 )
 NOTHING = pd.DataFrame()

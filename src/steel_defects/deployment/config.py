@@ -13,6 +13,8 @@ class Tolerance(Config):
 
     Attributes:
         probability: Largest difference of a probability, for exports in ``fp32``.
+        score: Largest difference of the gate's calibrated score, for its other exports. Most sheets
+            lie far from any threshold; a score that moves far decides otherwise on some other day.
         changed_share: Share of sheets that may be judged otherwise; one sheet always may.
         threshold_distance: How near to a threshold a sheet has to be whose verdict changes: the
             trained networks must give the new verdict with thresholds moved by this much.
@@ -20,6 +22,7 @@ class Tolerance(Config):
     """
 
     probability: float = Field(gt=0)
+    score: float = Field(gt=0, le=1)
     changed_share: float = Field(ge=0, le=1)
     threshold_distance: float = Field(ge=0, le=1)
     dice: float = Field(ge=0, le=1)

@@ -179,7 +179,7 @@ def _write(cell: Candidate, graph: Any, folder: Path, batches: Batches) -> tuple
             return whole.name, whole.with_suffix(".bin").name  # a hint at run time, no file
         case "openvino", _:
             # The gate says one number of a sheet, and every sheet waits for it.
-            return quantise_openvino(whole, path, batches, careful=cell.network == "segmenter")
+            return quantise_openvino(whole, path, batches)
         case _, "fp32":
             return export_onnx(graph, path)
         case _:

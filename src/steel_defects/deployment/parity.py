@@ -123,20 +123,27 @@ class Comparison:
             "precision": self.precision,
             "sheets": compared,
             "max_difference": self.max_difference if compared else None,
-            "tolerance": tolerance.probability if self.precision == "fp32" else None,
+            "tolerance": self._allowed_difference(tolerance),
             "changed_verdicts": self.changed,
             "dice_change": change,
             "passed": not reason,
             "reason": reason,
         }
 
+    def _allowed_difference(self, tolerance: Tolerance) -> float | None:
+        """Return what ``max_difference`` may be; None where verdicts and masks alone count."""
+        if self.precision == "fp32":
+            return tolerance.probability
+        return tolerance.score if self.network == "gate" and self.runtime != "keras" else None
+
     def _fault(self, tolerance: Tolerance, change: float | None) -> str:
         """Say in what the export is outside its tolerance; empty where it is within."""
         allowed = max(1, int(tolerance.changed_share * len(self.dice)))
         if change is None:
             return "no sheet to compare on could be read"
-        if self.precision == "fp32" and self.max_difference > tolerance.probability:
-            return f"differs by {self.max_difference:.2g}, more than {tolerance.probability:.2g}"
+        difference = self._allowed_difference(tolerance)
+        if difference is not None and self.max_difference > difference:
+            return f"differs by {self.max_difference:.2g}, more than {difference:.2g}"
         if self.changed > allowed:
             return f"changes {self.changed} verdicts of {len(self.dice)}, more than {allowed}"
         if self.far:
