@@ -54,9 +54,8 @@ demo: $(STAMP)  ## draw synthetic sheets, train on them, inspect new ones: some 
 	@echo "  data/demo/08_reporting/overlays/             test sheets, truth beside prediction"
 	@echo "  data/demo/08_reporting/inspection_overlays/  new sheets, as inspected"
 
-# Folders of tests run side by side, on four processes at most: each may hold a network or two.
 test: lint  ## style, types, layers of imports, then every test
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest
 
 lint: $(STAMP)  ## style, types and layers of imports
 	$(BIN)/ruff check .

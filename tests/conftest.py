@@ -19,24 +19,6 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-#: Files that take minutes, the longest first: whole runs, and trainings that are killed.
-_LONGEST = ("test_demo.py", "test_killed.py")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with what takes longest, and keep a folder, whose fixtures are dear, on one process."""
-
-    def rank(item: pytest.Item) -> int:
-        name = item.path.name
-        return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
-
-    items.sort(key=rank)
-    for item in items:
-        alone = item.path.name in _LONGEST
-        item.add_marker(pytest.mark.xdist_group(str(item.path if alone else item.path.parent)))
-
-
 @pytest.fixture(autouse=True)
 def log_is_heard() -> None:
     """Undo what commands that ran in this process did to the product's loggers."""
