@@ -114,7 +114,7 @@ def search(task: Task) -> dict[str, Any]:
 def train(task: Task, rate: float, seed: int) -> dict[str, Any]:
     """Fit, tune and test an architecture once."""
     from steel_defects.training.checkpoints import fingerprint_of
-    from steel_defects.training.predicted_masks import mask_rows, tune_classes
+    from steel_defects.training.predicted_masks import mask_rows, measure_classes
     from steel_defects.training.segmentation import measure_speed, train_segmenter
 
     changes = {"seed": task.config.seed + seed, "learning_rate": rate, "search": None}
@@ -130,9 +130,10 @@ def train(task: Task, rate: float, seed: int) -> dict[str, Any]:
         training, validation, config, task.network, label, task.work / "checkpoints",
         task.weights_dir,
     )  # fmt: skip
-    settings = tune_classes(
+    tuners = measure_classes(
         _predicted(fitted.model, validation), validation.masks, {}, [task.grid] * validation.classes
     )
+    settings = [tuner.best() for tuner in tuners]
     rows = [
         (sheet_id, *row)
         for sheet_id, _, _, found in _predicted(fitted.model, test)

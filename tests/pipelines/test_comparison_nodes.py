@@ -1,7 +1,5 @@
 """An earlier version, as files on disk, beside the tables of now."""
 
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
+from tests.datasets.test_model_versions import save
 from tests.pipelines.conftest import Data
 
 from steel_defects.annotations import schemas
@@ -46,15 +45,6 @@ def masks(data: Data, found: bool) -> pd.DataFrame:
         split="test", repeat=None, fold=None, area_px=0, score=0.5
     )
     return table.astype({"repeat": "Int64", "fold": "Int64"})
-
-
-def save(folder: Path, name: str, version: str, content: object) -> None:
-    path = folder / name / version / name
-    path.parent.mkdir(parents=True)
-    if isinstance(content, pd.DataFrame):
-        content.to_parquet(path)
-    else:
-        path.write_text(json.dumps(content))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ contrast to the steel around it, takes on the brightness of where it is put, and
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -14,7 +15,14 @@ import numpy as np
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.training.regions import Gray, grown, label_regions, union
-from steel_defects.training.windows import Runs, Size, Window, cut, place_on_defect
+from steel_defects.training.windows import (
+    Runs,
+    Size,
+    cut,
+    paint_classes,
+    place_on_defect,
+    places_by_class,
+)
 
 #: The masks of a picture that are not empty, by channel.
 Masks = Mapping[int, Gray]
@@ -82,16 +90,19 @@ class DefectDonors:
     runs: Mapping[str, Mapping[int, Runs]]
     size: Size
 
+    @cached_property
+    def _places(self) -> dict[int, list[int]]:
+        return places_by_class([self.runs[row.sheet_id] for row in self.sheets])
+
     def paste_into(
         self, image: Gray, masks: Masks, rng: np.random.Generator
     ) -> tuple[Gray, dict[int, Gray]]:
         """Paste what a window on another sheet shows; see :func:`paste_defects`."""
-        classes = sorted({k for row in self.sheets for k in self.runs[row.sheet_id]})
-        if not classes:
+        if not self._places:
             return image, dict(masks)
-        class_id = classes[int(rng.integers(len(classes)))]
-        having = [row for row in self.sheets if class_id in self.runs[row.sheet_id]]
-        row = having[int(rng.integers(len(having)))]
+        class_id = list(self._places)[int(rng.integers(len(self._places)))]
+        having = self._places[class_id]
+        row = self.sheets[having[int(rng.integers(len(having)))]]
         if row.sheet_height < self.size[0] or row.sheet_width < self.size[1]:
             return image, dict(masks)
         runs = self.runs[row.sheet_id]
@@ -99,10 +110,5 @@ class DefectDonors:
             runs[class_id], (row.sheet_height, row.sheet_width), self.size, rng
         )
         return paste_defects(
-            image, masks, cut(self.folder.read(row.path), window), _painted(runs, window)
+            image, masks, cut(self.folder.read(row.path), window), paint_classes(runs, window)
         )
-
-
-def _painted(runs: Mapping[int, Runs], window: Window) -> dict[int, Gray]:
-    found = {class_id - 1: of_class.paint(window) for class_id, of_class in runs.items()}
-    return {channel: mask for channel, mask in found.items() if mask is not None}

@@ -20,9 +20,11 @@ from steel_defects.training.windows import (
     Size,
     Window,
     cut,
+    paint_classes,
     place_anywhere,
     place_on_defect,
     place_on_steel,
+    places_by_class,
 )
 
 #: A sheet by its place among the sheets, and the class whose defect to show; 0 for no matter which.
@@ -163,11 +165,8 @@ def crop_sampler(
     With the probability ``defect_share`` that is a class, each that occurs as likely as any other
     however rare it is, on one of its sheets; else it is any sheet, and no class.
     """
-    by_class: dict[int, list[int]] = {}
-    for place, row in enumerate(data.sheets):
-        for class_id in data.runs[row.sheet_id]:
-            by_class.setdefault(class_id, []).append(place)
-    known = sorted(by_class)
+    by_class = places_by_class([data.runs[row.sheet_id] for row in data.sheets])
+    known = list(by_class)
     per_sheet = config.crop.windows_per_sheet if config.crop else 1
     count = -(-config.tile_batches_per_epoch * config.batch_size // per_sheet)
 
@@ -242,10 +241,7 @@ def _example_maker(
     def make(
         image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
     ) -> Example:
-        picture, masks = cut(image, window), {}
-        for class_id, found in runs.items():
-            if (mask := found.paint(window)) is not None:
-                masks[class_id - 1] = mask
+        picture, masks = cut(image, window), paint_classes(runs, window)
         if picture.shape != (height, width):
             missing = (0, height - window.height), (0, width - window.width)
             picture = np.pad(picture, missing)

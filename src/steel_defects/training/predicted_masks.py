@@ -30,21 +30,6 @@ PREDICTION_TYPES = {
 }
 
 
-def tune_classes(
-    predicted: Iterable[Predicted],
-    masks: Mapping[tuple[str, int], str],
-    gate_scores: Mapping[str, float],
-    grids: Sequence[PostprocessingGrid],
-    map_shrink: int = 1,
-) -> list[ClassPostprocessing]:
-    """Choose the settings of each class that have the highest mean Dice.
-
-    Takes what :func:`measure_classes` takes.
-    """
-    tuners = measure_classes(predicted, masks, gate_scores, grids, map_shrink)
-    return [tuner.best() for tuner in tuners]
-
-
 def measure_classes(
     predicted: Iterable[Predicted],
     masks: Mapping[tuple[str, int], str],

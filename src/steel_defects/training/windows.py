@@ -1,5 +1,6 @@
 """Windows of sheets: where to cut them, and reading their masks from the runs alone."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,6 +88,21 @@ class Runs:
         run = int(self.before.searchsorted(number, side="right")) - 1
         pixel = int(self.starts[run] + number - self.before[run])
         return pixel // self.sheet_height, pixel % self.sheet_height
+
+
+def paint_classes(runs: Mapping[int, Runs], window: Window) -> dict[int, Gray]:
+    """Return the masks of the classes that a window shows, by channel: class 1 is channel 0."""
+    painted = {class_id - 1: of_class.paint(window) for class_id, of_class in runs.items()}
+    return {channel: mask for channel, mask in painted.items() if mask is not None}
+
+
+def places_by_class(sheets: Sequence[Mapping[int, Runs]]) -> dict[int, list[int]]:
+    """List for each class that occurs, in order, the places of the sheets that have it."""
+    places: dict[int, list[int]] = {}
+    for place, runs in enumerate(sheets):
+        for class_id in runs:
+            places.setdefault(class_id, []).append(place)
+    return dict(sorted(places.items()))
 
 
 def cut(image: Gray, window: Window) -> Gray:
