@@ -80,20 +80,27 @@ class Task:
     work: Path
 
     @property
-    def key(self) -> str:
-        """Digest of parameters and pictures, but not of the code."""
-        parts = [
+    def training_key(self) -> str:
+        """Digest of parameters and pictures of a training, but not of the code."""
+        return _digest(
             self.config.model_dump(exclude={"seed", "cache", "threads"}),
             self.network.model_dump(),
-            self.grid.model_dump(),
             self.data.tiles[["sheet_id", "split"]].to_numpy().tolist(),
-        ]
-        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:10]
+        )
+
+    @property
+    def key(self) -> str:
+        """Digest of what a result depends on, but not of the code."""
+        return _digest(self.training_key, self.grid.model_dump())
 
     def tiles(self, split: str) -> Any:
         """Return the labelled pictures of a split."""
         rows = self.data.tiles[self.data.tiles["split"] == split]
         return self.data.labelled_tiles(rows, len(self.classes), self.config.cache)
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:10]
 
 
 # === In a process of its own ===
@@ -120,7 +127,7 @@ def train(task: Task, rate: float, seed: int) -> dict[str, Any]:
     changes = {"seed": task.config.seed + seed, "learning_rate": rate, "search": None}
     config = task.config.model_copy(update=changes)
     # Named after the code, too: a checkpoint that other code left behind would be refused.
-    label = f"{task.name}_seed_{seed}_{fingerprint_of(task.key)[:8]}"
+    label = f"{task.name}_seed_{seed}_{fingerprint_of(task.training_key)[:8]}"
     for old in (task.work / "checkpoints").glob(f"{task.name}_seed_{seed}_*.npz"):
         if old.stem != label:
             print(f"{old.name} is of other code or parameters; it is dropped", flush=True)
@@ -189,7 +196,7 @@ def run(tasks: Sequence[Task], seeds: int) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for seed in range(seeds):
         for task in tasks:
-            found = kept(task.work / f"{task.name}_rate_{task.key}.json", search, task)
+            found = kept(task.work / f"{task.name}_rate_{task.training_key}.json", search, task)
             path = task.work / f"{task.name}_seed_{seed}_{task.key}.json"
             rows.append(kept(path, train, task, found["learning_rate"], seed))
             done = rows[-1]

@@ -45,15 +45,17 @@ def test_an_export_answers_as_keras_does(
         np.testing.assert_allclose(found.presence, expected.presence, atol=tolerance)
 
 
-def test_sheets_are_streamed_in_their_order(exported: Exported, sheets):
-    pytest.importorskip("openvino", reason="OpenVINO is not installed")
-    spec = exported.cell("gate", "openvino", "fp32").spec
+@pytest.mark.parametrize("runtime", LIBRARIES)
+def test_sheets_are_streamed_in_their_order(exported: Exported, sheets, runtime):
+    pytest.importorskip(LIBRARIES[runtime], reason=f"nothing to export for {runtime} with")
+    spec = exported.cell("gate", runtime, "fp32").spec
     images = [image for _, image in sheets.read(sheets.parity)] * 3
     gate = load_gate(exported.package, spec, ExecutionConfig(streams=2))
+    assert gate.network.parallel == 2
     one_by_one = [gate.score(image) for image in images]
     assert len(set(one_by_one)) > 1
     assert list(gate.score_many(iter(images))) == pytest.approx(one_by_one, abs=1e-6)
-    spec = exported.cell("segmenter", "openvino", "fp32").spec
+    spec = exported.cell("segmenter", runtime, "fp32").spec
     segmenter = load_segmenter(exported.package, spec, ExecutionConfig(streams=2))
     sizes = [np.ascontiguousarray(image[: 40 + 4 * n]) for n, image in enumerate(images)]
     for image, found in zip(sizes, segmenter.segment_many(sizes), strict=True):

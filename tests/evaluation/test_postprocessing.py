@@ -62,6 +62,16 @@ def test_an_area_is_that_of_a_region_and_not_of_its_box():
     assert to_mask(diagonal, 0.5, 6).sum() == 0
 
 
+def test_a_region_needs_a_pixel_that_reaches_the_seed_threshold():
+    ramp = np.zeros((5, 8), np.uint8)
+    ramp[2, 1:7] = [102, 128, 153, 178, 128, 102]  # 0.4 to 0.7 and back
+    assert to_mask(ramp, 0.4, 0).sum() == 6
+    assert to_mask(ramp, 0.4, 0, seed_threshold=0.7).sum() == 6  # the whole region, down to 0.4
+    assert to_mask(ramp, 0.4, 0, seed_threshold=0.705).sum() == 0
+    assert to_mask(ramp, 0.6, 0, seed_threshold=0.1).sum() == 2  # below the threshold: of no effect
+    assert to_mask(ramp, 0.4, 7, seed_threshold=0.7).sum() == 0
+
+
 def test_nothing_certain_is_an_empty_mask():
     assert not to_mask(np.zeros((4, 4), np.uint8), 0.01, 0).any()
     assert not to_mask(np.zeros((4, 4), np.uint8), 0.0001, 0).any()
@@ -90,6 +100,20 @@ def test_tuning_finds_the_threshold_and_area_that_a_made_example_asks_for():
     grid = PostprocessingGrid(thresholds=(0.7, 0.3, 0.9), min_areas_px=(20, 3, 0))
     best = tune([(MAP, truth), (stray, clean)], grid)
     assert best == ClassPostprocessing(threshold=0.7, min_area_px=3, validation_dice=1.0)
+
+
+def test_tuning_separates_outline_from_whether_there_is_a_defect():
+    defect, doubt = np.zeros(MAP.shape, np.uint8), np.zeros(MAP.shape, np.uint8)
+    defect[1:5, 1:8], defect[2:4, 3:6] = 120, 240  # its outline is uncertain, but not its core
+    doubt[4:8, 2:9] = 130
+    pairs = [(defect, (defect > 0).astype(np.uint8)), (doubt, np.zeros_like(doubt))]
+    thresholds = (0.3, 0.5, 0.7)
+    single = PostprocessingGrid(thresholds=thresholds, min_areas_px=(0,))
+    both = single.model_copy(update={"seed_thresholds": (0.0, 0.4, 0.8, 1.0)})
+    assert tune(pairs, single).validation_dice < 0.8
+    assert tune(pairs, both) == ClassPostprocessing(
+        threshold=0.3, seed_threshold=0.8, min_area_px=0, validation_dice=1.0
+    )
 
 
 def test_between_equals_the_lower_threshold_then_the_smaller_area():
@@ -141,8 +165,10 @@ def mean_dice(examples, values: ClassPostprocessing) -> float:
             least += values.min_area_px * values.gate_area_factor * (1 - gate)
         mask = np.zeros(truth.shape, bool)
         for label in range(1, number):
-            if (labels == label).sum() >= least and presence >= values.presence_cut:
-                mask |= labels == label
+            region = labels == label
+            seeded = probability[region].max() / 255 >= values.seed_threshold - 1 / 510
+            if region.sum() >= least and seeded and presence >= values.presence_cut:
+                mask |= region
         both = mask.sum() + truth.sum()
         scores.append(2 * (mask & (truth > 0)).sum() / both if both else 1.0)
     return float(np.mean(scores))
@@ -150,6 +176,7 @@ def mean_dice(examples, values: ClassPostprocessing) -> float:
 
 FULL_GRID = PostprocessingGrid(
     thresholds=(0.4, 0.6, 0.8, 0.92),
+    seed_thresholds=(0, 0.7, 0.95),
     min_areas_px=(0, 5, 20, 80),
     presence_cuts=(0, 0.35, 0.5, 0.8),
     gate_area_factors=(0, 1, 4),
@@ -157,8 +184,11 @@ FULL_GRID = PostprocessingGrid(
 
 
 def every_setting(grid: PostprocessingGrid) -> list[ClassPostprocessing]:
-    names = ("threshold", "min_area_px", "presence_cut", "gate_area_factor")
-    values = (grid.thresholds, grid.min_areas_px, grid.presence_cuts, grid.gate_area_factors)
+    names = ("threshold", "seed_threshold", "min_area_px", "presence_cut", "gate_area_factor")
+    values = (
+        grid.thresholds, grid.seed_thresholds, grid.min_areas_px, grid.presence_cuts,
+        grid.gate_area_factors,
+    )  # fmt: skip
     return [
         ClassPostprocessing(**dict(zip(names, one, strict=True)))
         for one in itertools.product(*values)
@@ -185,11 +215,7 @@ def test_tuning_equals_brute_force(examples, gate):
 
 def test_what_was_tuned_is_what_is_applied(examples):
     for values in every_setting(FULL_GRID)[::7]:
-        grid = PostprocessingGrid(
-            thresholds=(values.threshold,), min_areas_px=(values.min_area_px,),
-            presence_cuts=(values.presence_cut,), gate_area_factors=(values.gate_area_factor,),
-        )  # fmt: skip
-        tuner, scores = ClassTuner(grid), []
+        tuner, scores = ClassTuner(values.grid), []
         for probability, truth, presence, gate in examples:
             tuner.add(probability, truth, presence, gate)
             maps, present = probability[..., None], np.array([presence], np.float32)
@@ -257,6 +283,8 @@ def test_a_gate_that_sees_no_defect_asks_for_larger_regions(gate, factor, pixels
         {"thresholds": (0.5, 1.5)},
         {"thresholds": (0.0,)},
         {"thresholds": ()},
+        {"seed_thresholds": (1.1,)},
+        {"seed_thresholds": ()},
         {"min_areas_px": (-1,)},
         {"min_areas_px": ()},
         {"presence_cuts": (1.1,)},
@@ -279,7 +307,7 @@ def test_settings_are_numbered_from_class_one():
         ]
     )
     assert settings["1"] == {
-        "threshold": 0.5, "min_area_px": 10, "presence_cut": 0.0, "gate_area_factor": 0.0,
-        "presence": None, "validation_dice": None,
+        "threshold": 0.5, "seed_threshold": 0.0, "min_area_px": 10, "presence_cut": 0.0,
+        "gate_area_factor": 0.0, "presence": None, "validation_dice": None,
     }  # fmt: skip
     assert list(settings) == ["1", "2"]

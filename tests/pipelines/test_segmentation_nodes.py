@@ -220,7 +220,10 @@ def test_tuning_takes_what_suits_the_validation_sheets(data: Data, settings):
 
 
 def test_what_the_folds_chose_is_taken_over_and_measured_on_validation(data: Data, maps, settings):
-    chosen = {"threshold": 0.5, "min_area_px": 8000, "presence_cut": 0.3, "gate_area_factor": 0.0}
+    chosen = {
+        "threshold": 0.5, "seed_threshold": 0.6, "min_area_px": 8000, "presence_cut": 0.3,
+        "gate_area_factor": 0.0,
+    }  # fmt: skip
     folds = {str(k): chosen | {"validation_dice": 0.123} for k in range(1, 5)}
     grid = PostprocessingGrid(thresholds=(0.05,), min_areas_px=(0,))
     found = nodes.tune_postprocessing(

@@ -1,4 +1,9 @@
-"""From probability maps to masks: threshold, smallest area and presence cut of each class."""
+"""From probability maps to masks: thresholds, smallest area and presence cut of each class.
+
+The threshold is one with hysteresis (Canny 1986, IEEE TPAMI 8): a low one draws the outline, a high
+one, the seed threshold, decides whether a region is a defect at all. A single threshold has to
+trade one for the other.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,6 +35,8 @@ class PostprocessingGrid(Config):
 
     Attributes:
         thresholds: Probabilities from which a pixel counts as defective.
+        seed_thresholds: Probabilities that some pixel of a region must reach, or the region goes;
+            up to the threshold they make no difference.
         min_areas_px: Smallest areas of a region, pixels of the sheet.
         presence_cuts: Probabilities of the class's presence below which its mask is emptied.
         gate_area_factors: By how much of itself the smallest area grows where the gate sees no
@@ -37,6 +44,7 @@ class PostprocessingGrid(Config):
     """
 
     thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
+    seed_thresholds: tuple[Share, ...] = Field(default=(0.0,), min_length=1)
     min_areas_px: tuple[NonNegativeInt, ...] = Field(min_length=1)
     presence_cuts: tuple[Share, ...] = Field(default=(0.0,), min_length=1)
     gate_area_factors: tuple[NonNegativeFloat, ...] = Field(default=(0.0,), min_length=1)
@@ -51,6 +59,7 @@ class ClassPostprocessing(Config):
     """
 
     threshold: float = Field(gt=0, lt=1)
+    seed_threshold: Share = 0.0
     min_area_px: int = Field(ge=0)
     presence_cut: Share = 0.0
     gate_area_factor: NonNegativeFloat = 0.0
@@ -62,6 +71,7 @@ class ClassPostprocessing(Config):
         """These values as the only ones to try."""
         return PostprocessingGrid(
             thresholds=(self.threshold,),
+            seed_thresholds=(self.seed_threshold,),
             min_areas_px=(self.min_area_px,),
             presence_cuts=(self.presence_cut,),
             gate_area_factors=(self.gate_area_factor,),
@@ -100,8 +110,8 @@ def sheet_masks(
     """Turn what a segmenter says of a sheet into the mask of each class.
 
     A class is left empty below its presence cut. Where the gate holds the sheet for defective, and
-    no class is left, the likeliest that the map shows is outlined after all, if need be at half the
-    threshold and half the smallest area: some class it must be. That takes presences that were
+    no class is left, the likeliest that the map shows is outlined after all, if need be at half its
+    thresholds and half the smallest area: some class it must be. That takes presences that were
     fitted, whose order among the classes can be relied on.
 
     Args:
@@ -118,7 +128,8 @@ def sheet_masks(
     def outline(k: int, share: float = 1.0) -> bool:
         values = settings[k]
         smallest = values.min_area_px * _area_scale(values.gate_area_factor, gate_score)
-        masks[k] = to_mask(maps[..., k], share * values.threshold, share * smallest)
+        levels = (share * values.threshold, share * values.seed_threshold)
+        masks[k] = to_mask(maps[..., k], levels[0], share * smallest, levels[1])
         return bool(masks[k].any())
 
     likely = [float(value) for value in presence]
@@ -134,21 +145,28 @@ def _area_scale(factor: float, gate_score: float | None) -> float:
     return 1.0 if gate_score is None else 1 + factor * (1 - gate_score)
 
 
-def to_mask(probability: Probability, threshold: float, min_area_px: float) -> Mask:
+def to_mask(
+    probability: Probability, threshold: float, min_area_px: float, seed_threshold: float = 0.0
+) -> Mask:
     """Keep the regions of a probability map that are certain and large enough.
 
     Args:
         probability: Map of shape ``(height, width)``, uint8, 255 for certain.
         threshold: Probability, 0 to 1, from which a pixel belongs to a region.
         min_area_px: Area, pixels of the map, from which a region is kept.
+        seed_threshold: Probability, 0 to 1, that some pixel of a region must reach.
 
     Returns:
         Mask of the same shape, 0 or 1.
     """
-    labels, areas = _regions(probability, threshold)
+    mask = np.zeros(probability.shape, np.uint8)
+    window = _window_above(probability, _level(threshold))
+    labels, areas = _regions(probability[window], threshold)
     keep = areas >= max(1, min_area_px)
+    keep &= _seeded(labels, len(areas), probability[window], max(threshold, seed_threshold))
     keep[0] = False
-    return keep[labels].astype(np.uint8)
+    mask[window] = keep[labels]
+    return mask
 
 
 def _level(threshold: float) -> int:
@@ -165,6 +183,15 @@ def _regions(
         return np.zeros(above.shape, np.int32), np.zeros(1, np.int64)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above)
     return np.asarray(labels, np.int32), stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+
+
+def _seeded(
+    labels: NDArray[np.int32], count: int, probability: Probability, seed_threshold: float
+) -> NDArray[np.bool_]:
+    """Say of each of ``count`` labels whether one of its pixels reaches the seed threshold."""
+    found = np.zeros(count, np.bool_)
+    found[labels[probability >= _level(seed_threshold)]] = True
+    return found
 
 
 @dataclass
@@ -202,7 +229,7 @@ class ClassTuner:
         presence: float = 1.0,
         gate_score: float | None = None,
     ) -> None:
-        """Measure a sheet at every threshold, smallest area and factor.
+        """Measure a sheet at every combination of thresholds, smallest area and factor.
 
         Args:
             probability: Map of shape ``(height, width)``, uint8, 255 for certain.
@@ -219,31 +246,37 @@ class ClassTuner:
         window = _window_above(probability, _level(self._thresholds[0]))
         probability, truth = probability[window], truth[window]
         self._kept.append(
-            np.stack([_dice(probability, truth, true_px, t, areas) for t in self._thresholds])
-        )
+            np.stack([
+                _dice(probability, truth, true_px, t, self._seeds, areas) for t in self._thresholds
+            ])
+        )  # fmt: skip
         self._emptied.append(float(true_px == 0))
 
     def best(self, presence: ClassPresence | None = None) -> ClassPostprocessing:
         """Return the best combination, with ``presence`` in place of what the head says.
 
-        Between equals the lower threshold, then the smaller area, presence cut and factor; without
-        sheets the lowest of each.
+        Between equals the lower threshold, then the lower seed threshold, smaller area, presence
+        cut and factor; without sheets the lowest of each.
         """
-        shape = (len(self._thresholds), len(self._areas), len(self._cuts), len(self._factors))
+        tried: tuple[Sequence[float], ...] = (
+            self._thresholds, self._seeds, self._areas, self._cuts, self._factors
+        )  # fmt: skip
+        shape = tuple(len(values) for values in tried)
         scores = np.zeros(shape)
         count = len(self._kept)
         if count:
             kept, likely = np.stack(self._kept), self._likely(presence)
-            emptied = np.array(self._emptied)[:, None, None, None]
+            emptied = np.array(self._emptied)[:, None, None, None, None]
             for number, cut in enumerate(self._cuts):
-                gone = (likely < cut)[:, None, None, None]
-                scores[:, :, number] = np.where(gone, emptied, kept).sum(axis=0) / count
+                gone = (likely < cut)[:, None, None, None, None]
+                scores[:, :, :, number] = np.where(gone, emptied, kept).sum(axis=0) / count
         place = np.unravel_index(int(scores.argmax()), shape)
         return ClassPostprocessing(
             threshold=self._thresholds[place[0]],
-            min_area_px=self._areas[place[1]],
-            presence_cut=self._cuts[place[2]],
-            gate_area_factor=self._factors[place[3]],
+            seed_threshold=self._seeds[place[1]],
+            min_area_px=self._areas[place[2]],
+            presence_cut=self._cuts[place[3]],
+            gate_area_factor=self._factors[place[4]],
             presence=presence,
             validation_dice=float(scores[place]) if count else None,
         )
@@ -263,6 +296,10 @@ class ClassTuner:
     @property
     def _thresholds(self) -> list[float]:
         return sorted(self.grid.thresholds)
+
+    @property
+    def _seeds(self) -> list[float]:
+        return sorted(self.grid.seed_thresholds)
 
     @property
     def _areas(self) -> list[int]:
@@ -300,17 +337,35 @@ def _dice(
     truth: Mask,
     true_px: int,
     threshold: float,
+    seeds: Sequence[float],
     min_areas: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Dice of one sheet for every smallest area, from a single labelling; shaped as these."""
+    """Dice of one sheet for every seed threshold and smallest area, from a single labelling.
+
+    Returns:
+        Of shape ``(seeds, *min_areas.shape)``.
+    """
     labels, areas = _regions(probability, threshold)
-    hits = np.bincount(labels[truth > 0], minlength=len(areas))[1:]
-    order = np.argsort(areas[1:])
-    ranked = areas[1:][order]
+    hits = np.bincount(labels[truth > 0], minlength=len(areas))
+    order = 1 + np.argsort(areas[1:])
+    seeded = (_seeded(labels, len(areas), probability, max(threshold, seed)) for seed in seeds)
+    return np.stack([
+        _dice_from(areas[kept], hits[kept], true_px, min_areas)
+        for kept in (order[reached[order]] for reached in seeded)
+    ])  # fmt: skip
+
+
+def _dice_from(
+    areas: NDArray[np.int64],
+    hits: NDArray[np.int64],
+    true_px: int,
+    min_areas: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Dice of the regions from every smallest area on; ``areas`` ascend, ``hits`` are theirs."""
     # What is kept from the n-th smallest region on; the last entry is nothing at all.
-    kept_px = np.append(ranked[::-1].cumsum()[::-1], 0)
-    kept_hits = np.append(hits[order][::-1].cumsum()[::-1], 0)
-    first = np.searchsorted(ranked, min_areas, side="left")
+    kept_px = np.append(areas[::-1].cumsum()[::-1], 0)
+    kept_hits = np.append(hits[::-1].cumsum()[::-1], 0)
+    first = np.searchsorted(areas, min_areas, side="left")
     total = kept_px[first] + true_px
     scores = 2 * kept_hits[first] / np.maximum(total, 1)
     return np.asarray(np.where(total == 0, 1.0, scores), np.float64)

@@ -70,9 +70,12 @@ def _in_window(
 
 def _long_side(inside: NDArray[np.bool_]) -> tuple[float, float]:
     """Return length and direction of the long side of the smallest rectangle around pixels."""
-    rows, columns = np.nonzero(inside)
+    rows = np.flatnonzero(inside.any(axis=1))
+    # Of each row its ends: what lies between them is no corner of the hull.
+    first = inside[rows].argmax(axis=1)
+    last = inside.shape[1] - 1 - inside[rows, ::-1].argmax(axis=1)
     corners = [
-        np.stack([columns + dx, rows + dy], axis=1) for dx in (0, 1) for dy in (0, 1)
+        np.stack([columns, rows + dy], axis=1) for columns in (first, last + 1) for dy in (0, 1)
     ]  # a pixel is a square, not its centre
     rectangle = cv2.minAreaRect(cv2.convexHull(np.concatenate(corners).astype(np.float32)))
     points = cv2.boxPoints(rectangle)

@@ -112,15 +112,17 @@ def sheet_prediction(
     """
     turned = np.asarray(outputs[0], np.float32)
     turns = _orientations(tta, turned.shape[1:3])
-    backs = [_back(one, turn) for one, turn in zip(turned, turns, strict=True)]
-    maps = backs[0] if len(backs) == 1 else np.mean(backs, axis=0)
-    maps = maps[: shape[0], : shape[1]]
+    total = turned[0]
+    for one, turn in zip(turned[1:], turns[1:], strict=True):
+        total = total + _back(one, turn)
+    maps = total[: shape[0], : shape[1]]
     if len(outputs) > 1:
         presence = np.mean(np.asarray(outputs[1]), axis=0)
-    else:
-        presence = maps.max(axis=0).max(axis=0)  # many times faster than over both axes at once
+    else:  # many times faster than over both axes at once
+        presence = maps.max(axis=0).max(axis=0) / len(turns)
     # Scales and rounds to even in one pass, a hundred times faster than NumPy.
-    whole = cv2.convertScaleAbs(np.ascontiguousarray(maps).reshape(maps.shape[0], -1), alpha=255)
+    flat = np.ascontiguousarray(maps).reshape(maps.shape[0], -1)
+    whole = cv2.convertScaleAbs(flat, alpha=255 / len(turns))
     return SheetPrediction(
         np.asarray(whole, np.uint8).reshape(maps.shape), np.array(presence, np.float32)
     )
@@ -134,7 +136,10 @@ def _orientations(tta: TestTimeAugmentation, shape: tuple[int, ...]) -> Sequence
 
 def _back(maps: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
     """Undo :func:`oriented`, which swaps rows and columns before it mirrors."""
-    mirrored = oriented(maps, orientation & 3)
+    mirrored = maps
+    if orientation & 3:  # OpenCV mirrors several times faster than NumPy copies a mirrored view
+        code = {1: 1, 2: 0, 3: -1}[orientation & 3]
+        mirrored = np.asarray(cv2.flip(maps, code), np.float32).reshape(maps.shape)
     return mirrored.swapaxes(0, 1) if orientation & 4 else mirrored
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.runtimes.config import ExecutionConfig
@@ -17,15 +17,36 @@ from steel_defects.inspection.runtimes.network import (
 
 
 class LiteRTNetwork:
-    """Runs a LiteRT model; one sheet at a time, on all cores."""
-
-    parallel = 1
+    """Runs a LiteRT model; an interpreter answers one call at a time, so that there are several."""
 
     def __init__(self, path: Path, execution: ExecutionConfig) -> None:
         """Load the model."""
+        cores = execution.threads or len(os.sched_getaffinity(0))
+        self.parallel = execution.streams or cores
+        self._path, self._threads = path, max(1, cores // self.parallel)
+        self._free: SimpleQueue[_Interpreter] = SimpleQueue()
+        self._free.put(_Interpreter(self._path, self._threads))
+
+    def predict(self, sheets: Sheets) -> Outputs:
+        """Run the network; see :class:`Network`."""
+        new = self._free.empty()
+        interpreter = _Interpreter(self._path, self._threads) if new else self._free.get()
+        try:
+            return interpreter.run(sheets)
+        finally:
+            self._free.put(interpreter)
+
+    def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
+        """Run the network on one batch after the other; see :class:`Network`."""
+        return stream_in_threads(self, batches)
+
+
+class _Interpreter:
+    """An interpreter, prepared for the shape of its last input."""
+
+    def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        threads = execution.threads or len(os.sched_getaffinity(0))
         try:
             self._interpreter = Interpreter(str(path), num_threads=threads)
         except (ValueError, RuntimeError) as error:
@@ -33,21 +54,14 @@ class LiteRTNetwork:
             raise SteelDefectsError(f"LiteRT cannot run {path}: {reason}") from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._shape: tuple[int, ...] = ()
-        self._lock = Lock()
 
-    def predict(self, sheets: Sheets) -> Outputs:
-        """Run the network; see :class:`Network`."""
+    def run(self, sheets: Sheets) -> Outputs:
         interpreter = self._interpreter
-        with self._lock:
-            if sheets.shape != self._shape:
-                interpreter.resize_tensor_input(self._input, shape_of(sheets))
-                interpreter.allocate_tensors()
-                self._shape = sheets.shape
-            interpreter.set_tensor(self._input, sheets)
-            interpreter.invoke()
-            details = interpreter.get_output_details()
-            return in_order(interpreter.get_tensor(one["index"]) for one in details)
-
-    def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
-        """Run the network on one batch after the other; see :class:`Network`."""
-        return stream_in_threads(self, batches)
+        if sheets.shape != self._shape:
+            interpreter.resize_tensor_input(self._input, shape_of(sheets))
+            interpreter.allocate_tensors()
+            self._shape = sheets.shape
+        interpreter.set_tensor(self._input, sheets)
+        interpreter.invoke()
+        details = interpreter.get_output_details()
+        return in_order(interpreter.get_tensor(one["index"]) for one in details)
