@@ -23,8 +23,10 @@ from steel_defects.inspection.package import (
     write_package,
 )
 from steel_defects.inspection.runtimes import PackageRuntime, load_runtime
+from steel_defects.models.backbones import in_orientations
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.unet import build_unet
+from steel_defects.sheets.orientations import HALF_TURN
 
 SHEET, INPUT = (64, 128), (32, 64)
 
@@ -43,9 +45,11 @@ def vary(model: keras.Model) -> keras.Model:
 def build_gate() -> keras.Model:
     keras.utils.set_random_seed(0)
     sheet = keras.Input((*INPUT, 1))
-    x = keras.layers.Conv2D(4, 3, strides=2)(keras.ops.multiply(sheet, 1 / 255))
+    both = in_orientations(sheet, HALF_TURN)
+    x = keras.layers.Conv2D(4, 3, strides=2)(keras.ops.multiply(both, 1 / 255))
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.GlobalMaxPooling2D()(keras.layers.Activation("relu")(x))
+    x = keras.ops.mean(keras.ops.reshape(x, (2, -1, 4)), axis=0)
     return vary(keras.Model(sheet, keras.layers.Dense(1, "sigmoid")(x)))
 
 

@@ -82,6 +82,23 @@ def test_a_package_without_a_gate_says_so(
     assert all(cell.spec is None for cell in cells)
 
 
+def test_without_an_export_in_fp32_there_is_none_in_bf16(
+    package, sheets, deployment, tmp_path, monkeypatch
+):
+    def broken(graph, path):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr(export, "export_openvino", broken)
+    monkeypatch.setattr(export, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(export, "is_installed", lambda runtime: runtime == "openvino")
+    cells = list(export.export_networks(package, sheets, deployment, tmp_path))
+    gates = [c for c in cells if (c.network, c.runtime) == ("gate", "openvino")]
+    reasons = {c.precision: c.reason for c in gates}
+    assert reasons["fp32"] == "cannot be exported: no such operation"
+    assert reasons["bf16"].startswith("cannot be exported: there is no export in FP32")
+    assert all(cell.spec is None for cell in cells)
+
+
 def test_calibration_shows_sheets_as_inspection_does():
     spec = SegmenterSpec(name="unet", file="u.keras", postprocessing=(), tta="flips", stride=32)
     image = np.arange(30 * 60, dtype=np.uint16).reshape(30, 60).astype(np.uint8)

@@ -40,13 +40,20 @@ def test_backbone_is_built_saved_and_loaded(name, tmp_path):
     np.testing.assert_array_equal(np.asarray(loaded(sheets, training=False)), scores)
 
 
-def test_features_are_averaged_over_mirrored_sheets(tmp_path):
+UPSIDE_DOWN, LEFT_TO_RIGHT, TURNED = np.s_[:, ::-1], np.s_[:, :, ::-1], np.s_[:, ::-1, ::-1]
+
+
+@pytest.mark.parametrize(
+    ("orientations", "same"),
+    [("half_turn", [TURNED]), ("flips", [UPSIDE_DOWN, LEFT_TO_RIGHT, TURNED])],
+)
+def test_features_are_averaged_over_mirrored_sheets(tmp_path, orientations, same):
     head = HeadConfig(
         units=(8,),
         dropout=0.3,
         statistics=("mean", "max", "std", "top"),
         top_share=0.25,
-        flips=True,
+        orientations=orientations,
     )
     backbone = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
     model = build_classifier(backbone, head, SIZE, 3)
@@ -55,8 +62,12 @@ def test_features_are_averaged_over_mirrored_sheets(tmp_path):
     both = add_mask_output(model)
     scores, mask = (np.asarray(x) for x in both(sheets, training=False))
     # However a sheet is mirrored, it is the same sheet; where the defect is depends on it.
-    for mirrored in (sheets[:, ::-1], sheets[:, :, ::-1], sheets[:, ::-1, ::-1]):
-        np.testing.assert_allclose(model(mirrored, training=False), scores, rtol=1e-4)
+    for mirrored in same:
+        np.testing.assert_allclose(model(sheets[mirrored], training=False), scores, rtol=1e-4)
+    features = keras.Model(model.input, model.get_layer("pooled").output)
+    lying = [np.asarray(features(x)) for x in (sheets, sheets[TURNED], sheets[UPSIDE_DOWN])]
+    turned, upside_down = (np.abs(one - lying[0]).max() for one in lying[1:])
+    assert (upside_down > 100 * turned) == (orientations == "half_turn")
     assert mask.shape == (2, 1, 2, 1)
     first = np.asarray(both(sheets[:1], training=False)[1])
     np.testing.assert_allclose(mask[:1], first, rtol=1e-4)
@@ -81,9 +92,9 @@ def test_statistics_of_feature_maps():
     np.testing.assert_allclose(top, worst, rtol=1e-4, atol=1e-5)
 
 
-def test_flips_are_for_features():
-    with pytest.raises(ValidationError, match="flips goes with pooling: features"):
-        HeadConfig(units=(8,), dropout=0, pooling="cells", flips=True)
+def test_orientations_are_for_features():
+    with pytest.raises(ValidationError, match="orientations go with pooling: features"):
+        HeadConfig(units=(8,), dropout=0, pooling="cells", orientations="flips")
 
 
 CELLS = HeadConfig(units=(8, 4), dropout=0.3, pooling="cells", top_share=0.25)

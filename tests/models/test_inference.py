@@ -54,8 +54,8 @@ def test_presence_is_taken_from_the_network_that_says_it(kind):
 @pytest.mark.parametrize(
     ("image", "tta", "asked"),
     [
-        (SHEET, "none", 1), (SHEET, "flips", 4), (SHEET, "d4", 4),
-        (SQUARE, "none", 1), (SQUARE, "flips", 4), (SQUARE, "d4", 8),
+        (SHEET, "none", 1), (SHEET, "half_turn", 2), (SHEET, "flips", 4), (SHEET, "d4", 4),
+        (SQUARE, "none", 1), (SQUARE, "half_turn", 2), (SQUARE, "flips", 4), (SQUARE, "d4", 8),
     ],
 )  # fmt: skip
 def test_every_orientation_is_asked_once_and_brought_back(image, tta, asked):

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,6 +97,28 @@ def test_the_cache_trains_the_same_weights(trained, data: Data, tmp_path):
     assert (tmp_path / "gray_sheets" / "gray_sheets.bin").is_file()
     for one, other in zip(trained[0][0].get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_finished_classifier_may_look_at_fewer_orientations(data: Data, tmp_path):
+    found = {}
+    for asked in ("flips", "half_turn"):
+        head = {**TRAINING.head.model_dump(), "orientations": "flips", "asked_orientations": asked}
+        config = TRAINING.model_copy(update={"head": HeadConfig.model_validate(head)})
+        found[asked], _, _ = nodes.train_classifier(
+            data.folder, data.sheets, data.annotations, data.splits, Path("."), tmp_path / asked,
+            config, OWN,
+        )  # fmt: skip
+    for one, other in zip(*(model.get_weights() for model in found.values()), strict=True):
+        np.testing.assert_array_equal(one, other)
+    pooled = {
+        asked: keras.Model(model.input, model.get_layer("pooled").output)
+        for asked, model in found.items()
+    }
+    # All four orientations are the half turn of the sheet and that of the mirrored sheet.
+    sheets = np.random.default_rng(0).uniform(0, 255, (1, 32, 64, 1)).astype(np.float32)
+    halves = [np.asarray(pooled["half_turn"](x)) for x in (sheets, sheets[:, :, ::-1])]
+    assert not np.array_equal(*halves)
+    np.testing.assert_allclose(pooled["flips"](sheets), np.mean(halves, axis=0), rtol=1e-4)
 
 
 def test_scores_of_every_sheet(trained, data: Data):

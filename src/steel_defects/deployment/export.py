@@ -176,7 +176,9 @@ def _write(cell: Candidate, graph: Any, folder: Path, batches: Batches) -> tuple
         case "openvino", "fp32":
             return export_openvino(graph, path)
         case "openvino", "bf16":
-            return whole.name, whole.with_suffix(".bin").name  # a hint at run time, no file
+            if not whole.is_file():  # it is a hint at run time, no file of its own
+                raise FileNotFoundError("there is no export in FP32, whose file it is")
+            return whole.name, whole.with_suffix(".bin").name
         case "openvino", _:
             # The gate says one number of a sheet, and every sheet waits for it.
             return quantise_openvino(whole, path, batches)

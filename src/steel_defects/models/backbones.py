@@ -1,6 +1,6 @@
 """The four convolutional backbones, from ``keras.applications``, on gray sheets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def build_backbone(
     input_size: InputSize,
     seed: int,
     weights_dir: str | None = None,
-    flips: bool = False,
+    orientations: Sequence[int] = (0,),
 ) -> keras.Model:
     """Build a backbone that maps gray sheets to feature maps.
 
@@ -58,11 +58,12 @@ def build_backbone(
         input_size: Height and width of the input, pixels; None for any.
         seed: Seed of the initial weights, where none are loaded.
         weights_dir: Folder of weight files.
-        flips: Whether it looks at the mirrored orientations of each sheet, too.
+        orientations: Mirrored orientations of each sheet that it looks at; see
+            :func:`steel_defects.sheets.orientations.oriented`.
 
     Returns:
-        Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps; with
-        ``flips`` to four times as many, those of the sheets as they are first.
+        Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps of
+        all sheets in the first orientation, then in the second, ….
 
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
@@ -76,15 +77,21 @@ def build_backbone(
         maps = trunk.get_layer(_FAMILIES[config.name].stride_16).output
         trunk = keras.Model(trunk.input, maps, name=trunk.name)
     sheet = keras.Input((*input_size, 1), name="sheet")
-    seen = _with_flips(sheet) if flips else sheet
+    seen = in_orientations(sheet, orientations)
     return keras.Model(sheet, trunk(to_channels(seen, config)), name=config.name)
 
 
-def _with_flips(sheets: keras.KerasTensor) -> keras.KerasTensor:
-    """Append the sheets left to right, upside down and both, in the order of ``FLIPS``."""
-    mirrored = ops.flip(sheets, axis=2)
-    upright = ops.concatenate([sheets, mirrored], axis=0)
-    return ops.concatenate([upright, ops.flip(upright, axis=1)], axis=0)
+def in_orientations(sheets: keras.KerasTensor, orientations: Sequence[int]) -> keras.KerasTensor:
+    """Return sheets, ``(batch, height, width, 1)``, in one mirrored orientation after the other."""
+    turned = [_oriented(sheets, orientation) for orientation in orientations]
+    return ops.concatenate(turned, axis=0) if len(turned) > 1 else turned[0]
+
+
+def _oriented(sheets: keras.KerasTensor, orientation: int) -> keras.KerasTensor:
+    for axis, bit in ((1, 2), (2, 1)):  # one at a time: OpenVINO reads no flip of two axes
+        if orientation & bit:
+            sheets = ops.flip(sheets, axis=axis)
+    return sheets
 
 
 def build_trunk(config: BackboneConfig, input_size: InputSize) -> keras.Model:

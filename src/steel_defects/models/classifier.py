@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from steel_defects.models.backbones import build_backbone
 from steel_defects.models.config import BackboneConfig, HeadConfig, Statistic
-from steel_defects.sheets.orientations import FLIPS
 
 MASK_OUTPUT = "mask"
 SCORE_OUTPUT = "score"
@@ -16,8 +15,8 @@ POOLED = "pooled"
 STANDARDISED = "standardised"
 _CELLS = "cells"
 _LEAST_VARIANCE = 1e-3  # keeps a feature that hardly varies from being blown up
-_MAPS = "maps"
-_FLIPPED_MAPS = "maps_of_flips"
+#: Names of the layer with the feature maps of all orientations, in turn, and how many these are.
+_MAPS = {"maps": 1, "maps_of_half_turn": 2, "maps_of_flips": 4}
 _RARE = -3.0  # logit of the share of defective cells, so that training need not unlearn a half
 
 
@@ -43,7 +42,7 @@ def build_classifier(
         Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of a
         defect, ``(batch, 1)``, float32.
     """
-    trunk = build_backbone(backbone, input_size, seed, weights_dir, head.flips)
+    trunk = build_backbone(backbone, input_size, seed, weights_dir, head.turns)
     pretrained = backbone.weights != "none"
     if head.pooling == "cells":
         score = _judge_cells(trunk.output, head, pretrained, seed, classes)
@@ -54,10 +53,11 @@ def build_classifier(
 
 def _judge_sheet(maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int) -> KerasTensor:
     """Pool features by more than their mean, since that alone dilutes a small defect."""
-    maps = layers.Identity(name=_FLIPPED_MAPS if head.flips else _MAPS)(maps)
+    turns = len(head.turns)
+    maps = layers.Identity(name={n: name for name, n in _MAPS.items()}[turns])(maps)
     pooled = ops.concatenate([_statistic(name, maps, head) for name in head.statistics], axis=-1)
-    if head.flips:
-        orientations = ops.reshape(pooled, (len(FLIPS), -1, int(pooled.shape[-1])))
+    if turns > 1:
+        orientations = ops.reshape(pooled, (turns, -1, int(pooled.shape[-1])))
         pooled = ops.mean(orientations, axis=0)
     pooled = layers.Identity(name=POOLED)(pooled)
     return _build_head(head, int(pooled.shape[-1]), standardise, seed)(pooled)
@@ -174,11 +174,11 @@ def add_mask_output(classifier: keras.Model) -> keras.Model:
 
 def _upright_maps(classifier: keras.Model) -> KerasTensor:
     """Return the feature maps of the sheets as they are, without those of mirrored ones."""
-    if not any(layer.name == _FLIPPED_MAPS for layer in classifier.layers):
-        return classifier.get_layer(_MAPS).output
-    maps = classifier.get_layer(_FLIPPED_MAPS).output
-    orientations = ops.reshape(maps, (len(FLIPS), -1, *maps.shape[1:]))
-    return ops.take(orientations, 0, axis=0)
+    layer = next(layer for layer in classifier.layers if layer.name in _MAPS)
+    maps, turns = layer.output, _MAPS[layer.name]
+    if turns == 1:
+        return maps
+    return ops.take(ops.reshape(maps, (turns, -1, *maps.shape[1:])), 0, axis=0)
 
 
 def _he(seed: int) -> keras.Initializer:

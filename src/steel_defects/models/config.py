@@ -1,10 +1,12 @@
 """Which network to build; free of Keras, so that reading parameters stays fast."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, PositiveInt, RootModel, field_validator, model_validator
 
 from steel_defects.config import Config
+from steel_defects.sheets.orientations import FLIPS, HALF_TURN
 
 BackboneName = Literal["resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2"]
 BACKBONES: tuple[str, ...] = get_args(BackboneName)
@@ -35,6 +37,8 @@ class BackboneConfig(Config):
     stride: Literal[16, 32] = 32
 
 
+#: Sets of mirrored orientations of a sheet.
+SheetOrientations = Literal["one", "half_turn", "flips"]
 #: What a head keeps of a feature map.
 Statistic = Literal["mean", "max", "std", "top"]
 
@@ -52,8 +56,11 @@ class HeadConfig(Config):
             verdict of ``cells``; those that respond most, in the statistic ``top``.
         statistics: What ``features`` keeps of each feature map: its mean, maximum, standard
             deviation, and the mean of its highest responses.
-        flips: Whether ``features`` are averaged over the four mirrored orientations of a sheet, at
-            four times the cost: to the mill they are one sheet, to a backbone they are not.
+        orientations: Of a sheet, over which ``features`` are averaged: to the mill they are one
+            sheet, to a backbone they are not. ``one``, as it lies; ``half_turn``, turned by 180
+            degrees, too, at twice the cost; ``flips``, all four mirrored ones, at four times.
+        asked_orientations: Those of the finished classifier; None for the same. Fewer cost less,
+            and what all of them taught the head is not lost.
     """
 
     units: tuple[PositiveInt, ...]
@@ -61,13 +68,25 @@ class HeadConfig(Config):
     pooling: Literal["features", "cells"] = "features"
     top_share: float = Field(default=0.01, gt=0, le=1)
     statistics: tuple[Statistic, ...] = Field(default=("mean", "max"), min_length=1)
-    flips: bool = False
+    orientations: SheetOrientations = "one"
+    asked_orientations: SheetOrientations | None = None
 
     @model_validator(mode="after")
-    def _flips_of_features(self) -> Self:
-        if self.flips and self.pooling == "cells":
-            raise ValueError("flips goes with pooling: features")
+    def _orientations_of_features(self) -> Self:
+        if self.pooling == "cells" and {self.orientations, self.asked_orientations} - {"one", None}:
+            raise ValueError("orientations go with pooling: features")
         return self
+
+    @property
+    def turns(self) -> Sequence[int]:
+        """The orientations by number; see :func:`steel_defects.sheets.orientations.oriented`."""
+        return {"one": (0,), "half_turn": HALF_TURN, "flips": FLIPS}[self.orientations]
+
+    @property
+    def finished(self) -> "HeadConfig":
+        """The head of the finished classifier; its weights are the same."""
+        asked = self.asked_orientations or self.orientations
+        return self.model_copy(update={"orientations": asked})
 
 
 class EncoderConfig(Config):

@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.config import Config
-from steel_defects.sheets.orientations import FLIPS, ORIENTATIONS, oriented
+from steel_defects.sheets.orientations import FLIPS, HALF_TURN, ORIENTATIONS, oriented
 
 #: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
 STRIDE = 32
 
 #: Test-time augmentation: the orientations over which predictions are averaged.
-TestTimeAugmentation = Literal["none", "flips", "d4"]
+TestTimeAugmentation = Literal["none", "half_turn", "flips", "d4"]
 
 
 class SegmenterPredictionConfig(Config):
     """How segmenters are asked.
 
     Attributes:
-        tta: Average over ``flips`` (4 orientations) or ``d4`` (all 8, of square sheets; others are
-            flipped); ``none`` asks once.
+        tta: Average over the sheet and its ``half_turn``, over ``flips`` (4 orientations) or over
+            ``d4`` (all 8, of square sheets; others are flipped); ``none`` asks once.
         map_shrink: The maps that are kept for tuning and curves have a side this many times shorter
             than the sheet; 1 tunes at the size at which masks are made.
     """
@@ -131,6 +131,8 @@ def sheet_prediction(
 def _orientations(tta: TestTimeAugmentation, shape: tuple[int, ...]) -> Sequence[int]:
     if tta == "none":
         return (0,)
+    if tta == "half_turn":
+        return HALF_TURN
     return ORIENTATIONS if tta == "d4" and shape[0] == shape[1] else FLIPS
 
 

@@ -1,5 +1,6 @@
 """The eight ways in which a picture can lie: quarter turns, each mirrored or not."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,8 @@ _OBLONG = 2.0  # ratio of the sides from which a picture counts as oblong
 ORIENTATIONS = range(8)
 #: Those that keep height and width.
 FLIPS = range(4)
+#: As it is, and turned by 180 degrees: together they see each edge of a sheet on either side.
+HALF_TURN: Sequence[int] = (0, 3)
 
 
 def oriented(image: NDArray[T], orientation: int) -> NDArray[T]:

@@ -20,7 +20,7 @@ from steel_defects.models.classifier import (
     judges_cells,
     standardise_features,
 )
-from steel_defects.models.config import PLAIN_BACKBONES
+from steel_defects.models.config import PLAIN_BACKBONES, HeadConfig
 from steel_defects.training.batches import Batch, Example
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.classifier_phases import phases_of, set_trainable
@@ -99,12 +99,14 @@ def _fit(
     checkpoint_dir: Path | None,
     keep_checkpoint: bool,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    plain = own.backbone.name in PLAIN_BACKBONES
-    with dtype_policy(resolve_precision(config.precision, plain)):
-        model = build_classifier(
-            own.backbone, config.head, config.input_size, config.seed, weights_dir,
-            training.classes,
-        )  # fmt: skip
+    def build(head: HeadConfig) -> keras.Model:
+        plain = own.backbone.name in PLAIN_BACKBONES
+        with dtype_policy(resolve_precision(config.precision, plain)):
+            return build_classifier(
+                own.backbone, head, config.input_size, config.seed, weights_dir, training.classes
+            )
+
+    model = build(config.head)
     if own.backbone.weights == "none":
         fit_initial_weights(model, training, config, own)
     elif judges_cells(model):
@@ -131,6 +133,10 @@ def _fit(
     for checkpoint in checkpoints:
         if checkpoint and not keep_checkpoint:
             checkpoint.remove()
+    if config.head.finished.turns != config.head.turns:
+        finished = build(config.head.finished)
+        finished.set_weights(model.get_weights())
+        model = finished
     return model, history
 
 

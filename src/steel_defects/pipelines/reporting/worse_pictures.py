@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from steel_defects.evaluation.robustness import (
     shifted_mask,
 )
 from steel_defects.evaluation.segmentation import pair_table
+from steel_defects.models.inference import TestTimeAugmentation
 from steel_defects.progress import track
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.predicted_masks import mask_rows
@@ -34,7 +35,7 @@ class Judges:
     segmenter: Any
     point: dict[str, Any]
     settings: Sequence[ClassPostprocessing]
-    tta: Literal["none", "flips", "d4"]
+    tta: TestTimeAugmentation
 
 
 @dataclass(frozen=True)
