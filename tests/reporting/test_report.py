@@ -237,6 +237,22 @@ def test_tables_with_columns_and_no_rows(context: ReportContext) -> None:
     assert "no operating point" in html
 
 
+@pytest.mark.parametrize(("test_sheets", "first", "beside"), [
+    (20, "91.3\u00a0%", "100.0\u00a0% on 20 test sheets"),
+    (100, "100.0\u00a0%", "91.3\u00a0% on 123 out-of-fold sheets"),
+])  # fmt: skip
+def test_a_handful_of_test_sheets_does_not_stand_for_a_model(test_sheets, first, beside) -> None:
+    kinds = {"evaluation": ["test", "out_of_fold"], "sheets": [test_sheets, 123]}
+    gates = pd.DataFrame({"backbone": "vgg16", **kinds, "accuracy": [1.0, 0.913]})
+    (fact,) = wording.gate_headline({"name": "vgg16", "reason": ""}, gates, {}).facts
+    assert fact.value == first
+    assert beside in fact.remark
+    networks = pd.DataFrame({"architecture": "unet", **kinds, "mean_dice": [0.977, 0.853]})
+    (fact,) = wording.segmenter_headline({"name": "unet", "reason": ""}, networks).facts
+    assert (fact.value == "0.853") == (test_sheets < 100)
+    assert ("0.977 on" in fact.remark) == (test_sheets < 100)
+
+
 def test_a_gate_that_met_one_kind_of_sheet(context: ReportContext) -> None:
     point = POINT | {"recall": None, "recall_bound": 0.0, "defective_sheets": 0}
     selection = {"name": "vgg16", "reason": ""}

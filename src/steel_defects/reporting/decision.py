@@ -16,7 +16,7 @@ from steel_defects.reporting.criteria import (
     false_alarms,
 )
 from steel_defects.reporting.tables import missing
-from steel_defects.reporting.wording import chosen_row
+from steel_defects.reporting.wording import chosen_rows
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,8 @@ def evidence_from(
 
 def _broadest(frame: pd.DataFrame, column: str, name: object) -> dict[str, Any]:
     """Return the figures on the most sheets: out of fold where there was a cross-validation."""
-    if "evaluation" in frame:
-        crossed = frame[frame["evaluation"] == "out_of_fold"]
-        return chosen_row(crossed, column, name) or chosen_row(frame, column, name)
-    return chosen_row(frame, column, name)
+    rows = chosen_rows(frame, column, name)
+    return max(rows, key=lambda row: row.get("evaluation") == "out_of_fold", default={})
 
 
 def decide(evidence: Evidence) -> Decision:

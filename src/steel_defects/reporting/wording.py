@@ -9,6 +9,8 @@ import pandas as pd
 from steel_defects.reporting.tables import decimal, missing, percent
 
 _FEW_SHEETS = 30  # below, one sheet moves a share by more than three points
+#: Test sheets from which their figures stand for a model, whatever there is out of fold.
+_ENOUGH = 100
 _EVALUATIONS = {"test": "test", "out_of_fold": "out-of-fold"}
 
 
@@ -29,14 +31,23 @@ class Headline:
     facts: list[Fact]
 
 
-def chosen_row(frame: pd.DataFrame, column: str, name: object) -> dict[str, Any]:
-    """Return the figures of a model: those on test sheets if there are any, else out of fold."""
+def chosen_rows(frame: pd.DataFrame, column: str, name: object) -> list[dict[str, Any]]:
+    """Return the figures of a model, those that stand for it first.
+
+    That is the test split, unless it is a handful of sheets, and then what has the most.
+    """
     if frame.empty or column not in frame:
-        return {}
-    rows = frame[frame[column] == name]
-    if "evaluation" in rows:
-        rows = rows.sort_values("evaluation", key=lambda kind: kind != "test", kind="stable")
-    return {str(k): v for k, v in rows.iloc[0].items()} if len(rows) else {}
+        return []
+    rows: list[dict[str, Any]] = [
+        {str(k): v for k, v in row.items()}
+        for row in frame[frame[column] == name].to_dict("records")
+    ]
+
+    def standing(row: Mapping[str, Any]) -> tuple[bool, int]:
+        sheets = 0 if missing(row.get("sheets")) else int(row["sheets"])
+        return row.get("evaluation") == "test" and sheets >= _ENOUGH, sheets
+
+    return sorted(rows, key=standing, reverse=True)
 
 
 def gate_headline(
@@ -53,12 +64,12 @@ def gate_headline(
     if not name:
         text = "There is no gate: every sheet goes to the segmenter."
         return Headline([text, *_sentence("Reason", reason)], [])
-    row = chosen_row(comparison, "backbone", name)
+    rows = chosen_rows(comparison, "backbone", name)
     sentences = [f"The gate is {name}.", *_sentence("Why", reason)]
-    if not row:
+    if not rows:
         sentences.append("Its accuracy was not measured.")
     point = points.get(str(name))
-    facts = _gate_facts(row, _out_of_fold_row(comparison, name))
+    facts = _gate_facts(*rows[:2]) if rows else []
     if not point:
         sentences.append("It has no operating point, so its escape rate is not known.")
         return Headline(sentences, facts)
@@ -67,18 +78,12 @@ def gate_headline(
     return Headline(sentences, facts + _escape_facts(point))
 
 
-def _out_of_fold_row(comparison: pd.DataFrame, name: object) -> dict[str, Any]:
-    if "evaluation" not in comparison:
-        return {}
-    return chosen_row(comparison[comparison["evaluation"] == "out_of_fold"], "backbone", name)
-
-
-def _gate_facts(row: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[Fact]:
+def _gate_facts(row: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -> list[Fact]:
     basis = _basis(row)
     facts = {"accuracy": ("Gate accuracy", percent), "roc_auc": ("Gate ROC-AUC", decimal)}
     at = {"accuracy": "at its most accurate threshold, "}
     return [
-        Fact(text, write(row[key]), at.get(key, "") + _with_interval(key, row, crossed, write))
+        Fact(text, write(row[key]), at.get(key, "") + _with_interval(key, row, beside or {}, write))
         if not missing(row[key])
         else Fact(text, "not known", f"needs clean and defective sheets; {basis}")
         for key, (text, write) in facts.items()
@@ -87,13 +92,13 @@ def _gate_facts(row: Mapping[str, Any], crossed: Mapping[str, Any]) -> list[Fact
 
 
 def _with_interval(
-    key: str, row: Mapping[str, Any], crossed: Mapping[str, Any], write: Callable[[Any], str]
+    key: str, row: Mapping[str, Any], beside: Mapping[str, Any], write: Callable[[Any], str]
 ) -> str:
-    """Say what a figure stands on, its interval, and what a cross-validation gave."""
+    """Say what a figure stands on, its interval, and what the other evaluation gave."""
     text = _basis(row) + _interval(key, row, write)
-    if missing(crossed.get(key)) or row.get("evaluation") == "out_of_fold":
+    if missing(beside.get(key)):
         return text
-    return f"{text}; {write(crossed[key])} {_basis(crossed)}{_interval(key, crossed, write)}"
+    return f"{text}; {write(beside[key])} {_basis(beside)}{_interval(key, beside, write)}"
 
 
 def _interval(key: str, row: Mapping[str, Any], write: Callable[[Any], str]) -> str:
@@ -196,13 +201,13 @@ def segmenter_headline(selection: Mapping[str, Any], comparison: pd.DataFrame) -
     if not name:
         return Headline(["There is no segmenter.", *_sentence("Reason", reason)], [])
     sentences = [f"The segmenter is {name}.", *_sentence("Why", reason)]
-    row = chosen_row(comparison, "architecture", name)
-    if not row:
+    rows = chosen_rows(comparison, "architecture", name)
+    if not rows:
         return Headline([*sentences, "It has not been evaluated."], [])
-    return Headline(sentences, _segmenter_facts(row))
+    return Headline(sentences, _segmenter_facts(*rows[:2]))
 
 
-def _segmenter_facts(row: Mapping[str, Any]) -> list[Fact]:
+def _segmenter_facts(row: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> list[Fact]:
     basis, empty = _basis(row), row.get("all_empty_dice")
     beside = "" if missing(empty) else f"; finding nothing at all scores {decimal(empty)}"
     nothing = "" if missing(empty) else "; finding nothing at all scores 0"
@@ -212,10 +217,19 @@ def _segmenter_facts(row: Mapping[str, Any]) -> list[Fact]:
         "boundary_iou_on_positives": ("Boundary IoU on positives", f"outlines only, {basis}"),
     }
     return [
-        Fact(text, "not known" if missing(row[key]) else decimal(row[key]), remark)
+        Fact(
+            text, "not known" if missing(row[key]) else decimal(row[key]),
+            remark + _elsewhere(other, key),
+        )
         for key, (text, remark) in wanted.items()
         if key in row
-    ]
+    ]  # fmt: skip
+
+
+def _elsewhere(other: Mapping[str, Any] | None, key: str) -> str:
+    if other is None or missing(other.get(key)):
+        return ""
+    return f"; {decimal(other[key])} {_basis(other)}"
 
 
 def _basis(row: Mapping[str, Any]) -> str:
