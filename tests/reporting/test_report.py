@@ -253,6 +253,17 @@ def test_a_handful_of_test_sheets_does_not_stand_for_a_model(test_sheets, first,
     assert ("0.977 on" in fact.remark) == (test_sheets < 100)
 
 
+def test_the_data_page_is_written_in_words() -> None:
+    found = {
+        "brightness": [{"measure": "mean_intensity", "p0": 9.4, "p100": 172.4}],
+        "black_border": {"left": 0.25, "width_p50": 0.28},
+    }
+    (_, brightness), (_, border) = data_page(found)["tables"]
+    assert [name for name, _ in brightness.columns] == ["measure", "least", "greatest"]
+    assert brightness.rows == [["mean gray value", "9.400", "172.400"]]
+    assert border.rows == [["left", "0.250"], ["median width, where there is one", "0.280"]]
+
+
 def test_a_gate_that_met_one_kind_of_sheet(context: ReportContext) -> None:
     point = POINT | {"recall": None, "recall_bound": 0.0, "defective_sheets": 0}
     selection = {"name": "vgg16", "reason": ""}

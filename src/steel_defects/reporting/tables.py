@@ -53,7 +53,23 @@ _LABELS = {
     "positives": "sheets with the class",
     "sheet_id": "sheet",
     "set_aside": "consequence",
+    "area_px_median": "median area, px",
+    "area_px_p5": "5th percentile of the area, px",
+    "area_px_max": "largest area, px",
+    "p0": "least",
+    "p5": "5th percentile",
+    "p50": "median",
+    "p95": "95th percentile",
+    "p100": "greatest",
+    "mean_intensity": "mean gray value",
+    "contrast": "contrast, gray values",
+    "black_fraction": "share of black pixels",
+    "saturated_fraction": "share of saturated pixels",
+    "width_p50": "median width, where there is one",
+    "width_p95": "95th percentile of the width",
 }
+#: Columns whose cells are names of figures.
+_NAMES = ("measure", "name")
 
 
 @dataclass(frozen=True)
@@ -118,6 +134,8 @@ def cell(column: str, value: Any) -> str:
         return words[str(value) == "True"]
     if column in ("evaluation", "evidence_from"):
         return str(value).replace("_", " ")
+    if column in _NAMES:
+        return _LABELS.get(str(value), str(value))
     if isinstance(value, (str, list, tuple, dict)):
         return str(value)
     if isinstance(value, int) and abs(value) <= 1 and column not in _PERCENT:
