@@ -134,10 +134,8 @@ def cell(column: str, value: Any) -> str:
         return words[str(value) == "True"]
     if column in ("evaluation", "evidence_from"):
         return str(value).replace("_", " ")
-    if column in _NAMES:
-        return _LABELS.get(str(value), str(value))
     if isinstance(value, (str, list, tuple, dict)):
-        return str(value)
+        return _LABELS.get(str(value), str(value)) if column in _NAMES else str(value)
     if isinstance(value, int) and abs(value) <= 1 and column not in _PERCENT:
         return str(value)  # a count of none or one, not a share
     return _number(column, float(value)) if isinstance(value, (int, float)) else str(value)
