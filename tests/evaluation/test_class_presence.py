@@ -144,11 +144,18 @@ def test_the_likeliest_class_of_a_defective_sheet_is_outlined(gate_score, heads,
     assert shown(gate_score, heads, fitted=False) == [below_its_cut, 0, 0]
 
 
-@pytest.mark.parametrize(("height", "pixels"), [(200, 100), (70, 100), (60, 0)])
-def test_a_faint_map_is_cut_at_half_the_threshold(height: int, pixels: int):
+@pytest.mark.parametrize(
+    ("height", "seed_threshold", "pixels"),
+    [(200, 0, 100), (70, 0, 100), (60, 0, 0), (120, 0.9, 100), (110, 0.9, 0)],
+)
+def test_a_faint_map_is_cut_at_half_its_thresholds(height: int, seed_threshold: float, pixels: int):
     maps = np.zeros((40, 40, 1), np.uint8)
     maps[:10, :10] = height
-    settings = [ClassPostprocessing(threshold=0.5, min_area_px=200, presence=FITTED)]
+    settings = [
+        ClassPostprocessing(
+            threshold=0.5, seed_threshold=seed_threshold, min_area_px=200, presence=FITTED
+        )
+    ]
     maps[20:, 20:] = 20
     (mask,) = sheet_masks(maps, np.array([0.9], np.float32), settings, 0.8)
     assert mask.sum() == pixels
