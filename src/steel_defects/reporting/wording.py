@@ -95,10 +95,13 @@ def _with_interval(
     key: str, row: Mapping[str, Any], beside: Mapping[str, Any], write: Callable[[Any], str]
 ) -> str:
     """Say what a figure stands on, its interval, and what the other evaluation gave."""
-    text = _basis(row) + _interval(key, row, write)
+    return _basis(row) + _interval(key, row, write) + _elsewhere(key, beside, write)
+
+
+def _elsewhere(key: str, beside: Mapping[str, Any], write: Callable[[Any], str]) -> str:
     if missing(beside.get(key)):
-        return text
-    return f"{text}; {write(beside[key])} {_basis(beside)}{_interval(key, beside, write)}"
+        return ""
+    return f"; {write(beside[key])} {_basis(beside)}{_interval(key, beside, write)}"
 
 
 def _interval(key: str, row: Mapping[str, Any], write: Callable[[Any], str]) -> str:
@@ -219,17 +222,11 @@ def _segmenter_facts(row: Mapping[str, Any], other: Mapping[str, Any] | None = N
     return [
         Fact(
             text, "not known" if missing(row[key]) else decimal(row[key]),
-            remark + _elsewhere(other, key),
+            remark + _elsewhere(key, other or {}, decimal),
         )
         for key, (text, remark) in wanted.items()
         if key in row
     ]  # fmt: skip
-
-
-def _elsewhere(other: Mapping[str, Any] | None, key: str) -> str:
-    if other is None or missing(other.get(key)):
-        return ""
-    return f"; {decimal(other[key])} {_basis(other)}"
 
 
 def _basis(row: Mapping[str, Any]) -> str:

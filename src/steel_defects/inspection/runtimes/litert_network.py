@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.runtimes.config import ExecutionConfig
 from steel_defects.inspection.runtimes.network import (
     Outputs,
+    Pool,
     Sheets,
     in_order,
     shape_of,
@@ -23,18 +23,17 @@ class LiteRTNetwork:
         """Load the model."""
         cores = execution.threads or len(os.sched_getaffinity(0))
         self.parallel = execution.streams or cores
-        self._path, self._threads = path, max(1, cores // self.parallel)
-        self._free: SimpleQueue[_Interpreter] = SimpleQueue()
-        self._free.put(_Interpreter(self._path, self._threads))
+        threads = max(1, cores // self.parallel)
+        self._interpreters = Pool(lambda: _Interpreter(path, threads))
+        self._interpreters.give_back(self._interpreters.take())  # a broken file is told at once
 
     def predict(self, sheets: Sheets) -> Outputs:
         """Run the network; see :class:`Network`."""
-        new = self._free.empty()
-        interpreter = _Interpreter(self._path, self._threads) if new else self._free.get()
+        interpreter = self._interpreters.take()
         try:
             return interpreter.run(sheets)
         finally:
-            self._free.put(interpreter)
+            self._interpreters.give_back(interpreter)
 
     def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
         """Run the network on one batch after the other; see :class:`Network`."""

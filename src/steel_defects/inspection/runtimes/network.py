@@ -1,15 +1,17 @@
 """What every runtime offers of a network."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
+from queue import SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Sheets = NDArray[np.uint8]
 Outputs = list[NDArray[np.float32]]
+T = TypeVar("T")
 
 
 class Network(Protocol):
@@ -37,6 +39,23 @@ class Network(Protocol):
         Returns:
             Outputs in the order of the batches; each is valid until the next is asked for.
         """
+
+
+class Pool(Generic[T]):
+    """What answers one call at a time: made when none is free, and used again."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        """Take what makes one."""
+        self._make = make
+        self._free: SimpleQueue[T] = SimpleQueue()
+
+    def take(self) -> T:
+        """Return one that is free."""
+        return self._make() if self._free.empty() else self._free.get()
+
+    def give_back(self, one: T) -> None:
+        """Let others take it."""
+        self._free.put(one)
 
 
 def in_order(outputs: Iterable[Any]) -> Outputs:

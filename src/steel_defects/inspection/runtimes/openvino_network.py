@@ -4,14 +4,13 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.package import Precision
 from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.inspection.runtimes.network import Outputs, Sheets, in_order, shape_of
+from steel_defects.inspection.runtimes.network import Outputs, Pool, Sheets, in_order, shape_of
 
 #: Shapes of input for which the network is compiled each by itself; others share one that takes
 #: any shape, and is slower by a third.
@@ -44,7 +43,7 @@ class OpenVINONetwork:
                 "NUM_STREAMS": str(self.parallel),
                 "INFERENCE_NUM_THREADS": str(cores),
             }
-        self._compiled: dict[tuple[int, ...] | None, _Requests] = {}
+        self._compiled: dict[tuple[int, ...] | None, Pool[Any]] = {}
         self._lock = Lock()
 
     def predict(self, sheets: Sheets) -> Outputs:
@@ -60,7 +59,7 @@ class OpenVINONetwork:
     def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
         """Run the network on one batch after the other; see :class:`Network`."""
         # The batch is kept until its request is done, which reads from it.
-        going: deque[tuple[_Requests, Any, Sheets]] = deque()
+        going: deque[tuple[Pool[Any], Any, Sheets]] = deque()
         try:
             for sheets in batches:
                 requests = self._requests(sheets)
@@ -78,7 +77,7 @@ class OpenVINONetwork:
                 request.wait()
                 requests.give_back(request)
 
-    def _requests(self, sheets: Sheets) -> "_Requests":
+    def _requests(self, sheets: Sheets) -> Pool[Any]:
         with self._lock:
             shape = tuple(shape_of(sheets))
             own = shape in self._compiled or len(self._compiled) < _OWN_SHAPES
@@ -87,29 +86,16 @@ class OpenVINONetwork:
                 self._compiled[key] = self._compile(key)
             return self._compiled[key]
 
-    def _compile(self, shape: tuple[int, ...] | None) -> "_Requests":
+    def _compile(self, shape: tuple[int, ...] | None) -> Pool[Any]:
         try:
             model = self._core.read_model(self._path)
             if shape:
                 model.reshape(list(shape))
-            return _Requests(self._core.compile_model(model, self._device, self._settings))
+            compiled = self._core.compile_model(model, self._device, self._settings)
+            return Pool(compiled.create_infer_request)
         except RuntimeError as error:
             reason = [line for line in str(error).splitlines() if line.strip()][-1]
             raise SteelDefectsError(f"OpenVINO cannot run {self._path}: {reason}") from error
-
-
-class _Requests:
-    """Requests of a compiled network, made when they are needed and used again."""
-
-    def __init__(self, compiled: Any) -> None:
-        self._compiled = compiled
-        self._free: SimpleQueue[Any] = SimpleQueue()
-
-    def take(self) -> Any:
-        return self._compiled.create_infer_request() if self._free.empty() else self._free.get()
-
-    def give_back(self, request: Any) -> None:
-        self._free.put(request)
 
 
 def _outputs(request: Any) -> Outputs:
@@ -121,6 +107,6 @@ def _finish(request: Any) -> Outputs:
     return _outputs(request)
 
 
-def _release(going: "deque[tuple[_Requests, Any, Sheets]]") -> None:
+def _release(going: deque[tuple[Pool[Any], Any, Sheets]]) -> None:
     requests, request, _ = going.popleft()
     requests.give_back(request)
