@@ -6,6 +6,7 @@ import pytest
 from steel_defects.sheets.orientations import ORIENTATIONS, oriented
 from steel_defects.training.augmentation import Augmentation, turned
 from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.labelled_tiles import tile_augmentation
 
 QUIET = {"brightness": 0, "contrast": 0}
 
@@ -85,6 +86,67 @@ def test_coarse_masks_turn_with_the_picture():
         assert moved.dtype == np.float32
 
 
+# === Size and rotation ===
+
+
+def disc(radius: float, size: int = 101) -> tuple[np.ndarray, np.ndarray]:
+    """Return a bright disc off the centre on dark steel, and its mask."""
+    y, x = np.indices((size, size))
+    mask = (np.hypot(y - 60, x - 50) <= radius).astype(np.uint8)
+    return np.where(mask, 200, 60).astype(np.uint8), mask
+
+
+def test_zoom_changes_areas_up_to_the_square_of_the_factor_either_way():
+    image, mask = disc(15)
+    change = Augmentation(flips=False, zoom=0.3, **QUIET)
+    shares = np.array(
+        [
+            change.apply(image, [mask], np.random.default_rng(seed))[1][0].sum() / mask.sum()
+            for seed in range(300)
+        ]
+    )
+    assert shares.min() == pytest.approx(1.3**-2, abs=0.03)
+    assert shares.max() == pytest.approx(1.3**2, abs=0.03)
+    assert np.median(shares) == pytest.approx(1, abs=0.1)
+
+
+def test_rotation_is_about_the_centre_by_no_more_than_asked():
+    image, mask = disc(4)
+    change = Augmentation(flips=False, rotation_degrees=30, **QUIET)
+    angles = []
+    for seed in range(300):
+        _, (moved,) = change.apply(image, [mask], np.random.default_rng(seed))
+        y, x = np.argwhere(moved).mean(axis=0) - 50
+        assert np.hypot(y, x) == pytest.approx(10, abs=0.6)
+        angles.append(np.degrees(np.arctan2(x, y)))
+    assert min(angles) == pytest.approx(-30, abs=3)
+    assert max(angles) == pytest.approx(30, abs=3)
+
+
+def test_masks_are_warped_with_the_picture_and_stay_binary():
+    image, mask = disc(20)
+    change = Augmentation(flips=True, transposes=True, zoom=0.4, rotation_degrees=45, **QUIET)
+    for seed in range(30):
+        picture, (moved, none) = change.apply(
+            image, [mask, np.zeros_like(mask)], np.random.default_rng(seed)
+        )
+        assert picture.shape == moved.shape == image.shape
+        assert picture.dtype == moved.dtype == np.uint8
+        assert set(np.unique(moved)) <= {0, 1}
+        assert not none.any()
+        assert ((picture > 130) != moved).mean() < 0.02
+
+
+def test_what_comes_in_at_the_edges_is_mirrored_picture_and_mask_alike():
+    image, mask = np.full((40, 60), 60, np.uint8), np.zeros((40, 60), np.uint8)
+    image[:, :12], mask[:, :12] = 200, 1
+    change = Augmentation(flips=False, zoom=0.5, rotation_degrees=20, **QUIET)
+    for seed in range(30):
+        picture, (moved,) = change.apply(image, [mask], np.random.default_rng(seed))
+        assert picture.min() >= 60
+        assert ((picture > 130) != moved).mean() < 0.03
+
+
 # === Gray values ===
 
 
@@ -156,5 +218,7 @@ def test_parameters_reach_the_augmentation():
     config = SegmentationConfig(
         seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, tile_batches_per_epoch=1,
         flips=False, transposes=True, brightness=0.3, contrast=0.4, blackout_share=0.5,
+        zoom=0.2, rotation_degrees=7,
     )  # fmt: skip
     assert Augmentation.of(config) == Augmentation(False, 0.3, 0.4, True, 0.5)
+    assert tile_augmentation(config) == Augmentation(False, 0.3, 0.4, True, 0.5, 0.2, 7)

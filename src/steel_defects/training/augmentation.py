@@ -30,6 +30,8 @@ class Augmentation:
         transposes: Swap rows and columns half of the time, where the picture is square; with flips
             that makes all eight orientations, each as likely.
         blackout_share: Share of the pictures with a defect in which some defects are covered.
+        zoom: Largest change of size, as a share.
+        rotation_degrees: Largest rotation, either way.
     """
 
     flips: bool
@@ -37,6 +39,8 @@ class Augmentation:
     contrast: float
     transposes: bool = False
     blackout_share: float = 0.0
+    zoom: float = 0.0
+    rotation_degrees: float = 0.0
 
     @classmethod
     def of(cls, config: AugmentedConfig) -> "Augmentation":
@@ -63,6 +67,7 @@ class Augmentation:
             The changed picture and masks, of the same shapes and types.
         """
         image, masks = self.cover(image, masks, rng)
+        image, masks = self.warp(image, masks, rng)
         image, masks = self.turn(image, masks, rng)
         return self.shade(image, rng), masks
 
@@ -73,6 +78,33 @@ class Augmentation:
         if self.blackout_share and rng.random() < self.blackout_share and masks:
             return black_out(image, masks, rng)
         return image, list(masks)
+
+    def warp(
+        self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
+    ) -> tuple[Gray, list[Gray]]:
+        """Rotate a picture about its centre and change its size; what comes in is mirrored.
+
+        Larger and smaller by the same factor are equally likely.
+        """
+        if not self.zoom and not self.rotation_degrees:
+            return image, list(masks)
+        height, width = image.shape
+        scale = (1 + self.zoom) ** rng.uniform(-1, 1)
+        angle = self.rotation_degrees * rng.uniform(-1, 1)
+        to = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
+        picture, *moved = (
+            np.asarray(
+                cv2.warpAffine(
+                    plane, to, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT
+                ),
+                np.uint8,
+            )
+            for plane, flags in [
+                (image, cv2.INTER_LINEAR),
+                *((mask, cv2.INTER_NEAREST) for mask in masks),
+            ]
+        )
+        return picture, moved
 
     def turn(
         self, image: Gray, masks: Sequence[NDArray[T]], rng: np.random.Generator

@@ -215,6 +215,8 @@ class SegmentationConfig(AugmentedConfig):
             occur share it evenly, however rare they are.
         copy_paste_share: Share of the tiles or windows into which defects of another sheet are
             pasted.
+        zoom: Largest change of a tile's size, as a share; the same factor up as down.
+        rotation_degrees: Largest rotation of a tile about its centre, either way.
         bce_weight: Weight of binary cross-entropy; the loss of regions gets the rest of 1.
         region_loss: Loss of regions; ``dice``, ``focal_tversky`` or ``lovasz``.
         positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
@@ -233,6 +235,8 @@ class SegmentationConfig(AugmentedConfig):
     tile_batches_per_epoch: PositiveInt
     defect_share: float = Field(default=0.7, ge=0, le=1)
     copy_paste_share: float = Field(default=0.0, ge=0, le=1)
+    zoom: float = Field(default=0.0, ge=0, le=1)
+    rotation_degrees: float = Field(default=0.0, ge=0, le=180)
     bce_weight: float = Field(default=0.5, ge=0, le=1)
     region_loss: RegionLoss = "dice"
     positive_weights: tuple[PositiveFloat, ...] = ()

@@ -1,7 +1,7 @@
 """What segmenters learn from: windows of sheets with the masks of all classes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -120,8 +120,18 @@ def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Epochs:
     )
 
 
+def tile_augmentation(config: SegmentationConfig) -> Augmentation:
+    """Return what may happen to a tile: what may to a sheet, and zoom and rotation.
+
+    These can push a defect out of the picture, which masks tell and labels of sheets do not.
+    """
+    return replace(
+        Augmentation.of(config), zoom=config.zoom, rotation_degrees=config.rotation_degrees
+    )
+
+
 def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    read = tile_reader(data, Augmentation.of(config), config.copy_paste_share)
+    read = tile_reader(data, tile_augmentation(config), config.copy_paste_share)
     choose = tile_sampler(data.tiles, config)
     return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
 
@@ -129,7 +139,7 @@ def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]
 def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
     crop = config.crop or CropConfig()
     return Loader(
-        crop_reader(data, Augmentation.of(config), crop, config.copy_paste_share),
+        crop_reader(data, tile_augmentation(config), crop, config.copy_paste_share),
         crop_sampler(data, config),
         config.batch_size,
         config.seed,
