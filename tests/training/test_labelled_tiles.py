@@ -256,6 +256,22 @@ def test_covered_windows_lose_their_masks(data: LabelledTiles):
     )
 
 
+@pytest.mark.parametrize("crop", [None, CropConfig()])
+@pytest.mark.parametrize("changes", [{"zoom": 0.4}, {"rotation_degrees": 20.0}])
+def test_tiles_and_windows_are_zoomed_and_rotated(
+    data: LabelledTiles, crop: CropConfig | None, changes: dict[str, float]
+):
+    quiet = {"flips": False, "brightness": 0, "contrast": 0, "crop": crop}
+    warped, plain = (
+        next(iter(training_loader(data, config(**quiet, **more)).epoch(0)))
+        for more in (changes, {})
+    )
+    changed = (warped["sheet"] != plain["sheet"]).any(axis=(1, 2, 3))
+    flat = np.ptp(plain["sheet"], axis=(1, 2, 3)) == 0
+    assert (changed == ~flat).all()
+    assert changed.sum() > 2
+
+
 def test_the_augmentation_is_drawn_anew_each_epoch(data: LabelledTiles):
     loader = training_loader(data, config(**EVERYTHING))
     first, again, other = (next(iter(loader.epoch(number)))["sheet"] for number in (0, 0, 1))
