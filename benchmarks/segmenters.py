@@ -52,7 +52,10 @@ FIGURES = (
     "mean_dice", "mean_iou", "dice_on_positives", "iou_on_positives", "detection_rate",
     "boundary_iou_on_positives", "boundary_f1_on_positives",
 )  # fmt: skip
-BUDGET = {"batch_size": 16, "learning_rate": 0.002, "warmup_share": 0.1, "ema_momentum": 0.99}
+BUDGET = {
+    "batch_size": 16, "learning_rate": 0.002, "warmup_share": 0.1, "ema_momentum": 0.99,
+    "zoom": 0, "rotation_degrees": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
