@@ -92,19 +92,14 @@ class Augmentation:
         scale = (1 + self.zoom) ** rng.uniform(-1, 1)
         angle = self.rotation_degrees * rng.uniform(-1, 1)
         to = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
-        picture, *moved = (
-            np.asarray(
-                cv2.warpAffine(
-                    plane, to, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT
-                ),
-                np.uint8,
+
+        def moved(plane: Gray, interpolation: int) -> Gray:
+            warped = cv2.warpAffine(
+                plane, to, (width, height), flags=interpolation, borderMode=cv2.BORDER_REFLECT
             )
-            for plane, flags in [
-                (image, cv2.INTER_LINEAR),
-                *((mask, cv2.INTER_NEAREST) for mask in masks),
-            ]
-        )
-        return picture, moved
+            return np.asarray(warped, np.uint8)
+
+        return moved(image, cv2.INTER_LINEAR), [moved(mask, cv2.INTER_NEAREST) for mask in masks]
 
     def turn(
         self, image: Gray, masks: Sequence[NDArray[T]], rng: np.random.Generator
