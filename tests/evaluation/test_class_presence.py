@@ -10,12 +10,11 @@ from steel_defects.evaluation.class_presence import (
 )
 from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
-    ClassTuner,
     PostprocessingGrid,
-    best_settings,
     class_presence,
     sheet_masks,
 )
+from steel_defects.evaluation.postprocessing_tuning import ClassTuner, best_settings
 
 NOTHING = np.array(np.nan)
 

@@ -376,6 +376,16 @@ def test_the_operating_point_looks_at_calibration_alone():
     assert again["test"] != point["test"]
 
 
+def test_a_gate_that_clears_nothing_for_want_of_calibration_sheets_says_so(caplog):
+    table, calibration = calibrated()
+    nodes.choose_operating_point(table, calibration, targets())
+    assert not caplog.text
+    without = table[table["split"] != "calibration"]
+    point = nodes.choose_operating_point(without, calibration, targets())
+    assert point["lower_threshold"] == 0
+    assert "give data_engineering.shares a part for calibration" in caplog.text
+
+
 def test_too_few_calibration_sheets_leave_the_operating_point_to_the_cross_validation():
     held_out, below, facts = many(sheets=100, validation=60, repeats=3)
     table, calibration = nodes.calibrate(held_out, below, facts, facts)

@@ -1,5 +1,6 @@
 """Folds of segmenters: what each sees, what is kept of them, and a real one."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -142,17 +143,38 @@ def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_p
     assert (area.loc[1, clean] > 0).all()
 
 
+class Shifting(Seer):
+    """Its maps are right from 0.5 on for fold 0 of the first repeat, for others from 0.05 on."""
+
+    def __init__(self, data: Data) -> None:
+        super().__init__(data)
+        self._fold = data.splits.set_index("sheet_id")["fold"]
+        rows = data.sheets[["sheet_id", "path"]].itertuples(index=False, name=None)
+        self._ids = {data.folder.read(p).astype(np.float32).tobytes(): name for name, p in rows}
+
+    def predict_on_batch(self, sheets: np.ndarray) -> np.ndarray:
+        maps = super().predict_on_batch(sheets)
+        fold = self._fold[self._ids[sheets[0, ..., 0].tobytes()]][0]
+        return maps if fold == 0 else maps - 0.08 - 0.6 * (maps > 0.5)
+
+
+@pytest.mark.parametrize(("test_fold", "threshold"), [(1, 0.5), (0, 0.05)])
+def test_test_sheets_have_no_say_in_the_settings_of_the_final_segmenter(
+    data: Data, trainer, tmp_path, test_fold, threshold
+):
+    fold = data.splits["fold"].str[0]
+    split = np.where(fold == test_fold, "test", "train")
+    data = replace(data, splits=data.splits.assign(split=split))
+    trainer.seer = Shifting(data)
+    plan = PLAN.model_copy(update={"repeats": 1, "tune_out_of_fold": True})
+    _, settings = run_and_tune(data, tmp_path, plan)
+    defective = data.annotations.merge(data.splits[fold != test_fold], on="sheet_id")
+    seen = {str(class_id) for class_id in defective["class_id"]}
+    assert seen
+    assert {settings[class_id]["threshold"] for class_id in seen} == {threshold}
+
+
 def test_a_fold_is_tuned_on_the_other_folds_of_its_repeat(data: Data, trainer, tmp_path):
-    """The maps of fold 0 are right from 0.5 on, and those of fold 1 from 0.05 on."""
-    kept = data.splits.set_index("sheet_id")["fold"]
-
-    class Shifting(Seer):
-        def predict_on_batch(self, sheets: np.ndarray) -> np.ndarray:
-            maps, sheet_id = super().predict_on_batch(sheets), ids[sheets[0, ..., 0].tobytes()]
-            return maps if kept[sheet_id][0] == 0 else maps - 0.08 - 0.6 * (maps > 0.5)
-
-    rows = data.sheets[["sheet_id", "path"]].itertuples(index=False, name=None)
-    ids = {data.folder.read(path).astype(np.float32).tobytes(): name for name, path in rows}
     trainer.seer = Shifting(data)
     plan = PLAN.model_copy(update={"repeats": 1, "tune_out_of_fold": True})
     table, settings = run_and_tune(data, tmp_path, plan)

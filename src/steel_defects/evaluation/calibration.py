@@ -67,7 +67,7 @@ def fit_calibration(
 
     A temperature of 1 and the bias of the class balance are taken for granted as long as there are
     few sheets: the logarithm of the temperature has a normal prior of mean 0 and standard deviation
-    0.5, the bias one around that of the class balance, of 0.25. With hundreds of sheets the
+    0.5, the bias one around that of the class balance, of 0.5. With hundreds of sheets the
     priors no longer matter, and what is found is the maximum of the likelihood.
 
     Args:

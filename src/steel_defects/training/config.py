@@ -156,9 +156,9 @@ class SegmenterCrossValidationConfig(Config):
         repeats: Divisions into folds to go through; at most those of ``cross_validation``.
         epochs_share: Epochs of a fold's training, as a share of the final one's.
         validation_share: Part of a fold's training sheets that tunes instead.
-        tune_out_of_fold: Whether out-of-fold maps tune post-processing, all of them that of the
-            final segmenter, and those of the other folds that of each fold; validation sheets do
-            otherwise. For data sets with too few of these.
+        tune_out_of_fold: Whether out-of-fold maps tune post-processing, all but those of test
+            sheets that of the final segmenter, and those of the other folds that of each fold;
+            validation sheets do otherwise. For data sets with too few of these.
     """
 
     architectures: tuple[ArchitectureName, ...] = ()

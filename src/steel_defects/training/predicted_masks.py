@@ -8,11 +8,11 @@ import pandas as pd
 from steel_defects.annotations import rle as run_length
 from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
-    ClassTuner,
     PostprocessingGrid,
     class_presence,
     sheet_masks,
 )
+from steel_defects.evaluation.postprocessing_tuning import ClassTuner
 from steel_defects.models.inference import SheetPrediction, shrink_maps
 
 #: Sheet, its height and width, pixels, and what a segmenter says of it.

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import pandas as pd
 
 from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
-    ClassTuner,
     PostprocessingGrid,
-    best_settings,
 )
+from steel_defects.evaluation.postprocessing_tuning import ClassTuner, best_settings
 from steel_defects.models.config import Network
 from steel_defects.models.files import load_model, save_model
 from steel_defects.models.inference import TestTimeAugmentation
@@ -62,8 +61,8 @@ class OutOfFold:
     Attributes:
         predictions: ``sheet_id, split, repeat, fold, class_id, rle, area_px, score``, one row a
             sheet, repeat and class; the score is the presence of the class.
-        settings: Of classes 1, 2, …, tuned on the maps of all folds; None where the plan leaves
-            that to validation sheets.
+        settings: Of classes 1, 2, … for the final segmenter, tuned on the maps of all folds, those
+            of the test split left out; None where the plan leaves that to validation sheets.
     """
 
     predictions: pd.DataFrame
@@ -93,6 +92,23 @@ class _Fitted:
     cleared: set[str]
 
 
+@dataclass(frozen=True)
+class _Tuned:
+    """All post-processing of each class as tried on the sheets of a fold.
+
+    Attributes:
+        usable: On those that may tune the final segmenter.
+        test: On those of the hold-out test split.
+    """
+
+    usable: list[ClassTuner]
+    test: list[ClassTuner]
+
+    @property
+    def together(self) -> list[ClassTuner]:
+        return [ClassTuner.joined(pair) for pair in zip(self.usable, self.test, strict=True)]
+
+
 def out_of_fold_masks(
     data: LabelledTiles,
     splits: pd.DataFrame,
@@ -105,8 +121,8 @@ def out_of_fold_masks(
 
     Each fold takes validation sheets from its own training part, whole groups at a time; they
     decide when to stop, and tune post-processing unless the plan leaves that to the other folds.
-    The hold-out split plays no part. The segmenter of a fold is kept until all are done, and not
-    trained again after a kill.
+    The hold-out split plays no part, but that its test sheets do not tune the final segmenter. The
+    segmenter of a fold is kept until all are done, and not trained again after a kill.
 
     Args:
         data: The tiles of all sheets.
@@ -124,16 +140,18 @@ def out_of_fold_masks(
         _fit(fold, recipe, gate_scores, folder)
         for fold in _folds(data, splits, plan, recipe.training.seed)
     ]
-    tuners = [_measured(one, recipe, plan.tune_out_of_fold) for one in fitted]
+    test = set(splits.loc[splits["split"] == "test", "sheet_id"])
+    tuned = [_tuned(one, recipe, plan.tune_out_of_fold, test) for one in fitted]
     rows = [
         row
         for number, one in enumerate(fitted)
-        for row in _outlined(one, recipe, _settings(number, fitted, tuners, plan))
+        for row in _outlined(one, recipe, _settings(number, fitted, tuned, plan))
     ]
     shutil.rmtree(folder, ignore_errors=True)
     table = predictions_table(rows)
     table["split"] = table["sheet_id"].map(splits.set_index("sheet_id")["split"]).astype("str")
-    return OutOfFold(table, _best(tuners) if plan.tune_out_of_fold else None)
+    settings = _best([one.usable for one in tuned]) if plan.tune_out_of_fold else None
+    return OutOfFold(table, settings)
 
 
 def _shortened(config: SegmentationConfig, share: float) -> SegmentationConfig:
@@ -162,7 +180,7 @@ def _folds(
             yield _Fold(repeat, int(number), *(_subset(data, ids) for ids in (learn, tune, kept)))
 
 
-def _subset(data: LabelledTiles, ids: Sequence[str]) -> LabelledTiles:
+def _subset(data: LabelledTiles, ids: Collection[str]) -> LabelledTiles:
     rows = data.tiles[data.tiles["sheet_id"].isin(set(ids))].reset_index(drop=True)
     return replace(data, tiles=rows)
 
@@ -189,28 +207,31 @@ def _fit(
     return _Fitted(fold, path, scores, cleared_sheets_of(gate_scores, fold.repeat))
 
 
-def _measured(one: _Fitted, recipe: SegmenterRecipe, out_of_fold: bool) -> list[ClassTuner]:
+def _tuned(one: _Fitted, recipe: SegmenterRecipe, out_of_fold: bool, test: Set[str]) -> _Tuned:
     """Try all post-processing on the sheets a fold was kept from, or else on its validation."""
     data = one.fold.kept if out_of_fold else one.fold.validation
-    predicted = _predicted(load_model(one.model), data, recipe)
-    if out_of_fold:  # the gate's answers are, too, and sheets that it clears never come this far
-        predicted = (found for found in predicted if found[0] not in one.cleared)
-    grids = [recipe.postprocessing] * data.classes
-    return measure_classes(predicted, data.masks, one.scores, grids)
+    # The gate's answers are out of fold, too, and sheets that it clears never come this far.
+    passed = {row.sheet_id for row in data.sheets} - (one.cleared if out_of_fold else set())
+    model, grids = load_model(one.model), [recipe.postprocessing] * data.classes
+    parts = (_subset(data, ids) for ids in (passed - test, passed & test))
+    return _Tuned(*(
+        measure_classes(_predicted(model, part, recipe), data.masks, one.scores, grids)
+        for part in parts
+    ))  # fmt: skip
 
 
 def _settings(
     number: int,
     fitted: Sequence[_Fitted],
-    tuners: Sequence[list[ClassTuner]],
+    tuned: Sequence[_Tuned],
     plan: SegmenterCrossValidationConfig,
 ) -> list[ClassPostprocessing]:
     """Return how masks of a fold are made; its own sheets have no say in that."""
     fold = fitted[number].fold
     if not plan.tune_out_of_fold:
-        return [tuner.best() for tuner in tuners[number]]
+        return [tuner.best() for tuner in tuned[number].together]
     others = [one.fold.repeat == fold.repeat and one.fold is not fold for one in fitted]
-    return _best([tuner for tuner, other in zip(tuners, others, strict=True) if other])
+    return _best([one.together for one, other in zip(tuned, others, strict=True) if other])
 
 
 def _best(tuners: Sequence[list[ClassTuner]]) -> list[ClassPostprocessing]:

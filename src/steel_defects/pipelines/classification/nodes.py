@@ -120,6 +120,11 @@ def choose_operating_point(
     from steel_defects.evaluation.gate_evidence import operating_point_of
 
     point = operating_point_of(sheet_scores, operating_point)
+    if len(sheet_scores) and not point.defective_sheets:
+        logger.warning(
+            "no defective sheet is there to choose the gate's thresholds on, so that it clears "
+            "none; give data_engineering.shares a part for calibration"
+        )
     return point.model_dump() | {key: calibration[key] for key in ("temperature", "bias")}
 
 
