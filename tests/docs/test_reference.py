@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import pipelines
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from tools.reference import FOLDER, ROOT, pages
 from tools.reference.datasets import catalog_entries
 from tools.reference.docstrings import attributes
@@ -84,6 +84,8 @@ def test_every_node_is_there(current: dict[str, str]) -> None:
 def test_ranges_are_told_in_words() -> None:
     assert allowed(PositiveInt) == "whole number, > 0"
     assert allowed(tuple[PositiveInt, ...] | None) == "list of: whole number, > 0 or null"
+    share = Annotated[float, Field(ge=0, le=1)]
+    assert allowed(tuple[share, share]) == "list of 2: number, ≥ 0, ≤ 1"
 
 
 def test_meanings_are_inherited() -> None:

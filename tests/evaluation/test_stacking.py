@@ -5,7 +5,13 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.stacking import StackedScore, Stacking, check_on_test, stack_scores
+from steel_defects.evaluation.stacking import (
+    StackedScore,
+    Stacking,
+    check_on_test,
+    cleared_sheets,
+    stack_scores,
+)
 
 TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.05)
 
@@ -100,3 +106,37 @@ def test_the_test_sheets_check_what_others_decided():
     assert fitted.operating_point.test is None
     assert check_on_test(Stacking(), test, TARGETS) == Stacking()
     assert check_on_test(fitted, test.head(0), TARGETS) == fitted
+
+
+def test_what_the_gate_alone_misses_is_not_made_up_for():
+    evidence = drawn(sheets=200)
+    worst = evidence["has_defect"] & (evidence["gate"].rank() < 60)
+    evidence["cleared"] = worst
+    missed = int(worst.sum())
+    defective = int(evidence["has_defect"].sum())
+    targets = OperatingPointConfig(target_recall=0.98, target_false_positive_rate=0.05)
+    assert missed > 0.02 * defective
+    result = stack_scores(evidence, targets)
+    point = result.operating_point
+    assert result.stacked.threshold == 0
+    assert point.recall == pytest.approx(1 - missed / defective)
+    assert point.recall_bound < point.recall
+    assert (point.allowed_misses, point.proven) == (missed, False)
+    assert point.accept_share == pytest.approx(missed / 200)
+    test = check_on_test(result, evidence, targets).operating_point.test
+    assert test.recall == pytest.approx(1 - missed / defective)
+
+
+def test_a_fold_is_decided_by_the_other_folds_of_its_repeat():
+    evidence = drawn(sheets=200, repeats=2)
+    number = evidence["sheet_id"].str.removesuffix(".jpg").astype(int)
+    # The repeats are divided otherwise, and disagree: in the second the segmenter knows nothing.
+    evidence["fold"] = np.where(evidence["repeat"] == 0, number % 2, (number // 2) % 2)
+    second = evidence["repeat"] == 1
+    evidence["presence"] = evidence["presence"].where(~second, 1 - evidence["presence"])
+    cleared = cleared_sheets(evidence, None, TARGETS)
+    for repeat in (0, 1):
+        alone = evidence[evidence["repeat"] == repeat]
+        expected = cleared_sheets(alone, None, TARGETS)
+        np.testing.assert_array_equal(cleared[(evidence["repeat"] == repeat)], expected)
+        assert 0 < expected.sum() < len(expected)

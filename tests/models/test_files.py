@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.files import save_model
+from steel_defects.models.files import load_model, save_model
 from steel_defects.training.optimizers import SlowerAdamW
 
 
@@ -12,3 +12,15 @@ def test_a_compiled_model_would_need_its_optimizer_s_class(tmp_path):
     with pytest.raises(SteelDefectsError, match="parts that Keras alone can't load"):
         save_model(model, tmp_path / "compiled.keras")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_named_in_one_line(tmp_path):
+    path = tmp_path / "model.keras"
+    save_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), path)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"config.json") + 200
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(SteelDefectsError, match=r"cannot load the model .*model\.keras: ") as error:
+        load_model(path)
+    assert "\n" not in str(error.value)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.training.devices import on_one_device, shares_of, spread_over
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +76,12 @@ def _tiny():
     import keras
 
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+
+def test_every_size_of_batch_must_be_shared_equally(monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", "cpu:1"])
+    with (
+        pytest.raises(SteelDefectsError, match="batch_size 3 can't be shared equally by 2"),
+        spread_over("all", 4, 3),
+    ):
+        pass

@@ -232,6 +232,15 @@ def test_batches_do_not_depend_on_threads_or_the_cache(
                 np.testing.assert_array_equal(one[key], other[key])
 
 
+@pytest.mark.parametrize(("batches", "windows"), [(3, 5), (2, 16), (1, 64)])
+def test_an_epoch_has_as_many_steps_as_the_learning_rate_was_told(
+    data: LabelledTiles, batches: int, windows: int
+):
+    crop = CropConfig(windows_per_sheet=windows)
+    values = config(batch_size=4, tile_batches_per_epoch=batches, crop=crop)
+    assert len(list(training_loader(data, values).epoch(0))) == batches
+
+
 def test_masks_follow_pictures_through_everything_but_the_gray_values(data: LabelledTiles):
     values = config(brightness=0, contrast=0, **EVERYTHING)
     defects = 0

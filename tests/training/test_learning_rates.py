@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.training.test_tile_graphs import Pictures, config
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import UNetConfig
 from steel_defects.training import learning_rates
 from steel_defects.training.config import RateSearchConfig, SegmentationConfig
+from steel_defects.training.loop import TrainingDiverged
 from steel_defects.training.segmentation import FittedSegmenter
 
 NETWORK = UNetConfig(filters=(2, 2))
@@ -21,11 +24,14 @@ class Trainer:
     def __init__(self) -> None:
         self.asked: list[SegmentationConfig] = []
         self.fail_at = 99
+        self.diverges_from = np.inf
 
     def __call__(self, training, validation, config, network, label, folder=None, weights=None):
         if len(self.asked) == self.fail_at:
             raise KeyboardInterrupt
         self.asked.append(config)
+        if config.learning_rate >= self.diverges_from:
+            raise TrainingDiverged(f"{label}: the loss of epoch 1 is not a number")
         losses = [0.5, 0.1 + abs(config.learning_rate - 0.02), 0.4]
         history = pd.DataFrame({"validation_loss": losses})
         return FittedSegmenter(None, history, 1.0, config.learning_rate)
@@ -71,6 +77,24 @@ def test_what_was_tried_before_a_kill_is_not_tried_again(trainer, tmp_path):
     trainer.fail_at, trainer.asked[:] = 99, []
     assert fit(tmp_path, search=SEARCH).learning_rate == 0.02
     assert trainer.rates == [0.02, 0.02]
+
+
+def test_a_rate_that_diverges_loses(trainer, tmp_path, caplog):
+    trainer.diverges_from = 0.02
+    trainer.fail_at = 3  # the final training
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, search=SEARCH)
+    assert "rate_0.02: the loss of epoch 1 is not a number; it is left out" in caplog.text
+    trainer.fail_at, trainer.asked[:] = 99, []
+    assert fit(tmp_path, search=SEARCH).learning_rate == 0.01
+    assert trainer.rates == [0.01], "what diverged is not tried again either"
+
+
+def test_rates_that_all_diverge_are_told_in_one_line(trainer):
+    trainer.diverges_from = 0
+    with pytest.raises(SteelDefectsError, match="at every learning rate of segmentation.search"):
+        fit(search=SEARCH)
+    assert trainer.rates == [0.005, 0.01, 0.02]
 
 
 def test_what_was_tried_with_other_parameters_does_not_count(trainer, tmp_path):

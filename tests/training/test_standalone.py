@@ -127,11 +127,11 @@ def test_changes_are_merged_as_kedro_does(record: Path) -> None:
         "classification.precision=mixed_bfloat16",
         'classification.head={"dropout": 0.5}',
         "mobilenet_v2.training.backbone.alpha=0.5",
-        "classification.input_size=[16, 32]",
+        "classification.input_size=[32, 48]",
     ]
     changed = read_parameters(record, changes)
     config = group(changed, "classification", ClassificationConfig)
-    assert (config.epochs, config.precision, config.input_size) == (3, "mixed_bfloat16", (16, 32))
+    assert (config.epochs, config.precision, config.input_size) == (3, "mixed_bfloat16", (32, 48))
     assert (config.head.units, config.head.dropout) == ((8,), 0.5)
     backbone = changed["mobilenet_v2"]["training"]["backbone"]
     assert backbone == {"name": "mobilenet_v2", "weights": "none", "alpha": 0.5}

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from keras import ops
+from pydantic import ValidationError
 
 from steel_defects.annotations import rle
 from steel_defects.errors import SteelDefectsError
@@ -165,6 +166,20 @@ def test_training_ends_on_whole_sheets():
     finish = FinishConfig(epochs=1, batch_size=2)
     fitted = train_segmenter(tiles, tiles, config(finish=finish), network, "unet")
     assert len(fitted.history) == 2
+
+
+def test_patience_does_not_leave_whole_sheets_out(monkeypatch):
+    tiles = Pictures(16, 32).tiles(tile_width=16)
+    losses = iter([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    monkeypatch.setattr(TileValidation, "__call__", lambda _: {"validation_loss": next(losses)})
+    ends = config(epochs=8, patience=2, finish=FinishConfig(epochs=3, batch_size=2))
+    fitted = train_segmenter(tiles, tiles, ends, UNetConfig(filters=(4, 4)), "unet")
+    assert len(fitted.history) == 7, "five epochs of tiles, and patience for two of whole sheets"
+
+
+def test_a_training_on_whole_sheets_alone_is_refused():
+    with pytest.raises(ValidationError, match="finish.epochs is 3; it must be below epochs, 3"):
+        config(epochs=3, finish=FinishConfig(epochs=3, batch_size=2))
 
 
 def test_tiles_that_must_be_mirrored_do_not_end_on_whole_sheets():

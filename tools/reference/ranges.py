@@ -25,7 +25,8 @@ def allowed(hint: Any, metadata: tuple[Any, ...] = ()) -> str:
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return allowed(arguments[0], (*arguments[1:], *metadata))
+        own = (c for one in arguments[1:] for c in getattr(one, "metadata", (one,)))
+        return allowed(arguments[0], (*own, *metadata))
     if origin is None:
         return _single(hint) + _bounds(metadata)
     return _composed(origin, arguments, metadata)

@@ -119,7 +119,8 @@ def choose_operating_point(
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         scores: Calibrated probability, 0 to 1, of the same shape, or ``(repeats, sheets)``.
-            Repeats of a sheet count as one sheet together.
+            Repeats of a sheet count as one sheet together. Below 0 for sheets that are cleared
+            already, whatever the threshold.
         config: The targets.
         source: Where the scores come from; those of a cross-validation are of other models than the
             one in use, so that they prove nothing of it.
@@ -136,7 +137,10 @@ def choose_operating_point(
     proves = misses >= 0
     if not proves:
         misses = _share_of(1 - target, sheets)
-    lower = float(defective[misses * repeats]) if sheets else 0.0
+    lower = max(0.0, float(defective[misses * repeats])) if sheets else 0.0
+    lost = math.ceil((defective < lower).sum() / repeats)
+    if lost > misses:
+        misses, proves = lost, False
     alarms = _share_of(config.target_false_positive_rate, clean_sheets)
     upper = float(np.nextafter(clean[-1 - alarms * repeats], 2)) if clean_sheets else 1.0
     upper = min(1.0, max(lower, upper))

@@ -120,9 +120,9 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame, config: OperatingPoint
 
 
 def _together(rows: pd.DataFrame, stacked: StackedScore) -> Scores:
-    """Score sheets by both networks; 0 where the gate clears one, unseen by the segmenter."""
+    """Score sheets by both networks, and what the gate clears below any threshold there can be."""
     scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
-    return np.where(rows["cleared"], 0.0, scores)
+    return np.where(rows["cleared"], -1.0, scores)
 
 
 def cleared_sheets(
@@ -133,18 +133,19 @@ def cleared_sheets(
     Args:
         evidence: As :func:`stack_scores` takes it, with ``fold``.
         stacked: For the rows of the hold-out. Those of a fold are decided by a score that was
-            fitted to the other folds.
+            fitted to the other folds of its repeat: in another, sheets are divided otherwise.
         config: The targets.
 
     Returns:
         One value a row.
     """
     cleared = evidence["cleared"].to_numpy(bool).copy()
-    for fold, rows in evidence.reset_index(drop=True).groupby("fold", dropna=False):
+    numbered = evidence.reset_index(drop=True)
+    for (repeat, fold), rows in numbered.groupby(["repeat", "fold"], dropna=False):
         used = stacked
         if not pd.isna(fold):
-            others = evidence["fold"].notna() & (evidence["fold"] != fold)
-            used = stack_scores(evidence[others], config).stacked
+            others = numbered["repeat"].eq(repeat) & numbered["fold"].ne(fold)
+            used = stack_scores(numbered[others.fillna(False)], config).stacked
         if used:
             scores = used.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
             cleared[rows.index] |= scores < used.threshold

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 from keras import applications, initializers, layers, ops
@@ -31,6 +32,7 @@ class _Family:
 
 
 _CAFFE = (103.939, 116.779, 123.68)
+_DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, of values 0 to 1
 _FAMILIES = {
     "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE, "conv4_block6_out"),
     "vgg16": _Family(applications.VGG16, 1.0, _CAFFE, "block5_conv3"),
@@ -152,6 +154,7 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: str |
                 "or encoder's weights to a file in weights_dir, or to 'none'"
             ) from error
         trunk.set_weights(source.get_weights())
+        _take_input_as_published(trunk)
         return
     path = Path(weights_dir or ".") / config.weights
     if not path.is_file():
@@ -161,8 +164,23 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: str |
         )
     try:
         trunk.load_weights(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BadZipFile) as error:
         raise SteelDefectsError(
             f"{path} does not hold weights of {config.name} (alpha {config.alpha}): "
             f"{str(error).splitlines()[0]}"
         ) from error
+    _take_input_as_published(trunk)
+
+
+def _take_input_as_published(trunk: keras.Model) -> None:
+    """Let EfficientNet see its input as its ImageNet weights expect it.
+
+    Keras divides by the root of the deviation once more behind the normalisation, in a layer that
+    it builds for ``weights="imagenet"`` alone; a variance that is larger by as much does the same.
+    And a normalisation that is given statistics takes them up only when it is told to.
+    """
+    for layer in trunk.layers:
+        if isinstance(layer, layers.Normalization):
+            if ops.any(layer.adapt_mean != 0):  # without any it was fitted from nothing
+                layer.adapt_variance.assign(ops.multiply(layer.adapt_variance, _DEVIATION))
+            layer.finalize_state()

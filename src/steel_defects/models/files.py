@@ -1,6 +1,7 @@
 """Model files: read without running code from them, and written so that they can be read."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import keras
@@ -17,7 +18,7 @@ def load_model(path: Path) -> keras.Model:
     """
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = (str(error).splitlines() or ["unknown reason"])[0]
         raise SteelDefectsError(f"cannot load the model {path}: {reason}") from error
 

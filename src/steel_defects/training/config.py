@@ -1,6 +1,6 @@
 """Parameters of training; free of Keras."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -10,6 +10,7 @@ from steel_defects.models.config import ArchitectureName, BackboneConfig, Backbo
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 RegionLoss = Literal["dice", "focal_tversky", "lovasz"]
 Devices = Literal[1, "all"]
+Side = Annotated[int, Field(ge=32)]  # pixels; the backbones take no less
 
 
 class TrainingConfig(Config):
@@ -46,6 +47,11 @@ class TrainingConfig(Config):
     eager: bool = False
     devices: Devices = 1
 
+    @property
+    def patience_from(self) -> int:
+        """Epochs before patience begins to count."""
+        return 0
+
 
 class BackboneTraining(Config):
     """What a backbone does differently from ``classification``; see ClassificationConfig."""
@@ -62,7 +68,7 @@ class BackboneTraining(Config):
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
     learning_rate: PositiveFloat | None = None
-    input_size: tuple[PositiveInt, PositiveInt] | None = None
+    input_size: tuple[Side, Side] | None = None
     precision: Precision | None = None
 
 
@@ -101,7 +107,7 @@ class ClassificationConfig(AugmentedConfig):
     """How the classifiers are fitted.
 
     Attributes:
-        input_size: Height and width of the network's input, pixels.
+        input_size: Height and width of the network's input, pixels; 32 at least.
         head: Dense layers after the backbone.
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
         fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
@@ -110,7 +116,7 @@ class ClassificationConfig(AugmentedConfig):
             for data sets with too few validation sheets to choose an epoch by.
     """
 
-    input_size: tuple[PositiveInt, PositiveInt]
+    input_size: tuple[Side, Side]
     head: HeadConfig
     frozen_epochs: int = Field(default=0, ge=0)
     fine_tuning_rate: float = Field(default=0.1, ge=0)
@@ -186,7 +192,8 @@ class FinishConfig(Config):
     """The last epochs, on whole sheets: a network has then seen what it will be asked.
 
     Attributes:
-        epochs: How many of the epochs these are.
+        epochs: How many of the epochs these are; fewer than all. Patience counts from the first of
+            them, so that they are never left out.
         batch_size: Sheets a step.
     """
 
@@ -247,3 +254,21 @@ class SegmentationConfig(AugmentedConfig):
     crop: CropConfig | None = None
     finish: FinishConfig | None = None
     search: RateSearchConfig | None = None
+
+    @model_validator(mode="after")
+    def _begins_on_tiles(self) -> Self:
+        if self.finish and self.finish.epochs >= self.epochs:
+            raise ValueError(
+                f"finish.epochs is {self.finish.epochs}; it must be below epochs, {self.epochs}"
+            )
+        return self
+
+    @property
+    def patience_from(self) -> int:
+        """Epochs before patience begins to count: those before the ones on whole sheets."""
+        return self.epochs - self.finish.epochs if self.finish else 0
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Examples a step, of tiles and of whole sheets."""
+        return (self.batch_size, *([self.finish.batch_size] if self.finish else []))

@@ -145,6 +145,7 @@ def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]
         config.seed,
         config.loader_threads,
         crop.windows_per_sheet,
+        config.tile_batches_per_epoch,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from steel_defects.models.config import Network
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.labelled_tiles import LabelledTiles
+from steel_defects.training.loop import TrainingDiverged
 from steel_defects.training.segmentation import FittedSegmenter, train_segmenter
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,9 @@ def best_rate(
         label: Name in the log.
         tried: File that keeps what was tried; None keeps nothing.
         weights_dir: Folder of weight files.
+
+    Raises:
+        TrainingDiverged: At each of them the loss is no longer a number.
     """
     if config.search is None:
         return config.learning_rate
@@ -76,10 +81,23 @@ def best_rate(
         trial = _short(config, factor, config.search.epochs)
         name = f"{label}_rate_{trial.learning_rate:g}"
         folder = tried.parent if tried else None
-        fitted = train_segmenter(training, validation, trial, network, name, folder, weights_dir)
-        losses[str(factor)] = float(fitted.history["validation_loss"].min())
+        try:
+            fitted = train_segmenter(
+                training, validation, trial, network, name, folder, weights_dir
+            )
+            losses[str(factor)] = float(fitted.history["validation_loss"].min())
+        except TrainingDiverged as error:
+            logger.warning("%s; it is left out", error)
+            losses[str(factor)] = math.inf
+            if folder:
+                (folder / f"{name}.npz").unlink(missing_ok=True)
         _write(tried, digest, losses)
     best = min(config.search.factors, key=lambda factor: losses[str(factor)])
+    if math.isinf(losses[str(best)]):
+        raise TrainingDiverged(
+            f"{label}: at every learning rate of segmentation.search the loss is not a number; "
+            "lower segmentation.learning_rate"
+        )
     said = ", ".join(f"{float(f) * config.learning_rate:g}: {v:.4f}" for f, v in losses.items())
     logger.info("%s: validation loss by learning rate %s", label, said)
     return best * config.learning_rate

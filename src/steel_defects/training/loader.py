@@ -41,6 +41,7 @@ class Loader(Generic[T]):
         seed: int,
         threads: int = 0,
         per_read: int = 1,
+        batches: int | None = None,
     ) -> None:
         """Set up a loader.
 
@@ -52,9 +53,11 @@ class Loader(Generic[T]):
             seed: Decides order and augmentation.
             threads: Threads that read; 0 for one a core.
             per_read: Examples that one call of ``read`` returns.
+            batches: Batches an epoch; None for as many as hold all that was chosen.
         """
         self._read, self._choose, self._batch_size = read, choose, batch_size
         self._seed, self._threads, self._per_read = seed, threads or cpu_count() or 1, per_read
+        self._batches = batches
         self._memory = Memory()
 
     def epoch(self, number: int) -> Iterator[Batch]:
@@ -63,7 +66,7 @@ class Loader(Generic[T]):
         Batches of one size keep the network from being compiled twice.
         """
         order = self._choose(np.random.default_rng([self._seed, number]))
-        batches = -(-len(order) * self._per_read // self._batch_size)
+        batches = self._batches or -(-len(order) * self._per_read // self._batch_size)
         places = -(-batches * self._batch_size // self._per_read)
         at_once = self._reads_at_once()
         assembly = Assembly(self._batch_size, batches, self._memory)

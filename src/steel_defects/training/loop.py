@@ -19,6 +19,11 @@ from steel_defects.training.steps import Unpacked, take_steps
 
 logger = logging.getLogger(__name__)
 
+
+class TrainingDiverged(SteelDefectsError):
+    """The loss is no longer a number."""
+
+
 Evaluate = Callable[[keras.Model], dict[str, float]]
 
 
@@ -52,7 +57,8 @@ def fit(
         returned.
 
     Raises:
-        SteelDefectsError: The loss is no longer a number, or the checkpoint is of another training.
+        TrainingDiverged: The loss is no longer a number.
+        SteelDefectsError: The checkpoint is of another training.
     """
     _build_state(model, loader, unpack)
     restored = checkpoint.restore(model) if checkpoint else None
@@ -71,7 +77,7 @@ def fit(
             if row["validation_loss"] < progress.best_loss:
                 progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
                 best = weights_of(model)
-        waited = progress.epoch - progress.best_epoch
+        waited = progress.epoch - max(progress.best_epoch, config.patience_from)
         given_up = waited >= config.patience and not keep_last
         progress.finished = progress.epoch >= config.epochs or given_up
         _log_epoch(label, progress, config.epochs)
@@ -119,7 +125,7 @@ def _run_epoch(
 
 def _require_numbers(label: str, epoch: int, losses: list[float]) -> None:
     if not np.isfinite(losses).all():
-        raise SteelDefectsError(
+        raise TrainingDiverged(
             f"{label}: the loss of epoch {epoch} is not a number; lower its learning_rate"
         )
 

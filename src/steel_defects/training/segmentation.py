@@ -88,7 +88,7 @@ def train_segmenter(
         )
     started = time.perf_counter()
     start_afresh(config.seed, config.deterministic)
-    with spread_over(config.devices, config.batch_size):
+    with spread_over(config.devices, *config.batch_sizes):
         model, history = _fit(
             training, validation, config, network, label, checkpoint_dir, weights_dir
         )

@@ -156,10 +156,12 @@ def out_of_fold_masks(
 
 def _shortened(config: SegmentationConfig, share: float) -> SegmentationConfig:
     """Return a training with a share of its epochs, and of those on whole sheets."""
-    changes: dict[str, object] = {"epochs": max(1, round(config.epochs * share))}
+    epochs = max(1, round(config.epochs * share))
+    changes: dict[str, object] = {"epochs": epochs}
     if config.finish:
         whole = max(1, round(config.finish.epochs * share))
         changes["finish"] = config.finish.model_copy(update={"epochs": whole})
+        changes["epochs"] = max(epochs, whole + 1)
     return config.model_copy(update=changes)
 
 
