@@ -1,9 +1,11 @@
 """Paths that come from outside: links that lead elsewhere, names that can't be shown."""
 
+import hashlib
 import os
 import re
 from pathlib import Path
 
+_LONGEST = 200  # bytes; file systems take 255, and an ending is added
 # Control characters, and bytes that are not UTF-8: neither belongs in a table or on a terminal.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -17,6 +19,21 @@ def leads_out(path: Path, folder: str) -> bool:
     """
     # Not Path.resolve, which fails at links that go round in a circle.
     return not os.path.realpath(path).startswith(os.path.join(folder, ""))
+
+
+def flat_name(path: str) -> str:
+    """Return a file's name for a path: no longer than file systems take, and no two paths alike.
+
+    Folders are joined by two underscores. Where that could mean another path, too, or is too long,
+    a digest tells.
+    """
+    plain = path.strip("/")
+    name = plain.replace("/", "__")
+    raw = os.fsencode(name)
+    if "__" not in plain and "___" not in name and len(raw) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    return f"{raw[-_LONGEST:].decode('utf-8', 'ignore')}_{digest}"
 
 
 def shown_name(name: str) -> str:

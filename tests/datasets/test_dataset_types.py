@@ -53,6 +53,13 @@ def test_saving_again_replaces_what_the_catalog_wrote(tmp_path):
     assert list(dataset(tmp_path / "raw").load()) == ["b.png"]
 
 
+def test_a_folder_may_be_written_whole_with_nothing_in_it(tmp_path):
+    folder = dataset(tmp_path / "overlays")
+    folder.save({})
+    assert folder.exists()
+    assert len(folder.load()) == 0
+
+
 def test_saving_leaves_the_rest_of_the_data_folder(tmp_path):
     (tmp_path / "train.csv").write_text("mine")
     dataset(tmp_path, "train_images").save({"a.png": picture(1)})

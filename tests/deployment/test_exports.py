@@ -1,5 +1,6 @@
 """Real exports of tiny networks, by the exporters that are installed."""
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -160,3 +161,13 @@ def test_every_export_is_timed_in_a_process_of_its_own(passed: ModelPackage, mon
         # A process with Keras in it takes many hundred.
         assert timed["peak_memory_mb"] < 500
         assert rows.loc[(network, "onnx"), "reason"] == "see export_parity"
+
+
+def test_an_export_that_takes_too_long_has_a_row_that_says_so(passed: ModelPackage, monkeypatch):
+    def run(*args, timeout, **kwargs):
+        raise subprocess.TimeoutExpired(args[0], timeout)
+
+    monkeypatch.setattr(latency.subprocess, "run", run)
+    table = latency.measure_exports(passed, (64, 128), 2)
+    measured = table[table["reason"] == "cannot be measured: it took more than 1800 s"]
+    assert len(measured) >= 2

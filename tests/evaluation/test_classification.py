@@ -112,6 +112,15 @@ def test_too_few_sheets_of_a_kind_leave_even_odds():
     assert accuracy_threshold(labels[:0], scores[:0]) == EVEN_ODDS
 
 
+def test_repeats_of_a_sheet_are_not_more_sheets():
+    labels, scores = halves([0.1] * 12, [0.7] * 60)  # four sheets and twenty, three times each
+    assert accuracy_threshold(labels, scores) != EVEN_ODDS
+    assert accuracy_threshold(labels, scores, np.full(72, 1 / 3)) == EVEN_ODDS
+    labels, scores = halves([0.1] * 30 + [0.7], [0.3] * 30)
+    weights = np.full(61, 1 / 3)
+    assert accuracy_threshold(labels, scores, weights) == accuracy_threshold(labels, scores)
+
+
 def test_where_all_are_best_flagged_or_none_the_threshold_says_so():
     labels, scores = halves([1.0] * 10, [1.0] * 30)
     assert (scores >= accuracy_threshold(labels, scores)).all()

@@ -38,7 +38,7 @@ def test_the_bound_holds_as_often_as_it_says():
         ([5, 9], [False, False], "None of 2 was found"),
         ([5, 9], [False, True], "too few"),
         (range(1, 21), [size > 10 for size in range(1, 21)], "steep"),
-        ([7] * 20, [True, False] * 10, "steep"),
+        ([7] * 20, [True, False] * 10, "of one size"),
         (range(1, 21), [size < 10 or size == 20 for size in range(1, 21)], "Larger defects"),
     ],
 )

@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import kstest
 from tests.inspection.sheet_jobs import BrightnessRuntime, config, inspection, write_sheets
 
+from steel_defects.inspection import records
 from steel_defects.inspection.building import _reference
 from steel_defects.inspection.config import DriftConfig
-from steel_defects.inspection.drift import MEASURES, Distribution, DriftMonitor, psi_band
+from steel_defects.inspection.drift import MEASURES, Distribution, DriftMonitor, as_record, psi_band
 from steel_defects.inspection.frames import frame_statistics
 from steel_defects.inspection.job import run_job
 from steel_defects.inspection.sources import open_source
@@ -165,3 +166,13 @@ def test_an_alarm_is_in_the_summary_and_in_the_log(tmp_path, caplog):
     said = [record.getMessage() for record in caplog.records]
     assert sum("drift: brightness of the sheets sheet_0030.png to" in text for text in said) == 1
     assert sum("no scores by class" in text for text in said) == 1
+
+
+def test_a_reference_without_spread_does_not_end_the_summary():
+    settings = DriftConfig(least_sheets=20)
+    monitor = DriftMonitor({"sheets": [50.0], "gate_score": [0.0] * 101}, settings)
+    found = as_record(monitor.compare({"gate_score": [0.0] * 20}))
+    drift = records._DriftSummary()
+    for part in range(2):
+        drift.add({"part": part, "first": "a", "last": "b", "drift": found})
+    assert drift.result()["parts_tested"] == 2

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +17,12 @@ from tests.inspection.sheet_jobs import BrightnessRuntime, config, loaded, run, 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import parts as parts_module
+from steel_defects.inspection.listing import write_list
 from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.places import Places
+from steel_defects.inspection.sources import SheetFile, open_source
 from steel_defects.inspection.stopping import Stop
+from steel_defects.sheets.config import PositionsConfig
 
 SHEETS = 43
 
@@ -271,3 +276,56 @@ def test_another_runtime_makes_another_job(sheets):
     assert setup.job_id("sheets", pd.DataFrame()) == before
     runtime.names = {"gate": "openvino_int8"}
     assert setup.job_id("sheets", pd.DataFrame()) != before
+
+
+def test_two_divisions_of_one_job_keep_off_each_other(sheets, whole, tmp_path):
+    """A machine was lost, and its work is divided anew while the other one goes on."""
+    parts = []
+
+    class Interloper(BrightnessRuntime):
+        def gate_score(self, image):
+            if not parts:
+                parts.append(refusal(sheets, tmp_path, config()))
+            return super().gate_score(image)
+
+    run(sheets, tmp_path, config(shard=1, shards=2), Interloper())
+    assert "another process is inspecting these sheets" in parts[0]
+    assert_whole(run(sheets, tmp_path, config()), whole)
+
+
+def test_a_damaged_line_of_the_journal_and_what_follows_is_done_again(sheets, whole, tmp_path):
+    with pytest.raises(RuntimeError):
+        run(sheets, tmp_path, config(part_sheets=1000), CountingRuntime(8))
+    (journal,) = tmp_path.glob("*/*.jsonl")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 5
+    lines[2] = bytes(100) + lines[2][100:]
+    journal.write_bytes(b"".join(lines))
+    again = CountingRuntime()
+    assert_whole(run(sheets, tmp_path, config(part_sheets=1000), again), whole)
+    assert again.asked < SHEETS - 8
+
+
+def test_what_places_and_reference_say_makes_another_job(sheets):
+    def job(**changes) -> str:
+        setup = sheet_jobs.inspection(open_source(sheets), config(), BrightnessRuntime())
+        return replace(setup, **changes).job_id("sheets", pd.DataFrame())
+
+    pattern = PositionsConfig(pattern=r"sheet_(?P<position_mm>\d+)")
+    places = Places(pd.DataFrame(), pattern, lambda sheet_id: True)
+    jobs = {
+        job(),
+        job(places=places),
+        job(package=sheet_jobs.package({"sharpness": [1.0, 2.0]})),
+    }
+    assert len(jobs) == 3
+    assert job() in jobs
+
+
+def test_lists_of_two_machines_have_files_of_their_own(tmp_path):
+    files = [SheetFile(f"{n}.png", n, n) for n in range(100)]
+    first, second = write_list(files, tmp_path), write_list(files[:3], tmp_path)
+    first.divide(10, 1)
+    second.divide(10, 1)
+    assert first.ids(9) == [f"{n}.png" for n in range(90, 100)]
+    assert second.ids(0) == ["0.png", "1.png", "2.png"]

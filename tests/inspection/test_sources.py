@@ -121,3 +121,21 @@ def test_a_set_of_names():
         "12000", "12001", "12002", "12003", "12004"
     ]  # fmt: skip
     assert names.unknown([]) == []
+
+
+def test_links_that_lead_nowhere_are_sheets_with_a_problem(folder):
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "file.png").symlink_to("a.png/x")
+    (folder / "long.png").symlink_to("x" * 300)
+    source = FolderSource(folder)
+    listed = {file.sheet_id for file in source.list_files()}
+    for name in ("loop.png", "file.png", "long.png"):
+        assert name in listed
+        assert read_frame(source.read_file, name).problem
+
+
+def test_a_line_that_no_file_can_have_for_a_name_is_a_sheet_with_a_problem(tmp_path):
+    (tmp_path / "list.txt").write_text("x" * 300 + ".png\n")
+    source = ListSource(tmp_path / "list.txt")
+    (file,) = source.list_files()
+    assert read_frame(source.read_file, file.sheet_id).problem

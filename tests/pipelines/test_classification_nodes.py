@@ -493,3 +493,32 @@ def test_a_clear_lead_is_called_one():
     )  # fmt: skip
     assert chosen["name"] == "vgg16"
     assert "above resnet50, more than the uncertainty of 60 sheets" in chosen["reason"]
+
+
+@pytest.mark.parametrize("frozen", [0, 3])
+def test_the_random_start_of_a_backbone_from_nothing_is_never_the_best(
+    data: Data, tmp_path, monkeypatch, frozen
+):
+    from steel_defects.training import classification
+
+    counted = []
+
+    def fit(*args, start_counts=False, **kwargs):
+        counted.append(start_counts)
+        return pd.DataFrame({"epoch": [1]})
+
+    monkeypatch.setattr(classification, "fit", fit)
+    config = TRAINING.model_copy(update={"frozen_epochs": frozen})
+    nodes.train_classifier(
+        data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, config, OWN
+    )
+    assert counted == [False]
+
+
+def test_a_backbone_that_would_learn_nothing_is_refused():
+    own = OWN.model_copy(
+        update={"backbone": OWN.backbone.model_copy(update={"weights": "imagenet"})}
+    )
+    still = BackboneTraining(**own.model_dump() | {"frozen_epochs": 0, "fine_tuning_rate": 0})
+    with pytest.raises(SteelDefectsError, match="both 0, so that nothing would learn"):
+        TRAINING.for_backbone(still)

@@ -35,8 +35,12 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
 
 
 def test_nothing_left_is_said(data: Data):
-    findings = [{"sheet_id": name, "set_aside": True} for name in data.inventory["sheet_id"]]
-    with pytest.raises(SteelDefectsError, match="no sound sheet is left"):
+    findings = [
+        {"where": f"mask {name}", "sheet_id": name, "set_aside": True, "reason": "value 255"}
+        for name in data.inventory["sheet_id"]
+    ]
+    first = data.inventory["sheet_id"].iloc[0]
+    with pytest.raises(SteelDefectsError, match=f"no sound sheet is left.*mask {first}: value 255"):
         nodes.build_sheets(data.inventory, data.groups, data.annotations.iloc[:0], findings)
 
 
@@ -120,13 +124,15 @@ def test_tiles_hold_all_defective_pixels_once(data: Data):
 
 
 def test_quality_sums_up(data: Data):
-    finding = {"where": "row 7", "sheet_id": "x.jpg", "reason": "why", "set_aside": True}
+    broken = data.inventory["sheet_id"].iloc[0]
+    finding = {"where": "row 7", "sheet_id": broken, "reason": "why", "set_aside": True}
+    absent = finding | {"sheet_id": "x.jpg"}  # a row of a picture that is not there
     report = nodes.report_quality(
         data.sheets, data.annotations, data.splits, data.inventory, data.similar,
-        [finding], [], CONFIG,
+        [finding, absent], [], CONFIG,
     )  # fmt: skip
     assert (report["sheets"], report["clean_sheets"], report["sheets_set_aside"]) == (16, 8, 1)
-    assert report["quarantined"] == [finding]
+    assert report["quarantined"] == [finding, absent]
     assert sum(row["sheets"] for row in report["splits"]) == 16
     assert sum(row["sheets"] for row in report["class_balance"]) == len(data.annotations)
 

@@ -118,3 +118,14 @@ def test_from_a_package_to_its_exports(raw_dir, tmp_path):
     assert {one.precision for one in copy.manifest.exports} <= {"fp32", "bf16"}
     assert all(one.parity.passed and one.ms_per_sheet == 5.0 for one in copy.manifest.exports)
     assert not [name for name in copy.manifest.files if "int8" in name]
+
+
+def test_sheets_that_are_elsewhere_are_asked_for(tmp_path):
+    with pytest.raises(SteelDefectsError, match="none of the sheets of the splits is in"):
+        choose_sheets(CONFIG, tmp_path, tmp_path, SPLITS, MARKED)
+
+
+def test_a_sheet_that_is_gone_is_passed_over(raw_dir):
+    chosen = choose_sheets(CONFIG, raw_dir, raw_dir, SPLITS, MARKED)
+    (raw_dir / chosen.parity[0]).unlink()
+    assert [name for name, _ in chosen.read(chosen.parity)] == [chosen.parity[1]]

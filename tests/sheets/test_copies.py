@@ -65,6 +65,11 @@ def test_flat_pictures_are_no_copies_of_each_other(shape):
     assert copy_score(flat, flat, 0) < COPY_SCORE
 
 
+def test_pictures_of_one_row_are_compared():
+    thin = np.random.default_rng(0).integers(0, 256, (1, 2000), np.uint8)
+    assert copy_score(thin, thin, 0) <= 1
+
+
 def test_pairs_are_compared_in_order_whatever_the_threads(images):
     pairs = [(0, 1, 0), (0, 2, 0), (3, 3, 0), (4, 5, 1)]
     expected = [copy_score(images[a], images[b], turn) for a, b, turn in pairs]

@@ -57,7 +57,7 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
     def load(self) -> SheetFolder:
         """List the pictures; none is read yet."""
         folder = SheetFolder(self._filepath)
-        if not len(folder):
+        if not self._is_there(folder):
             raise DatasetError(f"there are no pictures in {folder.picture_folder}")
         return folder
 
@@ -98,7 +98,11 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
 
     def _exists(self) -> bool:
         folder = SheetFolder(self._filepath)
-        return folder.picture_folder.is_dir() and len(folder) > 0
+        return folder.picture_folder.is_dir() and self._is_there(folder)
+
+    def _is_there(self, folder: SheetFolder) -> bool:
+        """A folder that was written whole may be empty: there was nothing to draw."""
+        return len(folder) > 0 or (self._pictures / _MANIFEST).is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -69,13 +69,17 @@ def measure_exports(
 
 def _measure(request: Request) -> dict[str, Any]:
     logger.info("measuring the %s on %s", request.network, request.name)
-    done = subprocess.run(
-        [sys.executable, "-m", "steel_defects.deployment.measure", request.model_dump_json()],
-        capture_output=True, text=True, check=False, timeout=_MOST_SECONDS,
-    )  # fmt: skip
+    nothing = dict.fromkeys(MEASURED)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "steel_defects.deployment.measure", request.model_dump_json()],
+            capture_output=True, text=True, check=False, timeout=_MOST_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {**nothing, "reason": f"cannot be measured: it took more than {_MOST_SECONDS} s"}
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        return {**dict.fromkeys(MEASURED), "reason": f"cannot be measured: {lines[-1]}"}
+        return {**nothing, "reason": f"cannot be measured: {lines[-1]}"}
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {**measured, "reason": ""}
 

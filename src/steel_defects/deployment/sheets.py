@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import UnreadableSheet
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 _COMPARED = ("validation", "calibration")
 
@@ -36,7 +36,7 @@ class DeploymentSheets:
         """Read sheets one by one; those that can't be read are passed over."""
         for sheet_id in sheet_ids:
             try:
-                yield sheet_id, self.folder[sheet_id]
+                yield sheet_id, decode_gray(self.folder.read_file(sheet_id))
             except UnreadableSheet:
                 continue
 
@@ -91,8 +91,14 @@ def choose_sheets(
         index=False, name=None
     ):
         masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    folder = SheetFolder(raw_dir)
+    if not any(folder.path_of(sheet_id).is_file() for sheet_id in compared):
+        raise SteelDefectsError(
+            f"none of the sheets of the splits is in {folder.picture_folder}; give their folder "
+            "with --params raw_dir=PATH"
+        )
     return DeploymentSheets(
-        SheetFolder(raw_dir), compared,
+        folder, compared,
         _draw(validation or unseen, config.calibration_sheets, config.seed), masks,
     )  # fmt: skip
 

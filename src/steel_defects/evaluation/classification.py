@@ -59,7 +59,7 @@ def classification_metrics(
     }
 
 
-def accuracy_threshold(labels: Labels, scores: Scores) -> float:
+def accuracy_threshold(labels: Labels, scores: Scores, weights: Scores | None = None) -> float:
     """Choose the threshold at which most sheets are judged rightly.
 
     Among equals it lies in the middle of the widest gap between two scores, 0 and 1 included:
@@ -69,6 +69,8 @@ def accuracy_threshold(labels: Labels, scores: Scores) -> float:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         scores: Calibrated probability, 0 to 1, of the same shape; of sheets that no figure of
             accuracy stands on.
+        weights: How much each row counts, of the same shape; a sheet that has several rows should
+            count once in all. None for once each.
 
     Returns:
         The score from which a sheet counts as defective; even odds where fewer than
@@ -78,13 +80,16 @@ def accuracy_threshold(labels: Labels, scores: Scores) -> float:
         SteelDefectsError: A score is not a number.
     """
     require_numbers(scores)
-    if min(labels.sum(), (~labels).sum()) < FEWEST_OF_A_KIND:
+    counted = np.ones(len(labels)) if weights is None else weights
+    sheets = [round(float(counted[kind].sum()), 6) for kind in (labels, ~labels)]
+    if min(sheets) < FEWEST_OF_A_KIND:
         return EVEN_ODDS
     values, places = np.unique(scores, return_inverse=True)
-    missed = np.bincount(places, labels, len(values)).cumsum()
-    spared = np.bincount(places, ~labels, len(values)).cumsum()
-    # Judged rightly when the threshold lies above the first 0, 1, 2, … distinct scores.
-    right = np.concatenate([[0], spared - missed])
+    missed = np.bincount(places, labels * counted, len(values)).cumsum()
+    spared = np.bincount(places, ~labels * counted, len(values)).cumsum()
+    # Judged rightly when the threshold lies above the first 0, 1, 2, … distinct scores. Rounded:
+    # sums of thirds that should be equal are not.
+    right = np.concatenate([[0], spared - missed]).round(6)
     edges = np.concatenate([[0.0], values, [np.nextafter(1.0, 2.0)]])
     lows, highs = edges[:-1], edges[1:]
     widths = np.where(right == right.max(), highs - lows, -1.0)

@@ -28,7 +28,7 @@ def pixel_precision_recall(
 
     Returns:
         Precision and recall, each of shape ``(255,)``, from the lowest threshold to the highest;
-        precision is 1 where nothing is predicted.
+        precision is 1 where nothing is predicted, recall NaN without a pixel of the class.
     """
     counts = np.zeros((2, 256), np.int64)
     for sheet_id, values in maps.items():
@@ -41,4 +41,5 @@ def pixel_precision_recall(
     # From "at least this value" downwards, value 0 left out: everything reaches it.
     false, true = counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
     precision = np.where(true + false, true / np.maximum(true + false, 1), 1.0)
-    return precision, true / max(1, int(counts[1].sum()))
+    pixels = int(counts[1].sum())
+    return precision, true / pixels if pixels else np.full(255, np.nan)

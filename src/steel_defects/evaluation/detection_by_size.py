@@ -166,10 +166,10 @@ def _why_no_curve(sizes_px: Floats, found: Flags) -> str:
         return f"None of {targets:,} was found."
     if targets < _LEAST_TARGETS:
         return f"{targets:,} defects are too few to fit a curve to."
-    if sizes_px[found].min() >= sizes_px[~found].max():
-        return "Every found defect is larger than every missed one: any steep curve would fit."
     if sizes_px.min() == sizes_px.max():
         return "All defects are of one size."
+    if sizes_px[found].min() >= sizes_px[~found].max():
+        return "No found defect is smaller than a missed one: any steep curve would fit."
     return ""
 
 

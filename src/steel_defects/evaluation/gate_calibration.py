@@ -49,7 +49,7 @@ def calibrated_scores(
     learned_from = outputs.loc[outputs["split"] == "train", "has_defect"].to_numpy(bool)
     weights = 1 / tuning.groupby("sheet_id")["output"].transform("size").to_numpy(float)
     calibration = fit_calibration(labels, values, learned_from, weights)
-    threshold = accuracy_threshold(labels, calibration.apply(values))
+    threshold = accuracy_threshold(labels, calibration.apply(values), weights)
     held_out = outputs.assign(
         score=calibration.apply(outputs["output"].to_numpy(float)),
         threshold=threshold, repeat=None, fold=None,

@@ -73,6 +73,9 @@ class _Job:
     def _inspect(self, part: int, stop: Stop, display: Display) -> None:
         work = OpenPart(self._inspection, self._parts, part)
         try:
+            if self._parts.finished(part):
+                work.drop()
+                return
             self._fill(work, stop, display)
             work.finish()
         finally:

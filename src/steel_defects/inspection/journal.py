@@ -1,7 +1,8 @@
 """What was found on the sheets of a part that is not full yet, a line of JSON each.
 
 A line is on disk, as far as the operating system is concerned, before the next sheet is judged: a
-process that is killed loses nothing that it has judged.
+process that is killed loses nothing that it has judged. After a failure of power lines may be
+missing or damaged: what is behind the first such line is judged again.
 """
 
 import json
@@ -11,24 +12,33 @@ from typing import Any
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.locks import lock
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Verdict
 
 
 class Journal:
-    """A file of sheets that were inspected."""
+    """A file of sheets that were inspected, by one process at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the journal; what an earlier process has left in it is kept."""
+        """Open the journal; what an earlier process has left in it is kept.
+
+        Raises:
+            SteelDefectsError: Another process is writing it.
+        """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._cut_off_half_a_line()
         self._file = path.open("ab", buffering=0)
+        try:
+            lock(self._file.fileno(), path.parent)
+            self._sheets = self._read()
+        except BaseException:
+            self._file.close()
+            raise
 
     def read(self) -> list[InspectedSheet]:
-        """Return the sheets in it."""
-        with self.path.open("rb") as lines:
-            return [_from_json(json.loads(line)) for line in lines]
+        """Return the sheets that were in it when it was opened."""
+        return list(self._sheets)
 
     def append(self, sheet: InspectedSheet) -> None:
         """Add a sheet."""
@@ -45,12 +55,26 @@ class Journal:
         self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _cut_off_half_a_line(self) -> None:
-        """Remove what was being written when the process was killed, or the disk was full."""
-        if self.path.is_file():
-            whole = self.path.read_bytes().rpartition(b"\n")
-            with self.path.open("r+b") as file:
-                file.truncate(len(whole[0]) + len(whole[1]))
+    def _read(self) -> list[InspectedSheet]:
+        """Read the whole lines, and cut the file off behind the last of them."""
+        sheets, sound = [], 0
+        with self.path.open("rb") as lines:
+            for line in lines:
+                sheet = _sheet_in(line)
+                if sheet is None:
+                    break
+                sheets.append(sheet)
+                sound += len(line)
+        self._file.truncate(sound)
+        return sheets
+
+
+def _sheet_in(line: bytes) -> InspectedSheet | None:
+    """Return the sheet of a line; None for one that was not written to its end, or is damaged."""
+    try:
+        return _from_json(json.loads(line)) if line.endswith(b"\n") else None
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _to_json(sheet: InspectedSheet) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from array import array
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,10 +73,12 @@ class SheetList:
 def write_list(files: Iterable[SheetFile], folder: Path) -> SheetList:
     """Write the ids of sheets to a file of a folder, under a name of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"sheets.{os.getpid()}.tmp"
+    # Not named after the process: those of machines that share the folder may have one number.
+    handle, name = tempfile.mkstemp(prefix="sheets.", suffix=".tmp", dir=folder)
+    path = Path(name)
     digest, count = hashlib.sha256(), 0
     try:
-        with path.open("wb") as out:
+        with os.fdopen(handle, "wb") as out:
             for file in files:
                 count += 1
                 out.write(file.sheet_id.encode() + b"\n")

@@ -3,10 +3,10 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -168,6 +168,20 @@ class ModelPackage:
         if self.manifest.stacked:
             settings.append(self.manifest.stacked.model_dump(mode="json"))
         return _digest(json.dumps(settings, sort_keys=True).encode())[:12]
+
+    def settings(self, runtimes: Iterable[str]) -> dict[str, Any]:
+        """Return what else decides on results, in the form of JSON.
+
+        Args:
+            runtimes: Names of what runs the networks, such as ``openvino_int8``.
+        """
+        used = set(runtimes)
+        exports = [e for e in self.manifest.exports if f"{e.runtime}_{e.precision}" in used]
+        named = self.manifest.model_dump(
+            mode="json", include={"class_names", "mm_per_px", "reference"}
+        )
+        digests = {name: self.manifest.files.get(name) for e in exports for name in e.files}
+        return {**named, "exports": digests}
 
     def path(self, file: str) -> Path:
         """Return a file of the package."""

@@ -31,14 +31,14 @@ class Places:
         known = [sheet_id for sheet_id in _ids(table) if exists(sheet_id)]
         given, findings = positions_from_table(table, known)
         self._given = given.set_index("sheet_id", drop=False)
-        self._config = config
+        self.config = config
         self._told = False
         self._tell(findings)
 
     def of(self, sheet_ids: Sequence[str]) -> pd.DataFrame:
         """Return ``sheet_id, coil_id, position_mm`` of sheets; null where unknown."""
         given = self._given[self._given.index.isin(sheet_ids)]
-        places, findings = find_positions(sheet_ids, given, self._config)
+        places, findings = find_positions(sheet_ids, given, self.config)
         self._tell(findings)
         return places
 

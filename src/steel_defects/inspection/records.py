@@ -15,6 +15,7 @@ from steel_defects.inspection.rules import CLEARED
 _STEP = np.log(1.01)
 _LEAST_MS = 0.01
 # Alarmed parts that a summary names; all of them are in the records.
+_NARROWEST = 1e-9  # band of a statistic
 _NAMED = 20
 
 
@@ -121,7 +122,9 @@ class _DriftSummary:
 
 
 def _excess(values: dict[str, Any]) -> float:
-    return max(float(values[name] / values[f"{name}_band"]) for name in ("psi", "ks"))
+    """Return how many times its band the larger statistic is; a band may have no width at all."""
+    pairs = [(float(values[name]), float(values[f"{name}_band"])) for name in ("psi", "ks")]
+    return max(found / max(band, _NARROWEST) for found, band in pairs)
 
 
 def timing(records: Iterable[Record]) -> dict[str, float | None]:

@@ -129,7 +129,7 @@ class ListSource:
         """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
         path = self.path_of(sheet_id)
         # Reading a pipe would wait for ever.
-        if path.exists() and not path.is_file():
+        if os.path.exists(path) and not os.path.isfile(path):
             raise UnreadableSheet("not a regular file")
         return read_file(path)
 
@@ -193,7 +193,8 @@ def _name(entry: os.DirEntry[str]) -> str:
         return entry.name + "/"
     if os.path.splitext(entry.name)[1].lower() not in PICTURE_ENDINGS:
         return ""
-    return "" if entry.is_symlink() and entry.is_dir() else entry.name
+    # Not entry.is_dir, which fails at links that go round in a circle.
+    return "" if entry.is_symlink() and os.path.isdir(entry.path) else entry.name
 
 
 def size_and_time(path: Path) -> tuple[int, int]:

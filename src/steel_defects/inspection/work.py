@@ -1,7 +1,6 @@
 """What inspecting a folder and watching one have in common."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import logging
@@ -24,6 +23,7 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.journal import Journal
+from steel_defects.inspection.locks import lock
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.parts import JoinedTable, Parts
 from steel_defects.inspection.places import Places
@@ -95,6 +95,8 @@ class Inspection:
             self.package.thresholds_id,
             self.cascade.runtimes,
             self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+            self.package.settings(self.cascade.runtimes.values()),
+            self.places.config.model_dump(mode="json"),
             hashlib.sha256(rows).hexdigest(),
         ]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
@@ -119,6 +121,10 @@ class OpenPart:
     def close(self) -> None:
         """Leave the part as it is, for another time."""
         self._journal.close()
+
+    def drop(self) -> None:
+        """Delete the journal of a part that another process has finished in the meantime."""
+        self._journal.remove()
 
     def finish(self) -> None:
         """Write the part's tables, unless it is empty, and say where its sheets have drifted."""
@@ -214,8 +220,8 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("w") as lock:
-            _lock(lock.fileno(), folder)
+        with (folder / f"{name}.lock").open("w") as file:
+            lock(file.fileno(), folder)
             yield
     except OSError as error:
         reason = "no room is left" if error.errno == errno.ENOSPC else error.strerror or str(error)
@@ -223,14 +229,3 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
             f"cannot write to {folder}: {reason}; finished parts are kept, and the same command "
             "goes on from there"
         ) from error
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SteelDefectsError(f"another process is inspecting these sheets ({folder})") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            raise
-        logger.warning("the drive of %s knows no locks: let only one process run there", folder)

@@ -68,7 +68,7 @@ def _score_at(image: Picture, other: Picture, longest: int, sigma: float) -> flo
 def _detail(image: Picture, scale: float, sigma: float) -> Detail:
     """Shrink a picture and even it out; outliers, such as bright scratches, are cut off."""
     if scale < 1:
-        size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     # A wide margin, since the edge between steel and black is no structure of the surface.
     black = cv2.blur((image < BLACK_LEVEL).astype(np.float32), (9, 9))

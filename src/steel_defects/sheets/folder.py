@@ -103,7 +103,8 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         if leads_out(path, self._real_folder):
             return "symbolic link that leads out of the folder"
         # Reading a pipe would wait for ever.
-        return "not a regular file" if path.exists() and not path.is_file() else ""
+        regular = os.path.isfile(path) or not os.path.exists(path)
+        return "" if regular else "not a regular file"
 
     def read_file(self, sheet_id: str) -> bytes:
         """Read the bytes of a sheet's file.

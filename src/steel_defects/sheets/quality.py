@@ -49,7 +49,9 @@ def quality_report(
         "sheets": len(sheets),
         "clean_sheets": int((~sheets["has_defect"]).sum()),
         "defective_sheets": int(sheets["has_defect"].sum()),
-        "sheets_set_aside": len({f.sheet_id for f in findings if f.set_aside}),
+        "sheets_set_aside": len(
+            {f.sheet_id for f in findings if f.set_aside} & set(data.inventory["sheet_id"])
+        ),
         "groups": int(sheets["group_id"].nunique()),
         "class_balance": _class_balance(data.annotations, class_names),
         "sizes": _counts(sheets["width"].astype(str) + "×" + sheets["height"].astype(str)),

@@ -126,8 +126,12 @@ def _fit(
         checkpoints.append(checkpoint)
         label = f"{own.backbone.name} ({phase.name})" if phase.name else own.backbone.name
         on_features = not phase.trunk_learns and not judges_cells(model)
-        fit_phase = _fit_head if on_features else _fit_phase
-        histories.append(fit_phase(model, training, validation, phase.config, label, checkpoint))
+        arguments = (model, training, validation, phase.config, label, checkpoint)
+        histories.append(
+            _fit_head(*arguments)
+            if on_features
+            else _fit_phase(*arguments, start_counts=number > 0)
+        )
     history = pd.concat(histories, ignore_index=True)
     history["epoch"] = range(1, len(history) + 1)
     for checkpoint in checkpoints:
@@ -147,6 +151,7 @@ def _fit_phase(
     config: ClassificationConfig,
     label: str,
     checkpoint: Checkpoint | None,
+    start_counts: bool,
 ) -> pd.DataFrame:
     steps = -(-len(training.sheets) // config.batch_size) * config.epochs
     fitted = add_mask_output(model) if config.mask_loss_weight else _sharing_weights(model)
@@ -177,7 +182,7 @@ def _fit_phase(
         config,
         label,
         checkpoint,
-        start_counts=bool(config.frozen_epochs),
+        start_counts=start_counts,
         keep_last=config.keep_last,
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from steel_defects.config import Config
+from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -130,10 +131,21 @@ class ClassificationConfig(AugmentedConfig):
         return self
 
     def for_backbone(self, own: BackboneTraining) -> "ClassificationConfig":
-        """Return these values with what the backbone does differently."""
+        """Return these values with what the backbone does differently.
+
+        Raises:
+            SteelDefectsError: Of a pre-trained backbone neither head nor trunk would learn.
+        """
         given = own.model_fields_set - {"backbone"}
         changes = {name: getattr(own, name) for name in given if getattr(own, name) is not None}
-        return self.model_copy(update=changes)
+        merged = self.model_copy(update=changes)
+        learns = merged.frozen_epochs or merged.fine_tuning_rate or own.backbone.weights == "none"
+        if not learns:
+            raise SteelDefectsError(
+                f"{own.backbone.name}: frozen_epochs and fine_tuning_rate are both 0, so that "
+                "nothing would learn"
+            )
+        return merged
 
 
 class CrossValidationConfig(Config):

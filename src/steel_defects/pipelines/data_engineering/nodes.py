@@ -109,7 +109,11 @@ def check_annotations(
         ),
     ]
     if findings:
-        logger.warning("%d findings, listed in data_quality", len(findings))
+        first = findings[0]
+        logger.warning(
+            "%d findings, listed in data_quality.json and findings.json; the first: %s: %s",
+            len(findings), first.where, first.reason,
+        )  # fmt: skip
     aside = {finding.sheet_id for finding in findings if finding.set_aside}
     return (
         table[~table["sheet_id"].isin(aside)].reset_index(drop=True),
@@ -158,7 +162,12 @@ def build_sheets(
     table = _sound(sheet_inventory).merge(sheet_groups[["sheet_id", "group_id"]], on="sheet_id")
     table = table[~table["sheet_id"].isin(aside)].reset_index(drop=True)
     if table.empty:
-        raise SteelDefectsError("no sound sheet is left; see sheet_inventory for the reasons")
+        why = next(
+            (f"{f['where']}: {f['reason']}" for f in findings if f["set_aside"]), "none read"
+        )
+        raise SteelDefectsError(
+            f"no sound sheet is left; findings.json has the reasons, such as {why}"
+        )
     # A group is named after the first of its sheets, so that its name outlives new sheets.
     first = table.groupby("group_id")["sheet_id"].transform("min")
     return table.assign(

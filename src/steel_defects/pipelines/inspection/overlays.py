@@ -16,6 +16,7 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import SheetSource
+from steel_defects.paths import flat_name
 from steel_defects.reporting.overlays import draw_overlay, harmless, to_jpeg, with_heading
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
@@ -39,7 +40,7 @@ class Drawing:
     @property
     def name(self) -> str:
         """Name of its picture."""
-        return f"{self.verdict}_{self.sheet_id.strip('/').replace('/', '__')}.jpg"
+        return f"{self.verdict}_{flat_name(self.sheet_id)}.jpg"
 
     def draw(self, image: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
         """Lay the masks over the sheet, below a line with its verdict."""

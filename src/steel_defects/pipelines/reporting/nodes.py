@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.paths import flat_name
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
@@ -127,4 +128,4 @@ def _masks_of(table: pd.DataFrame, sheet_id: str, shape: tuple[int, int]) -> dic
 
 def picture_name(kind: str, sheet_id: str) -> str:
     """Return the name of an overlay's file."""
-    return f"{kind.replace(' ', '_')}_{sheet_id.replace('/', '_')}.jpg"
+    return f"{kind.replace(' ', '_')}_{flat_name(sheet_id)}.jpg"

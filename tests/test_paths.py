@@ -1,0 +1,23 @@
+from itertools import combinations
+
+import pytest
+
+from steel_defects.paths import flat_name
+
+
+def test_plain_paths_keep_readable_names():
+    assert flat_name("0002cc93b.jpg") == "0002cc93b.jpg"
+    assert flat_name("coil_1/2.jpg") == "coil_1__2.jpg"
+    assert flat_name("/mill/coil/2.jpg") == "mill__coil__2.jpg"
+
+
+def test_no_two_paths_have_one_name():
+    paths = ["a/b.jpg", "a__b.jpg", "a_/b.jpg", "a/_b.jpg", "a___b.jpg", "a/b/c.jpg", "a/b__c.jpg"]
+    assert all(flat_name(one) != flat_name(two) for one, two in combinations(paths, 2))
+
+
+@pytest.mark.parametrize("path", ["x" * 246 + ".jpg", "/".join(["ä" * 40] * 6) + "/1.jpg"])
+def test_long_paths_have_names_that_file_systems_take(path, tmp_path):
+    name = f"false_alarm_{flat_name(path)}.jpg"
+    (tmp_path / name).write_bytes(b"")
+    assert flat_name(path) != flat_name("y" + path[1:])
