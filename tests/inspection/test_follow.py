@@ -90,6 +90,33 @@ def test_a_file_that_nobody_finishes_is_unreadable(camera):
     assert camera.look(3) == []
 
 
+def test_files_that_can_never_be_read_become_reviews(camera):
+    (camera.folder / "broken.png").symlink_to("nowhere.png")
+    with open(os.fsencode(camera.folder) + b"/caf\xe9.png", "wb") as file:
+        file.write(sheet_bytes("a.png"))
+    assert [camera.look() for _ in range(2)] == [[], []]
+    broken, odd = camera.look(4)
+    assert broken.startswith("broken.png") and broken != "broken.png"
+    assert odd.startswith("caf\\xe9.png") and odd != "caf\\xe9.png"
+    assert camera.look(4) == []
+
+
+def test_a_folder_that_can_not_be_entered_does_not_stop_the_others(camera, monkeypatch, caplog):
+    (camera.folder / "lost+found").mkdir()
+    camera.write("z/a.png")
+    listed = follow.list_folder
+
+    def list_folder(folder: str) -> list[str]:
+        if folder.endswith("lost+found"):
+            raise SteelDefectsError("cannot list lost+found: Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(follow, "list_folder", list_folder)
+    assert camera.look() == []
+    assert camera.look() == ["z/a.png"]
+    assert caplog.text.count("Permission denied; the other folders go on") == 1
+
+
 def test_a_file_that_is_renamed_into_place(camera):
     for name in (".a.png.Xy7", ".a.png", "a.png.part", "a.part.png", "~a.png"):
         camera.write("whole.png")

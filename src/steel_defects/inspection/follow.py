@@ -57,6 +57,7 @@ class FolderWatch:
         # Of folders in which all is known: when they last changed, and the folders in them.
         self._quiet: dict[str, tuple[int, list[str]]] = {}
         self._complained = False
+        self._passed_over: set[str] = set()
 
     def done(self, sheet_id: str) -> None:
         """Remember a sheet as inspected."""
@@ -66,7 +67,8 @@ class FolderWatch:
     def poll(self) -> list[str]:
         """Look at the folder, and return new files that have not changed since the last look."""
         try:
-            names = sorted(self._unknown(self._folder, ""))[:_AT_ONCE]
+            found = dict(self._unknown(self._folder, ""))
+            names = sorted(found)[:_AT_ONCE]
             self._complained = False
         except SteelDefectsError as error:
             if not self._complained:  # a network drive may come back
@@ -76,7 +78,7 @@ class FolderWatch:
         earlier, now = self._waiting, self._clock()
         self._waiting = {}
         for name in names:
-            file = size_and_time(Path(self._folder, name))
+            file = size_and_time(found[name])
             known = earlier.get(name)
             since = known.since if known and known.file == file else now
             self._waiting[name] = _Waiting(file, since)
@@ -85,27 +87,42 @@ class FolderWatch:
     def settled(self, sheet_id: str) -> bool:
         """Tell whether a file has not changed for so long that nobody is writing it any more."""
         waiting = self._waiting.get(sheet_id)
-        if waiting is None or waiting.file == (0, 0):  # gone
+        if waiting is None:  # no longer listed
             return False
         return self._clock() - waiting.since >= self._config.settle_seconds
 
-    def _unknown(self, folder: str, below: str) -> Iterator[str]:
+    def _unknown(self, folder: str, below: str) -> Iterator[tuple[str, Path]]:
+        """Yield each new sheet's id, and its file, whose name may be no text that can be shown."""
         changed = _time_of_change(folder)
         quiet_since, folders = self._quiet.get(folder, (0, []))
         if not changed or quiet_since != changed:
             found = list_folder(folder)
             folders = [name for name in found if name.endswith("/")]
-            pictures = [shown_name(below + name) for name in found if not name.endswith("/")]
+            pictures = {
+                shown_name(below + name): Path(folder, name)
+                for name in found
+                if not name.endswith("/")
+            }
             # Wildcards take longest: of names that are known, nobody asks for them again.
-            new = self._known.unknown(pictures)
+            new = self._known.unknown(list(pictures))
             unknown = [name for name in new if not self._is_ignored(name.rpartition("/")[2])]
-            yield from unknown
+            yield from ((name, pictures[name]) for name in unknown)
             self._quiet.pop(folder, None)
             if not unknown and time.time_ns() - changed > _COARSEST_NS:
                 self._quiet[folder] = (changed, folders)
         for name in folders:
-            if not self._is_ignored(name[:-1]):
+            if self._is_ignored(name[:-1]):
+                continue
+            try:
                 yield from self._unknown(os.path.join(folder, name[:-1]), below + name)
+            except SteelDefectsError as error:
+                self._warn_once(below + name, error)
+
+    def _warn_once(self, folder: str, error: SteelDefectsError) -> None:
+        """Say which folder is passed over; the others go on."""
+        if folder not in self._passed_over:
+            logger.warning("%s; the other folders go on", error)
+        self._passed_over.add(folder)
 
     def _is_ignored(self, name: str) -> bool:
         return any(fnmatch(name, pattern) for pattern in self._config.ignore)
