@@ -67,7 +67,7 @@ def main() -> int:
     config = OperatingPointConfig.model_validate(
         dict(values) | {"target_recall": given.target_recall}
     )
-    lower = operating_point_of(scores, config).lower_threshold
+    lower = operating_point_of(scores, config, sheets).lower_threshold
     gated = scores.assign(cleared=scores["score"] < lower)
     predictions = predictions[predictions["repeat"].notna()]
     evidence = together_with_gate(

@@ -159,6 +159,33 @@ def test_a_miss_in_one_of_three_repeats_counts_against_the_bound():
     assert clean.false_positive_bound == pytest.approx(upper_bound(1, 20, 0.95))
 
 
+# === Look-alikes ===
+
+
+def test_copies_prove_no_more_than_one_of_them():
+    labels, scores = np.array([True] * 75 + [False] * 20), np.linspace(0.99, 0.5, 95)
+    once = choose_operating_point(labels, scores, config(0.96))
+    assert once.proven
+    groups = np.repeat(np.arange(95), 4)
+    copies = np.repeat(labels, 4), np.repeat(scores, 4), config(0.96), "calibration"
+    fourfold = choose_operating_point(*copies, groups)
+    counts = {"defective_sheets": 300, "clean_sheets": 80}
+    assert fourfold == once.model_copy(update=counts)
+    assert not choose_operating_point(*copies[:2], config(0.99), "calibration", groups).proven
+    assert choose_operating_point(*copies[:2], config(0.99)).proven, "without knowing of copies"
+
+
+def test_a_group_is_missed_where_one_of_its_sheets_is():
+    labels, groups = np.ones(6, bool), np.array([4, 0, 4, 0, 7, 7])
+    rates = measure_rates(labels, np.array([0.1, 0.9, 0.9, 0.8, 0.7, 0.9]), 0.5, 0.95, 0.95, groups)
+    assert rates.recall == pytest.approx(5 / 6)
+    assert rates.recall_bound == pytest.approx(lower_bound(2, 3, 0.95))
+    clean = measure_rates(
+        ~labels, np.array([0.1, 0.9, 0.2, 0.1, 0.2, 0.1]), 0.5, 0.95, 0.95, groups
+    )
+    assert clean.false_positive_bound == pytest.approx(upper_bound(1, 3, 0.95))
+
+
 def test_scores_of_other_models_prove_nothing():
     labels, scores = np.ones(149, bool), np.full(149, 0.9)
     point = choose_operating_point(labels, scores, config(), "out_of_fold")

@@ -14,7 +14,13 @@ CONFIG = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
 SHEETS = list("abcd")
 TRUTH = Truth(
     pd.DataFrame(
-        {"sheet_id": SHEETS, "width": 10, "height": 10, "has_defect": [1, 1, 0, 0]}
+        {
+            "sheet_id": SHEETS,
+            "group_id": SHEETS,
+            "width": 10,
+            "height": 10,
+            "has_defect": [1, 1, 0, 0],
+        }
     ).astype({"has_defect": bool}),
     pd.DataFrame({"sheet_id": ["a", "b"], "class_id": [1, 2], "rle": ["1 10", "1 4"]}),
     pd.DataFrame({"sheet_id": SHEETS, "group_id": SHEETS}),

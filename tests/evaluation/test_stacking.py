@@ -27,6 +27,7 @@ def drawn(sheets=400, repeats=None, seed=0, lower=0.0):
             pd.DataFrame(
                 {
                     "sheet_id": [f"{n}.jpg" for n in range(sheets)],
+                    "group_id": [f"{n}.jpg" for n in range(sheets)],
                     "repeat": repeat,
                     "has_defect": labels,
                     "gate": expit(evidence[0]),

@@ -65,6 +65,7 @@ def calibrated(out: pd.DataFrame | None = None) -> tuple[pd.DataFrame, dict[str,
 
 
 SHEETS = pd.DataFrame({"has_defect": [True, False]})
+ALONE = pd.DataFrame({"sheet_id": list("abcdefgh"), "group_id": list("abcdefgh")})
 
 # === Training ===
 
@@ -161,7 +162,7 @@ def test_sheets_of_one_kind_leave_empty_tables_and_no_gate(
     assert schemas.out_of_fold_scores.validate(out).empty
     scores, calibration = nodes.calibrate(table, out, sheets, data.splits)
     assert schemas.sheet_scores.validate(scores).empty
-    point = nodes.choose_operating_point(scores, calibration, targets())
+    point = nodes.choose_operating_point(scores, calibration, data.splits, targets())
     assert (point["defective_sheets"], point["clean_sheets"], point["proven"]) == (0, 0, False)
     tables = {"vgg16_scores": scores, "vgg16_profile": profile, "vgg16_speed": speed}
     compared = nodes.compare_classifiers(data.splits, data.annotations, **tables)
@@ -360,7 +361,7 @@ def targets(**changes) -> OperatingPointConfig:
 
 def test_the_operating_point_looks_at_calibration_alone():
     table, calibration = calibrated()
-    point = nodes.choose_operating_point(table, calibration, targets())
+    point = nodes.choose_operating_point(table, calibration, ALONE, targets())
     scores = table.set_index("sheet_id")["score"]
     assert point["lower_threshold"] == scores["e"]
     assert (point["defective_sheets"], point["clean_sheets"]) == (1, 1)
@@ -371,17 +372,29 @@ def test_the_operating_point_looks_at_calibration_alone():
     # Looked at on test once the thresholds stood.
     assert (point["test"]["defective_sheets"], point["test"]["clean_sheets"]) == (1, 1)
     changed = table.assign(score=table["score"].mask(table["split"] == "test", 0.99))
-    again = nodes.choose_operating_point(changed, calibration, targets())
+    again = nodes.choose_operating_point(changed, calibration, ALONE, targets())
     assert {**again, "test": None} == {**point, "test": None}
     assert again["test"] != point["test"]
 
 
+def test_look_alikes_are_one_piece_of_evidence_and_the_words_say_so():
+    held_out, below, facts = many(sheets=100, validation=60, repeats=3)
+    table, calibration = nodes.calibrate(held_out, below, facts, facts)
+    alone = nodes.choose_operating_point(table, calibration, facts, targets())
+    assert "look-alikes" not in alone["evidence"]
+    pairs = facts.assign(group_id=facts["group_id"].where(facts.index % 4 > 1, "same"))
+    alike = nodes.choose_operating_point(table, calibration, pairs, targets())
+    assert "groups of look-alikes that count as one" in alike["evidence"]
+    assert alike["defective_sheets"] == alone["defective_sheets"]
+    assert alike["more_defective_sheets"] > alone["more_defective_sheets"]
+
+
 def test_a_gate_that_clears_nothing_for_want_of_calibration_sheets_says_so(caplog):
     table, calibration = calibrated()
-    nodes.choose_operating_point(table, calibration, targets())
+    nodes.choose_operating_point(table, calibration, ALONE, targets())
     assert not caplog.text
     without = table[table["split"] != "calibration"]
-    point = nodes.choose_operating_point(without, calibration, targets())
+    point = nodes.choose_operating_point(without, calibration, ALONE, targets())
     assert point["lower_threshold"] == 0
     assert "give data_engineering.shares a part for calibration" in caplog.text
 
@@ -389,16 +402,16 @@ def test_a_gate_that_clears_nothing_for_want_of_calibration_sheets_says_so(caplo
 def test_too_few_calibration_sheets_leave_the_operating_point_to_the_cross_validation():
     held_out, below, facts = many(sheets=100, validation=60, repeats=3)
     table, calibration = nodes.calibrate(held_out, below, facts, facts)
-    point = nodes.choose_operating_point(table, calibration, targets())
+    point = nodes.choose_operating_point(table, calibration, facts, targets())
     assert point["evidence_from"] == "out_of_fold"
     assert (point["defective_sheets"], point["clean_sheets"]) == (48, 47)  # all but those of test
     assert not point["proven"]
     for text in ("out-of-fold", "3 repeats", "has 3 of the 29 defective", "no proof"):
         assert text in point["evidence"], text
-    asked = nodes.choose_operating_point(table, calibration, targets(evidence="calibration"))
+    asked = nodes.choose_operating_point(table, calibration, facts, targets(evidence="calibration"))
     assert (asked["evidence_from"], asked["defective_sheets"]) == ("calibration", 3)
     alone = table[table["repeat"].isna()]
-    point = nodes.choose_operating_point(alone, calibration, targets(evidence="out_of_fold"))
+    point = nodes.choose_operating_point(alone, calibration, facts, targets(evidence="out_of_fold"))
     assert point["evidence_from"] == "calibration"
     assert "no cross-validation" in point["evidence"]
 

@@ -316,7 +316,7 @@ def test_gate_and_segmenter_decide_together(data: Data, predictions):
 def test_stacking_is_fitted_to_many_sheets():
     count = 60
     sheets = pd.DataFrame({"sheet_id": [f"{n}.jpg" for n in range(count)]})
-    sheets["has_defect"] = sheets.index % 2 == 0
+    sheets["has_defect"], sheets["group_id"] = sheets.index % 2 == 0, sheets["sheet_id"]
     shown = np.where(sheets["has_defect"], 0.9, 0.1)
     scores = sheets[["sheet_id"]].assign(repeat=None, score=shown, cleared=False)
     predictions = predictions_table(

@@ -174,7 +174,7 @@ def _evidence(
 ) -> pd.DataFrame:
     """Set side by side what the models say, a row a sheet and repeat that all of them scored."""
     keys = ["sheet_id", "repeat"]
-    found = sheets[["sheet_id", "has_defect"]]
+    found = sheets[["sheet_id", "group_id", "has_defect"]]
     if "scores" in parts:
         scores = rows_of(run.scores, evaluation)[[*keys, "score"]]
         found = found.merge(scores.rename(columns={"score": "gate"}), on="sheet_id")

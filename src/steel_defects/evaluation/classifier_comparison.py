@@ -82,12 +82,13 @@ def evaluation_row(sheets: ScoredSheets, exact: bool = False) -> dict[str, float
 
     Args:
         sheets: The scores.
-        exact: Give shares the exact binomial interval instead; only for scores of a single model,
-            whose mistakes on different sheets are independent.
+        exact: Give shares the exact binomial interval instead, unless some sheets look alike; only
+            for scores of a single model, whose mistakes on different sheets are independent.
     """
     repeats = len(sheets.scores)
     measured = metrics_by_repeat(sheets)
-    intervals = metric_intervals(sheets) | (_exact_intervals(sheets) if exact else {})
+    alone = len(np.unique(sheets.groups)) == len(sheets.groups)
+    intervals = metric_intervals(sheets) | (_exact_intervals(sheets) if exact and alone else {})
     row: dict[str, float] = {
         "sheets": len(sheets.labels),
         "defective_sheets": int(sheets.labels.sum()),

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from steel_defects.evaluation.intervals import needed_trials
 from steel_defects.evaluation.operating_point import (
@@ -12,13 +11,19 @@ from steel_defects.evaluation.operating_point import (
     choose_operating_point,
     measure_rates,
 )
-from steel_defects.evaluation.score_tables import hold_out, labels_and_scores, out_of_fold
+from steel_defects.evaluation.score_tables import (
+    groups_of,
+    hold_out,
+    labels_and_scores,
+    out_of_fold,
+)
 
-Labels = NDArray[np.bool_]
-Scores = NDArray[np.float64]
+_NOTHING = np.zeros(0, bool), np.zeros((1, 0))
 
 
-def operating_point_of(scores: pd.DataFrame, config: OperatingPointConfig) -> OperatingPoint:
+def operating_point_of(
+    scores: pd.DataFrame, config: OperatingPointConfig, splits: pd.DataFrame
+) -> OperatingPoint:
     """Choose a backbone's thresholds, and check them once on the test split.
 
     Scores of the cross-validation leave out the test sheets, which the check would otherwise have
@@ -27,20 +32,25 @@ def operating_point_of(scores: pd.DataFrame, config: OperatingPointConfig) -> Op
     Args:
         scores: ``sheet_scores`` of the backbone.
         config: The targets, and which scores decide.
+        splits: ``sheet_id, group_id``: look-alikes are no independent evidence.
     """
-    source, reason = _source(scores, config)
-    labels, values = _evidence(scores, source)
-    point = choose_operating_point(labels, values, config, source)
-    text = _words(point, source, len(values)) + reason
-    test = hold_out(scores, "test")
+    source, reason = _source(scores, config, splits)
+    rows = _evidence(scores, source)
+    labels, values = labels_and_scores(rows) if len(rows) else _NOTHING
+    groups = groups_of(rows, splits)
+    point = choose_operating_point(labels, values, config, source, groups)
+    text = _words(point, source, len(values), len(np.unique(groups))) + reason
+    test = hold_out(scores, "test").sort_values("sheet_id")
     checked = measure_rates(
         test["has_defect"].to_numpy(bool), test["score"].to_numpy(float),
-        point.lower_threshold, point.upper_threshold, config.confidence,
+        point.lower_threshold, point.upper_threshold, config.confidence, groups_of(test, splits),
     )  # fmt: skip
     return point.model_copy(update={"evidence": text, "test": checked})
 
 
-def _source(scores: pd.DataFrame, config: OperatingPointConfig) -> tuple[Evidence, str]:
+def _source(
+    scores: pd.DataFrame, config: OperatingPointConfig, splits: pd.DataFrame
+) -> tuple[Evidence, str]:
     """Choose the scores; say why where that is not what one would expect."""
     crossed = len(out_of_fold(scores)) > 0
     if config.evidence == "calibration":
@@ -49,7 +59,8 @@ def _source(scores: pd.DataFrame, config: OperatingPointConfig) -> tuple[Evidenc
         if crossed:
             return "out_of_fold", ""
         return "calibration", " There is no cross-validation of this backbone to choose by."
-    here = int(hold_out(scores, "calibration")["has_defect"].sum())
+    kept = hold_out(scores, "calibration")
+    here = len(np.unique(groups_of(kept[kept["has_defect"]], splits)))
     needed = needed_trials(0, config.target_recall, config.confidence)
     if here >= needed or not crossed:
         return "calibration", ""
@@ -59,20 +70,17 @@ def _source(scores: pd.DataFrame, config: OperatingPointConfig) -> tuple[Evidenc
     )
 
 
-def _evidence(scores: pd.DataFrame, source: Evidence) -> tuple[Labels, Scores]:
-    """Return labels of shape ``(sheets,)`` and scores of shape ``(repeats, sheets)``."""
+def _evidence(scores: pd.DataFrame, source: Evidence) -> pd.DataFrame:
     if source == "calibration":
-        rows = hold_out(scores, "calibration").assign(repeat=0)
-    else:
-        rows = out_of_fold(scores)
-        rows = rows[rows["split"] != "test"]
-    if rows.empty:
-        return np.zeros(0, bool), np.zeros((1, 0))
-    return labels_and_scores(rows)
+        return hold_out(scores, "calibration").assign(repeat=0)
+    rows = out_of_fold(scores)
+    return rows[rows["split"] != "test"]
 
 
-def _words(point: OperatingPoint, source: Evidence, repeats: int) -> str:
-    counts = f"{point.defective_sheets:,} defective and {point.clean_sheets:,} clean sheets"
+def _words(point: OperatingPoint, source: Evidence, repeats: int, groups: int) -> str:
+    sheets = point.defective_sheets + point.clean_sheets
+    alike = f" in {groups:,} groups of look-alikes that count as one" if groups < sheets else ""
+    counts = f"{point.defective_sheets:,} defective and {point.clean_sheets:,} clean sheets{alike}"
     if source == "calibration":
         return (
             f"Chosen on {counts} of the calibration split, which neither training nor "

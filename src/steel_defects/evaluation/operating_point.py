@@ -18,6 +18,7 @@ from steel_defects.evaluation.intervals import (
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
+Groups = NDArray[np.int64]
 
 Evidence = Literal["calibration", "out_of_fold"]
 
@@ -72,12 +73,14 @@ class OperatingPoint(Rates):
     ``recall_bound`` is that of a tolerance limit (Wilks 1941): with the given confidence at least
     this share of defective sheets scores at or above the lower threshold. It holds for sheets that
     are drawn like those of the evidence, whatever the distribution of their scores. The clean
-    sheets play no part in the lower threshold, so that theirs is an ordinary binomial bound.
+    sheets play no part in the lower threshold, so that theirs is an ordinary binomial bound. All
+    bounds, and what could prove more, count a group of look-alikes as one sheet.
 
     Attributes:
         lower_threshold: Sheets below it are cleared.
         upper_threshold: From here on a sheet that shows no region is suspicious in itself.
-        allowed_misses: Defective sheets of the evidence that the lower threshold gives up.
+        allowed_misses: Defective sheets of the evidence that the lower threshold gives up; a group
+            of look-alikes counts as one.
         rejected_clean_bound: Upper confidence bound of the share of clean sheets that reach the
             upper threshold.
         target_recall: What was asked for.
@@ -107,14 +110,20 @@ class OperatingPoint(Rates):
 
 
 def choose_operating_point(
-    labels: Labels, scores: Scores, config: OperatingPointConfig, source: Evidence = "calibration"
+    labels: Labels,
+    scores: Scores,
+    config: OperatingPointConfig,
+    source: Evidence = "calibration",
+    groups: Groups | None = None,
 ) -> OperatingPoint:
     """Choose thresholds on sheets that neither training nor calibration of the score has seen.
 
     The lower threshold is an order statistic of the defective sheets' scores: the highest one that
     proves the target recall, or, where none does, the highest one that keeps it on these sheets.
     The upper one is that of the clean sheets' scores which at most the target share exceeds.
-    Without defective sheets nothing is cleared.
+    Without defective sheets nothing is cleared. What is proven counts groups of look-alikes, which
+    are no independent trials: a group's defective sheets count as the one with the lowest score,
+    its clean ones as the one with the highest.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
@@ -124,6 +133,7 @@ def choose_operating_point(
         config: The targets.
         source: Where the scores come from; those of a cross-validation are of other models than the
             one in use, so that they prove nothing of it.
+        groups: Which sheets look alike, of the shape of ``labels``; None for each by itself.
 
     Raises:
         SteelDefectsError: A score is not a number.
@@ -131,36 +141,56 @@ def choose_operating_point(
     require_numbers(scores)
     table = np.atleast_2d(scores)
     repeats, target, confidence = len(table), config.target_recall, config.confidence
-    defective, clean = np.sort(table[:, labels], axis=None), np.sort(table[:, ~labels], axis=None)
-    sheets, clean_sheets = int(labels.sum()), int((~labels).sum())
-    misses = allowed_misses(sheets, target, confidence)
+    defective, clean = (
+        np.sort(part, axis=None) for part in _trials(table, labels, _alone(labels, groups))
+    )
+    trials, clean_trials = len(defective) // repeats, len(clean) // repeats
+    misses = allowed_misses(trials, target, confidence)
     proves = misses >= 0
     if not proves:
-        misses = _share_of(1 - target, sheets)
-    lower = max(0.0, float(defective[misses * repeats])) if sheets else 0.0
+        misses = _share_of(1 - target, trials)
+    lower = max(0.0, float(defective[misses * repeats])) if trials else 0.0
     lost = math.ceil((defective < lower).sum() / repeats)
     if lost > misses:
         misses, proves = lost, False
-    alarms = _share_of(config.target_false_positive_rate, clean_sheets)
-    upper = float(np.nextafter(clean[-1 - alarms * repeats], 2)) if clean_sheets else 1.0
+    alarms = _share_of(config.target_false_positive_rate, clean_trials)
+    upper = float(np.nextafter(clean[-1 - alarms * repeats], 2)) if clean_trials else 1.0
     upper = min(1.0, max(lower, upper))
     needed = needed_trials(0, target, confidence)
-    rates = measure_rates(labels, scores, lower, upper, confidence).model_dump()
-    rates["recall_bound"] = lower_bound(sheets - misses, sheets, confidence)
+    rates = measure_rates(labels, scores, lower, upper, confidence, groups).model_dump()
+    rates["recall_bound"] = lower_bound(trials - misses, trials, confidence)
     return OperatingPoint(
         **rates,
         lower_threshold=lower,
         upper_threshold=upper,
         allowed_misses=misses,
-        rejected_clean_bound=upper_bound(alarms, clean_sheets, confidence),
+        rejected_clean_bound=upper_bound(alarms, clean_trials, confidence),
         target_recall=target,
         confidence=confidence,
         proven=proves and source == "calibration",
         needed_defective_sheets=needed,
-        more_defective_sheets=max(0, needed - sheets),
-        more_with_these_misses=max(0, needed_trials(misses, target, confidence) - sheets),
+        more_defective_sheets=max(0, needed - trials),
+        more_with_these_misses=max(0, needed_trials(misses, target, confidence) - trials),
         evidence_from=source,
     )
+
+
+def _alone(labels: Labels, groups: Groups | None) -> Groups:
+    return np.arange(len(labels)) if groups is None else groups
+
+
+def _trials(table: Scores, labels: Labels, groups: Groups) -> tuple[Scores, Scores]:
+    """Return what groups of look-alikes count as, each of shape ``(repeats, groups)``.
+
+    That is the lowest of a group's defective sheets, and the highest of its clean ones.
+    """
+    found = []
+    for kind, worst in ((labels, np.minimum), (~labels, np.maximum)):
+        order = np.argsort(groups[kind], kind="stable")
+        starts = np.flatnonzero(np.diff(groups[kind][order], prepend=-1))
+        scores = table[:, kind][:, order]
+        found.append(worst.reduceat(scores, starts, axis=1) if len(starts) else scores)
+    return found[0], found[1]
 
 
 def _share_of(share: float, sheets: int) -> int:
@@ -169,9 +199,16 @@ def _share_of(share: float, sheets: int) -> int:
 
 
 def measure_rates(
-    labels: Labels, scores: Scores, lower: float, upper: float, confidence: float
+    labels: Labels,
+    scores: Scores,
+    lower: float,
+    upper: float,
+    confidence: float,
+    groups: Groups | None = None,
 ) -> Rates:
     """Measure what two thresholds do to sheets; the bounds hold for sheets that did not set them.
+
+    Rates count sheets, bounds groups of look-alikes: a group is missed if one of its sheets is.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
@@ -179,21 +216,24 @@ def measure_rates(
         lower: Sheets below it are cleared.
         upper: Sheets from here on are rejected.
         confidence: Of the one-sided bounds (Clopper and Pearson 1934).
+        groups: Which sheets look alike, of the shape of ``labels``; None for each by itself.
     """
     require_numbers(scores)
     table = np.atleast_2d(scores)
     passed = (table >= lower).mean(axis=0)  # share of the repeats, by sheet
-    defective, clean = int(labels.sum()), int((~labels).sum())
-    # Rounded to whole sheets against the gate; the epsilon forgives the division by repeats.
-    hits = math.floor(float(passed[labels].sum()) + 1e-9)
-    alarms = math.ceil(float(passed[~labels].sum()) - 1e-9)
+    defective, clean = (
+        (part >= lower).mean(axis=0) for part in _trials(table, labels, _alone(labels, groups))
+    )
+    # Rounded to whole trials against the gate; the epsilon forgives the division by repeats.
+    hits = math.floor(float(defective.sum()) + 1e-9)
+    alarms = math.ceil(float(clean.sum()) - 1e-9)
     return Rates(
         recall=_mean(passed[labels]),
-        recall_bound=lower_bound(hits, defective, confidence),
+        recall_bound=lower_bound(hits, len(defective), confidence),
         false_positive_rate=_mean(passed[~labels]),
-        false_positive_bound=upper_bound(alarms, clean, confidence),
-        defective_sheets=defective,
-        clean_sheets=clean,
+        false_positive_bound=upper_bound(alarms, len(clean), confidence),
+        defective_sheets=int(labels.sum()),
+        clean_sheets=int((~labels).sum()),
         accept_share=_mean(table < lower),
         review_share=_mean((table >= lower) & (table < upper)),
         reject_share=_mean(table >= upper),

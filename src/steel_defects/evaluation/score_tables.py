@@ -104,6 +104,18 @@ def labels_and_scores(rows: pd.DataFrame) -> tuple[Flags, Floats]:
     return labels.loc[wide.columns].to_numpy(bool), wide.to_numpy(float)
 
 
+def groups_of(rows: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
+    """Number the groups of the sheets in rows, in the order of :func:`labels_and_scores`.
+
+    Args:
+        rows: ``sheet_id``, any number of rows a sheet.
+        splits: ``sheet_id, group_id`` of these sheets at least.
+    """
+    ids = np.sort(rows["sheet_id"].astype(str).unique())
+    named = splits.set_index("sheet_id")["group_id"].loc[ids]
+    return pd.factorize(named.to_numpy())[0].astype(np.int64)
+
+
 def _classes(ids: list[str], annotations: pd.DataFrame | None) -> dict[int, Flags]:
     """Tell which sheets show a class, for each class that is annotated anywhere."""
     if annotations is None:

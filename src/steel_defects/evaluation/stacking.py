@@ -20,7 +20,7 @@ from steel_defects.evaluation.operating_point import (
     choose_operating_point,
     measure_rates,
 )
-from steel_defects.evaluation.score_tables import labels_and_scores
+from steel_defects.evaluation.score_tables import groups_of, labels_and_scores
 
 Scores = NDArray[np.float64]
 
@@ -80,15 +80,17 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     """Fit the stacked score, and choose its threshold for the target recall of the whole cascade.
 
     Args:
-        evidence: ``sheet_id, repeat, has_defect, gate, cleared, presence``, one row a sheet and
-            repeat, of sheets that the networks had not seen: the gate's score, whether it clears
-            the sheet, and the highest presence of a class. ``repeat`` is null in rows of the
-            hold-out, which count only where there are no others.
+        evidence: ``sheet_id, group_id, repeat, has_defect, gate, cleared, presence``, one row a
+            sheet and repeat, of sheets that the networks had not seen: the gate's score, whether it
+            clears the sheet, and the highest presence of a class. ``repeat`` is null in rows of the
+            hold-out, which count only where there are no others. Look-alikes share a group, and are
+            no independent evidence.
         config: The targets.
     """
     crossed = evidence["repeat"].notna()
     rows = evidence[crossed] if crossed.any() else evidence
-    labels = rows.drop_duplicates("sheet_id")["has_defect"]
+    rows_by_sheet = rows.drop_duplicates("sheet_id")
+    labels = rows_by_sheet["has_defect"]
     if min(labels.sum(), (~labels).sum()) < _LEAST_SHEETS:
         return Stacking()
     stacked = _fit(rows)
@@ -96,7 +98,7 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0), score=together)
     known, table = labels_and_scores(numbered)
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
-    point = choose_operating_point(known, table, config, source)
+    point = choose_operating_point(known, table, config, source, groups_of(rows, rows_by_sheet))
     stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
     return Stacking(stacked=stacked, source=source, operating_point=point)
 
@@ -106,15 +108,17 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame, config: OperatingPoint
 
     Args:
         stacking: What :func:`stack_scores` returned.
-        test: ``has_defect, gate, cleared, presence`` of the test sheets, one row a sheet.
+        test: ``sheet_id, group_id, has_defect, gate, cleared, presence`` of the test sheets, one
+            row a sheet.
         config: The confidence of the bounds.
     """
     stacked, point = stacking.stacked, stacking.operating_point
     if stacked is None or point is None or test.empty:
         return stacking
+    test = test.sort_values("sheet_id")
     rates = measure_rates(
         test["has_defect"].to_numpy(bool), _together(test, stacked),
-        point.lower_threshold, point.upper_threshold, config.confidence,
+        point.lower_threshold, point.upper_threshold, config.confidence, groups_of(test, test),
     )  # fmt: skip
     return stacking.model_copy(update={"operating_point": point.model_copy(update={"test": rates})})
 

@@ -114,12 +114,15 @@ def calibrate(
 
 
 def choose_operating_point(
-    sheet_scores: pd.DataFrame, calibration: Json, operating_point: OperatingPointConfig
+    sheet_scores: pd.DataFrame,
+    calibration: Json,
+    splits: pd.DataFrame,
+    operating_point: OperatingPointConfig,
 ) -> Json:
     """Choose the gate's thresholds, and check them once on the test split."""
     from steel_defects.evaluation.gate_evidence import operating_point_of
 
-    point = operating_point_of(sheet_scores, operating_point)
+    point = operating_point_of(sheet_scores, operating_point, splits)
     if len(sheet_scores) and not point.defective_sheets:
         logger.warning(
             "no defective sheet is there to choose the gate's thresholds on, so that it clears "

@@ -59,7 +59,7 @@ def _backbone_pipeline(name: str) -> Pipeline:
         ),
         Node(
             choose_operating_point,
-            inputs=["sheet_scores", "calibration", "params:operating_point"],
+            inputs=["sheet_scores", "calibration", "splits", "params:operating_point"],
             outputs="operating_point",
             name="choose_operating_point",
         ),

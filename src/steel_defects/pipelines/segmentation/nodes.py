@@ -241,8 +241,8 @@ def together_with_gate(
     """Set the gate's score of each sheet and repeat beside the highest presence of a class.
 
     Returns:
-        ``sheet_id, split, repeat, fold, has_defect, gate, cleared, presence``; sheets that only
-        one of them scored are left out.
+        ``sheet_id, group_id, split, repeat, fold, has_defect, gate, cleared, presence``; sheets
+        that only one of them scored are left out.
     """
     keys = ["sheet_id", "repeat"]
     presence = predictions.groupby([*keys, "split", "fold"], dropna=False)["score"].max()
@@ -251,4 +251,4 @@ def together_with_gate(
         .reset_index()
         .merge(gate_scores.rename(columns={"score": "gate"}), on=keys)
     )
-    return both.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")
+    return both.merge(sheets[["sheet_id", "group_id", "has_defect"]], on="sheet_id")
