@@ -139,3 +139,18 @@ def test_a_line_that_no_file_can_have_for_a_name_is_a_sheet_with_a_problem(tmp_p
     source = ListSource(tmp_path / "list.txt")
     (file,) = source.list_files()
     assert read_frame(source.read_file, file.sheet_id).problem
+
+
+def test_what_lies_beside_a_folder_of_pictures_is_not_left_out_in_silence(tmp_path, caplog):
+    for name in ("train_images", "test_images"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(b"")
+    source = open_source(tmp_path)
+    assert [file.sheet_id for file in source.list_files()] == ["a.png"]
+    assert (
+        "only train_images/ is inspected, not what is beside it, such as test_images/"
+        in caplog.text
+    )
+    caplog.clear()
+    open_source(tmp_path / "test_images")
+    assert not caplog.text

@@ -1,5 +1,6 @@
 """Where sheets come from: a folder, or a text file that lists pictures."""
 
+import logging
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -11,6 +12,8 @@ from steel_defects.inspection.names import NameSet
 from steel_defects.paths import shown_name
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
+
+logger = logging.getLogger(__name__)
 
 
 class SheetFile(NamedTuple):
@@ -149,12 +152,26 @@ def open_source(place: Path) -> FolderSource | ListSource:
         SteelDefectsError: There is neither.
     """
     if place.is_dir():
-        return FolderSource(place)
+        source = FolderSource(place)
+        _warn_of_others(place, source.place)
+        return source
     if place.suffix.lower() in PICTURE_ENDINGS:
         raise SteelDefectsError(f"{place} is a picture; give its folder, or a list of paths")
     if place.is_file():
         return ListSource(place)
     raise SteelDefectsError(f"there is neither a folder nor a list of paths at {shown(str(place))}")
+
+
+def _warn_of_others(root: Path, chosen: Path) -> None:
+    """Say what is left out where the pictures of a data set are in a folder of their own."""
+    if chosen == root:
+        return
+    others = [name for name in list_folder(str(root)) if name != f"{chosen.name}/"]
+    if others:
+        logger.warning(
+            "of %s only %s/ is inspected, not what is beside it, such as %s",
+            shown(str(root)), chosen.name, shown_name(others[0]),
+        )  # fmt: skip
 
 
 def walk(folder: str, below: str = "") -> Iterator[str]:
