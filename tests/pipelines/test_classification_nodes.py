@@ -535,3 +535,11 @@ def test_a_backbone_that_would_learn_nothing_is_refused():
     still = BackboneTraining(**own.model_dump() | {"frozen_epochs": 0, "fine_tuning_rate": 0})
     with pytest.raises(SteelDefectsError, match="both 0, so that nothing would learn"):
         TRAINING.for_backbone(still)
+
+
+def test_a_choice_that_nothing_could_be_measured_for_says_so():
+    from steel_defects.evaluation.comparison import select
+
+    chosen = select("best", {"a": float("nan"), "b": float("nan")}, {"a": 9, "b": 2}, "ROC-AUC")
+    assert chosen["name"] == "b"
+    assert chosen["reason"] == "the smallest; validation has too few sheets to measure ROC-AUC"

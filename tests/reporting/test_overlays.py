@@ -11,7 +11,6 @@ from steel_defects.reporting.overlays import (
     draw_comparison,
     draw_overlay,
     harmless,
-    to_jpeg,
 )
 from steel_defects.reporting.selection import OUTCOMES, sheet_outcomes
 
@@ -101,11 +100,6 @@ def test_hostile_captions_are_drawn(caption: str) -> None:
 
 def test_harmless_keeps_ascii_only() -> None:
     assert harmless("a ü\n\u202e~\udcff") == "a ???~?"
-
-
-def test_jpeg() -> None:
-    picture = cv2.imdecode(np.frombuffer(to_jpeg(np.full((20, 30, 3), 77, np.uint8)), np.uint8), 1)
-    assert picture.shape == (20, 30, 3) and abs(int(picture.mean()) - 77) <= 2
 
 
 def pairs(each: int = 10) -> pd.DataFrame:

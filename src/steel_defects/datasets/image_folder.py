@@ -16,6 +16,7 @@ from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
 from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
@@ -111,7 +112,9 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
 def _encoded(picture: Picture | bytes, ending: str) -> bytes:
     if isinstance(picture, bytes):
         return picture
-    return bytes(cv2.imencode(ending, picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+    if ending.lower() in (".jpg", ".jpeg"):
+        return to_jpeg(picture, quality=95)
+    return bytes(cv2.imencode(ending, picture)[1])
 
 
 def _strips(folder: SheetFolder) -> Iterator[Picture]:

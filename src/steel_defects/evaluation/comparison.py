@@ -30,4 +30,6 @@ def select(
         return {"name": wanted, "reason": "named in the parameters", "candidates": candidates}
     name = min(candidates, key=lambda n: (-np.nan_to_num(candidates[n], nan=-1), parameters[n], n))
     reason = f"highest {measure} on validation, {candidates[name]:.4f}"
+    if np.isnan(candidates[name]):
+        reason = f"the smallest; validation has too few sheets to measure {measure}"
     return {"name": name, "reason": reason, "candidates": candidates}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from steel_defects.sheets.jpeg import to_jpeg
+
 #: Largest report, bytes.
 REPORT_LIMIT = 15_000_000
 _TEXT_ROOM = 1_200_000  # for tables, parameters and style
@@ -64,7 +66,7 @@ def as_jpeg(picture: bytes, width: int = 1400, quality: int = 80) -> bytes:
     if image.shape[1] > width:
         height = max(1, round(image.shape[0] * width / image.shape[1]))
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+    return to_jpeg(np.asarray(image, np.uint8), quality)
 
 
 def room_left(others: Sequence[bytes]) -> int:

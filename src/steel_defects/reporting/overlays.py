@@ -14,7 +14,6 @@ __all__ = [
     "draw_comparison",
     "draw_overlay",
     "harmless",
-    "to_jpeg",
     "with_heading",
 ]
 
@@ -112,11 +111,6 @@ def with_heading(picture: Image, text: str) -> Image:
     if picture.shape[1] < _READABLE_PX:
         return picture
     return np.vstack([_strip(text, picture.shape[1], 0.6, _HEADING), picture])
-
-
-def to_jpeg(bgr: Image, quality: int = 85) -> bytes:
-    """Encode a BGR picture of shape ``(height, width, 3)``; quality is 1 to 100."""
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
 def harmless(text: str) -> str:

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 
-import cv2
-
 from steel_defects.annotations import rle as run_length
 from steel_defects.sheets.config import SampleDataConfig
+from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.synthetic import draw_sheet
 
 logger = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ def draw_samples(config: SampleDataConfig, first: int, count: int) -> Iterator[S
 
     def draw(index: int) -> SampleSheet:
         sheet = draw_sheet(config, index)
-        jpeg = cv2.imencode(".jpg", sheet.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        jpeg = to_jpeg(sheet.image, quality=95)
         masks = {class_id: run_length.encode(mask) for class_id, mask in sheet.masks.items()}
         return SampleSheet(f"sheet_{index:05d}.jpg", jpeg, masks)
 

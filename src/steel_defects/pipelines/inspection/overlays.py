@@ -17,7 +17,8 @@ from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.paths import flat_name
-from steel_defects.reporting.overlays import draw_overlay, harmless, to_jpeg, with_heading
+from steel_defects.reporting.overlays import draw_overlay, harmless, with_heading
+from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 
