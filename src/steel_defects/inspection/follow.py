@@ -98,15 +98,11 @@ class FolderWatch:
         if not changed or quiet_since != changed:
             found = list_folder(folder)
             folders = [name for name in found if name.endswith("/")]
-            pictures = {
-                shown_name(below + name): Path(folder, name)
-                for name in found
-                if not name.endswith("/")
-            }
+            pictures = {shown_name(below + name): name for name in found if not name.endswith("/")}
             # Wildcards take longest: of names that are known, nobody asks for them again.
             new = self._known.unknown(list(pictures))
             unknown = [name for name in new if not self._is_ignored(name.rpartition("/")[2])]
-            yield from ((name, pictures[name]) for name in unknown)
+            yield from ((name, Path(folder, pictures[name])) for name in unknown)
             self._quiet.pop(folder, None)
             if not unknown and time.time_ns() - changed > _COARSEST_NS:
                 self._quiet[folder] = (changed, folders)

@@ -109,6 +109,11 @@ class ExportSpec(Config):
     parity: ParityResult | None = None
     ms_per_sheet: float | None = Field(default=None, gt=0)
 
+    @property
+    def name(self) -> str:
+        """Runtime and precision, such as ``openvino_int8``."""
+        return f"{self.runtime}_{self.precision}"
+
 
 class Manifest(Config):
     """What ``package.json`` holds.
@@ -176,7 +181,7 @@ class ModelPackage:
             runtimes: Names of what runs the networks, such as ``openvino_int8``.
         """
         used = set(runtimes)
-        exports = [e for e in self.manifest.exports if f"{e.runtime}_{e.precision}" in used]
+        exports = [export for export in self.manifest.exports if export.name in used]
         named = self.manifest.model_dump(
             mode="json", include={"class_names", "mm_per_px", "reference"}
         )

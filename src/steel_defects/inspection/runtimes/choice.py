@@ -30,7 +30,7 @@ def is_installed(runtime: str) -> bool:
 
 def name_of(export: ExportSpec | None) -> str:
     """Return the name of an export, such as ``openvino_int8``; ``keras`` for the network itself."""
-    return f"{export.runtime}_{export.precision}" if export else "keras"
+    return export.name if export else "keras"
 
 
 def load_runtime(
