@@ -55,7 +55,9 @@ demo: $(STAMP)  ## draw synthetic sheets, train on them, inspect new ones: some 
 	@echo "  data/demo/08_reporting/inspection_overlays/  new sheets, as inspected"
 
 test: lint  ## style, types, layers of imports, then every test
-	$(BIN)/pytest
+	@# A file stays in one process, for the sake of its fixtures. In the order of the folders the
+	@# demo, the longest, begins early.
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 lint: $(STAMP)  ## style, types and layers of imports
 	$(BIN)/ruff check .
