@@ -72,6 +72,20 @@ def test_a_new_sheet_follows_its_group(first):
     assert again["fold"].tolist()[40:] == splits["fold"].tolist()[:4]
 
 
+def test_shares_that_earlier_splits_do_not_meet_are_named(first, caplog):
+    sheets, splits = first
+    held = assignments_of(sheets, splits)
+    divided(sheets, held)
+    assert "divided anew" not in caplog.text
+    other = Division({"train": 0.8, "validation": 0.1, "test": 0.1}, 4, 2, 5)
+    again = divided(sheets, held, other)
+    assert again["split"].tolist() == splits["split"].tolist()
+    assert (
+        "splits: train keeps 50 % of the sheets and would have 80 % if all were divided anew; "
+        "data_engineering.resplit: true does so"
+    ) in caplog.messages
+
+
 def test_other_numbers_of_folds_start_anew_and_keep_the_splits(first):
     sheets, splits = first
     again = divided(sheets, assignments_of(sheets, splits), Division(SHARES, 5, 1, 5))

@@ -1,6 +1,7 @@
 """The tables of splits: kept from run to run, with new sheets fitted in."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ logger = logging.getLogger(__name__)
 
 #: Columns of what is kept: a sheet is known by its content, whatever its file is called.
 ASSIGNMENT_COLUMNS = {"sha256": "str", "split": "str", "fold": "object"}
+
+#: Share of the sheets by which a kept split may differ from a new one before it is told.
+LARGEST_GAP = 0.05
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ def divide(
             "splits: %d sheets stay where they were, %d are new; resplit: true starts anew",
             kept, len(groups) - kept,
         )  # fmt: skip
+        anew = assign_groups(groups, strata, division.shares, division.seed)
+        _warn_of_other_shares(split, anew)
     folds = [
         _folds(groups, strata, digests, assignments, division, r) for r in range(division.repeats)
     ]
@@ -80,6 +86,18 @@ def divide(
             "fold": [[int(fold) for fold in one] for one in zip(*folds, strict=True)],
         }
     )
+
+
+def _warn_of_other_shares(kept: list[str], anew: list[str]) -> None:
+    """Say so where sheets that stay leave a split far from what it would get if they did not."""
+    counts, wanted = Counter(kept), Counter(anew)
+    split = max(sorted(counts | wanted), key=lambda split: abs(counts[split] - wanted[split]))
+    if abs(counts[split] - wanted[split]) > LARGEST_GAP * len(kept):
+        logger.warning(
+            "splits: %s keeps %.0f %% of the sheets and would have %.0f %% if all were divided "
+            "anew; data_engineering.resplit: true does so",
+            split, 100 * counts[split] / len(kept), 100 * wanted[split] / len(kept),
+        )  # fmt: skip
 
 
 def _folds(
