@@ -1,10 +1,16 @@
-"""TensorFlow and JAX, one device and two: the same training."""
+"""TensorFlow and JAX, one device and two, without Kedro: the same training."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.integration.conftest import Project
+from tests.pipelines.conftest import Data
 from tests.training.conftest import Trained
 from tests.training.standalone import latest, predict
+
+from steel_defects.pipelines.classification import nodes
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +56,20 @@ def test_a_batch_that_devices_cannot_share_is_refused_in_one_line(trained: Train
         "Error: batch_size 3 can't be shared equally by 2 devices; take a multiple of 2, or "
         "devices: 1"
     ]
+
+
+def test_the_catalog_takes_what_was_trained_without_kedro(
+    trained: Trained, data: Data, tmp_path: Path
+) -> None:
+    project = Project("test", tmp_path)
+    project.data.symlink_to(trained.jax / "one_device")
+    catalog = project.catalog
+    table, speed, _ = nodes.score_sheets(
+        catalog.load("mobilenet_v2.classifier"), data.folder, data.sheets, data.splits
+    )
+    assert len(table) == len(data.sheets)
+    assert all(milliseconds > 0 for milliseconds in speed.values())
+    for name in ("mobilenet_v2.classifier", "unet.segmenter"):
+        assert len(catalog.load(f"{name}_history"))
+        assert catalog.load(f"{name}_profile")["parameters"] > 0
+    assert catalog.load("unet.segmenter").output_shape[-1] == 4

@@ -7,39 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.integration.conftest import Project
 from tests.pipelines.conftest import Data
 from tests.training import standalone
-from tests.training.conftest import Trained
 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
-from steel_defects.pipelines.classification import nodes
 from steel_defects.training import cross_validation, segmenter_cross_validation
 from steel_defects.training.config import ClassificationConfig
 from steel_defects.training.parameters import group, read_parameters
 from steel_defects.training.segmenter_cross_validation import OutOfFold
 
 # === What it makes ===
-
-
-@pytest.mark.slow
-def test_the_catalog_takes_what_was_trained_without_kedro(
-    trained: Trained, data: Data, tmp_path: Path
-) -> None:
-    project = Project("test", tmp_path)
-    project.data.symlink_to(trained.jax / "one_device")
-    catalog = project.catalog
-    table, speed, _ = nodes.score_sheets(
-        catalog.load("mobilenet_v2.classifier"), data.folder, data.sheets, data.splits
-    )
-    assert len(table) == len(data.sheets)
-    assert all(milliseconds > 0 for milliseconds in speed.values())
-    for name in ("mobilenet_v2.classifier", "unet.segmenter"):
-        assert len(catalog.load(f"{name}_history"))
-        assert catalog.load(f"{name}_profile")["parameters"] > 0
-    assert catalog.load("unet.segmenter").output_shape[-1] == 4
 
 
 def test_out_of_fold_rows_go_to_the_catalog(
