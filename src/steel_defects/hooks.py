@@ -3,10 +3,12 @@
 import json
 import platform
 import subprocess
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -17,12 +19,17 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import replaced
+from steel_defects.locks import lock_all
 
 #: Runtime parameters that only the catalog takes.
 CATALOG_PARAMETERS = ("raw_dir", "weights_dir", "sheets_dir", "models_dir")
 
 #: Written by a hook at the start of each run, so that it is never missing.
 RUN_RECORD = "run_record"
+
+#: What a record can do without.
+_LARGEST = ("parameters", "metrics")
 
 _LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "pandas")
 
@@ -99,6 +106,58 @@ class ComparisonHooks:
                 catalog["earlier_versions"].load().check(str(compare))
 
 
+class OutputLockHooks:
+    """Keeps other runs off the datasets that a run saves, from its first save to its end.
+
+    Kedro saves one dataset after the other: two runs at once would mix their tables. Work before
+    the first save, such as judging sheets, goes on at the same time.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a run."""
+        self._locks: dict[str, list[Path]] = {}
+        self._locked: dict[str, ExitStack] = {}
+        # Runners may end nodes in several threads.
+        self._turn = Lock()
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Name a lock for each dataset that the run saves."""
+        folder = _path_of_record(catalog).parents[1] / ".locks"
+        run_id = run_params["run_id"]
+        self._locks[run_id] = [folder / f"{name}.lock" for name in pipeline.all_outputs()]
+        if str(run_params["runner"]).endswith("ParallelRunner"):
+            # Its nodes run in processes of their own, which inherit the locks.
+            self._lock(run_id)
+
+    @hook_impl
+    def after_node_run(self, run_id: str) -> None:
+        """Lock before the first node's outputs are saved."""
+        self._lock(run_id)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Unlock."""
+        self._unlock(run_params["run_id"])
+
+    @hook_impl
+    def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
+        """Unlock."""
+        self._unlock(run_params["run_id"])
+
+    def _lock(self, run_id: str) -> None:
+        with self._turn:
+            if run_id not in self._locked:
+                self._locked[run_id] = lock_all(self._locks[run_id])
+
+    def _unlock(self, run_id: str) -> None:
+        del self._locks[run_id]
+        if run_id in self._locked:
+            self._locked.pop(run_id).close()
+
+
 class RunRecordHooks:
     """Writes down what each run was made of and how it ended: ``run.json``."""
 
@@ -128,6 +187,10 @@ class RunRecordHooks:
     @hook_impl
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Add what the data were, what was reached, and that it went well."""
+        self._record |= {
+            "data_fingerprint": _data_fingerprint(catalog),
+            "metrics": _metrics(catalog),
+        }
         self._finish(catalog, "finished")
 
     @hook_impl
@@ -141,20 +204,37 @@ class RunRecordHooks:
         self._record |= {
             "status": status,
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data_fingerprint": _data_fingerprint(catalog),
-            "metrics": _metrics(catalog),
         }
         self._write(catalog)
 
     def _write(self, catalog: DataCatalog) -> None:
         # Versioned: each run keeps a record of its own, under the stamp of what it made.
-        path = Path(str(catalog[RUN_RECORD]._describe()["filepath"]))
-        beside = path.parent / "runs" / f"{self._record['run_id']}.json"
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self._record, indent=2, default=str) + "\n"
-        for place in (beside, path):
-            place.with_suffix(".tmp").write_text(text)
-            place.with_suffix(".tmp").replace(place)
+        latest = _path_of_record(catalog)
+        for path in (latest.parent / "runs" / f"{self._record['run_id']}.json", latest):
+            try:
+                with replaced(path) as temporary:
+                    temporary.write_text(_json(self._record))
+            except OSError:
+                if not path.exists():
+                    raise
+                # The disk is full. Without the parameters the record fits where the old one is.
+                record = {k: v for k, v in self._record.items() if k not in _LARGEST}
+                _overwrite(path, _json(record))
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=2, default=str) + "\n"
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Write a shorter text into the blocks that a file has on the disk."""
+    with path.open("r+") as file:
+        file.write(text)
+        file.truncate()
+
+
+def _path_of_record(catalog: DataCatalog) -> Path:
+    return Path(str(catalog[RUN_RECORD]._describe()["filepath"]))
 
 
 def _as_json(value: object) -> object:

@@ -2,10 +2,23 @@
 
 from kedro.config import OmegaConfigLoader
 
-from steel_defects.hooks import ComparisonHooks, InputHooks, ParameterHooks, RunRecordHooks
+from steel_defects.hooks import (
+    ComparisonHooks,
+    InputHooks,
+    OutputLockHooks,
+    ParameterHooks,
+    RunRecordHooks,
+)
 from steel_defects.tracking import TrackingHooks
 
-HOOKS = (ParameterHooks(), InputHooks(), ComparisonHooks(), RunRecordHooks(), TrackingHooks())
+HOOKS = (
+    ParameterHooks(),
+    InputHooks(),
+    ComparisonHooks(),
+    OutputLockHooks(),
+    RunRecordHooks(),
+    TrackingHooks(),
+)
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -44,7 +44,7 @@ def test_pictures_come_back(tmp_path, subfolder):
     assert list(loaded) == ["a.png", "c.jpg", "sub/b.png"]
     np.testing.assert_array_equal(loaded["sub/b.png"], picture(2)())
     assert loaded.path_of("c.jpg").read_bytes() == jpeg
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("*.new"))
 
 
 def test_saving_again_replaces_what_the_catalog_wrote(tmp_path):

@@ -1,7 +1,6 @@
 import hashlib
 import os
 import shutil
-import time
 from pathlib import Path
 
 import cv2
@@ -135,16 +134,6 @@ def test_a_killed_run_leaves_the_old_cache(folder: SheetFolder, tmp_path: Path, 
         open_gray_cache(folder, sheets, tmp_path / "cache")
     assert files(tmp_path / "cache") == ["gray_sheets.bin"]
     assert (tmp_path / "cache" / "gray_sheets.bin").read_bytes() == before
-
-
-def test_what_a_killed_run_left_is_removed_once_it_is_old(folder: SheetFolder, tmp_path: Path):
-    (tmp_path / "cache").mkdir()
-    left = [tmp_path / "cache" / f"gray_sheets.bin.{name}.tmp" for name in ("old", "young")]
-    for path, age in zip(left, (3600, 0), strict=True):
-        path.write_bytes(b"half")
-        os.utime(path, (time.time() - age,) * 2)
-    open_gray_cache(folder, table(folder), tmp_path / "cache")
-    assert files(tmp_path / "cache") == ["gray_sheets.bin", left[1].name]
 
 
 def test_many_sheets_keep_their_order(tmp_path: Path, monkeypatch):

@@ -10,6 +10,7 @@ from kedro_datasets._typing import TablePreview
 from steel_defects.annotations.csv_file import parse_csv
 from steel_defects.annotations.severstal import layout_of
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import replaced
 
 
 class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
@@ -41,11 +42,9 @@ class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         return table
 
     def save(self, data: pd.DataFrame) -> None:
-        """Write the table, beside the old file and then in its place."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._filepath.with_suffix(".tmp")
-        data.to_csv(beside, index=False)
-        beside.replace(self._filepath)
+        """Write the table; the old file lives until the new one is whole."""
+        with replaced(self._filepath) as temporary:
+            data.to_csv(temporary, index=False)
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first rows, for kedro-viz."""

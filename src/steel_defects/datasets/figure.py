@@ -7,6 +7,8 @@ from typing import Any
 from kedro.io.core import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from steel_defects.files import replaced
+
 _DPI = 130
 
 
@@ -30,10 +32,8 @@ class FigureDataset(AbstractDataset[Any, Path]):
         """Draw a figure."""
         from steel_defects.reporting.style import to_png
 
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._filepath.with_suffix(".tmp")
-        beside.write_bytes(to_png(data, _DPI))
-        beside.replace(self._filepath)
+        with replaced(self._filepath) as temporary:
+            temporary.write_bytes(to_png(data, _DPI))
 
     def preview(self) -> ImagePreview:
         """Show the picture in kedro-viz."""

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -15,6 +14,7 @@ import numpy as np
 from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
+from steel_defects.files import replaced_contents, visible, was_replacing
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
@@ -32,9 +32,9 @@ MakePicture = Callable[[], Picture | bytes]
 class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]):
     """A folder of pictures, which loads as a lazy :class:`SheetFolder`.
 
-    Saving takes a mapping of file names to functions that make the pictures; they are made and
-    written one at a time by a thread a core, into a folder beside, which then takes the place of
-    the old one. A folder that the catalog wrote counts as there only once it is whole.
+    Saving takes a mapping of file names to functions that make the pictures. Each core makes and
+    writes one at a time, into a temporary folder; its pictures take the place of the old ones when
+    all are written. A folder that the catalog wrote counts as there only once it is whole.
     """
 
     def __init__(
@@ -68,27 +68,28 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
         Raises:
             DatasetError: There are pictures in the folder that the catalog did not write.
         """
-        if self._pictures.is_dir() and not (self._pictures / _MANIFEST).is_file():
+        self._require_own_folder()
+        with replaced_contents(self._pictures, last=_MANIFEST) as temporary:
+
+            def write(name: str) -> None:
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(_encoded(data[name](), path.suffix))
+
+            with ThreadPoolExecutor(cpu_count()) as pool:
+                for _ in pool.map(write, data):
+                    pass
+            (temporary / _MANIFEST).write_text(json.dumps({"pictures": len(data)}))
+
+    def _require_own_folder(self) -> None:
+        folder = self._pictures
+        if not folder.is_dir() or (folder / _MANIFEST).is_file() or not visible(folder):
+            return
+        if not was_replacing(folder, _MANIFEST):
             raise DatasetError(
-                f"{self._pictures} holds files that were not made here; they are not overwritten"
+                f"{folder} holds files that were not made here, which are not overwritten; "
+                "move them elsewhere"
             )
-        # Beside the data folder, not in it, where an unfinished one would be taken for pictures.
-        beside = self._filepath.with_name(self._filepath.name + ".tmp")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-
-        def write(name: str) -> None:
-            path = beside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_encoded(data[name](), path.suffix))
-
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            for _ in pool.map(write, data):
-                pass
-        (beside / _MANIFEST).write_text(json.dumps({"pictures": len(data)}))
-        shutil.rmtree(self._pictures, ignore_errors=True)
-        self._pictures.parent.mkdir(parents=True, exist_ok=True)
-        beside.replace(self._pictures)
 
     def preview(self, rows: int = 6) -> ImagePreview:
         """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
+from steel_defects.files import replaced
 from steel_defects.inspection.parts import JoinedTable
 
 _ROWS_AT_ONCE = 50_000
@@ -18,15 +19,14 @@ class JoinedParquetDataset(ParquetDataset):
     """Loads one table; saves the Parquet files of parts, some ten thousand rows at a time."""
 
     def save(self, data: JoinedTable) -> None:
-        """Write the rows of all parts, beside the old file and then in its place."""
-        path = Path(self._filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".tmp")
+        """Write the rows of all parts; the old file lives until the new one is whole."""
         schema = pa.Table.from_pandas(data.empty, preserve_index=False).schema
-        with pq.ParquetWriter(beside, schema) as writer:
+        with (
+            replaced(Path(self._filepath)) as temporary,
+            pq.ParquetWriter(temporary, schema) as writer,
+        ):
             for rows in _batches(data):
                 writer.write_table(rows.cast(schema))
-        beside.replace(path)
 
 
 def _batches(data: JoinedTable) -> Iterator[pa.Table]:
@@ -44,17 +44,13 @@ class JoinedCSVDataset(CSVDataset):
     """Loads one table; saves the CSV files of parts by copying their lines."""
 
     def save(self, data: JoinedTable) -> None:
-        """Write the lines of all parts under one header, beside the old file and in its place."""
-        path = Path(self._filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".tmp")
-        with beside.open("wb") as out:
+        """Write the lines of all parts under one header; the old file lives until then."""
+        with replaced(Path(self._filepath)) as temporary, temporary.open("wb") as out:
             out.write(_header(data.empty))
             for part in data:
                 with part.open("rb") as lines:
                     lines.readline()
                     shutil.copyfileobj(lines, out)
-        beside.replace(path)
 
 
 def _header(table: pd.DataFrame) -> bytes:

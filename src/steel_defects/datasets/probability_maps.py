@@ -10,6 +10,7 @@ import pandas as pd
 from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
+from steel_defects.files import replaced
 from steel_defects.models.inference import SheetPrediction
 
 Maps = NDArray[np.uint8]
@@ -71,20 +72,18 @@ class ProbabilityMapsDataset(AbstractDataset[Iterable[Predicted], ProbabilityMap
 
     def save(self, data: Iterable[Predicted]) -> None:
         """Write ``(sheet_id, split, prediction)`` one after the other."""
-        self._filepath.mkdir(parents=True, exist_ok=True)
-        (self._filepath / "index.parquet").unlink(missing_ok=True)
+        index = self._filepath / "index.parquet"
+        index.unlink(missing_ok=True)
         rows, offset = [], 0
-        with (self._filepath / "maps.tmp").open("wb") as file:
+        with replaced(self._filepath / "maps.bin") as temporary, temporary.open("wb") as file:
             for sheet_id, split, found in data:
                 file.write(np.ascontiguousarray(found.maps).tobytes())
                 rows.append((sheet_id, split, offset, *found.maps.shape, found.presence.tolist()))
                 offset += found.maps.size
-        (self._filepath / "maps.tmp").replace(self._filepath / "maps.bin")
         columns = ["sheet_id", "split", "offset", "rows", "columns", "classes", "presence"]
         # The index comes last: without it the folder does not count as there.
-        beside = self._filepath / "index.tmp"
-        pd.DataFrame(rows, columns=columns).to_parquet(beside)
-        beside.replace(self._filepath / "index.parquet")
+        with replaced(index) as temporary:
+            pd.DataFrame(rows, columns=columns).to_parquet(temporary)
 
     def _exists(self) -> bool:
         return (self._filepath / "index.parquet").is_file()

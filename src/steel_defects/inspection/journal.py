@@ -12,9 +12,9 @@ from typing import Any
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.inspection.locks import lock
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Verdict
+from steel_defects.locks import lock
 
 
 class Journal:
@@ -30,7 +30,8 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
         try:
-            lock(self._file.fileno(), path.parent)
+            if not lock(self._file.fileno(), path.parent):
+                raise SteelDefectsError(f"another process is writing {path}")
             self._sheets = self._read()
         except BaseException:
             self._file.close()

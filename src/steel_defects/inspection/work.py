@@ -23,12 +23,12 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.journal import Journal
-from steel_defects.inspection.locks import lock
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.parts import JoinedTable, Parts
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.inspection.sources import SheetSource
+from steel_defects.locks import lock
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +221,8 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{name}.lock").open("w") as file:
-            lock(file.fileno(), folder)
+            if not lock(file.fileno(), folder):
+                raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
             yield
     except OSError as error:
         reason = "no room is left" if error.errno == errno.ENOSPC else error.strerror or str(error)

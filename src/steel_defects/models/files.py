@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import replaced
 
 
 def load_model(path: Path) -> keras.Model:
@@ -24,23 +25,19 @@ def load_model(path: Path) -> keras.Model:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write a model beside its place, read it back, compare the weights, then move it there.
+    """Write a model to a temporary file, read that, compare the weights, and put it in place.
 
     Raises:
         SteelDefectsError: What was written is not the model.
     """
-    beside = path.with_name(f".{path.stem}.tmp.keras")
-    try:
-        model.save(beside)
-        loaded = load_model(beside)
+    with replaced(path, ending=".tmp.keras") as temporary:
+        model.save(temporary)
+        loaded = load_model(temporary)
         pairs = zip(model.get_weights(), loaded.get_weights(), strict=True)
         if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
             raise SteelDefectsError(f"{path}: the weights that were written are not the model's")
-        if not needs_keras_alone(beside):
+        if not needs_keras_alone(temporary):
             raise SteelDefectsError(f"{path}: the model holds parts that Keras alone can't load")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def needs_keras_alone(path: Path) -> bool:

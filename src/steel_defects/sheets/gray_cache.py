@@ -9,20 +9,19 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import replaced
 from steel_defects.progress import track
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
@@ -32,7 +31,6 @@ Gray = NDArray[np.uint8]
 _FILE = "gray_sheets.bin"
 _FORMAT = "steel_defects gray sheets 1"
 _AT_ONCE = 64  # sheets decoded before they are written; bounds the memory
-_STALE_SECONDS = 600.0
 _LONGEST_HEADER = 2**28
 
 
@@ -150,17 +148,9 @@ def _write(
     def fetch(key: SheetKey) -> Gray:
         return _view(pixels, places, key) if key in places else _decode(folder, ids[key], key)
 
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(cache_dir)
-    _require_room(cache_dir, sum(key.height * key.width for key in ids))
-    # A name of its own, because another training may be writing the same cache.
-    beside = cache_dir / f"{_FILE}.{uuid4().hex}.tmp"
-    try:
-        with beside.open("xb") as file:
-            _fill(file, list(ids), _in_order(fetch, list(ids)))
-        beside.replace(cache_dir / _FILE)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replaced(cache_dir / _FILE) as temporary, temporary.open("xb") as file:
+        _require_room(cache_dir, sum(key.height * key.width for key in ids))
+        _fill(file, list(ids), _in_order(fetch, list(ids)))
 
 
 def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
@@ -197,10 +187,3 @@ def _require_room(cache_dir: Path, needed: int) -> None:
             f"{cache_dir}: the cache of gray sheets takes {needed / 1e9:.1f} GB, and only "
             f"{free / 1e9:.1f} GB are free; make room, or train with cache: false"
         )
-
-
-def _remove_leftovers(cache_dir: Path) -> None:
-    """Delete what killed runs left; a file that is still being written is younger."""
-    for path in cache_dir.glob(f"{_FILE}.*.tmp"):
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-            path.unlink(missing_ok=True)

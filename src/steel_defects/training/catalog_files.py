@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import replaced
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.jobs import TrainingData
 
@@ -92,9 +93,7 @@ class CatalogFolder:
 
     def _save(self, layer: str, file: str, write: Callable[[Path], object]) -> Path:
         path = self.root / layer / file / self.version / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Renamed once it is whole: a version without its file does not count.
-        beside = path.with_name(f".{file}")
-        write(beside)
-        beside.replace(path)
+        # A version whose file is not there does not count.
+        with replaced(path) as temporary:
+            write(temporary)
         return path

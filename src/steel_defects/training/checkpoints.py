@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import replaced
 
 State = list[NDArray[np.generic]]
 
@@ -64,17 +65,14 @@ class Checkpoint:
         self.path, self.fingerprint = path, fingerprint
 
     def save(self, model: keras.Model, best: State, progress: Progress) -> None:
-        """Write the state beside the file, then put it in its place."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".tmp")
+        """Write the state; the old file lives until the new one is whole."""
         header = json.dumps({"fingerprint": self.fingerprint, **vars(progress)})
         arrays: dict[str, Any] = {f"state_{i}": v for i, v in enumerate(state_of(model))}
         arrays |= {f"best_{i}": value for i, value in enumerate(best)}
-        with beside.open("wb") as file:
+        with replaced(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, header=np.array(header), **arrays)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self.path)
 
     def restore(self, model: keras.Model) -> tuple[State, Progress] | None:
         """Put the state back into a compiled model whose optimizer is built.

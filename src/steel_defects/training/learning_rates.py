@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from steel_defects.files import replaced
 from steel_defects.models.config import Network
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmentationConfig
@@ -125,7 +126,5 @@ def _read(path: Path | None, digest: str) -> dict[str, float]:
 def _write(path: Path | None, digest: str, losses: dict[str, float]) -> None:
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps({"fingerprint": digest, "losses": losses}))
-    beside.replace(path)
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps({"fingerprint": digest, "losses": losses}))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.annotations import rle as run_length
+from steel_defects.files import replaced
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import Frame
@@ -92,9 +93,8 @@ class LiveOverlays:
         if frame.image is None or not self._choice.takes(found.verdict, found.reason):
             return
         drawing = Drawing(sheet.sheet_id, found.verdict, found.reason, sheet.masks)
-        beside = self._folder / "overlay.tmp"
-        beside.write_bytes(to_jpeg(drawing.draw(frame.image, self._names)))
-        beside.replace(self._folder / drawing.name)
+        with replaced(self._folder / drawing.name) as temporary:
+            temporary.write_bytes(to_jpeg(drawing.draw(frame.image, self._names)))
 
 
 def drawings(

@@ -1,0 +1,87 @@
+"""Files and folders that are replaced as a whole, so that nobody reads half of one."""
+
+import glob
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+#: Seconds after which a temporary file that nobody writes to counts as left by a killed process.
+_STALE_SECONDS = 3600
+
+
+@contextmanager
+def replaced(path: Path, ending: str = ".tmp") -> Iterator[Path]:
+    """Give the path of a temporary file, which takes the place of ``path`` when the block ends.
+
+    If the block fails, the temporary file is deleted and ``path`` stays as it was. Its name is
+    used only once, so that two processes never write to the same one.
+
+    Args:
+        path: The file to write; its folder is made.
+        ending: Of the temporary file; some writers choose the format by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path, ending)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{ending}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path, ending: str) -> None:
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{ending}"):
+        # Its process may finish it in this very moment.
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                leftover.unlink()
+
+
+@contextmanager
+def replaced_contents(folder: Path, last: str) -> Iterator[Path]:
+    """Give a temporary folder, whose files take the place of those in ``folder`` at the end.
+
+    ``folder`` itself stays, because it may be a mount point or a link, and so do hidden names in
+    it. If the block fails, the old files stay. They are moved away before any of them is deleted:
+    a process that is killed leaves no half of them.
+
+    Args:
+        folder: Is made where there is none.
+        last: The file that says that the others are whole; it is put in place after them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in _temporary_folders(folder):
+        shutil.rmtree(leftover)
+    new, old = (folder / f".{uuid4().hex}.{ending}" for ending in ("new", "old"))
+    new.mkdir()
+    try:
+        yield new
+        old.mkdir()
+        for path in visible(folder):
+            path.rename(old / path.name)
+        if (folder / last).exists():
+            (folder / last).rename(old / last)
+        for path in sorted(new.iterdir(), key=lambda path: path.name == last):
+            path.rename(folder / path.name)
+        shutil.rmtree(old)
+    finally:
+        shutil.rmtree(new)
+
+
+def visible(folder: Path) -> list[Path]:
+    """List what is in a folder, without hidden names and what a file system puts there itself."""
+    paths = folder.iterdir()
+    return [path for path in paths if not path.name.startswith(".") and path.name != "lost+found"]
+
+
+def was_replacing(folder: Path, last: str) -> bool:
+    """Say whether :func:`replaced_contents` was killed while it moved files into a folder."""
+    return any((leftover / last).exists() for leftover in _temporary_folders(folder))
+
+
+def _temporary_folders(folder: Path) -> list[Path]:
+    return [*folder.glob(".*.new"), *folder.glob(".*.old")]
