@@ -65,13 +65,13 @@ def package(request, tmp_path) -> ModelPackage:
 
 @pytest.fixture
 def run(data: Data, package: ModelPackage, tmp_path):
-    """Run the first node with the sheets, and load what the catalog would."""
+    """Run the first two nodes with the sheets, and load what the catalog would."""
 
     def call(table: pd.DataFrame, config: InspectionConfig, positions: PositionsConfig):
         source = FolderSource(data.folder.root)
-        *tables, summary, timing = nodes.inspect_sheets(
-            source, package, table, tmp_path / "jobs", config, positions
-        )
+        jobs = tmp_path / "jobs"
+        job = nodes.inspect_sheets(source, package, table, jobs, config, positions)
+        *tables, summary, timing = nodes.collect_results(job, jobs, package)
         datasets = [
             JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet")),
             JoinedParquetDataset(filepath=str(tmp_path / "defects.parquet")),

@@ -171,7 +171,8 @@ def follow_folder(
     with at_work(parts.folder, "follow"), stop_on_signals() as signalled:
         on_sheet = watcher(parts.folder) if watcher else None
         _Following(inspection, parts, on_sheet).run(stop or signalled)
-    return JobResult(parts, parts.all_finished(), complete=True)
+    finished = parts.all_finished()
+    return JobResult(parts, finished, len(finished))
 
 
 class _Following:
@@ -184,7 +185,7 @@ class _Following:
         finished = parts.all_finished()
         for part in set(finished) & set(parts.begun()):
             parts.journal(part).unlink()  # left by a process that was killed
-        for sheet_id in sheet_ids(JobResult(parts, finished, complete=True)):
+        for sheet_id in sheet_ids(JobResult(parts, finished, len(finished))):
             self._watch.done(sheet_id)
         self._before = str(parts.record(finished[-1])["last_frame"]) if finished else ""
         self._part = OpenPart(inspection, parts, finished[-1] + 1 if finished else 0)

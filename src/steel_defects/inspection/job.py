@@ -49,8 +49,7 @@ def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobR
     mine = listing.share(config.shard, config.shards)
     with at_work(parts.folder, share), stop_on_signals() as stop:
         _Job(inspection, parts, listing).run(mine, stop)
-    complete = all(parts.finished(part) for part in range(listing.parts))
-    return JobResult(parts, range(listing.parts) if complete else mine, complete)
+    return JobResult(parts, mine, listing.parts).refreshed()
 
 
 class _Job:

@@ -31,7 +31,7 @@ class Journal:
         self._file = path.open("ab", buffering=0)
         try:
             if not lock(self._file.fileno(), path.parent):
-                raise SteelDefectsError(f"another process is writing {path}")
+                raise SteelDefectsError(f"another process is inspecting these sheets ({path})")
             self._sheets = self._read()
         except BaseException:
             self._file.close()

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import cpu_count
 from pathlib import Path
@@ -160,11 +160,11 @@ def _warn_of_drift(record: dict[str, Any]) -> None:
             )  # fmt: skip
 
 
-def result_of(jobs: Path, summary: Mapping[str, Any]) -> "JobResult":
-    """Find the results that a summary is about."""
-    first = summary["first_part"]
-    numbers = range(first, first + summary["parts"])
-    return JobResult(Parts(jobs / summary["job"]), numbers, summary["complete"])
+def result_of(jobs: Path, reference: Mapping[str, Any]) -> "JobResult":
+    """Find the results that :meth:`JobResult.reference`, or a summary with it, is about."""
+    first = reference["first_part"]
+    numbers = range(first, first + reference["parts"])
+    return JobResult(Parts(jobs / reference["job"]), numbers, reference["all_parts"])
 
 
 @dataclass(frozen=True)
@@ -174,12 +174,32 @@ class JobResult:
     Attributes:
         parts: The finished parts.
         numbers: Those that the results are made of: neighbours, in rising order.
-        complete: Whether these are all sheets, those of other machines included.
+        all_parts: How many there are, those of other machines included.
     """
 
     parts: Parts
     numbers: Sequence[int]
-    complete: bool
+    all_parts: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are the sheets of all machines."""
+        return len(self.numbers) == self.all_parts
+
+    def refreshed(self) -> "JobResult":
+        """Take the parts of all machines where all are finished now."""
+        if not all(map(self.parts.finished, range(self.all_parts))):
+            return self
+        return replace(self, numbers=range(self.all_parts))
+
+    def reference(self) -> dict[str, Any]:
+        """Name the job and its parts, in the form of JSON."""
+        return {
+            "job": self.parts.folder.name,
+            "first_part": self.numbers[0] if self.numbers else 0,
+            "parts": len(self.numbers),
+            "all_parts": self.all_parts,
+        }
 
     def tables(self) -> tuple[JoinedTable, JoinedTable, JoinedTable]:
         """Return verdicts, defects and the submission."""
@@ -193,12 +213,7 @@ class JobResult:
     def summary(self, package: ModelPackage) -> dict[str, Any]:
         """Count what was found; see :func:`steel_defects.inspection.records.summarise`."""
         counted = summarise(map(self.parts.record, self.numbers), package.manifest.class_names)
-        job = {
-            "job": self.parts.folder.name,
-            "first_part": self.numbers[0] if self.numbers else 0,
-            "parts": len(self.numbers),
-            "complete": self.complete,
-        }
+        job = {**self.reference(), "complete": self.complete}
         ids = {"model_id": package.model_id, "thresholds_id": package.thresholds_id}
         return {**counted, **ids, **job}
 

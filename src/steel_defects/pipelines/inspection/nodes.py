@@ -30,8 +30,12 @@ def inspect_sheets(
     inspection_jobs: Path,
     inspection: InspectionConfig,
     positions: PositionsConfig,
-) -> tuple[JoinedTable, JoinedTable, JoinedTable, Json, Json]:
-    """Judge every sheet: the gate sees all, the segmenter those it does not clear."""
+) -> Json:
+    """Judge every sheet: the gate sees all, the segmenter those it does not clear.
+
+    Returns:
+        Which parts of which job hold the results; :func:`collect_results` makes tables of them.
+    """
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import run_job
 
@@ -43,6 +47,20 @@ def inspect_sheets(
         result = follow_folder(setup, inspection_jobs, inspection_positions, live)
     else:
         result = run_job(setup, inspection_jobs, inspection_positions)
+    return result.reference()
+
+
+def collect_results(
+    inspection_job: Json, inspection_jobs: Path, inspection_package: ModelPackage
+) -> tuple[JoinedTable, JoinedTable, JoinedTable, Json, Json]:
+    """Put verdicts, defects, submission, summary and timing together from the parts of a job.
+
+    Kedro has saved ``inspection_job`` by now, so that no other run writes these tables: of several
+    machines the last one to come here takes the parts of all.
+    """
+    from steel_defects.inspection.work import result_of
+
+    result = result_of(inspection_jobs, inspection_job).refreshed()
     return *result.tables(), result.summary(inspection_package), result.timing()
 
 

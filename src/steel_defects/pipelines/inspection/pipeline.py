@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import draw_inspection_overlays, inspect_sheets
+from .nodes import collect_results, draw_inspection_overlays, inspect_sheets
 
 
 def create_pipeline() -> Pipeline:
@@ -19,6 +19,12 @@ def create_pipeline() -> Pipeline:
                     "params:inspection",
                     "params:positions",
                 ],
+                outputs="inspection_job",
+                name="inspect_sheets",
+            ),
+            Node(
+                collect_results,
+                inputs=["inspection_job", "inspection_jobs", "inspection_package"],
                 outputs=[
                     "verdicts",
                     "defects",
@@ -26,7 +32,7 @@ def create_pipeline() -> Pipeline:
                     "inspection_summary",
                     "inspection_timing",
                 ],
-                name="inspect_sheets",
+                name="collect_results",
             ),
             Node(
                 draw_inspection_overlays,
