@@ -60,7 +60,16 @@ NOTED = {
     "deep.png": (encoded(noise(7).astype(np.uint16) * 257, "PNG"), "16 bits a pixel, reduced to 8"),
     "deep.tif": (
         encoded(noise(8).astype(np.uint16), "TIFF"),
-        "16 bits a pixel, reduced to 8, nearly black: its largest value is 199",
+        "16 bits a pixel, reduced to 8, nearly black: its largest value is 199; "
+        "black frame: 100% of its pixels are darker than 12",
+    ),
+    "black.png": (
+        encoded(noise(11) % 12, "PNG"),
+        "black frame: 100% of its pixels are darker than 12",
+    ),
+    "overexposed.png": (
+        encoded(250 + noise(12) % 6, "PNG"),
+        "overexposed frame: 100% of its pixels are 250 or brighter",
     ),
     "progressive.jpg": (encoded(noise(9), "JPEG", progressive=True), ""),
     "plain.png": (encoded(noise(10), "PNG"), ""),

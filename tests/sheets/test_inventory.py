@@ -80,6 +80,25 @@ def test_glaring_pixels_are_counted(tmp_path):
     assert inventory(tmp_path).loc["a.png", "saturated_fraction"] == 0.2
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "note"),
+    [
+        (0, 12, "black frame: 100% of its pixels are darker than 12"),
+        (250, 256, "overexposed frame: 100% of its pixels are 250 or brighter"),
+    ],
+)
+def test_dark_and_overexposed_frames_are_measured_and_noted(tmp_path, low, high, note):
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        noise = np.clip(rng.normal(low + 3, 1.5, (256, 1600)), low, high - 1).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), noise)
+    table = inventory(tmp_path)
+    assert set(table["note"]) == {note}
+    assert table["problem"].eq("").all()
+    measure = "black_fraction" if low == 0 else "saturated_fraction"
+    assert table[measure].eq(1).all()
+
+
 def test_what_reading_changes_is_noted(tmp_path):
     cv2.imwrite(str(tmp_path / "red.png"), np.full((20, 50, 3), (20, 20, 200), np.uint8))
     cv2.imwrite(str(tmp_path / "gray.png"), np.full((20, 50, 3), 90, np.uint8))

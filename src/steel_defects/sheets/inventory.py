@@ -27,8 +27,10 @@ Row = dict[str, Any]
 BLACK_LEVEL = 12
 # Pixels from this on have lost their structure to too much light.
 SATURATED_LEVEL = 250
+# Share of black or of saturated pixels from which a frame shows next to nothing of the steel.
+_FEATURELESS = 0.98
 #: Of what is measured. Raise it with any change: rows of another version are measured anew.
-VERSION = 1
+VERSION = 2
 
 INVENTORY_COLUMNS = {
     "sheet_id": "str",
@@ -65,9 +67,9 @@ def take_inventory(
     Returns:
         A row a picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
         ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
-        what reading had to change. ``contrast`` is the standard deviation of the gray values;
-        ``thumbnail`` and ``fingerprint`` are the bytes of the arrays of
-        :mod:`steel_defects.sheets.fingerprints`.
+        what reading had to change, and that a frame is black or overexposed. ``contrast`` is the
+        standard deviation of the gray values; ``thumbnail`` and ``fingerprint`` are the bytes of
+        the arrays of :mod:`steel_defects.sheets.fingerprints`.
     """
     known = _by_path(earlier)
 
@@ -109,8 +111,10 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
         modified_ns = _modified_ns(folder.path_of(sheet_id))
         data = folder.read_file(sheet_id)
         row |= {"bytes": len(data), "modified_ns": modified_ns}
-        row |= {"sha256": hashlib.sha256(data).hexdigest(), "note": picture_note(data)}
+        row |= {"sha256": hashlib.sha256(data).hexdigest()}
         row |= _measure(decode_gray(data))
+        notes = (picture_note(data), _exposure_note(row))
+        row["note"] = "; ".join(note for note in notes if note)
     except UnreadableSheet as error:
         row["problem"] = str(error)
     return row
@@ -134,20 +138,27 @@ def _check_size(table: pd.DataFrame, expected: tuple[int, int]) -> pd.DataFrame:
 
 
 def _measure(image: NDArray[np.uint8]) -> Row:
-    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).reshape(-1).astype(np.float64)
-    shares = counts / image.size
-    levels = np.arange(256)
-    mean = float(shares @ levels)
+    mean, deviation = cv2.meanStdDev(image)
     return {
         "width": image.shape[1],
         "height": image.shape[0],
-        "mean_intensity": mean,
-        "contrast": float(np.sqrt(shares @ (levels - mean) ** 2)),
-        "black_fraction": float(shares[:BLACK_LEVEL].sum()),
-        "saturated_fraction": float(shares[SATURATED_LEVEL:].sum()),
+        "mean_intensity": float(mean.item()),
+        "contrast": float(deviation.item()),
+        # Quotients of whole numbers: sums of quotients may exceed 1.
+        "black_fraction": np.count_nonzero(image < BLACK_LEVEL) / image.size,
+        "saturated_fraction": np.count_nonzero(image >= SATURATED_LEVEL) / image.size,
         "thumbnail": thumbnail_of(image).tobytes(),
         "fingerprint": fingerprint(image).tobytes(),
     }
+
+
+def _exposure_note(row: Row) -> str:
+    black, saturated = row["black_fraction"], row["saturated_fraction"]
+    if black >= _FEATURELESS:
+        return f"black frame: {black:.0%} of its pixels are darker than {BLACK_LEVEL}"
+    if saturated >= _FEATURELESS:
+        return f"overexposed frame: {saturated:.0%} of its pixels are {SATURATED_LEVEL} or brighter"
+    return ""
 
 
 def fingerprints_of(table: pd.DataFrame) -> Iterator[NDArray[np.float16]]:
