@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ def export_openvino(graph: Any, path: Path) -> tuple[str, ...]:
     import openvino
 
     whole = path.with_name(f"whole.{path.name}")
-    with _nothing_sent():
-        graph.export(str(whole), format="openvino", verbose=False)
+    graph.export(str(whole), format="openvino", verbose=False)
     model = openvino.Core().read_model(whole)
     # The converter adds every size that the graph computes to the outputs.
     kept = [one for one in model.outputs if any(n.startswith("Identity") for n in one.names)]
@@ -47,22 +45,21 @@ def quantise_openvino(
         path: Where the other goes.
         batches: Calibration sheets, ``(1, height, width, 1)`` each.
     """
-    with _nothing_sent():
-        import nncf
-        import openvino
+    import nncf
+    import openvino
 
-        # Not nncf.set_log_level, which changes whatever handler another has put there, too.
-        logging.getLogger("nncf").setLevel(logging.ERROR)
-        whole = openvino.Core().read_model(model)
-        quantised = nncf.quantize(
-            whole,
-            nncf.Dataset(batches),
-            preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(batches),
-            ignored_scope=nncf.IgnoredScope(names=sensitive_layers(whole)),
-            advanced_parameters=_whole_ranges(),
-        )
-        openvino.save_model(quantised, path, compress_to_fp16=False)
+    # Not nncf.set_log_level, which changes whatever handler another has put there, too.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    whole = openvino.Core().read_model(model)
+    quantised = nncf.quantize(
+        whole,
+        nncf.Dataset(batches),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(batches),
+        ignored_scope=nncf.IgnoredScope(names=sensitive_layers(whole)),
+        advanced_parameters=_whole_ranges(),
+    )
+    openvino.save_model(quantised, path, compress_to_fp16=False)
     return path.name, path.with_suffix(".bin").name
 
 
@@ -117,19 +114,3 @@ def multiplies_bfloat16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-@contextmanager
-def _nothing_sent() -> Iterator[None]:
-    """Keep OpenVINO's and NNCF's tools from reporting to their makers that they are used."""
-    try:
-        from openvino_telemetry.utils.sender import TelemetrySender
-    except ImportError:
-        yield
-        return
-    send = TelemetrySender.send
-    TelemetrySender.send = lambda *_, **__: None
-    try:
-        yield
-    finally:
-        TelemetrySender.send = send
