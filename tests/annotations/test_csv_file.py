@@ -1,13 +1,15 @@
 """CSV as spreadsheets and scripts write it, and what is no CSV."""
 
 import csv
+import io
 
 import pandas as pd
 import pytest
 
-from steel_defects.annotations.csv_file import parse_csv
+from steel_defects.annotations.csv_file import LONGEST_ROW, MOST_COLUMNS, parse_csv
 from steel_defects.cli import one_line
 from steel_defects.datasets.annotation_file import AnnotationFileDataset
+from steel_defects.datasets.optional_csv import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
 
 PLAIN = "ImageId,ClassId,EncodedPixels\na.jpg,1,1 2\nb.jpg,,\n"
@@ -86,6 +88,64 @@ def test_what_is_no_table_is_refused_in_one_line(data, reason):
     with pytest.raises(SteelDefectsError, match=reason) as caught:
         parse_csv(data)
     assert "\n" not in str(caught.value)
+
+
+HEADER = b"ImageId,ClassId,EncodedPixels\n"
+ENDLESS = {
+    "a row": HEADER + b"a.jpg,1," + b"1 2 " * (LONGEST_ROW // 3),
+    "a header": b"1 2 " * (LONGEST_ROW // 3),
+    "lines in quotes": HEADER + b'a.jpg,1,"' + (b"1 2 " * 1000 + b"\r\n") * (LONGEST_ROW // 3000),
+    "a quote that is not closed": HEADER + b'"' + (b"a" * 5000 + b"\n") * (LONGEST_ROW // 4000),
+}
+
+
+class CountedFile(io.BytesIO):
+    """Counts the bytes that were read."""
+
+    count = 0
+
+    def read1(self, size: int | None = -1) -> bytes:
+        data = super().read1(size)
+        self.count += len(data)
+        return data
+
+
+@pytest.mark.parametrize("data", ENDLESS.values(), ids=ENDLESS)
+def test_a_row_without_end_is_refused_before_the_rest_is_read(data):
+    file = CountedFile(data)
+    with pytest.raises(SteelDefectsError, match=f"more than {LONGEST_ROW:,} characters"):
+        parse_csv(file)
+    assert 0 < file.count < LONGEST_ROW + 100_000 < len(data)
+
+
+def test_the_longest_row_is_read():
+    row = b"a.jpg,1,".ljust(LONGEST_ROW - 1, b"1") + b"\n"
+    assert len(parse_csv(HEADER + row + row)) == 2
+
+
+def test_more_columns_than_any_table_has_are_refused():
+    row = b"," * (MOST_COLUMNS - 1) + b"\n"
+    assert parse_csv(row + row).shape == (1, MOST_COLUMNS)
+    for data in (b"," + row, HEADER + b"," + row):
+        with pytest.raises(SteelDefectsError, match=r"1,001 cells; at most 1,000 columns"):
+            parse_csv(data)
+
+
+@pytest.mark.parametrize("dataset", [AnnotationFileDataset, OptionalCSVDataset])
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [
+        (ENDLESS["lines in quotes"], f"{LONGEST_ROW:,} char"),
+        (b"," * 10**6, f"{MOST_COLUMNS:,} col"),
+    ],
+)
+def test_files_that_people_bring_are_held_to_the_limits(tmp_path, dataset, data, limit):
+    (tmp_path / "table.csv").write_bytes(data)
+    with pytest.raises(Exception, match="Failed while loading") as caught:
+        dataset(filepath=str(tmp_path / "table.csv")).load()
+    line = one_line(caught.value)
+    assert line.startswith(str(tmp_path / "table.csv"))
+    assert limit in line
 
 
 # === The catalog's dataset ===

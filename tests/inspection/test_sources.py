@@ -66,6 +66,7 @@ def test_a_list_keeps_its_order(folder, tmp_path):
     [
         ("list.txt", b"a.png\n\xff\xfe\n", "is no list of paths in UTF-8"),
         ("list.txt", b"a.png\n\0\n", "is no list of paths, it is binary"),
+        ("list.txt", b"a.png\n" + b"b" * 70_000, "a line is longer than 65,536 characters"),
         ("sheet.png", b"", "is a picture; give its folder, or a list of paths"),
         ("", b"", "there is neither a folder nor a list of paths at"),
     ],

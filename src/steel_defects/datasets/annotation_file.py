@@ -33,7 +33,8 @@ class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
                 names it. The catalog hands it on as the cause of a DatasetError.
         """
         try:
-            table = parse_csv(self._filepath.read_bytes())
+            with self._filepath.open("rb") as file:
+                table = parse_csv(file)
             layout_of(table.columns)
         except OSError as error:
             raise SteelDefectsError(f"{self._filepath} cannot be read: {error.strerror}") from error

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,8 @@ from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_LINE = 2**16  # characters of a list's line; Linux takes paths of 4,096 bytes
 
 
 class SheetFile(NamedTuple):
@@ -113,10 +115,15 @@ class ListSource:
 
     def _lines(self) -> Iterator[str]:
         try:
-            with self._file.open(encoding="utf-8-sig") as lines:
-                for line in map(str.strip, lines):
+            with self._file.open(encoding="utf-8-sig") as file:
+                for line in map(str.strip, iter(partial(file.readline, _LONGEST_LINE + 1), "")):
                     if "\0" in line:
                         raise SteelDefectsError(f"{self._file} is no list of paths, it is binary")
+                    if len(line) > _LONGEST_LINE:
+                        raise SteelDefectsError(
+                            f"{self._file} is no list of paths, a line is longer than "
+                            f"{_LONGEST_LINE:,} characters"
+                        )
                     if line and not line.startswith("#"):
                         yield line
         except UnicodeDecodeError as error:
