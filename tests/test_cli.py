@@ -44,6 +44,14 @@ def run(conf: Path, *options: str) -> subprocess.CompletedProcess[str]:
         (["--pipelines=segmentation"], ["missing", "--pipelines=data_engineering"]),
         (["--pipelines=data_engineering"], ["raw_annotations", "train.csv"]),
         (["--pipelines=inspection"], ["inspection_package", "models_dir=PATH"]),
+        (
+            ["--pipelines=inspection", "--runner=ThreadRunner", "--params=inspection.follow=true"],
+            ["inspection.follow", "needs the SequentialRunner", "without --runner"],
+        ),
+        (
+            ["--pipelines=inspection", "--params=inspection.follow=true"],
+            ["inspection_package is missing"],
+        ),
         (["--pipelines=segmentatoin"], ["segmentatoin"]),
         (["--env=absent"], ["absent"]),
     ],

@@ -59,6 +59,25 @@ def _configured_names(context: KedroContext) -> set[str]:
         loader.runtime_params = runtime
 
 
+class WatchHooks:
+    """Refuses to watch a folder with a runner that Ctrl-C does not stop."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Take only the runner whose nodes run in the main thread, where signals arrive."""
+        # The runner as text; None is the default, a SequentialRunner.
+        sequential = any(name in run_params["runner"] for name in ("SequentialRunner", "None"))
+        if sequential or "params:inspection" not in pipeline.inputs():
+            return
+        if catalog["params:inspection"].load().follow:
+            raise SteelDefectsError(
+                "inspection.follow needs the SequentialRunner, which Ctrl-C stops; run it without "
+                "--runner"
+            )
+
+
 class InputHooks:
     """Says which pipeline to run first, before any node runs."""
 

@@ -8,17 +8,14 @@ from steel_defects.hooks import (
     OutputLockHooks,
     ParameterHooks,
     RunRecordHooks,
+    WatchHooks,
 )
 from steel_defects.tracking import TrackingHooks
 
 HOOKS = (
-    ParameterHooks(),
-    InputHooks(),
-    ComparisonHooks(),
-    OutputLockHooks(),
-    RunRecordHooks(),
-    TrackingHooks(),
-)
+    ParameterHooks(), WatchHooks(), InputHooks(), ComparisonHooks(), OutputLockHooks(),
+    RunRecordHooks(), TrackingHooks(),
+)  # fmt: skip
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
