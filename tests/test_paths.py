@@ -1,8 +1,9 @@
+import os
 from itertools import combinations
 
 import pytest
 
-from steel_defects.paths import flat_name
+from steel_defects.paths import flat_name, names_shown_as, shown_name
 
 
 def test_plain_paths_keep_readable_names():
@@ -21,3 +22,18 @@ def test_long_paths_have_names_that_file_systems_take(path, tmp_path):
     name = f"false_alarm_{flat_name(path)}.jpg"
     (tmp_path / name).write_bytes(b"")
     assert flat_name(path) != flat_name("y" + path[1:])
+
+
+@pytest.mark.parametrize(
+    "raw", [b"caf\xe9.png", b"a\tb\n\x1b\x7f.png", b"a\xe9/b\x80.png", "a\x85\x9f.png".encode()]
+)
+def test_names_are_found_by_how_they_are_shown(raw):
+    name = os.fsdecode(raw)
+    assert name in names_shown_as(shown_name(name))
+
+
+@pytest.mark.parametrize(
+    "shown", ["plain.png", "a\\b.png", "a\\x41.png", "a\\x00.png", "a\\xc3\\xa9.png"]
+)
+def test_texts_that_are_names_themselves(shown):
+    assert names_shown_as(shown) == []

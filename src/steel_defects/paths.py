@@ -8,6 +8,8 @@ from pathlib import Path
 _LONGEST = 200  # bytes; file systems take 255, and an ending is added
 # Control characters, and bytes that are not UTF-8: neither belongs in a table or on a terminal.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# How shown_name writes them; no file's name holds a zero byte.
+_ESCAPE = re.compile(rb"\\(?:x(?!00)(?:[018-9a-f][0-9a-f]|7f)|[nrt])")
 
 
 def leads_out(path: Path, folder: str) -> bool:
@@ -50,3 +52,20 @@ def shown_name(name: str) -> str:
         return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def names_shown_as(shown: str) -> list[str]:
+    r"""Return names, other than the text itself, that :func:`shown_name` writes as this text.
+
+    In a name, escapes stand either all for bytes or all for characters, such as ``\x85``; names
+    that mix them, or hold an escape as plain text too, are left out.
+    """
+
+    def with_escapes_as(encoding: str) -> str:
+        def plain(escape: re.Match[bytes]) -> bytes:
+            return escape[0].decode("unicode_escape").encode(encoding)
+
+        return os.fsdecode(_ESCAPE.sub(plain, os.fsencode(shown)))
+
+    names = map(with_escapes_as, ("latin-1", "utf-8"))
+    return [name for name in names if shown_name(name) == shown != name]

@@ -178,6 +178,7 @@ FAST = {"follow": True, "following": {"poll_seconds": 0.01, "settle_seconds": 0.
 def follow_until(sheets, jobs, count: int, **values: object):
     """Follow until so many sheets are judged."""
     stop, seen = Stop(), []
+    stop.requested = not count
 
     def watcher(folder):
         def on_sheet(frame, sheet):
@@ -232,6 +233,35 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
     result, seen = follow_until(tmp_path / "sheets", jobs, 2)
     assert len(seen) == 2
     assert len(loaded(result.tables()[0])) == 9
+
+
+def test_odd_names_beside_a_locked_folder_have_a_row_each(tmp_path, monkeypatch):
+    sheets = tmp_path / "sheets"
+    (sheets / "lost+found").mkdir(parents=True)
+    (sheets / "coil ").mkdir()
+    not_text = [b"caf\xe9.png", b"two\nlines.png", b"c1\xc2\x85.png", b"twin\xe9.png"]
+    readable = [rb"camera\new01.png", rb"camera\x41.png", b" space .png", b"coil /a.png"]
+    for name in [*not_text, *readable, rb"twin\xe9.png"]:
+        with open(os.fsencode(sheets) + b"/" + name, "wb") as file:
+            file.write(sheet_bytes("a.png"))
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    expected = {name.decode(): False for name in readable}
+    expected |= dict.fromkeys(
+        [r"caf\xe9.png", r"two\nlines.png", r"c1\x85.png", r"twin\xe9.png"], True
+    )
+    result, _ = follow_until(sheets, tmp_path / "jobs", len(expected))
+    verdicts = loaded(result.tables()[0]).set_index("sheet_id")
+    refused = verdicts["reason"].eq("unreadable: name of the file is not plain text in UTF-8")
+    assert refused.to_dict() == expected
+    result, _ = follow_until(sheets, tmp_path / "jobs", 0)  # started again
+    assert len(loaded(result.tables()[0])) == len(expected)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

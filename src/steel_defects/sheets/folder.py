@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.paths import leads_out, shown_name
+from steel_defects.paths import leads_out, names_shown_as, shown_name
 from steel_defects.sheets.reading import (
     PICTURE_ENDINGS,
     UnreadableSheet,
@@ -69,21 +69,24 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         return [path[start:] for path in files]
 
     @cached_property
-    def _renamed(self) -> dict[Path, Path]:
-        """Files that are listed under another name than their own, which can't be shown."""
-        folder = self.picture_folder
-        odd = (name for name in self._names if shown_name(name) != name)
-        return {folder / shown_name(name): folder / name for name in odd}
-
-    @cached_property
     def _real_folder(self) -> str:
         return os.path.realpath(self.picture_folder)
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
         path = self.picture_folder / sheet_id
-        # Names are only changed by writing escapes into them.
-        return self._renamed.get(path, path) if "\\" in sheet_id else path
+        return self._odd_file(path) or path
+
+    def _odd_file(self, path: Path) -> Path | None:
+        """Return the file that is listed under a path, if its name can't be shown.
+
+        Nothing is listed to find it: a folder that is not the file's may be locked.
+        """
+        if "\\" not in str(path):  # names are only changed by writing escapes into them
+            return None
+        names = names_shown_as(os.path.relpath(path, self.picture_folder))
+        files = (self.picture_folder / name for name in names)
+        return next(filter(os.path.lexists, files), None)
 
     def relative_path(self, sheet_id: str) -> str:
         """Return a sheet's path below the data folder, POSIX."""
@@ -98,7 +101,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         return self._problem(self.picture_folder / sheet_id)
 
     def _problem(self, path: Path) -> str:
-        if "\\" in str(path) and path in self._renamed:
+        if self._odd_file(path):
             return "name of the file is not plain text in UTF-8"
         if leads_out(path, self._real_folder):
             return "symbolic link that leads out of the folder"
