@@ -1,6 +1,7 @@
 """Watching a folder, with a clock that the tests move."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ from tests.inspection.sheet_jobs import (
     draw_sheet,
     inspection,
     loaded,
+    package,
     run,
     write_sheets,
 )
@@ -25,6 +27,7 @@ from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.sources import FolderSource, open_source
 from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.work import result_of
 
 
 class Camera:
@@ -233,6 +236,22 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
     result, seen = follow_until(tmp_path / "sheets", jobs, 2)
     assert len(seen) == 2
     assert len(loaded(result.tables()[0])) == 9
+
+
+def test_sheets_of_a_damaged_part_are_inspected_again(tmp_path):
+    sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
+    write_sheets(sheets, 12)
+    result, _ = follow_until(sheets, jobs, 12)
+    damaged = result.parts.folder / "part-0000001" / "submission.csv"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with pytest.raises(SteelDefectsError, match=f"{damaged} is cut off or damaged"):
+        follow_until(sheets, jobs, 0)
+    shutil.rmtree(damaged.parent)
+    result, seen = follow_until(sheets, jobs, 5)
+    assert sorted(seen) == [f"sheet_{number:04}.png" for number in range(5, 10)]
+    assert result.numbers == [0, 2, 3]
+    joined = result_of(jobs, result.summary(package())).tables()[0]
+    assert sorted(loaded(joined)["sheet_id"]) == sorted(os.listdir(sheets))
 
 
 def test_odd_names_beside_a_locked_folder_have_a_row_each(tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 """Jobs: in parts, taken up where they were left, shared among machines."""
 
 import errno
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -223,6 +225,35 @@ def test_a_full_disk(sheets, whole, tmp_path, monkeypatch, function):
     (job,) = (path for path in tmp_path.iterdir() if path.is_dir())
     kept = Parts(job).all_finished()
     assert kept
+    assert_whole(run(sheets, tmp_path, config()), whole)
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.0, None])
+@pytest.mark.parametrize("file", ["verdicts.parquet", "submission.csv", "record.json"])
+def test_a_damaged_file_of_a_part_is_refused_by_name(sheets, whole, tmp_path, file, cut):
+    result = run(sheets, tmp_path, config())
+    path = result.parts.folder / "part-0000003" / file
+    data = path.read_bytes()
+    # Cut off, empty, or as long as it was with other bytes in its middle.
+    damaged = data[:60] + bytes(9) + data[69:] if cut is None else data[: int(cut * len(data))]
+    path.write_bytes(damaged)
+    with pytest.raises(SteelDefectsError) as error:
+        run(sheets, tmp_path, config()).tables()
+    assert str(error.value) == (
+        f"{path} is cut off or damaged; delete its folder, and the same command inspects the "
+        "sheets of this part again"
+    )
+    shutil.rmtree(path.parent)
+    assert_whole(run(sheets, tmp_path, config()), whole)
+
+
+def test_parts_without_digests_are_read(sheets, whole, tmp_path):
+    """Those of earlier releases."""
+    result = run(sheets, tmp_path, config())
+    path = result.parts.folder / "part-0000003" / "record.json"
+    record = json.loads(path.read_text())
+    assert set(record.pop("sha256")) == {"verdicts.parquet", "defects.parquet", "submission.csv"}
+    path.write_text(json.dumps(record))
     assert_whole(run(sheets, tmp_path, config()), whole)
 
 

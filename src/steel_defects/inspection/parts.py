@@ -5,6 +5,7 @@ A job's folder holds ``part-0000000/`` and so on, each with ``verdicts.parquet``
 of a part that is not full yet.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from steel_defects.errors import SteelDefectsError
 
 _RECORD = "record.json"
 _PART = re.compile(r"part-(\d{7,})(\.jsonl)?")
@@ -75,8 +78,29 @@ class Parts:
         return self.folder / f"part-{part:07}.jsonl"
 
     def record(self, part: int) -> Record:
-        """Return what was written down of a part."""
-        record: Record = json.loads((self._path(part) / _RECORD).read_bytes())
+        """Return what was written down of a part.
+
+        Raises:
+            SteelDefectsError: It is damaged.
+        """
+        path = self._path(part) / _RECORD
+        try:
+            record: Record = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise _damaged(path) from error
+        return record
+
+    def check(self, part: int) -> Record:
+        """Compare the files of a part with their digests, and return what was written down of it.
+
+        Raises:
+            SteelDefectsError: A file is missing or damaged.
+        """
+        record = self.record(part)
+        for file, digest in record.get("sha256", {}).items():  # absent from earlier releases
+            path = self._path(part) / file
+            if not path.is_file() or _digest(path) != digest:
+                raise _damaged(path)
         return record
 
     def write(
@@ -97,6 +121,7 @@ class Parts:
         for file, table in tables.items():
             pq.write_table(table, beside / file)
         submission.to_csv(beside / "submission.csv", index=False, lineterminator="\n")
+        record = record | {"sha256": {path.name: _digest(path) for path in beside.iterdir()}}
         (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
         for path_of_file in [*beside.iterdir(), beside]:
             _force(path_of_file)
@@ -105,6 +130,17 @@ class Parts:
 
     def _path(self, part: int) -> Path:
         return self.folder / f"part-{part:07}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _damaged(path: Path) -> SteelDefectsError:
+    return SteelDefectsError(
+        f"{path} is cut off or damaged; delete its folder, and the same command inspects the "
+        "sheets of this part again"
+    )
 
 
 def _force(path: Path) -> None:

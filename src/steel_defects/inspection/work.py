@@ -162,9 +162,9 @@ def _warn_of_drift(record: dict[str, Any]) -> None:
 
 def result_of(jobs: Path, reference: Mapping[str, Any]) -> "JobResult":
     """Find the results that :meth:`JobResult.reference`, or a summary with it, is about."""
-    first = reference["first_part"]
-    numbers = range(first, first + reference["parts"])
-    return JobResult(Parts(jobs / reference["job"]), numbers, reference["all_parts"])
+    parts = Parts(jobs / reference["job"])
+    numbers = [part for part in parts.all_finished() if part >= reference["first_part"]]
+    return JobResult(parts, numbers[: reference["parts"]], reference["all_parts"])
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class JobResult:
 
     Attributes:
         parts: The finished parts.
-        numbers: Those that the results are made of: neighbours, in rising order.
+        numbers: Those that the results are made of, in rising order, and no other between them.
         all_parts: How many there are, those of other machines included.
     """
 
@@ -202,8 +202,14 @@ class JobResult:
         }
 
     def tables(self) -> tuple[JoinedTable, JoinedTable, JoinedTable]:
-        """Return verdicts, defects and the submission."""
+        """Return verdicts, defects and the submission.
+
+        Raises:
+            SteelDefectsError: A file of a part is damaged.
+        """
         folder, numbers = self.parts.folder, self.numbers
+        for part in numbers:
+            self.parts.check(part)
         return (
             JoinedTable(folder, "verdicts.parquet", numbers, tables.no_verdicts()),
             JoinedTable(folder, "defects.parquet", numbers, tables.no_defects()),
