@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -84,3 +85,24 @@ def test_architectures_stand_side_by_side(
     assert set(chosen["candidates"]) == set(trained)
     package = json.loads((project.data / "09_release/model_package/package.json").read_text())
     assert package["segmenter"]["name"] == chosen["name"]
+
+
+def test_shards_at_once_leave_whole_tables(
+    runs: list[Project], make_project: Callable[[str], Project]
+) -> None:
+    project = make_project("test")
+    shutil.copytree(runs[0].data, project.data)
+    new_sheets = list(project.catalog.load("new_sheets"))
+
+    def inspect(shard: int) -> None:
+        share = f"inspection.part_sheets=2,inspection.shards=2,inspection.shard={shard}"
+        project.must_run("--pipelines=inspection", f"--params={share}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(inspect, (1, 2)))
+    catalog = project.catalog
+    assert catalog.load("inspection_summary")["complete"]
+    assert catalog.load("verdicts")["sheet_id"].tolist() == new_sheets
+    assert len(catalog.load("submission")) == 4 * len(new_sheets)
+    pictures = project.data / "08_reporting" / "inspection_overlays"
+    assert len(list(pictures.glob("*.jpg"))) == len(new_sheets)
