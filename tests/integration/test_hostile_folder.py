@@ -42,10 +42,29 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + parts
 
 
+def half_written(data: bytes) -> bytes:
+    """A file with its head and its tail, and zero bytes between them."""
+    return data[:4096] + bytes(len(data) - 6144) + data[-2048:]
+
+
+def many_scans() -> bytes:
+    data = encoded(noise(13), "JPEG", progressive=True)
+    return data[:-2] + 40 * data[data.rindex(b"\xff\xda") : -2] + data[-2:]
+
+
 SET_ASIDE = {
     "truncated.jpg": (encoded(noise(1), "JPEG")[:9000], "truncated file"),
     "truncated.png": (encoded(noise(2), "PNG")[:9000], "truncated file"),
     "truncated.tif": (encoded(noise(3), "TIFF")[:9000], "damaged or truncated file"),
+    "half_written.jpg": (
+        half_written(encoded(noise(14), "JPEG")),
+        "damaged or truncated file",
+    ),
+    "half_written.bmp": (
+        half_written(encoded(noise(15), "BMP")),
+        "half of the file is missing: it holds zero bytes instead",
+    ),
+    "many_scans.jpg": (many_scans(), "a JPEG of more than 32 scans, which are not read"),
     "empty.jpg": (b"", "empty file"),
     "text.jpg": (b"no picture at all", "not a picture"),
     "other_size.png": (encoded(noise(4)[:, :200], "PNG"), "size 200×128, expected 512×128"),

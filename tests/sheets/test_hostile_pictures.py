@@ -48,6 +48,70 @@ def test_truncated_files_are_refused(data, share, capfd):
     assert capfd.readouterr() == ("", ""), "decoders write to the terminal by themselves"
 
 
+def zeroed(data: bytes, start: int, end: int) -> bytes:
+    return data[:start] + bytes(end - start) + data[end:]
+
+
+TEXTURE = cv2.GaussianBlur(np.resize(NOISE, (256, 1600)), (0, 0), 1)
+JPEGS = {
+    "gray": pillow(TEXTURE, "JPEG"),
+    "progressive": pillow(TEXTURE, "JPEG", progressive=True),
+    "colour": pillow(np.dstack([TEXTURE, TEXTURE.T.reshape(256, 1600), TEXTURE]), "JPEG"),
+    "printing inks": pillow(Image.fromarray(np.dstack([TEXTURE] * 4), "CMYK"), "JPEG"),
+}
+
+
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
+def test_a_jpeg_that_lost_its_middle_is_refused(data, capfd):
+    plain = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(decode_gray(data), plain)
+    middle = len(data) // 2
+    for damaged in (
+        zeroed(data, 8192, len(data) - 2048),
+        zeroed(data, middle, middle + 4096),
+        data[:middle] + data[middle + 3072 :],
+    ):
+        with pytest.raises(UnreadableSheet, match="damaged or truncated file"):
+            decode_gray(damaged)
+    assert capfd.readouterr() == ("", ""), "decoders write to the terminal by themselves"
+
+
+def test_a_jpeg_of_an_unusual_sampling_is_read():
+    """Of its chroma it has a third of the columns; simplejpeg does not read it."""
+    gray = pillow(np.full((8, 96), 128, np.uint8), "JPEG")
+    frame, tables, scan = (gray.index(mark) for mark in (b"\xff\xc0", b"\xff\xc4", b"\xff\xda"))
+    thirds = b"\xff\xc0\0\x11\x08\0\x08\0\x60\x03\x01\x31\0\x02\x11\0\x03\x11\0"
+    three = b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0"
+    blocks = b"\x28\xa2\x8a" * 5  # 20 of them, all of middle gray
+    image = decode_gray(gray[:frame] + thirds + gray[tables:scan] + three + blocks + b"\xff\xd9")
+    assert image.shape == (8, 96)
+    assert (image == 128).all()
+
+
+UNCOMPRESSED = {
+    "bmp": pillow(TEXTURE, "BMP"),
+    "bmp, colour": pillow(np.dstack([TEXTURE] * 3), "BMP"),
+    "tiff": pillow(TEXTURE, "TIFF"),
+    "tiff, 16 bits": pillow(TEXTURE.astype(np.uint16) * 257, "TIFF"),
+    "pgm": pillow(TEXTURE, "PPM"),
+}
+
+
+@pytest.mark.parametrize("data", UNCOMPRESSED.values(), ids=UNCOMPRESSED)
+def test_an_uncompressed_picture_of_which_half_was_not_written_is_refused(data):
+    for start, end in ((len(data) // 2, len(data)), (8192, len(data) - 2048)):
+        with pytest.raises(UnreadableSheet, match="half of the file is missing"):
+            decode_gray(zeroed(data, start, end))
+
+
+@pytest.mark.parametrize("form", ["BMP", "TIFF", "PPM"])
+def test_a_dark_picture_is_not_damaged(form):
+    borders = TEXTURE.copy()
+    borders[:, 700:] = 0
+    for image in (np.zeros_like(TEXTURE), TEXTURE // 24, borders):
+        np.testing.assert_array_equal(decode_gray(pillow(image, form)), image)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

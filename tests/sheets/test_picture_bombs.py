@@ -88,6 +88,19 @@ def test_a_bomb_of_another_format_is_refused():
         decode_gray(gif)
 
 
+def test_a_jpeg_of_many_scans_is_refused():
+    """Each of them is decoded over the whole picture, however few bytes it has."""
+    file = io.BytesIO()
+    Image.fromarray(np.dstack([GRAY] * 4), "CMYK").save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    assert decode_gray(data).shape == GRAY.shape  # has as many as sound ones have at most
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + 200 * scan + data[-2:]
+    with pytest.raises(UnreadableSheet, match="a JPEG of more than 32 scans"):
+        decode_gray(many)
+    assert picture_note(many) == ""
+
+
 def test_a_bomb_costs_no_memory(tmp_path):
     """Decoded it would take 900 MB."""
     (tmp_path / "bomb.png").write_bytes(BOMBS["png"])
