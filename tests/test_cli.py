@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from kedro.io import DataCatalog
+from tests.annotations.good_tables import GOOD
+
+from steel_defects.cli import one_line
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,3 +80,80 @@ def test_traceback_on_request(conf):
     assert found.returncode == 1
     assert "Traceback" in found.stdout + found.stderr
     assert "SteelDefectsError" in found.stdout + found.stderr
+
+
+FAULTY = {
+    "a value": (
+        "sheets",
+        lambda table: table.assign(black_fraction=1 + 2**-52),
+        "black_fraction must be at most 1 (2 cases, the first: 1.0000000000000002)",
+    ),
+    "several columns": (
+        "sheets",
+        lambda table: table.assign(path="", mean_intensity=-1.0, black_fraction=2.0),
+        "path must not be empty (2 cases, the first: empty); 2 more rules are broken",
+    ),
+    "a type": (
+        "sheets",
+        lambda table: table.assign(width=["x", "y"]),
+        "width must be of type int64 (2 cases, the first: x)",
+    ),
+    "no value": (
+        "sheet_groups",
+        lambda table: table.assign(group_id=pd.array([None, "0"], dtype="str")),
+        "group_id must not be null (1 case, the first: nan)",
+    ),
+    "a repeated name": (
+        "sheets",
+        lambda table: table.assign(sheet_id="a\x1b[2J" + "a" * 999),
+        "sheet_id must be unique (2 cases, the first: a\\x1b[2J" + "a" * 35 + "…)",
+    ),
+    "a repeated key": (
+        "annotations",
+        lambda table: table.assign(sheet_id="a", class_id=1),
+        "sheet_id must be unique in combination with the other key columns (2 cases",
+    ),
+    "missing columns": (
+        "sheets",
+        lambda table: table.drop(columns=["width", "height"]),
+        "column width is missing (and 1 more)",
+    ),
+    "a strange column": (
+        "sheets",
+        lambda table: table.assign(depth=1),
+        "column depth does not belong there",
+    ),
+    "the order of columns": (
+        "annotations",
+        lambda table: table[["class_id", "sheet_id", "rle", "area_px"]],
+        "column class_id is out of order (and 1 more)",
+    ),
+    "a list": (
+        "splits",
+        lambda table: table.assign(fold=[[-1], [0]]),
+        "fold must hold numbers from 0 on (1 case, the first: [-1])",
+    ),
+    "a rule of the whole table": (
+        "splits",
+        lambda table: table.assign(group_id="0", split=["train", "test"]),
+        "a group lies in two splits",
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", ["save", "load"])
+@pytest.mark.parametrize(("name", "spoil", "words"), FAULTY.values(), ids=FAULTY)
+def test_a_table_that_breaks_its_schema_is_told_in_one_line(tmp_path, name, spoil, words, mode):
+    entry = {"type": "pandas.ParquetDataset", "filepath": str(tmp_path / "table.parquet")}
+    validator = f"steel_defects.annotations.schemas.{name}"
+    catalog = DataCatalog.from_config({name: entry | {"validator": validator}})
+    table = spoil(pd.DataFrame(GOOD[name]))
+    if mode == "load":
+        catalog[name].save(table)
+    with pytest.raises(Exception, match="Validation failed") as caught:
+        catalog.load(name) if mode == "load" else catalog.save(name, table)
+    line = one_line(caught.value)
+    assert line.startswith(f"{name}: {words}")
+    assert line.isprintable()
+    remedy = "--pipelines=data_engineering)" if mode == "load" else "report this fault"
+    assert remedy in line

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.validation import CheckFailure, DataValidationError
+
+from steel_defects.errors import shown
 
 
 @click.group(name="steel_defects")
@@ -32,10 +35,56 @@ def _run(traceback: bool, **options: Any) -> Any:
 def one_line(error: BaseException) -> str:
     """Say in one line what is wrong, from the innermost cause that says it."""
     while error.__cause__ is not None and type(error).__module__.startswith("kedro"):
+        if isinstance(error, DataValidationError) and error.failures:
+            return faulty_table(error)
         error = error.__cause__
     text = re.sub(_PYDANTIC_NOISE, "", str(error))
     return " ".join(text.split()) or type(error).__name__
 
+
+def faulty_table(error: DataValidationError) -> str:
+    """Say in one line which table breaks its schema, where, and what to do.
+
+    Args:
+        error: Names the table, and has one failure or more.
+    """
+    from steel_defects.hooks import remedy
+
+    # Of each column the first failure counts: with a wrong type, every later check fails, too.
+    by_column = {fault.column or fault.check: fault for fault in reversed(error.failures)}
+    fault, more = error.failures[0], len(by_column) - 1
+    table = str(error.dataset_name)
+    text = f"{table}: {_broken_rule(fault)}"
+    if more:
+        text += f"; {more} more {'rule is' if more == 1 else 'rules are'} broken"
+    if error.mode == "load":
+        return f"{text}; {remedy(table)}"
+    return f"{text}; it was not saved: check the data, or report this fault of the project"
+
+
+def _broken_rule(fault: CheckFailure) -> str:
+    check, count = str(fault.check or fault.message), fault.failure_count
+    rule = next((re.sub(k, v, check) for k, v in _PANDERA_CHECKS.items() if re.match(k, check)), "")
+    first = shown(str(fault.failure_examples[0] if fault.failure_examples else ""), 40)
+    if fault.column is None:
+        others = f" (and {count - 1:,} more)" if count > 1 else ""
+        return f"column {first} {rule}{others}" if rule else shown(check, 200)
+    return (
+        f"{shown(fault.column, 40)} {rule or shown(check, 200)} "
+        f"({count:,} {'case' if count == 1 else 'cases'}, the first: {first or 'empty'})"
+    )
+
+
+#: Pandera's names of what it checks by itself; schemas say the rest in words.
+_PANDERA_CHECKS = {
+    r"(?:coerce_)?dtype\('(.+)'\)": r"must be of type \1",
+    "not_nullable": "must not be null",
+    "field_uniqueness": "must be unique",
+    "multiple_fields_uniqueness": "must be unique in combination with the other key columns",
+    "column_in_dataframe": "is missing",
+    "column_in_schema": "does not belong there",
+    "column_ordered": "is out of order",
+}
 
 #: What pydantic and Kedro wrap around the two things worth saying: which value, and why not.
 _PYDANTIC_NOISE = (

@@ -88,7 +88,7 @@ class InputHooks:
             given = name.startswith("params:") or name in ("parameters", RUN_RECORD)
             if given or catalog.exists(name):
                 continue
-            raise SteelDefectsError(f"{name} is missing; {_remedy(name)}")
+            raise SteelDefectsError(f"{name} is missing; {remedy(name)}")
 
 
 _NO_DATA = (
@@ -104,7 +104,8 @@ _REMEDIES = {
 }
 
 
-def _remedy(dataset: str) -> str:
+def remedy(dataset: str) -> str:
+    """Say how to come by a dataset."""
     if dataset in _REMEDIES:
         return _REMEDIES[dataset]
     for name, pipeline in pipelines.items():

@@ -7,35 +7,42 @@ SPLITS = ("train", "validation", "calibration", "test")
 
 def identifiers(unique: bool = False) -> pa.Column:
     """A column of names, none of them empty."""
-    return pa.Column(str, pa.Check.str_length(min_value=1), unique=unique)
+    check = pa.Check.str_length(min_value=1, error="must not be empty")
+    return pa.Column(str, check, unique=unique)
 
 
 def count(minimum: int = 0, nullable: bool = False) -> pa.Column:
     """A column of whole numbers from ``minimum`` on."""
-    return pa.Column("Int64" if nullable else int, pa.Check.ge(minimum), nullable=nullable)
+    check = pa.Check.ge(minimum, error=f"must be at least {minimum}")
+    return pa.Column("Int64" if nullable else int, check, nullable=nullable)
 
 
 def number(low: float | None = 0, high: float | None = None, nullable: bool = False) -> pa.Column:
     """A column of numbers from ``low`` to ``high``; None for no limit."""
-    checks = [pa.Check.ge(low)] if low is not None else []
+    checks = [pa.Check.ge(low, error=f"must be at least {low}")] if low is not None else []
     if high is not None:
-        checks.append(pa.Check.le(high))
+        checks.append(pa.Check.le(high, error=f"must be at most {high}"))
     return pa.Column(float, checks, nullable=nullable)
 
 
 def digest(nullable: bool = False, unique: bool = False) -> pa.Column:
     """A column of SHA-256 digests in hexadecimal digits."""
-    return pa.Column(str, pa.Check.str_length(64, 64), nullable=nullable, unique=unique)
+    check = pa.Check.str_length(64, 64, error="must have 64 digits")
+    return pa.Column(str, check, nullable=nullable, unique=unique)
 
 
 def one_of(values: tuple[str, ...]) -> pa.Column:
     """A column of which each value is one of these."""
-    return pa.Column(str, pa.Check.isin(values))
+    return pa.Column(str, pa.Check.isin(values, error=f"must be one of {', '.join(values)}"))
 
 
 def lists(minimum: int) -> pa.Column:
     """A column of lists of whole numbers."""
-    check = pa.Check(lambda cell: all(value >= minimum for value in cell), element_wise=True)
+    check = pa.Check(
+        lambda cell: all(value >= minimum for value in cell),
+        element_wise=True,
+        error=f"must hold numbers from {minimum} on",
+    )
     return pa.Column(object, check)
 
 

@@ -48,7 +48,7 @@ similar_sheets = table(
         "relation": one_of(_RELATIONS),
         "similarity": number(-1.01, 1.01, nullable=True),
         "score": number(-1.01, 1.01, nullable=True),
-        "orientation": pa.Column(int, pa.Check.in_range(0, 7)),
+        "orientation": pa.Column(int, pa.Check.in_range(0, 7, error="must be 0 to 7")),
     },
     unique=["sheet_id", "other_id"],
 )
