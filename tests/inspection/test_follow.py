@@ -19,11 +19,12 @@ from tests.inspection.sheet_jobs import (
     write_sheets,
 )
 
+from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import follow
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.follow import FolderWatch, complete_frames, follow_folder
-from steel_defects.inspection.frames import read_frame
+from steel_defects.inspection.frames import Frame, read_frame
 from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.sources import FolderSource, open_source
 from steel_defects.inspection.stopping import Stop, stop_on_signals
@@ -44,7 +45,11 @@ class Camera:
         self.now += seconds
         read = self._source.read_file
         frames = complete_frames(self.watch, lambda name: read_frame(read, name), 1, 4)
-        return [frame.sheet_id + frame.problem for frame in frames]
+        taken = []
+        for frame in frames:
+            self.watch.done(frame.sheet_id, frame.problem)
+            taken.append(frame.sheet_id + frame.problem)
+        return taken
 
     def write(self, name: str, share: float = 1.0) -> None:
         data = sheet_bytes(name)
@@ -91,6 +96,40 @@ def test_a_file_that_nobody_finishes_is_unreadable(camera):
     assert [camera.look() for _ in range(3)] == [[], [], []]
     assert camera.look(3) == ["a.pngunreadable: truncated file"]
     assert camera.look(3) == []
+
+
+def test_a_file_that_is_written_while_a_backlog_is_judged_is_waited_for(camera):
+    names = ["a.png", "b.png", "slow.png"]
+    for name in names:
+        camera.write(name, 0.3 if name == "slow.png" else 1)
+    camera.look()
+    camera.now += 0.2
+
+    def read(name: str) -> Frame:
+        camera.now += 60  # judging the one before it
+        frame = read_frame(FolderSource(camera.folder).read_file, name)
+        camera.write("slow.png", 0.3 + 0.1 * names.index(name))
+        return frame
+
+    frames = complete_frames(camera.watch, read, 0, 1)
+    assert [frame.sheet_id for frame in frames] == ["a.png", "b.png"]
+    camera.write("slow.png")
+    assert [camera.look(), camera.look()] == [["a.png", "b.png"], ["slow.png"]]
+
+
+def test_a_file_that_could_not_be_read_is_judged_again_when_it_has_changed(camera):
+    camera.write("a.png", 0.5)
+    assert [camera.look(), camera.look(4)] == [[], ["a.pngunreadable: truncated file"]]
+    camera.write("a.png", 0.7)  # still truncated: no other review
+    assert [camera.look(), camera.look(4), camera.look(4)] == [[], [], []]
+    camera.write("a.png", 0.0)
+    assert [camera.look(), camera.look(4)] == [[], ["a.pngunreadable: empty file"]]
+    (camera.folder / "a.png").unlink()
+    assert [camera.look(), camera.look(4)] == [[], []]
+    camera.write("a.png")
+    assert [camera.look(), camera.look()] == [[], ["a.png"]]
+    camera.write("a.png", 0.5)
+    assert [camera.look(), camera.look(4)] == [[], []]
 
 
 def test_files_that_can_never_be_read_become_reviews(camera):
@@ -178,21 +217,27 @@ def test_a_folder_that_is_away_for_a_while(camera, caplog):
 FAST = {"follow": True, "following": {"poll_seconds": 0.01, "settle_seconds": 0.05}}
 
 
-def follow_until(sheets, jobs, count: int, **values: object):
-    """Follow until so many sheets are judged."""
+def follow_until(sheets, jobs, count: int, told=lambda seen: None, **values: object):
+    """Follow until so many sheets are judged, and tell which are."""
     stop, seen = Stop(), []
     stop.requested = not count
 
     def watcher(folder):
         def on_sheet(frame, sheet):
             seen.append(sheet.sheet_id)
+            told(seen)
             stop.requested = len(seen) >= count
 
         return on_sheet
 
     settings = config(**FAST, **values)
     setup = inspection(open_source(sheets), settings, BrightnessRuntime())
-    return follow_folder(setup, jobs, pd.DataFrame(), watcher, stop), seen
+    given_up = threading.Timer(60, setattr, (stop, "requested", True))
+    given_up.start()
+    try:
+        return follow_folder(setup, jobs, pd.DataFrame(), watcher, stop), seen
+    finally:
+        given_up.cancel()
 
 
 def test_following_gives_what_inspecting_gives(tmp_path):
@@ -236,6 +281,44 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
     result, seen = follow_until(tmp_path / "sheets", jobs, 2)
     assert len(seen) == 2
     assert len(loaded(result.tables()[0])) == 9
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("part_sheets", [1, 100])
+def test_a_file_that_is_whole_too_late_has_one_row(tmp_path, part_sheets, restarted):
+    sheets, jobs, late = tmp_path / "sheets", tmp_path / "jobs", tmp_path / "sheets/sheet_0001.png"
+    write_sheets(sheets, 5)
+    whole = late.read_bytes()
+    expected = run(sheets, tmp_path / "expected", config())
+    late.write_bytes(whole[:200])
+
+    def finish(seen: list[str]) -> None:
+        if len(seen) == 5:
+            late.write_bytes(whole)
+
+    if restarted:
+        follow_until(sheets, jobs, 5, finish, part_sheets=part_sheets)
+    count = 1 if restarted else 6
+    result, seen = follow_until(sheets, jobs, count, finish, part_sheets=part_sheets)
+    assert seen[-1] == late.name
+    assert joined(result, tmp_path / "joined") == joined(expected, tmp_path / "whole")
+    assert result.summary(package()) | {"job": "", "parts": 0} == expected.summary(package()) | {
+        "job": "", "parts": 0
+    }  # fmt: skip
+
+
+def joined(result, folder) -> list[list[tuple]]:
+    """Save the tables of a job as the catalog does, and return their rows, sorted."""
+    verdicts, defects, submission = result.tables()
+    JoinedParquetDataset(filepath=str(folder / "verdicts")).save(verdicts)
+    JoinedParquetDataset(filepath=str(folder / "defects")).save(defects)
+    JoinedCSVDataset(filepath=str(folder / "submission")).save(submission)
+    tables = [pd.read_parquet(folder / name) for name in ("verdicts", "defects")]
+    tables.append(pd.read_csv(folder / "submission", keep_default_na=False))
+    return [
+        sorted(table.drop(columns="inspected_at", errors="ignore").astype(str).to_numpy().tolist())
+        for table in tables
+    ]
 
 
 def test_sheets_of_a_damaged_part_are_inspected_again(tmp_path):

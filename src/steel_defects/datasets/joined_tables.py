@@ -1,11 +1,12 @@
 """Tables that are put together from the finished parts of a job, in the catalog."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
@@ -31,8 +32,11 @@ class JoinedParquetDataset(ParquetDataset):
 
 def _batches(data: JoinedTable) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
-    for path in data:
-        waiting.append(pq.read_table(path))
+    for part, path in zip(data.parts, data, strict=True):
+        rows = pq.read_table(path)
+        if part in data.replaced:
+            rows = rows.filter(~pc.field("sheet_id").isin(data.replaced[part]))
+        waiting.append(rows)
         if sum(len(rows) for rows in waiting) >= _ROWS_AT_ONCE:
             yield pa.concat_tables(waiting)
             waiting = []
@@ -47,10 +51,19 @@ class JoinedCSVDataset(CSVDataset):
         """Write the lines of all parts under one header; the old file lives until then."""
         with replaced(Path(self._filepath)) as temporary, temporary.open("wb") as out:
             out.write(_header(data.empty))
-            for part in data:
-                with part.open("rb") as lines:
+            for part, file in zip(data.parts, data, strict=True):
+                if part in data.replaced:
+                    out.write(_lines_without(file, data.replaced[part]))
+                    continue
+                with file.open("rb") as lines:
                     lines.readline()
                     shutil.copyfileobj(lines, out)
+
+
+def _lines_without(path: Path, sheet_ids: Sequence[str]) -> bytes:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    replaced = table["ImageId_ClassId"].str.rpartition("_")[0].isin(sheet_ids)
+    return str(table[~replaced].to_csv(index=False, header=False, lineterminator="\n")).encode()
 
 
 def _header(table: pd.DataFrame) -> bytes:

@@ -64,7 +64,7 @@ class FollowConfig(Config):
     Attributes:
         poll_seconds: Time between two looks at the folder.
         settle_seconds: A file that can't be read is inspected as such once it has not changed for
-            so long; until then it counts as being written.
+            so long; until then it counts as being written. It is inspected again if it changes.
         ignore: Names, with wildcards, of files that a camera has not finished.
     """
 

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.ahead import in_order, judge_in_order
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.display import Display
-from steel_defects.inspection.frames import Frame, read_frame
-from steel_defects.inspection.job import sheet_ids
+from steel_defects.inspection.frames import UNREADABLE, Frame, read_frame
 from steel_defects.inspection.names import NameSet
 from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.sources import FolderSource, list_folder, size_and_time
@@ -33,18 +32,28 @@ _COARSEST_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class _Waiting:
-    """A file that is not inspected yet: its size and time, and since when it has had them."""
+class _SeenFile:
+    """A file as it was seen.
 
-    file: tuple[int, int]
-    since: float
+    Attributes:
+        path: The file.
+        state: Its size and time of change; None for a file that an earlier run saw.
+        since: When it was first seen so, by the watch's clock.
+        problem: Why it could not be read; empty while nobody has tried.
+    """
+
+    path: Path
+    state: tuple[int, int] | None = None
+    since: float = 0.0
+    problem: str = ""
 
 
 class FolderWatch:
     """Finds files that are new in a folder and in those below it, by looking again and again.
 
-    A name is inspected once; what is later written to a file of that name is not. The memory that
-    this takes is some twenty bytes a name, and a folder's names while it is listed.
+    A name is inspected once; what is later written to a file of that name is not, unless the file
+    could not be read. The memory that this takes is some twenty bytes a name, some hundreds for one
+    that could not be read, and a folder's names while it is listed.
     """
 
     def __init__(
@@ -53,21 +62,28 @@ class FolderWatch:
         """Watch a folder; nothing in it is known yet."""
         self._folder, self._config, self._clock = str(folder), config, clock
         self._known = NameSet()
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, _SeenFile] = {}
+        self._unreadable: dict[str, _SeenFile] = {}
         # Of folders in which all is known: when they last changed, and the folders in them.
         self._quiet: dict[str, tuple[int, list[str]]] = {}
         self._complained = False
         self._passed_over: set[str] = set()
 
-    def done(self, sheet_id: str) -> None:
-        """Remember a sheet as inspected."""
+    def done(self, sheet_id: str, reason: str) -> None:
+        """Remember a sheet as inspected, with the reason of its verdict."""
         self._known.add(sheet_id)
-        self._waiting.pop(sheet_id, None)
+        self._unreadable.pop(sheet_id, None)
+        file = self._waiting.pop(sheet_id, _SeenFile(Path(self._folder, sheet_id)))
+        if reason.startswith(UNREADABLE):
+            self._unreadable[sheet_id] = replace(file, problem=reason)
 
     def poll(self) -> list[str]:
-        """Look at the folder, and return new files that have not changed since the last look."""
+        """Look at the folder, and return files to read that have not changed since the last look.
+
+        They are new, or could not be read before they changed.
+        """
         try:
-            found = dict(self._unknown(self._folder, ""))
+            found = dict(self._unknown(self._folder, "")) | dict(self._changed())
             names = sorted(found)[:_AT_ONCE]
             self._complained = False
         except SteelDefectsError as error:
@@ -78,18 +94,37 @@ class FolderWatch:
         earlier, now = self._waiting, self._clock()
         self._waiting = {}
         for name in names:
-            file = size_and_time(found[name])
+            state = size_and_time(found[name])
             known = earlier.get(name)
-            since = known.since if known and known.file == file else now
-            self._waiting[name] = _Waiting(file, since)
+            since = known.since if known and known.state == state else now
+            self._waiting[name] = _SeenFile(found[name], state, since)
         return [name for name in names if name in earlier and self._waiting[name].since < now]
 
-    def settled(self, sheet_id: str) -> bool:
-        """Tell whether a file has not changed for so long that nobody is writing it any more."""
-        waiting = self._waiting.get(sheet_id)
-        if waiting is None:  # no longer listed
+    def is_final(self, frame: Frame) -> bool:
+        """Tell whether a file that was just read can be judged.
+
+        One that can't be read may still be being written. It can be judged when it has not changed
+        for so long that nobody is writing it any more, unless it was before, for the same reason.
+        """
+        if not frame.problem:
+            return True
+        file, now = self._waiting[frame.sheet_id], self._clock()
+        # Looked at again: judging the files before it may have taken longer than settling.
+        changed = size_and_time(file.path) != file.state
+        if changed or now - file.since < self._config.settle_seconds:
             return False
-        return self._clock() - waiting.since >= self._config.settle_seconds
+        before = self._unreadable.get(frame.sheet_id)
+        if before is None or before.problem != frame.problem:
+            return True
+        self.done(frame.sheet_id, frame.problem)
+        return False
+
+    def _changed(self) -> Iterator[tuple[str, Path]]:
+        """Yield sheets that could not be read, and their files, where these have changed."""
+        for sheet_id, file in self._unreadable.items():
+            # The verdict on a file that is gone stays.
+            if size_and_time(file.path) not in (file.state, (0, 0)):
+                yield sheet_id, file.path
 
     def _unknown(self, folder: str, below: str) -> Iterator[tuple[str, Path]]:
         """Yield each new sheet's id, and its file, whose name may be no text that can be shown."""
@@ -134,10 +169,9 @@ def _time_of_change(folder: str) -> int:
 def complete_frames(
     watch: FolderWatch, read: Callable[[str], Frame], readers: int, ahead: int
 ) -> Iterator[Frame]:
-    """Read the new files of a round; one that can't be read yet may still be being written."""
+    """Read the files of a round, and return those that can be judged."""
     for frame in in_order(read, watch.poll(), readers, ahead):
-        if not frame.problem or watch.settled(frame.sheet_id):
-            watch.done(frame.sheet_id)
+        if watch.is_final(frame):
             yield frame
 
 
@@ -185,13 +219,26 @@ class _Following:
         finished = parts.all_finished()
         for part in set(finished) & set(parts.begun()):
             parts.journal(part).unlink()  # left by a process that was killed
-        for sheet_id in sheet_ids(JobResult(parts, finished, len(finished))):
-            self._watch.done(sheet_id)
+        self._reviewed_in: dict[str, int] = {}  # of sheets that could not be read, the part
+        verdicts, _, _ = JobResult(parts, finished, len(finished)).tables()
+        for part, path in zip(finished, verdicts, strict=True):
+            rows = pd.read_parquet(path, columns=["sheet_id", "reason"])
+            for sheet_id, reason in rows.itertuples(index=False, name=None):
+                self._watch.done(sheet_id, reason)
+                if reason.startswith(UNREADABLE):
+                    self._reviewed_in[sheet_id] = part
         self._before = str(parts.record(finished[-1])["last_frame"]) if finished else ""
         self._part = OpenPart(inspection, parts, finished[-1] + 1 if finished else 0)
-        for sheet in self._part.sheets:
-            self._watch.done(sheet.sheet_id)
+        for sheet in self._part.sheets.values():
+            self._watch.done(sheet.sheet_id, sheet.verdict.reason)
             self._before = sheet.frame
+
+    def _finish_part(self) -> None:
+        part = self._part
+        part.finish(self._reviewed_in)
+        for sheet in part.sheets.values():
+            if sheet.verdict.reason.startswith(UNREADABLE):
+                self._reviewed_in[sheet.sheet_id] = part.number
 
     def run(self, stop: Stop) -> None:
         config = self._setup.config
@@ -200,7 +247,7 @@ class _Following:
                 while not stop.requested:
                     self._round(stop, display)
                     time.sleep(config.following.poll_seconds)
-            self._part.finish()
+            self._finish_part()
         finally:
             self._part.close()
 
@@ -211,10 +258,11 @@ class _Following:
             if self._on_sheet:
                 self._on_sheet(frame, sheet)
             self._part.add(sheet)
+            self._watch.done(sheet.sheet_id, sheet.verdict.reason)
             self._before = sheet.frame
             display.count(sheet)
             if len(self._part.sheets) >= config.part_sheets:
-                self._part.finish()
+                self._finish_part()
                 self._part = OpenPart(setup, self._parts, self._part.number + 1)
             if stop.requested:
                 return

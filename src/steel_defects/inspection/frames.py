@@ -17,6 +17,8 @@ from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 _WHITE_LEVEL = 254
 _INNER = np.ones((5, 5), np.uint8)
 _DIGEST_BLOCKS = 8
+#: How the reason of a sheet that can't be read begins.
+UNREADABLE = "unreadable"
 
 
 def frame_statistics(image: NDArray[np.uint8]) -> dict[str, float]:
@@ -114,7 +116,7 @@ def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
     try:
         image = decode_gray(read_file(sheet_id))
     except UnreadableSheet as error:
-        return Frame(sheet_id, None, problem=f"unreadable: {error}")
+        return Frame(sheet_id, None, problem=f"{UNREADABLE}: {error}")
     return Frame(sheet_id, image, pixel_digest(image), frame_statistics(image))
 
 

@@ -1,6 +1,5 @@
 """Inspecting all sheets of a folder or a list, a part at a time."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -85,7 +84,8 @@ class _Job:
         display.skip(len(work.sheets))
         ids = self._listing.ids(work.number)[len(work.sheets) :]
         frames = in_order(self._read, ids, setup.readers, setup.config.read_ahead)
-        before = work.sheets[-1].frame if work.sheets else self._frame_before(work.number)
+        last = next(reversed(work.sheets.values()), None)
+        before = last.frame if last else self._frame_before(work.number)
         for _, sheet in judge_in_order(setup.cascade, frames, before, setup.judges):
             work.add(sheet)
             display.count(sheet)
@@ -101,10 +101,3 @@ class _Job:
         if self._parts.finished(part - 1):
             return str(self._parts.record(part - 1)["last_frame"])
         return self._read(self._listing.ids(part - 1)[-1]).digest
-
-
-def sheet_ids(result: JobResult) -> Iterator[str]:
-    """Return the sheets of finished parts, one part's in memory at a time."""
-    verdicts, _, _ = result.tables()
-    for path in verdicts:
-        yield from pd.read_parquet(path, columns=["sheet_id"])["sheet_id"]

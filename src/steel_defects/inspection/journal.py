@@ -37,9 +37,13 @@ class Journal:
             self._file.close()
             raise
 
-    def read(self) -> list[InspectedSheet]:
-        """Return the sheets that were in it when it was opened."""
-        return list(self._sheets)
+    def read(self) -> dict[str, InspectedSheet]:
+        """Return the sheets that were in it when it was opened, by id; of one id the last."""
+        sheets: dict[str, InspectedSheet] = {}
+        for sheet in self._sheets:
+            sheets.pop(sheet.sheet_id, None)
+            sheets[sheet.sheet_id] = sheet
+        return sheets
 
     def append(self, sheet: InspectedSheet) -> None:
         """Add a sheet."""

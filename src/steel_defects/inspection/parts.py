@@ -10,8 +10,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ class JoinedTable:
         file: The table's file in each part.
         parts: The parts, in the order of their rows.
         empty: The table without rows, for no parts at all.
+        replaced: By part, ids of sheets whose rows in it do not count: a later part has others.
     """
 
     folder: Path
     file: str
     parts: Sequence[int]
     empty: pd.DataFrame
+    replaced: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Path]:
         return (self.folder / f"part-{part:07}" / self.file for part in self.parts)

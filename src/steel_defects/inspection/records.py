@@ -8,6 +8,7 @@ import numpy as np
 
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
+from steel_defects.inspection.frames import UNREADABLE
 from steel_defects.inspection.parts import Record
 from steel_defects.inspection.rules import CLEARED
 
@@ -69,9 +70,13 @@ def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str
         name: Counter() for name in ("verdicts", "reviews", "defects")
     }
     sheets = cleared = 0
-    drift = _DriftSummary()
+    drift, parts = _DriftSummary(), set()
     for record in records:
-        sheets += record["sheets"]
+        parts.add(record["part"])
+        replaced = sum(part in parts for part in record.get("replaces", {}).values())
+        sheets += record["sheets"] - replaced
+        totals["verdicts"]["review"] -= replaced
+        totals["reviews"][UNREADABLE] -= replaced
         cleared += record["cleared"]
         for name, total in totals.items():
             total.update(record[name])
@@ -81,7 +86,7 @@ def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str
         "sheets": sheets,
         "verdicts": {name: verdicts[name] for name in ("accept", "review", "reject")},
         "review_share": verdicts["review"] / sheets if sheets else None,
-        "review_reasons": dict(sorted(totals["reviews"].items())),
+        "review_reasons": dict(sorted((+totals["reviews"]).items())),
         "cleared_by_gate": cleared,
         "defects_by_class": {name: defects[str(k)] for k, name in enumerate(class_names, start=1)},
         "drift": drift.result(),

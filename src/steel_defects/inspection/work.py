@@ -5,10 +5,11 @@ import hashlib
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import cpu_count
 from pathlib import Path
 from typing import Any
@@ -103,20 +104,26 @@ class Inspection:
 
 
 class OpenPart:
-    """A part that is being filled, sheet by sheet; what a killed process left in it is kept."""
+    """A part that is being filled, sheet by sheet; what a killed process left in it is kept.
+
+    Attributes:
+        number: Its number.
+        sheets: What was found on its sheets, by id, in the order in which they were judged.
+    """
 
     def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
         """Open the part's journal."""
         self._inspection, self._parts, self.number = inspection, parts, number
         self._journal = Journal(parts.journal(number))
         self.sheets = self._journal.read()
-        self._seconds = sum(sheet.seconds for sheet in self.sheets)
+        self._seconds = sum(sheet.seconds for sheet in self.sheets.values())
         self._started = time.perf_counter()
 
     def add(self, sheet: InspectedSheet) -> None:
-        """Take a sheet; it is on disk before this returns."""
+        """Take a sheet, in the place of an earlier verdict; it is on disk before this returns."""
         self._journal.append(sheet)
-        self.sheets.append(sheet)
+        self.sheets.pop(sheet.sheet_id, None)
+        self.sheets[sheet.sheet_id] = sheet
 
     def close(self) -> None:
         """Leave the part as it is, for another time."""
@@ -126,17 +133,25 @@ class OpenPart:
         """Delete the journal of a part that another process has finished in the meantime."""
         self._journal.remove()
 
-    def finish(self) -> None:
-        """Write the part's tables, unless it is empty, and say where its sheets have drifted."""
+    def finish(self, earlier_reviews: Mapping[str, int] | None = None) -> None:
+        """Write the part's tables, unless it is empty, and say where its sheets have drifted.
+
+        Args:
+            earlier_reviews: Sheets that could not be read at first, and the parts that say so;
+                rows of this part replace theirs.
+        """
         if self.sheets:
             seconds = self._seconds + time.perf_counter() - self._started
-            record = part_record(self.number, self.sheets, seconds, self._inspection.monitor)
+            sheets = list(self.sheets.values())
+            record = part_record(self.number, sheets, seconds, self._inspection.monitor)
             _warn_of_drift(record)
-            self._write(record)
+            earlier = earlier_reviews or {}
+            record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
+            self._write(sheets, record)
         self._journal.remove()
 
-    def _write(self, record: dict[str, Any]) -> None:
-        setup, sheets = self._inspection, self.sheets
+    def _write(self, sheets: Sequence[InspectedSheet], record: dict[str, Any]) -> None:
+        setup = self._inspection
         places = setup.places.of([sheet.sheet_id for sheet in sheets])
         verdicts = tables.verdicts_table(sheets, setup.source.relative_path, setup.package, places)
         mm_per_px = setup.package.manifest.mm_per_px
@@ -207,13 +222,15 @@ class JobResult:
         Raises:
             SteelDefectsError: A file of a part is damaged.
         """
-        folder, numbers = self.parts.folder, self.numbers
-        for part in numbers:
-            self.parts.check(part)
+        replaced = defaultdict(list)
+        for record in map(self.parts.check, self.numbers):
+            for sheet_id, part in record.get("replaces", {}).items():
+                replaced[part].append(sheet_id)
+        table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
         return (
-            JoinedTable(folder, "verdicts.parquet", numbers, tables.no_verdicts()),
-            JoinedTable(folder, "defects.parquet", numbers, tables.no_defects()),
-            JoinedTable(folder, "submission.csv", numbers, tables.submission([])),
+            table("verdicts.parquet", empty=tables.no_verdicts()),
+            table("defects.parquet", empty=tables.no_defects()),
+            table("submission.csv", empty=tables.submission([])),
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from steel_defects.annotations import rle as run_length
 from steel_defects.files import replaced
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.frames import UNREADABLE, Frame
 from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.paths import flat_name
@@ -64,7 +64,7 @@ class Choice:
 
     def takes(self, verdict: str, reason: str) -> bool:
         """Say whether a sheet is drawn, and count it if so."""
-        if reason.startswith("unreadable") or self.full:
+        if reason.startswith(UNREADABLE) or self.full:
             return False
         if verdict == "accept" and self._drawn["accept"] >= self._config.accepted_overlays:
             return False
