@@ -56,6 +56,26 @@ def test_no_parts_are_an_empty_table(tmp_path):
     assert csv.load().empty
 
 
+def test_a_table_with_rows_is_not_overwritten_by_none(result, tmp_path):
+    verdicts, _, _ = result.tables()
+    none = JoinedTable(tmp_path, "verdicts.parquet", (), tables.no_verdicts())
+    dataset = JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet"))
+    for _ in range(2):
+        dataset.save(none)
+    dataset.save(verdicts)
+    with pytest.raises(DatasetError, match="no sheet was inspected, so .* with 23 rows; delete it"):
+        dataset.save(none)
+    assert len(dataset.load()) == 23
+
+
+def test_a_run_reads_one_picture_folder(tmp_path):
+    dataset = SheetSourceDataset(filepath=str(tmp_path))
+    assert dataset.load().place == tmp_path
+    (tmp_path / "images").mkdir()
+    assert dataset.load().place == tmp_path
+    assert SheetSourceDataset(filepath=str(tmp_path)).load().place == tmp_path / "images"
+
+
 def test_sheets_come_from_a_folder_or_a_list(tmp_path):
     def dataset(path: Path) -> SheetSourceDataset:
         return SheetSourceDataset(filepath=str(path))

@@ -26,7 +26,7 @@ from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.follow import FolderWatch, complete_frames, follow_folder
 from steel_defects.inspection.frames import Frame, read_frame
 from steel_defects.inspection.parts import Parts
-from steel_defects.inspection.sources import FolderSource, open_source
+from steel_defects.inspection.sources import FolderSource, as_begun, open_source
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.work import result_of
 
@@ -319,6 +319,27 @@ def joined(result, folder) -> list[list[tuple]]:
         sorted(table.drop(columns="inspected_at", errors="ignore").astype(str).to_numpy().tolist())
         for table in tables
     ]
+
+
+def test_a_folder_of_pictures_that_comes_later_changes_nothing(tmp_path, caplog):
+    sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
+    write_sheets(sheets, 2)
+
+    def make_folder(seen: list[str]) -> None:
+        write_sheets(sheets / "images", 1)
+
+    _, seen = follow_until(sheets, jobs, 3, make_folder)
+    assert seen[2] == "images/sheet_0000.png"
+    (sheets / "late.png").write_bytes(sheet_bytes("late.png"))
+    result, seen = follow_until(sheets, jobs, 1)
+    assert seen == ["late.png"]
+    assert "the job goes on with" in caplog.text
+    verdicts = loaded(result.tables()[0])
+    assert verdicts["path"].tolist() == [
+        "sheet_0000.png", "sheet_0001.png", "images/sheet_0000.png", "late.png",
+    ]  # fmt: skip
+    assert as_begun(open_source(sheets), result.parts.folder).place == sheets
+    assert as_begun(open_source(sheets), tmp_path).place == sheets / "images"  # of another job
 
 
 def test_sheets_of_a_damaged_part_are_inspected_again(tmp_path):

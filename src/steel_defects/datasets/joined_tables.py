@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
 from steel_defects.inspection.parts import JoinedTable
 
@@ -20,10 +21,20 @@ class JoinedParquetDataset(ParquetDataset):
     """Loads one table; saves the Parquet files of parts, some ten thousand rows at a time."""
 
     def save(self, data: JoinedTable) -> None:
-        """Write the rows of all parts; the old file lives until the new one is whole."""
+        """Write the rows of all parts; the old file lives until the new one is whole.
+
+        Raises:
+            SteelDefectsError: There are no parts, and the old file has rows.
+        """
+        path = Path(self._filepath)
+        if not data.parts and path.is_file() and (rows := pq.read_metadata(path).num_rows):
+            raise SteelDefectsError(
+                f"no sheet was inspected, so {path} is left as it is, with {rows} rows; delete it "
+                "for an empty table"
+            )
         schema = pa.Table.from_pandas(data.empty, preserve_index=False).schema
         with (
-            replaced(Path(self._filepath)) as temporary,
+            replaced(path) as temporary,
             pq.ParquetWriter(temporary, schema) as writer,
         ):
             for rows in _batches(data):

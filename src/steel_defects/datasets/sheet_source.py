@@ -1,5 +1,6 @@
 """The sheets to inspect, in the catalog."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ class SheetSourceDataset(ImageFolderDataset):
 
     def load(self) -> FolderSource | ListSource:  # type: ignore[override]
         """Open the folder or the list."""
+        return self._source
+
+    @cached_property
+    def _source(self) -> FolderSource | ListSource:
+        """Opened once: all nodes of a run read the same picture folder, whatever comes later."""
         return open_source(self._filepath)
 
     def save(self, data: Any) -> None:

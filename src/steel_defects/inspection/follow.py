@@ -18,7 +18,7 @@ from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import UNREADABLE, Frame, read_frame
 from steel_defects.inspection.names import NameSet
 from steel_defects.inspection.parts import Parts
-from steel_defects.inspection.sources import FolderSource, list_folder, size_and_time
+from steel_defects.inspection.sources import FolderSource, as_begun, list_folder, size_and_time
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.work import Inspection, JobResult, OnSheet, OpenPart, at_work
 from steel_defects.paths import shown_name
@@ -200,9 +200,10 @@ def follow_folder(
     source = inspection.source
     if not isinstance(source, FolderSource):
         raise SteelDefectsError(f"only a folder can be followed, and {source.place} is none")
-    list_folder(str(source.place))
-    parts = Parts(jobs / inspection.job_id(f"follow {source.place.resolve()}", positions))
+    parts = Parts(jobs / inspection.job_id(f"follow {source.root.resolve()}", positions))
     with at_work(parts.folder, "follow"), stop_on_signals() as signalled:
+        inspection = replace(inspection, source=as_begun(source, parts.folder, begin=True))
+        list_folder(str(inspection.source.place))
         on_sheet = watcher(parts.folder) if watcher else None
         _Following(inspection, parts, on_sheet).run(stop or signalled)
     finished = parts.all_finished()

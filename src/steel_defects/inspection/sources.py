@@ -49,9 +49,14 @@ class SheetSource(Protocol):
 class FolderSource:
     """The pictures of a folder, also of those in it, by the names of :class:`SheetFolder`."""
 
-    def __init__(self, root: Path) -> None:
-        """Name the folder."""
-        self._folder = SheetFolder(root)
+    def __init__(self, root: Path, pictures: str | None = None) -> None:
+        """Name the folder, and that of the pictures in it if it is known."""
+        self._folder = SheetFolder(root, pictures)
+
+    @property
+    def root(self) -> Path:
+        """The folder that was named."""
+        return self._folder.root
 
     @property
     def place(self) -> Path:
@@ -167,6 +172,27 @@ def open_source(place: Path) -> FolderSource | ListSource:
     if place.is_file():
         return ListSource(place)
     raise SteelDefectsError(f"there is neither a folder nor a list of paths at {shown(str(place))}")
+
+
+def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource:
+    """Return the sheets of a watched job: those of the picture folder with which it began.
+
+    A folder ``images/`` that somebody makes later would be taken for it.
+
+    Args:
+        source: The sheets, as they were opened.
+        job: The job's folder, where the picture folder is noted.
+        begin: Note it, unless it is.
+    """
+    note = job / "pictures.txt"
+    if not isinstance(source, FolderSource) or not (begin or note.is_file()):
+        return source
+    if not note.is_file():
+        note.write_text(str(source.place.relative_to(source.root)))
+    begun = FolderSource(source.root, note.read_text())
+    if begun.place != source.place:
+        logger.warning("the job goes on with %s, where it began", shown(str(begun.place)))
+    return begun
 
 
 def _warn_of_others(root: Path, chosen: Path) -> None:

@@ -36,13 +36,17 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     Attributes:
         root: The data folder.
+        pictures: Name of the picture folder in it; None for the one that is there.
     """
 
     root: Path
+    pictures: str | None = None
 
     @cached_property
     def picture_folder(self) -> Path:
         """The folder that holds the pictures."""
+        if self.pictures is not None:
+            return self.root / self.pictures
         for name in _PICTURE_FOLDERS:
             if (self.root / name).is_dir():
                 return self.root / name

@@ -102,6 +102,7 @@ def draw_inspection_overlays(
     inspection: InspectionConfig,
 ) -> Mapping[str, Callable[[], np.ndarray | bytes]]:
     """Lay the masks over all rejected and reviewed sheets and some accepted ones."""
+    from steel_defects.inspection.sources import as_begun
     from steel_defects.inspection.work import result_of
     from steel_defects.pipelines.inspection.overlays import drawings, pictures
 
@@ -109,4 +110,5 @@ def draw_inspection_overlays(
     verdicts, _, submission = result.tables()
     chosen = drawings(verdicts, submission, inspection)
     names = inspection_package.manifest.class_names
-    return pictures(chosen, inspection_sheets, names, result.parts.folder / _LIVE)
+    sheets = as_begun(inspection_sheets, result.parts.folder)
+    return pictures(chosen, sheets, names, result.parts.folder / _LIVE)
