@@ -1,11 +1,34 @@
 """The project's own error: a message for the person at the terminal."""
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class SteelDefectsError(Exception):
     """Something the user can mend.
 
     The message says in one line what is wrong, where, and what to do about it.
     """
+
+
+@contextmanager
+def disk_refusals(place: Path, remedy: str) -> Iterator[None]:
+    """Say in one line what a disk refuses to the code of a ``with`` statement.
+
+    Args:
+        place: What is written.
+        remedy: What is safe, and what to do.
+
+    Raises:
+        SteelDefectsError: No room is left, or it can't be written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = "no room is left" if error.errno == errno.ENOSPC else error.strerror or str(error)
+        raise SteelDefectsError(f"cannot write to {place}: {reason}; {remedy}") from error
 
 
 def shown(text: str, limit: int = 80) -> str:

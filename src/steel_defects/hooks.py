@@ -3,7 +3,7 @@
 import json
 import platform
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
@@ -218,7 +218,8 @@ class RunRecordHooks:
         """Add why the run ended."""
         if hasattr(self, "_record"):
             self._record["error"] = str(error).splitlines()[0] if str(error) else repr(error)
-            self._finish(catalog, "failed")
+            with suppress(OSError):  # of a full disk; it must not hide the error itself
+                self._finish(catalog, "failed")
 
     def _finish(self, catalog: DataCatalog, status: str) -> None:
         self._record |= {

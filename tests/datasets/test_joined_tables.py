@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -54,6 +56,33 @@ def test_no_parts_are_an_empty_table(tmp_path):
     schemas.submission.validate(csv.load())
     assert parquet.load().empty
     assert csv.load().empty
+
+
+@pytest.mark.parametrize(
+    ("dataset", "number", "writer", "function"),
+    [
+        (JoinedParquetDataset, 0, joined_tables.pq.ParquetWriter, "write_table"),
+        (JoinedCSVDataset, 2, joined_tables.shutil, "copyfileobj"),
+    ],
+)
+def test_a_full_disk_keeps_the_old_table(
+    result, tmp_path, monkeypatch, dataset, number, writer, function
+):
+    table, path = result.tables()[number], tmp_path / "table"
+    path.write_bytes(b"old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, function, full)
+        with pytest.raises(
+            DatasetError, match=f"cannot write to {path}: no room is left; the table"
+        ):
+            dataset(filepath=str(path)).save(table)
+    assert path.read_bytes() == b"old"
+    dataset(filepath=str(path)).save(table)
+    assert path.read_bytes() != b"old"
 
 
 def test_a_table_with_rows_is_not_overwritten_by_none(result, tmp_path):

@@ -1,5 +1,6 @@
 """Watching a folder, with a clock that the tests move."""
 
+import errno
 import os
 import shutil
 import signal
@@ -385,6 +386,21 @@ def test_odd_names_beside_a_locked_folder_have_a_row_each(tmp_path, monkeypatch)
     assert refused.to_dict() == expected
     result, _ = follow_until(sheets, tmp_path / "jobs", 0)  # started again
     assert len(loaded(result.tables()[0])) == len(expected)
+
+
+def test_a_full_disk_ends_it_in_one_line_and_loses_nothing(tmp_path):
+    """Such as the disk of the overlays."""
+    write_sheets(tmp_path / "sheets", 9)
+
+    def draw(seen: list[str]) -> None:
+        if len(seen) == 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(SteelDefectsError, match="no room is left; finished parts are kept"):
+        follow_until(tmp_path / "sheets", tmp_path / "jobs", 9, draw)
+    result, seen = follow_until(tmp_path / "sheets", tmp_path / "jobs", 2)
+    assert len(seen) == 2
+    assert len(loaded(result.tables()[0])) == 9
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

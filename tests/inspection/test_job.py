@@ -19,6 +19,8 @@ from tests.inspection.sheet_jobs import BrightnessRuntime, config, loaded, run, 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import parts as parts_module
+from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.journal import Journal
 from steel_defects.inspection.listing import write_list
 from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.places import Places
@@ -205,9 +207,9 @@ def refusal(*arguments) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("function", ["write_table", "force"])
+@pytest.mark.parametrize("function", ["write_table", "force", "append"])
 def test_a_full_disk(sheets, whole, tmp_path, monkeypatch, function):
-    calls = 0
+    calls, append = 0, Journal.append
 
     def full(*arguments, **options):
         nonlocal calls
@@ -215,9 +217,17 @@ def test_a_full_disk(sheets, whole, tmp_path, monkeypatch, function):
         if calls > 6:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def append_half(journal: Journal, sheet: InspectedSheet) -> None:
+        if calls == 6:
+            journal._file.write(b'{"sheet_id": "sheet_0')
+        full()
+        append(journal, sheet)
+
     with monkeypatch.context() as patch:
         if function == "force":
             patch.setattr(parts_module, "_force", full)
+        elif function == "append":
+            patch.setattr(Journal, "append", append_half)
         else:
             write = parts_module.pq.write_table
             patch.setattr(parts_module.pq, "write_table", lambda *a: (full(), write(*a)))

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -10,11 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.files import replaced
 from steel_defects.inspection.parts import JoinedTable
 
 _ROWS_AT_ONCE = 50_000
+_REMEDY = "the table of before is kept, and the same command writes the new one"
 
 
 class JoinedParquetDataset(ParquetDataset):
@@ -34,6 +36,7 @@ class JoinedParquetDataset(ParquetDataset):
             )
         schema = pa.Table.from_pandas(data.empty, preserve_index=False).schema
         with (
+            disk_refusals(path, _REMEDY),
             replaced(path) as temporary,
             pq.ParquetWriter(temporary, schema) as writer,
         ):
@@ -60,21 +63,27 @@ class JoinedCSVDataset(CSVDataset):
 
     def save(self, data: JoinedTable) -> None:
         """Write the lines of all parts under one header; the old file lives until then."""
-        with replaced(Path(self._filepath)) as temporary, temporary.open("wb") as out:
+        path = Path(self._filepath)
+        with (
+            disk_refusals(path, _REMEDY),
+            replaced(path) as temporary,
+            temporary.open("wb") as out,
+        ):
             out.write(_header(data.empty))
             for part, file in zip(data.parts, data, strict=True):
-                if part in data.replaced:
-                    out.write(_lines_without(file, data.replaced[part]))
-                    continue
-                with file.open("rb") as lines:
-                    lines.readline()
-                    shutil.copyfileobj(lines, out)
+                _copy_lines(file, out, data.replaced.get(part, ()))
 
 
-def _lines_without(path: Path, sheet_ids: Sequence[str]) -> bytes:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    replaced = table["ImageId_ClassId"].str.rpartition("_")[0].isin(sheet_ids)
-    return str(table[~replaced].to_csv(index=False, header=False, lineterminator="\n")).encode()
+def _copy_lines(file: Path, out: BinaryIO, without: Sequence[str]) -> None:
+    """Copy the lines of a submission, but for its header and the rows of some sheets."""
+    if without:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        rows = table[~table["ImageId_ClassId"].str.rpartition("_")[0].isin(without)]
+        out.write(rows.to_csv(index=False, header=False, lineterminator="\n").encode())
+        return
+    with file.open("rb") as lines:
+        lines.readline()
+        shutil.copyfileobj(lines, out)
 
 
 def _header(table: pd.DataFrame) -> bytes:

@@ -1,6 +1,5 @@
 """What inspecting a folder and watching one have in common."""
 
-import errno
 import hashlib
 import json
 import logging
@@ -17,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from steel_defects import __version__
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
@@ -256,15 +255,10 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
     Raises:
         SteelDefectsError: Another process is at work, or the folder can't be written to.
     """
-    try:
+    remedy = "finished parts are kept, and the same command goes on from there"
+    with disk_refusals(folder, remedy):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{name}.lock").open("w") as file:
             if not lock(file.fileno(), folder):
                 raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
             yield
-    except OSError as error:
-        reason = "no room is left" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise SteelDefectsError(
-            f"cannot write to {folder}: {reason}; finished parts are kept, and the same command "
-            "goes on from there"
-        ) from error
