@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from struct import calcsize, unpack_from
 
 from PIL import Image
@@ -23,6 +23,7 @@ class Header:
         cmyk: Whether the channels are those of printing inks.
         alpha: Whether there is a channel or a value for transparency.
         several: Whether the file holds more than one picture.
+        scans: Whether the pixels may lie in several scans, as in a progressive JPEG.
     """
 
     width: int
@@ -32,6 +33,7 @@ class Header:
     cmyk: bool
     alpha: bool
     several: bool
+    scans: bool = False
 
 
 def read_header(data: bytes) -> Header | None:
@@ -58,7 +60,12 @@ def read_header(data: bytes) -> Header | None:
 
 
 def _jpeg(data: bytes) -> Header:
-    return _of_picture(JpegImageFile(io.BytesIO(data)), bits=8)
+    file = io.BytesIO(data)
+    picture = JpegImageFile(file)
+    # Pillow stops behind the head of the first scan, which says how many channels are in it.
+    channels = data[data.rindex(b"\xff\xda", 0, file.tell()) + 4]
+    whole = channels == picture.layers and "progressive" not in picture.info
+    return replace(_of_picture(picture, bits=8), scans=not whole)
 
 
 def _png(data: bytes) -> Header:

@@ -92,7 +92,8 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
             raise UnreadableSheet("truncated file")
     _sound_header(data)
     image = np.asarray(_decode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
-    if len(data) >= image.size and _half_empty(data) and image.min() < image.max():
+    unchecked = len(data) >= image.size and not data.startswith(tuple(_END_MARKERS))
+    if unchecked and _half_empty(data) and image.min() < image.max():
         raise UnreadableSheet("half of the file is missing: it holds zero bytes instead")
     return image
 
@@ -122,7 +123,7 @@ def _sound_header(data: bytes) -> Header:
         raise UnreadableSheet(f"{size} pixels, more than {MAX_PIXELS:,} are not read")
     if header.bits > 16:
         raise UnreadableSheet(f"{header.bits} bits a pixel, more than 16 are not read")
-    if data.startswith(_JPEG) and any(islice(_SCAN.finditer(data), _MOST_SCANS, None)):
+    if header.scans and any(islice(_SCAN.finditer(data), _MOST_SCANS, None)):
         raise UnreadableSheet(f"a JPEG of more than {_MOST_SCANS} scans, which are not read")
     return header
 
@@ -132,7 +133,7 @@ def _decode(data: bytes, flags: int) -> NDArray[Any]:
         try:
             pixels = simplejpeg.decode_jpeg(data, **_JPEG_OPTIONS[flags])
             # In OpenCV's own memory, which spares what is done next thousands of page faults.
-            return np.asarray(cv2.copyTo(pixels, None))
+            return np.asarray(cv2.repeat(pixels, 1, 1))
         except ValueError as error:
             # OpenCV fills what is damaged with gray, and does not say so.
             if not any(text in str(error) for text in _NO_DAMAGE):
