@@ -50,11 +50,10 @@ def faulty_table(error: DataValidationError) -> str:
     """
     from steel_defects.hooks import remedy
 
-    # Of each column the first failure counts: with a wrong type, every later check fails, too.
-    by_column = {fault.column or fault.check: fault for fault in reversed(error.failures)}
-    fault, more = error.failures[0], len(by_column) - 1
+    # A column counts once: with a wrong type, all its other checks fail, too.
+    more = len({fault.column or fault.check for fault in error.failures}) - 1
     table = str(error.dataset_name)
-    text = f"{table}: {_broken_rule(fault)}"
+    text = f"{table}: {_broken_rule(error.failures[0])}"
     if more:
         text += f"; {more} more {'rule is' if more == 1 else 'rules are'} broken"
     if error.mode == "load":
