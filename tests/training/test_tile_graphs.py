@@ -1,5 +1,7 @@
 """Networks on tiles of any size, and measuring them there."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pandas as pd
@@ -143,6 +145,14 @@ def test_positive_weights_are_one_a_class():
         train_segmenter(
             tiles, tiles, config(positive_weights=(2,)), UNetConfig(filters=(2, 2)), "unet"
         )
+
+
+def test_a_split_without_sheets_is_told_before_training():
+    tiles = Pictures().tiles()
+    nothing = replace(tiles, tiles=tiles.tiles.head(0))
+    for parts in ((tiles, nothing), (nothing, tiles)):
+        with pytest.raises(SteelDefectsError, match=r"has no sheet.*data_engineering\.shares"):
+            train_segmenter(*parts, config(), UNetConfig(filters=(2, 2)), "unet")
 
 
 # === Whole sheets to finish ===

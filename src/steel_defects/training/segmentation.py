@@ -80,7 +80,10 @@ def train_segmenter(
             class, the tiles are too small for the network, or its encoder's weights are missing.
     """
     if training.tiles.empty or validation.tiles.empty:
-        raise SteelDefectsError("there are no tiles in the training or the validation split")
+        raise SteelDefectsError(
+            "the training or the validation split has no sheet, so that no segmenter can be "
+            "trained; add sheets, or change data_engineering.shares"
+        )
     if len(config.positive_weights) not in (0, training.classes):
         raise SteelDefectsError(
             f"segmentation.positive_weights has {len(config.positive_weights)} values; give one a "
