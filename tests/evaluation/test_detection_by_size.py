@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.annotations import rle
+from steel_defects.annotations import rle, schemas
 from steel_defects.evaluation.detection_by_size import defect_targets, detection_curve
 
 
@@ -62,3 +62,6 @@ def test_a_defect_is_a_region_and_found_by_any_pixel_of_its_class():
     predictions = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"])
     found = defect_targets(predictions, annotations, sheets)
     assert found[["size_px", "found"]].to_numpy().tolist() == [[6, True], [4, False]]
+    for none in (annotations.head(0), annotations.assign(sheet_id="b")):
+        empty = defect_targets(predictions, none, sheets)
+        assert not len(schemas.defect_targets.validate(empty))

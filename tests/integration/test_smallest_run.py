@@ -4,9 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.framework.project import pipelines
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
 from tests.integration.conftest import Project
 
 from steel_defects.evaluation.comparison import TIME_COLUMNS
@@ -106,3 +110,64 @@ def test_shards_at_once_leave_whole_tables(
     assert len(catalog.load("submission")) == 4 * len(new_sheets)
     pictures = project.data / "08_reporting" / "inspection_overlays"
     assert len(list(pictures.glob("*.jpg"))) == len(new_sheets)
+
+
+# What is made of scores, masks and tables without a network, before the report.
+MEASURING = (
+    *("tile_sheets", "report_quality", "measure_leakage", "find_oddest_sheets", "calibrate"),
+    *("draw_oddest_sheets", "choose_operating_point", "compare_classifiers", "select_gate"),
+    *("score_by_gate", "stack_with_gate", "compare_segmenters"),
+)
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (lambda s: ~(s["test"] & s["has_defect"]), "No test sheet has a defect"),
+        (lambda s: ~(s["test"] & ~s["has_defect"] | s["scale"]), "No test sheet is clean"),
+        (lambda s: ~(s["test"] | (s["split"] == "calibration")), "There is no test sheet"),
+        (lambda s: ~s["has_defect"], "No test sheet has a defect"),
+        (lambda s: s.index == s.index[s["test"] & s["has_defect"]][0], "No test sheet is clean"),
+    ],
+    ids=["no defective test sheet", "no clean test sheet and a class that is nowhere",
+         "no test and no calibration sheet", "no annotation", "one sheet"],
+)  # fmt: skip
+def test_the_report_says_which_sheets_are_missing(
+    runs: list[Project],
+    make_project: Callable[[str], Project],
+    kept: Callable[[pd.DataFrame], pd.Series],
+    words: str,
+) -> None:
+    project = make_project("test")
+    shutil.copytree(runs[0].data, project.data)
+    sheets, splits, annotations = map(runs[0].catalog.load, ("sheets", "splits", "annotations"))
+    sheets = sheets.merge(splits[["sheet_id", "split"]], on="sheet_id")
+    scale = set(annotations.loc[annotations["class_id"] == 4, "sheet_id"])
+    sheets = sheets.assign(test=sheets["split"] == "test", scale=sheets["sheet_id"].isin(scale))
+    ids = set(sheets.loc[kept(sheets), "sheet_id"])
+    assert 0 < len(ids) < len(sheets)
+    for file in filter(Path.is_file, project.data.rglob("*.parquet")):
+        table = pd.read_parquet(file)
+        if "sheet_id" in table:
+            table[table["sheet_id"].isin(ids)].reset_index(drop=True).to_parquet(file)
+    catalog = project.catalog
+    nodes = [n for n in pipelines["__default__"].nodes if n.name.rsplit(".")[-1] in MEASURING]
+    SequentialRunner().run(Pipeline(nodes) + pipelines["reporting"], catalog)
+    assert words in catalog.load("report")
+
+
+def test_clean_sheets_alone_run_through(
+    runs: list[Project], make_project: Callable[[str], Project]
+) -> None:
+    project = make_project("test")
+    raw = project.conf.parent / "raw"
+    shutil.copytree(runs[0].data / "01_raw", raw)
+    labels = pd.read_csv(raw / "train.csv")
+    for name in labels["ImageId"].unique():
+        (raw / "train_images" / name).unlink()
+    labels.head(0).to_csv(raw / "train.csv", index=False)
+    project.must_run(f"--params=raw_dir={raw}")
+    catalog = project.catalog
+    assert len(catalog.load("sheets")) == 12
+    assert catalog.load("gate_selection")["name"] is None
+    assert "No test sheet has a defect" in catalog.load("report")

@@ -82,6 +82,14 @@ def test_dice_is_held_against_both_baselines():
     assert status_of(segmenters=SEGMENTERS.assign(mean_dice_error=0.05)).status == "not proven"
 
 
+def test_sheets_of_one_kind_decide_nothing():
+    clean = SEGMENTERS.assign(mean_dice=1.0, all_empty_dice=1.0)
+    decision = status_of(segmenters=clean, gates=GATES.assign(accuracy=1.0, defective_sheets=0))
+    assert decision.status == "not known"
+    assert "finding nothing" in decision.reason and "accuracy" in decision.reason
+    assert status_of(segmenters=clean.assign(mean_dice=0.99)).status == "not met"
+
+
 def test_accuracy_is_held_against_the_more_frequent_kind():
     assert status_of(gates=GATES.assign(defective_sheets=960)).status == "not met"
     assert status_of(gates=GATES.assign(defective_sheets=60)).status == "not proven"

@@ -35,6 +35,9 @@ def test_without_a_curve_the_reason_is_given():
     assert "a90" not in texts(detection_figure(TARGETS.assign(found=True), curve))
     nothing = DetectionCurve(targets=0, found=0, remark="There is no defect to find.")
     assert "no defect to find" in texts(detection_figure(TARGETS.head(0), nothing))
+    assert detection_sentences({"1 pit": nothing}, "9 test sheets") == [
+        "Class 1 pit: no defect on 9 test sheets."
+    ]
 
 
 def test_medians_of_each_class_are_written():

@@ -100,6 +100,21 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        ({"clean": 2, "false alarm": 1}, "No test sheet has a defect: "),
+        ({"hit": 1, "miss": 1}, "No test sheet is clean: "),
+        ({}, "There is no test sheet: "),
+        ({"clean": 1, "weak": 1}, None),
+    ],
+)
+def test_sheets_of_a_kind_that_are_absent_are_told(context, outcomes, words):
+    html = render_report(dataclasses.replace(context, sheet_totals=outcomes))
+    told = re.findall(r"<p>(No test sheet|There is no test sheet)([^<]*)</p>", html)
+    assert ["".join(parts)[: len(words or "")] for parts in told] == ([words] if words else [])
+
+
 def test_hostile_names_come_out_as_text(context: ReportContext) -> None:
     html = render_report(context)
     assert "<img src=x" not in html and html.count("&lt;img src=x") >= 6

@@ -26,8 +26,9 @@ Flags = NDArray[np.bool_]
 
 #: Defects that the handbook asks for, to trust a curve of hits and misses.
 WANTED_TARGETS = 60
-TARGET_COLUMNS = ("sheet_id", "class_id", "size_px", "found")
 
+# Named, so that a table without rows has them, too.
+_TARGET_TYPES = {"sheet_id": "str", "class_id": "int64", "size_px": "int64", "found": "bool"}
 _CONFIDENCE = 0.95
 _LEAST_TARGETS = 10
 _STEEPEST = 60.0  # slope, in standard deviations of the logarithm of the size
@@ -92,8 +93,7 @@ def defect_targets(
         for sheet_id, class_id, rle in _encoded(known)
         for area, found in _regions(rle, predicted.get((sheet_id, class_id), ""), *sizes[sheet_id])
     ]
-    types = {"class_id": "int64", "size_px": "int64", "found": "bool"}
-    return pd.DataFrame(rows, columns=list(TARGET_COLUMNS)).astype(types)
+    return pd.DataFrame(rows, columns=list(_TARGET_TYPES)).astype(_TARGET_TYPES)
 
 
 def _encoded(annotations: pd.DataFrame) -> Iterable[tuple[str, int, str]]:

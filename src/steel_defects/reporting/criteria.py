@@ -164,6 +164,8 @@ def dice(row: Mapping[str, Any], lookup: float | None) -> list[Criterion]:
 
 
 def _above(value: Any, low: Any, baseline: float) -> Status:
+    if value == baseline == 1:  # sheets of one kind, or copies: nothing can lie above
+        return "not known"
     if value <= baseline:
         return "not met"
     # Without an interval nothing says how far chance goes.

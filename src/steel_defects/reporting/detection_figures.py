@@ -140,6 +140,8 @@ def detection_sentences(curves: Mapping[str, DetectionCurve], source: str) -> li
     return [
         f"{_subject(name)}: {curve.found:,} of {curve.targets:,} defects on {source} were found. "
         + " ".join(part for part in (_points(curve), curve.remark) if part)
+        if curve.targets
+        else f"{_subject(name)}: no defect on {source}."
         for name, curve in curves.items()
     ]
 

@@ -99,6 +99,7 @@ def render_report(context: ReportContext) -> str:
         title=context.title,
         run_line=run_line(context.run),
         decision=decision,
+        absent=wording.absent_sheets(context.sheet_totals),
         headlines=_headlines(context),
         proof=wording.proof(_gate_point(context)),
         comparisons=_comparisons(context),

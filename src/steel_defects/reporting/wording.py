@@ -176,6 +176,28 @@ def proof(point: Mapping[str, Any]) -> str:
     return f"{text} With {misses:,} missed, as now, it takes {more:,} more sheets, none missed."
 
 
+def absent_sheets(outcomes: Mapping[str, int]) -> str:
+    """Say which figures are missing because no test sheet is clean, or none defective.
+
+    Args:
+        outcomes: Test sheets by outcome, as in :data:`steel_defects.reporting.selection.OUTCOMES`.
+
+    Returns:
+        A sentence; empty where there are sheets of both kinds.
+    """
+    clean = sum(outcomes.get(name, 0) for name in ("clean", "false alarm"))
+    if not outcomes:
+        return "There is no test sheet: no figure of this report stands on test sheets."
+    if clean == sum(outcomes.values()):
+        return (
+            "No test sheet has a defect: what the gate misses, ROC-AUC, Dice on positives, the "
+            "detection rate and detection by size are not known on test sheets."
+        )
+    if not clean:
+        return "No test sheet is clean: false alarms and ROC-AUC are not known on test sheets."
+    return ""
+
+
 def worse_pictures(table: pd.DataFrame) -> str:
     """Say on how many sheets robustness stands, and how to read it.
 
