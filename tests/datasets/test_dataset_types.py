@@ -15,6 +15,7 @@ from steel_defects.datasets.image_folder import ImageFolderDataset
 from steel_defects.datasets.keras_model import KerasModelDataset
 from steel_defects.datasets.model_package import ModelPackageDataset, PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
+from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection.package import Manifest, SegmenterSpec
 from steel_defects.models.absent import NoModel
 from steel_defects.models.inference import SheetPrediction
@@ -185,10 +186,11 @@ def test_maps_that_were_never_finished_do_not_count(tmp_path):
 def test_model_package(tmp_path):
     package = ModelPackageDataset(filepath=str(tmp_path / "package"))
     assert not package.exists()
+    settings = ClassPostprocessing(threshold=0.5, min_area_px=4)
     manifest = Manifest(
         class_names=("crack",),
         gate=None,
-        segmenter=SegmenterSpec(name="unet", file="s.keras", postprocessing=()),
+        segmenter=SegmenterSpec(name="unet", file="s.keras", postprocessing=(settings,)),
     )
     package.save(PackageContents(manifest, {"s.keras": lambda path: path.write_bytes(b"net")}))
     assert package.exists()

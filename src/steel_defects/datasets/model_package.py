@@ -8,9 +8,9 @@ from typing import Any
 from kedro.io.core import AbstractDataset
 
 from steel_defects.inspection.package import (
-    MANIFEST,
     Manifest,
     ModelPackage,
+    has_package,
     read_package,
     write_package,
 )
@@ -41,7 +41,7 @@ class ModelPackageDataset(AbstractDataset[PackageContents, ModelPackage]):
         write_package(self._filepath, data.manifest, data.writers)
 
     def _exists(self) -> bool:
-        return (self._filepath / MANIFEST).is_file()
+        return has_package(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

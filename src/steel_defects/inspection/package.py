@@ -2,150 +2,54 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
-
-from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
-from steel_defects.evaluation.stacking import StackedScore
-from steel_defects.models.inference import STRIDE, TestTimeAugmentation
+from steel_defects.inspection.manifest import (
+    MANIFEST,
+    ExportRuntime,
+    ExportSpec,
+    GateSpec,
+    Manifest,
+    NetworkName,
+    ParityResult,
+    Precision,
+    SegmenterSpec,
+    parse_manifest,
+)
 
-MANIFEST = "package.json"
+__all__ = [
+    "MANIFEST",
+    "ExportRuntime",
+    "ExportSpec",
+    "GateSpec",
+    "Manifest",
+    "ModelPackage",
+    "NetworkName",
+    "ParityResult",
+    "Precision",
+    "SegmenterSpec",
+    "has_package",
+    "read_package",
+    "write_package",
+]
 
+logger = logging.getLogger(__name__)
 
-class GateSpec(Config):
-    """The classifier of a package.
+T = TypeVar("T")
 
-    Attributes:
-        name: Its backbone.
-        file: Its file in the package.
-        input_size: Height and width that sheets are resized to, pixels.
-        temperature: Divides the logits of its output.
-        bias: Is then added to them.
-        lower_threshold: Sheets whose calibrated score is below are cleared.
-        upper_threshold: From here on a sheet without a region is suspicious in itself.
-    """
+#: Beside the manifest: its SHA-256, in the format of ``sha256sum``.
+CHECKSUM = f"{MANIFEST}.sha256"
 
-    name: str
-    file: str
-    input_size: tuple[int, int]
-    temperature: float = Field(gt=0)
-    bias: float = 0.0
-    lower_threshold: float
-    upper_threshold: float
-
-
-class SegmenterSpec(Config):
-    """The segmenter of a package.
-
-    Attributes:
-        name: Its architecture.
-        file: Its file in the package.
-        postprocessing: Settings of classes 1, 2, ….
-        tta: Orientations over which predictions are averaged; settings were tuned with it.
-        stride: What the sides of its input must be multiples of, pixels.
-    """
-
-    name: str
-    file: str
-    postprocessing: tuple[ClassPostprocessing, ...]
-    tta: TestTimeAugmentation = "none"
-    stride: int = Field(default=STRIDE, gt=0)
-
-
-NetworkName = Literal["gate", "segmenter"]
-ExportRuntime = Literal["openvino", "onnx", "litert"]
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
-
-
-class ParityResult(Config):
-    """How close an export came to the trained network; see ``deployment.parity``.
-
-    Attributes:
-        passed: Whether it is within its tolerance.
-        sheets: Sheets that were compared.
-        max_difference: Largest difference of a probability.
-        tolerance: What ``max_difference`` may be at most; None where verdicts and Dice count.
-        changed_verdicts: Sheets that are judged otherwise with it.
-        dice_change: By how much the mean Dice changed with it.
-    """
-
-    passed: bool
-    sheets: int = Field(ge=0)
-    max_difference: float
-    tolerance: float | None
-    changed_verdicts: int = Field(ge=0)
-    dice_change: float
-
-
-class ExportSpec(Config):
-    """A network of a package in the form that another runtime takes.
-
-    Its graph goes from gray sheets, ``(batch, height, width, 1)``, uint8, to the network's own
-    output, float32: what comes before is in the graph, calibration and post-processing are not.
-
-    Attributes:
-        network: Which network.
-        runtime: What runs it.
-        precision: What it computes in. OpenVINO takes ``bf16`` at run time, from the file of
-            ``fp32``.
-        files: Its files in the package; the runtime opens the first, which names the others.
-        sheet_size: Height and width of the sheets that the graph takes, pixels; None for any.
-        parity: How close it is to the trained network; None before that was looked at.
-        ms_per_sheet: Median time of a sheet on the machine that exported it, one after the other.
-    """
-
-    network: NetworkName
-    runtime: ExportRuntime
-    precision: Precision
-    files: tuple[str, ...] = Field(min_length=1)
-    sheet_size: tuple[int, int] | None = None
-    parity: ParityResult | None = None
-    ms_per_sheet: float | None = Field(default=None, gt=0)
-
-    @property
-    def name(self) -> str:
-        """Runtime and precision, such as ``openvino_int8``."""
-        return f"{self.runtime}_{self.precision}"
-
-
-class Manifest(Config):
-    """What ``package.json`` holds.
-
-    Attributes:
-        format: Version of this layout.
-        class_names: Names of classes 1, 2, ….
-        gate: The classifier; None where every sheet goes to the segmenter.
-        segmenter: The segmenter.
-        stacked: What decides about sheets that both networks saw; None where the segmenter's
-            regions alone do.
-        exports: The same networks for other runtimes.
-        mm_per_px: Length of a pixel on the strip; None where it is not known.
-        metrics: What the models reached on the test split.
-        reference: Quantiles of what sheets looked like and scored, for the drift alarm.
-        versions: Of the libraries that trained it.
-        data_fingerprint: Digest of the sheets it was trained on.
-        files: SHA-256 of every other file.
-    """
-
-    format: Literal[1] = 1
-    class_names: tuple[str, ...]
-    gate: GateSpec | None
-    segmenter: SegmenterSpec
-    stacked: StackedScore | None = None
-    exports: tuple[ExportSpec, ...] = ()
-    mm_per_px: float | None = Field(default=None, gt=0)
-    metrics: dict[str, dict[str, float | int | str | None]] = Field(default_factory=dict)
-    reference: dict[str, list[float]] = Field(default_factory=dict)
-    versions: dict[str, str] = Field(default_factory=dict)
-    data_fingerprint: str = ""
-    files: dict[str, str] = Field(default_factory=dict)
+# Folders inside a package's, so that it may be a link or a mount point. Files that are being
+# written are in the first. It gets the second name when all are whole: see _place.
+_UNFINISHED, _WHOLE = ".unfinished", ".whole"
+_MEND = "; restore the package or build it again"
 
 
 @dataclass(frozen=True)
@@ -189,31 +93,111 @@ class ModelPackage:
         return {**named, "exports": digests}
 
     def path(self, file: str) -> Path:
-        """Return a file of the package."""
-        return self.folder / file
+        """Return where a file of the package lies."""
+        return _place(self.folder, file)
+
+    def read(self, file: str) -> bytes:
+        """Read a file of the package; what is returned was compared with its checksum.
+
+        Raises:
+            SteelDefectsError: The file is missing, or not what was written.
+        """
+        return self._checked(file, lambda path: path.read_bytes(), _digest)
+
+    def copy(self, file: str, target: Path) -> None:
+        """Copy a file of the package; the copy was compared with the file's checksum.
+
+        Raises:
+            SteelDefectsError: The file is missing, or not what was written.
+        """
+        self._checked(file, lambda path: shutil.copyfile(path, target), _digest_of_file)
+
+    def check(self, file: str) -> None:
+        """Compare a file of the package with its checksum.
+
+        Raises:
+            SteelDefectsError: The file is missing, or not what was written.
+        """
+        self._checked(file, lambda path: path, _digest_of_file)
+
+    def _checked(self, file: str, take: Callable[[Path], T], digest_of: Callable[[T], str]) -> T:
+        path = self.path(file)
+        inside = path.resolve().is_relative_to(self.folder.resolve())
+        if not inside or not path.is_file():
+            raise SteelDefectsError(f"the model package {self.folder} lacks its file {file}{_MEND}")
+        try:
+            taken = take(path)
+            digest = digest_of(taken)
+        except OSError as error:
+            start = f"cannot read or copy a file of the model package {self.folder}"
+            raise SteelDefectsError(f"{start}: {error}") from error
+        if digest != self.manifest.files.get(file):
+            raise SteelDefectsError(f"{path} is damaged: its checksum differs{_MEND}")
+        return taken
 
 
 def write_package(
     folder: Path, manifest: Manifest, writers: Mapping[str, Callable[[Path], None]]
 ) -> ModelPackage:
-    """Write a package beside its place, then put it there whole.
+    """Write a package; an earlier one in the same folder stays usable until the new one is whole.
 
     Args:
-        folder: Where the package goes; an earlier one is replaced.
+        folder: Where the package goes.
         manifest: All but ``files``, which are added.
         writers: For each file name a function that writes it to a path.
+
+    Raises:
+        SteelDefectsError: The manifest is one that reading would refuse.
     """
-    beside = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    for name, write in writers.items():
-        write(beside / name)
-    files = {name: _digest_of_file(beside / name) for name in sorted(writers)}
-    manifest = manifest.model_copy(update={"files": files})
-    (beside / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.replace(folder)
+    _finish(folder)
+    unfinished = folder / _UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        for name, write in writers.items():
+            write(unfinished / name)
+        files = {name: _digest_of_file(unfinished / name) for name in sorted(writers)}
+        manifest = manifest.model_copy(update={"files": files})
+        data = f"{manifest.model_dump_json(indent=2)}\n".encode()
+        _parse(data, folder / MANIFEST)
+        (unfinished / MANIFEST).write_bytes(data)
+        (unfinished / CHECKSUM).write_text(f"{_digest(data)}  {MANIFEST}\n")
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    unfinished.rename(folder / _WHOLE)
+    _finish(folder)
     return ModelPackage(folder, manifest)
+
+
+def _finish(folder: Path) -> None:
+    """Move the files of a whole new package to their places, and the manifest last of all."""
+    whole = folder / _WHOLE
+    if (whole / MANIFEST).is_file():
+        for name in _files(folder) - _files(whole):
+            (folder / name).unlink(missing_ok=True)
+        for path in sorted(whole.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.replace(folder / path.name)
+    if whole.is_dir():
+        whole.rmdir()
+
+
+def _files(folder: Path) -> set[str]:
+    try:
+        return set(parse_manifest((folder / MANIFEST).read_bytes()).files)
+    except (OSError, ValueError):
+        return set()
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Return where a file of a package lies: a whole new one counts, though not in its place."""
+    new = folder / _WHOLE / name
+    return new if new.is_file() else folder / name
+
+
+def has_package(folder: Path) -> bool:
+    """Say whether there is a package in a folder."""
+    return _place(folder, MANIFEST).is_file()
 
 
 def read_package(folder: Path) -> ModelPackage:
@@ -222,36 +206,45 @@ def read_package(folder: Path) -> ModelPackage:
     Raises:
         SteelDefectsError: There is no package, or it is not what was written.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
+    if not has_package(folder):
         raise SteelDefectsError(
             f"there is no model package at {folder} (no {MANIFEST}); run the pipelines "
             "classification and segmentation first, or give models_dir"
         )
+    path = _place(folder, MANIFEST)
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise SteelDefectsError(f"{path} is not a model package: {_first(error)}") from error
-    for name, digest in manifest.files.items():
-        if not _inside(folder, name) or not (folder / name).is_file():
-            raise SteelDefectsError(f"the model package {folder} lacks its file {name}")
-        if _digest_of_file(folder / name) != digest:
-            raise SteelDefectsError(f"{folder / name} is damaged: its checksum differs")
+        data = path.read_bytes()
+    except OSError as error:
+        raise SteelDefectsError(f"cannot read {path}: {error.strerror}") from error
+    _check_manifest(folder, data)
+    package = ModelPackage(folder, _parse(data, path))
+    manifest = package.manifest
     used = [manifest.segmenter.file, *([manifest.gate.file] if manifest.gate else [])]
     used += [name for export in manifest.exports for name in export.files]
     for name in used:
         if name not in manifest.files:
-            raise SteelDefectsError(f"{path} names no checksum for {name}")
-    return ModelPackage(folder, manifest)
+            raise SteelDefectsError(f"{path} names no checksum for {name}{_MEND}")
+    for name in manifest.files:
+        package.check(name)
+    return package
 
 
-def _inside(folder: Path, name: str) -> bool:
-    return (folder / name).resolve().is_relative_to(folder.resolve())
+def _check_manifest(folder: Path, data: bytes) -> None:
+    checksum = _place(folder, CHECKSUM)
+    if not checksum.is_file():
+        logger.warning("%s has no %s: changes to %s go unnoticed", folder, CHECKSUM, MANIFEST)
+    elif checksum.read_bytes().split()[:1] != [_digest(data).encode()]:
+        raise SteelDefectsError(
+            f"{folder / MANIFEST} is not what was written: its checksum is not that in {CHECKSUM}"
+            f"{_MEND}; if you meant to change it, run sha256sum {MANIFEST} > {CHECKSUM} there"
+        )
 
 
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+def _parse(data: bytes, path: Path) -> Manifest:
+    try:
+        return parse_manifest(data)
+    except ValueError as error:
+        raise SteelDefectsError(f"{path} is not a model package: {error}{_MEND}") from error
 
 
 def _digest(data: bytes) -> str:
