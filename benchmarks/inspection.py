@@ -39,9 +39,9 @@ from steel_defects.inspection.package import Manifest, ModelPackage, read_packag
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.rules import Thresholds, clears
 from steel_defects.inspection.runtimes import PackageRuntime, load_runtime
+from steel_defects.inspection.runtimes.keras_network import load_keras
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.inspection.work import Inspection
-from steel_defects.models.files import load_model
 from steel_defects.models.inference import sheet_batch
 from steel_defects.sheets.config import PositionsConfig
 from steel_defects.sheets.folder import SheetFolder
@@ -87,10 +87,10 @@ def peer(package: ModelPackage, images: Sequence[NDArray[np.uint8]]) -> Callable
     manifest = package.manifest
     inputs = []
     if manifest.gate:
-        gate = load_model(package.path(manifest.gate.file))
+        gate = load_keras(package, manifest.gate.file)
         small = [resize(image, manifest.gate.input_size) for image in images]
         inputs += [(gate, one[None, ..., None].astype(np.float32)) for one in small]
-    segmenter = load_model(package.path(manifest.segmenter.file))
+    segmenter = load_keras(package, manifest.segmenter.file)
     stride = manifest.segmenter.stride
     inputs += [
         (segmenter, sheet_batch(image, stride=stride).astype(np.float32)) for image in images

@@ -1,3 +1,5 @@
+import zipfile
+
 import keras
 import pytest
 
@@ -24,3 +26,29 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path):
     with pytest.raises(SteelDefectsError, match=r"cannot load the model .*model\.keras: ") as error:
         load_model(path)
     assert "\n" not in str(error.value)
+
+
+ADAM = b'{"module": "keras.optimizers", "class_name": "Adam", "config": {}}'
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config.replace(b'"units": 1', b'"units": 1000000000000'),
+        lambda config: b'{"a":' * 900 + config + b"}" * 900,
+        lambda config: ADAM,
+    ],
+    ids=["too large", "nested too deeply", "no model"],
+)
+def test_a_changed_file_is_named_in_one_line(tmp_path, change):
+    path = tmp_path / "model.keras"
+    save_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), path)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["config.json"] = change(files["config.json"])
+    with zipfile.ZipFile(tmp_path / "copy.keras", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    with pytest.raises(SteelDefectsError, match=r"cannot load the model .*model\.keras: ") as error:
+        load_model(tmp_path / "copy.keras", path)
+    assert str(error.value).isprintable()

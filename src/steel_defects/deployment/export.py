@@ -29,7 +29,7 @@ from steel_defects.inspection.package import (
     SegmenterSpec,
 )
 from steel_defects.inspection.runtimes.choice import is_installed
-from steel_defects.models.files import load_model
+from steel_defects.inspection.runtimes.keras_network import load_keras
 from steel_defects.models.inference import sheet_batch
 
 logger = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ def export_networks(
     graphs: dict[NetworkName, Any] = {}
     if gate:
         size = fitting_size(sheets.size, gate.input_size)
-        graphs["gate"] = gate_graph(load_model(package.path(gate.file)), gate.input_size, size)
-    segmenter = load_model(package.path(package.manifest.segmenter.file))
+        graphs["gate"] = gate_graph(load_keras(package, gate.file), gate.input_size, size)
+    segmenter = load_keras(package, package.manifest.segmenter.file)
     graphs["segmenter"] = segmenter_graph(segmenter)
     names: tuple[NetworkName, ...] = ("gate", "segmenter")
     for network in names:

@@ -19,9 +19,8 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.package import ModelPackage, NetworkName
 from steel_defects.inspection.runtimes.choice import load_gate, load_segmenter
 from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.inspection.runtimes.keras_network import KerasNetwork
+from steel_defects.inspection.runtimes.keras_network import KerasNetwork, load_keras
 from steel_defects.inspection.runtimes.runtime import Gate, Segmenter
-from steel_defects.models.files import load_model
 from steel_defects.models.inference import SheetPrediction, sheet_batch, sheet_prediction
 from steel_defects.progress import track
 
@@ -50,9 +49,9 @@ class Reference:
         self.tta, self._judge, self.gate = manifest.segmenter.tta, judge, None
         self._stride = manifest.segmenter.stride
         if manifest.gate:
-            gate = as_float32(load_model(package.path(manifest.gate.file)), faster=False)
+            gate = as_float32(load_keras(package, manifest.gate.file), faster=False)
             self.gate = Gate(KerasNetwork(gate), manifest.gate, manifest.gate.input_size)
-        segmenter = load_model(package.path(manifest.segmenter.file))
+        segmenter = load_keras(package, manifest.segmenter.file)
         self._segmenter = KerasNetwork(as_float32(segmenter, faster=False))
 
     def answer(self, image: Image) -> Answer:

@@ -29,9 +29,9 @@ def with_exports(
     """
     earlier = {name for export in package.manifest.exports for name in export.files}
     kept = [name for name in package.manifest.files if name not in earlier]
-    writers: Writers = {name: partial(_copy, package.path(name)) for name in kept}
+    writers: Writers = {name: partial(package.copy, name) for name in kept}
     for export in exports:
-        writers |= {name: partial(_copy, folder / name) for name in export.files}
+        writers |= {name: partial(shutil.copyfile, folder / name) for name in export.files}
     return package.manifest.model_copy(update={"exports": tuple(exports)}), writers
 
 
@@ -63,7 +63,3 @@ def judged_exports(
         ms = None if pd.isna(speed) else speed
         kept.append(export.model_copy(update={"parity": result, "ms_per_sheet": ms}))
     return kept
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)

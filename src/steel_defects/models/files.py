@@ -1,27 +1,35 @@
 """Model files: read without running code from them, and written so that they can be read."""
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.files import replaced
 
 
-def load_model(path: Path) -> keras.Model:
+def load_model(path: Path, original: Path | None = None) -> keras.Model:
     """Load a ``.keras`` file for inference, in safe mode.
 
+    Args:
+        path: The file.
+        original: What messages name, where the file is a copy.
+
     Raises:
-        SteelDefectsError: The file is missing, damaged, or holds code.
+        SteelDefectsError: The file is missing, damaged, too large for the memory, or holds code.
     """
+    start = f"cannot load the model {original or path}"
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        reason = (str(error).splitlines() or ["unknown reason"])[0]
-        raise SteelDefectsError(f"cannot load the model {path}: {reason}") from error
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # each backend has an error of its own for what it has no room for
+        line = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = shown(line.replace(str(path), str(original or path)), 300)
+        raise SteelDefectsError(f"{start}: {reason}; restore it or make it again") from error
+    if not isinstance(model, keras.Model):
+        raise SteelDefectsError(f"{start}: it holds {type(model).__name__}, which is no model")
+    return model
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -3,9 +3,15 @@
 from importlib.util import find_spec
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.package import ExportSpec, ModelPackage, NetworkName
+from steel_defects.inspection.package import (
+    ExportSpec,
+    ModelPackage,
+    NetworkName,
+    SegmenterSpec,
+)
 from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.inspection.runtimes.keras_network import KerasNetwork
+from steel_defects.inspection.runtimes.fit import require_fit
+from steel_defects.inspection.runtimes.keras_network import KerasNetwork, load_keras
 from steel_defects.inspection.runtimes.litert_network import LiteRTNetwork
 from steel_defects.inspection.runtimes.network import Network
 from steel_defects.inspection.runtimes.onnx_network import ONNXNetwork
@@ -143,19 +149,43 @@ def load_network(
     export: ExportSpec | None,
     execution: ExecutionConfig,
 ) -> Network:
-    """Load one network of a package; ``export`` is None for the network as it was trained."""
-    if export is None:
-        spec = package.manifest.gate if network == "gate" else package.manifest.segmenter
-        assert spec is not None  # noqa: S101 (a gate is only asked for where there is one)
-        from steel_defects.models.files import load_model
+    """Load one network of a package; ``export`` is None for the network as it was trained.
 
-        return KerasNetwork(load_model(package.path(spec.file)))
+    Raises:
+        SteelDefectsError: A file is not what was written, or the network does not do what the
+            package says.
+    """
+    if export is None:
+        return _load_keras(package, network)
     path = package.path(export.files[0])
-    if export.runtime == "openvino":
-        return OpenVINONetwork(path, export.precision, execution)
-    return (
-        ONNXNetwork(path, execution) if export.runtime == "onnx" else LiteRTNetwork(path, execution)
-    )
+    model, *weights = (package.read(file) for file in export.files)
+    loaded: Network
+    match export.runtime:
+        case "openvino":
+            loaded = OpenVINONetwork(path, model, b"".join(weights), export.precision, execution)
+        case "onnx":
+            loaded = ONNXNetwork(path, model, execution)
+        case "litert":
+            loaded = LiteRTNetwork(path, model, execution)
+    require_fit(package, network, export, loaded)
+    return loaded
+
+
+def _load_keras(package: ModelPackage, network: NetworkName) -> KerasNetwork:
+    spec = package.manifest.gate if network == "gate" else package.manifest.segmenter
+    assert spec is not None  # noqa: S101 (a gate is only asked for where there is one)
+    model = load_keras(package, spec.file)
+    loaded = KerasNetwork(model)
+    require_fit(package, network, None, loaded)
+    if isinstance(spec, SegmenterSpec):
+        from steel_defects.models.segmenters import takes_multiples_of
+
+        if not takes_multiples_of(model, spec.stride):
+            raise SteelDefectsError(
+                f"the segmenter of the model package {package.folder} does not take sides that are "
+                f"multiples of its stride, {spec.stride}; restore the package or build it again"
+            )
+    return loaded
 
 
 class KerasRuntime(PackageRuntime):

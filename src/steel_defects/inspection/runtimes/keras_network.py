@@ -1,17 +1,35 @@
 """Networks as they were trained, run by Keras."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.runtimes.network import (
     Outputs,
+    Shape,
     Sheets,
     in_order,
     stream_in_threads,
 )
+
+
+def load_keras(package: ModelPackage, file: str) -> Any:
+    """Load a ``.keras`` file of a package, from a private copy that was compared with its checksum.
+
+    Raises:
+        SteelDefectsError: The file is not what was written, or holds no model that can be used.
+    """
+    from steel_defects.models.files import load_model
+
+    with TemporaryDirectory(prefix="steel_defects_") as folder:
+        copy = Path(folder, "network.keras")
+        package.copy(file, copy)
+        return load_model(copy, package.path(file))
 
 
 class KerasNetwork:
@@ -22,6 +40,8 @@ class KerasNetwork:
     def __init__(self, model: Any) -> None:
         """Take the model."""
         self._model = model
+        self.inputs: list[Shape] = [tensor.shape for tensor in model.inputs]
+        self.outputs: list[Shape] = [tensor.shape for tensor in model.outputs]
         self._lock = Lock()
 
     def predict(self, sheets: Sheets) -> Outputs:

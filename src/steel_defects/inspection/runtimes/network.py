@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Sheets = NDArray[np.uint8]
 Outputs = list[NDArray[np.float32]]
+#: Sides of an array, the batch first; None for one that is open, and empty if the rank is.
+Shape = tuple[int | None, ...]
 T = TypeVar("T")
 
 
@@ -19,9 +21,13 @@ class Network(Protocol):
 
     Attributes:
         parallel: Calls that it answers at a time; more of them wait.
+        inputs: Shape of each input.
+        outputs: Shape of each output.
     """
 
     parallel: int
+    inputs: list[Shape]
+    outputs: list[Shape]
 
     def predict(self, sheets: Sheets) -> Outputs:
         """Run the network; may be called from several threads.

@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -10,7 +11,14 @@ from typing import Any
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.package import Precision
 from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.inspection.runtimes.network import Outputs, Pool, Sheets, in_order, shape_of
+from steel_defects.inspection.runtimes.network import (
+    Outputs,
+    Pool,
+    Shape,
+    Sheets,
+    in_order,
+    shape_of,
+)
 
 #: Shapes of input for which the network is compiled each by itself; others share one that takes
 #: any shape, and is slower by a third.
@@ -26,11 +34,24 @@ class OpenVINONetwork:
     it, which is 0.01 off in probability: ``fp32`` and ``int8`` therefore say float32.
     """
 
-    def __init__(self, path: Path, precision: Precision, execution: ExecutionConfig) -> None:
-        """Read the model; it is compiled for each shape of input when that comes."""
+    def __init__(
+        self,
+        path: Path,
+        model: bytes,
+        weights: bytes,
+        precision: Precision,
+        execution: ExecutionConfig,
+    ) -> None:
+        """Read the model, of which the path is only shown; it is compiled for each shape later."""
         import openvino
 
         self._core, self._path = openvino.Core(), path
+        if not model.lstrip().startswith(b"<"):  # other formats may name files to be read, too
+            raise SteelDefectsError(f"OpenVINO cannot run {path}: it is no XML")
+        with self._errors_in_one_line():
+            self._model = self._core.read_model(model, weights)
+        self.inputs = [_shape(one) for one in self._model.inputs]
+        self.outputs = [_shape(one) for one in self._model.outputs]
         cores = execution.threads or len(os.sched_getaffinity(0))
         self.parallel = execution.streams or cores
         self._device = execution.device
@@ -87,15 +108,27 @@ class OpenVINONetwork:
             return self._compiled[key]
 
     def _compile(self, shape: tuple[int, ...] | None) -> Pool[Any]:
-        try:
-            model = self._core.read_model(self._path)
+        with self._errors_in_one_line():
+            model = self._model.clone()
             if shape:
                 model.reshape(list(shape))
             compiled = self._core.compile_model(model, self._device, self._settings)
             return Pool(compiled.create_infer_request)
+
+    @contextmanager
+    def _errors_in_one_line(self) -> Iterator[None]:
+        try:
+            yield
         except RuntimeError as error:
             reason = [line for line in str(error).splitlines() if line.strip()][-1]
             raise SteelDefectsError(f"OpenVINO cannot run {self._path}: {reason}") from error
+
+
+def _shape(value: Any) -> Shape:
+    shape = value.partial_shape
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(None if side.is_dynamic else side.get_length() for side in shape)
 
 
 def _outputs(request: Any) -> Outputs:
