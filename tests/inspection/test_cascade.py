@@ -284,3 +284,40 @@ def test_gate_and_segmenter_together_may_clear_a_sheet(package, runtime, config,
     runtime.presence = np.array([0.02, 0.9], np.float32)
     inspected = inspect_folder(Cascade(stacking, runtime, config), folder)
     assert {s.sheet_id[0]: s.verdict.verdict for s in inspected}["d"] == "reject"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        cv2.error("(-4:Insufficient memory) Failed to allocate 8 bytes in 'OutOfMemoryError'"),
+        RuntimeError("OOM when allocating tensor with shape[1,4096,6400,64]"),
+        RuntimeError("std::bad_alloc"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_sheet_that_memory_does_not_hold_is_reviewed_and_others_go_on(
+    package, config, folder, monkeypatch, error
+):
+    runtime = FakeRuntime()
+    segment = runtime.segment
+
+    def starved(image: np.ndarray) -> SheetPrediction:
+        if image[0, 0] == 103:
+            raise error
+        return segment(image)
+
+    monkeypatch.setattr(runtime, "segment", starved)
+    found = {s.sheet_id: s for s in inspect_folder(Cascade(package, runtime, config), folder)}
+    reviewed = found.pop("d.png")
+    assert reviewed.verdict.verdict == "review"
+    assert reviewed.verdict.reason == "unreadable: too large for the memory of this machine"
+    assert reviewed.masks == ("", "")
+    assert not any("memory" in sheet.verdict.reason for sheet in found.values())
+
+
+def test_another_error_of_a_runtime_ends_the_run(package, config, folder, monkeypatch):
+    runtime = FakeRuntime()
+    monkeypatch.setattr(runtime, "gate_score", {}.__getitem__)
+    with pytest.raises(TypeError):
+        list(inspect_folder(Cascade(package, runtime, config), folder))

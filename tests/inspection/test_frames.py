@@ -83,3 +83,16 @@ def test_a_digest_tells_one_gray_value_and_the_size(steel):
     pictures = [steel, changed, steel.reshape(-1, 50), np.zeros((1, 3), np.uint8)]
     assert len({digest(image) for image in pictures}) == len(pictures)
     assert digest(steel.copy()) == digest(steel)
+
+
+def test_a_picture_that_memory_does_not_hold_is_unreadable(monkeypatch):
+    def starved(*_: object) -> None:
+        raise MemoryError
+
+    png = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
+    for name in ("frame_statistics", "decode_gray"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"steel_defects.inspection.frames.{name}", starved)
+            frame = read_frame(lambda _: png, "a.png")
+        assert frame.problem == "unreadable: too large for the memory of this machine"
+    assert read_frame(lambda _: png, "a.png").problem == ""

@@ -16,7 +16,8 @@ from steel_defects.inspection.package import (
 )
 from steel_defects.inspection.runtimes import choice
 from steel_defects.inspection.runtimes.choice import choose_exports, name_of
-from steel_defects.inspection.runtimes.runtime import fit_sheet
+from steel_defects.inspection.runtimes.runtime import Segmenter, fit_sheet
+from steel_defects.models import inference
 from steel_defects.sheets.reading import resize
 
 
@@ -139,3 +140,29 @@ def test_a_sheet_of_another_size_is_reduced_to_what_the_gate_would_see(size):
     else:
         np.testing.assert_array_equal(resize(fitted, (16, 32)), resize(image, (16, 32)))
     assert fit_sheet(image, (16, 32), None) is image
+
+
+class Copies:
+    """A network of one class whose map is the picture itself."""
+
+    parallel = 1
+
+    def predict(self, sheets: np.ndarray) -> list[np.ndarray]:
+        assert sheets[0].size <= 64 * 128
+        return [sheets / np.float32(255), sheets.max(axis=(1, 2)) / np.float32(255)]
+
+    def stream(self, batches):
+        return map(self.predict, batches)
+
+
+def test_large_sheets_are_segmented_in_tiles_among_others(monkeypatch):
+    monkeypatch.setattr(inference, "LARGEST_WHOLE", 64 * 128)
+    monkeypatch.setattr(inference, "_TILE", (64, 128))
+    monkeypatch.setattr(inference, "_SHARED", 32)
+    rng = np.random.default_rng(0)
+    sheets = [rng.integers(0, 256, size, np.uint8) for size in [(40, 90), (150, 333), (64, 128)]]
+    segmenter = Segmenter(Copies(), "flips")
+    answers = [*segmenter.segment_many(sheets), *map(segmenter.segment, sheets)]
+    for sheet, found in zip(2 * sheets, answers, strict=True):
+        np.testing.assert_array_equal(found.maps[..., 0], sheet)
+        assert found.presence == sheet.max() / np.float32(255)

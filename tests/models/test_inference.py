@@ -1,8 +1,10 @@
 """Asking segmenters for a sheet."""
 
+import cv2
 import numpy as np
 import pytest
 
+from steel_defects.models import inference
 from steel_defects.models.inference import predict_sheet, sheet_batch, shrink_maps
 from steel_defects.sheets.orientations import oriented
 
@@ -122,3 +124,28 @@ def test_sheets_are_padded_to_the_stride_of_the_segmenter():
     wider = sheet_batch(image, "flips", stride=64)
     assert wider.shape == (4, 64, 128, 1)
     np.testing.assert_array_equal(wider[0, :40, :80, 0], image)
+
+
+@pytest.mark.parametrize("shape", [(200, 300), (64, 901), (801, 40)])
+@pytest.mark.parametrize("tta", ["none", "flips"])
+def test_a_large_sheet_is_predicted_in_tiles_and_looks_as_if_it_were_whole(shape, tta, monkeypatch):
+    """The network looks 8 pixels far, which is half of what tiles share."""
+    sheet = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    seen: list[tuple[int, ...]] = []
+
+    def predict(x: np.ndarray) -> list[np.ndarray]:
+        seen.append(x.shape)
+        blurred = np.stack([cv2.blur(one, (17, 17)) for one in x[..., 0]])[..., None] / 255
+        return [blurred, x.max(axis=(1, 2)) / 255]
+
+    whole = predict_sheet(predict, sheet, tta)
+    assert len(seen) == 1
+    for name, value in (("LARGEST_WHOLE", 9999), ("_TILE", (96, 128)), ("_SHARED", 16)):
+        monkeypatch.setattr(inference, name, value)
+    tiled = predict_sheet(predict, sheet, tta)
+    assert all(height <= 96 and width <= 128 for _, height, width, _ in seen[1:])
+    # At the edges of the sheet a blur sees what it is padded with, which differs with the stride.
+    inner = np.s_[:-8, :-8]
+    np.testing.assert_array_equal(tiled.maps[inner], whole.maps[inner])
+    np.testing.assert_array_equal(tiled.presence, whole.presence)
+    assert len(seen) > 4

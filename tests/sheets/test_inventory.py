@@ -122,6 +122,21 @@ def test_a_file_that_vanishes_on_the_way_is_a_problem(folder):
     assert table.loc["nested/b.jpg", "problem"] == ""
 
 
+def test_a_picture_that_memory_does_not_hold_is_a_problem(folder, monkeypatch):
+    """OpenCV says so in an error of its own."""
+    decode = cv2.imdecode
+
+    def starved(data: np.ndarray, flags: int) -> np.ndarray:
+        if data[:4].tobytes() == b"\x89PNG":
+            raise cv2.error("(-4:Insufficient memory) Failed to allocate 134217728 bytes")
+        return decode(data, flags)
+
+    monkeypatch.setattr(cv2, "imdecode", starved)
+    table = inventory(folder)
+    assert table.loc["a.png", "problem"] == "too large for the memory of this machine"
+    assert table.loc["nested/b.jpg", "problem"] == ""
+
+
 @pytest.mark.parametrize("pictures", [0, 1])
 def test_columns_and_types_do_not_depend_on_the_rows(tmp_path, pictures):
     if pictures:

@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from steel_defects.annotations import rle as run_length
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.decision import decide
-from steel_defects.inspection.frames import Frame, frame_problem, read_frame
+from steel_defects.inspection.frames import UNREADABLE, Frame, frame_problem, read_frame
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Verdict
 from steel_defects.inspection.runtimes import Runtime
 from steel_defects.sheets.folder import SheetFolder
+from steel_defects.sheets.reading import UnreadableSheet, limited_by_memory
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,15 @@ class Cascade:
         problem = frame.problem or self._problem(frame, frame_before)
         if problem or frame.image is None:
             return self._reviewed(frame, problem)
+        try:
+            with limited_by_memory():
+                return self._judge(frame, frame.image)
+        except UnreadableSheet as error:
+            return self._reviewed(frame, f"{UNREADABLE}: {error}")
+
+    def _judge(self, frame: Frame, image: NDArray[np.uint8]) -> InspectedSheet:
         started = time.perf_counter()
-        gate_score = self._runtime.gate_score(frame.image)
-        image = frame.image
+        gate_score = self._runtime.gate_score(image)
         decision = decide(
             self._manifest, self._config, gate_score, lambda: self._runtime.segment(image)
         )

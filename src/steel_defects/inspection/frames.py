@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.sheets.inventory import BLACK_LEVEL
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
 _WHITE_LEVEL = 254
 _INNER = np.ones((5, 5), np.uint8)
@@ -114,10 +114,11 @@ def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
         sheet_id: The sheet.
     """
     try:
-        image = decode_gray(read_file(sheet_id))
+        with limited_by_memory():
+            image = decode_gray(read_file(sheet_id))
+            return Frame(sheet_id, image, pixel_digest(image), frame_statistics(image))
     except UnreadableSheet as error:
         return Frame(sheet_id, None, problem=f"{UNREADABLE}: {error}")
-    return Frame(sheet_id, image, pixel_digest(image), frame_statistics(image))
 
 
 def pixel_digest(image: NDArray[np.uint8]) -> str:

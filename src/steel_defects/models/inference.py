@@ -11,9 +11,17 @@ from numpy.typing import NDArray
 
 from steel_defects.config import Config
 from steel_defects.sheets.orientations import FLIPS, HALF_TURN, ORIENTATIONS, oriented
+from steel_defects.sheets.tiles import cut_windows
 
 #: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
 STRIDE = 32
+
+#: Pixels of the largest sheet that is predicted as a whole: twice 4096×1024. Larger ones are
+#: predicted in tiles, because networks take a hundred times the memory of what they are shown.
+LARGEST_WHOLE = 2**23
+# Height and width of a tile, and what neighbours share, pixels. Half of that is context only.
+_TILE = (1024, 2048)
+_SHARED = 256
 
 #: Test-time augmentation: the orientations over which predictions are averaged.
 TestTimeAugmentation = Literal["none", "half_turn", "flips", "d4"]
@@ -47,6 +55,10 @@ class SheetPrediction:
     presence: NDArray[np.float32]
 
 
+#: Rows and columns of a part of a sheet.
+Window = tuple[slice, slice]
+
+
 class Predict(Protocol):
     """A segmenter: gray values ``(batch, height, width, 1)`` to probabilities of each class.
 
@@ -68,6 +80,8 @@ def predict_sheet(
 ) -> SheetPrediction:
     """Run a segmenter on a sheet of any size, mirrored at its edges up to whole strides.
 
+    A sheet of more than :data:`LARGEST_WHOLE` pixels is predicted in tiles.
+
     Args:
         predict: The segmenter. Without an output for presence, that of a class is the maximum of
             its map.
@@ -75,9 +89,51 @@ def predict_sheet(
         tta: Orientations over which maps and presence are averaged, in one batch.
         stride: What the sides of its input must be multiples of, pixels.
     """
-    outputs = predict(sheet_batch(image, tta, stride).astype(np.float32))
-    both = list(outputs) if isinstance(outputs, (list, tuple)) else [np.asarray(outputs)]
-    return sheet_prediction(both, image.shape, tta)
+
+    def predict_window(image: NDArray[np.uint8]) -> SheetPrediction:
+        outputs = predict(sheet_batch(image, tta, stride).astype(np.float32))
+        both = list(outputs) if isinstance(outputs, (list, tuple)) else [np.asarray(outputs)]
+        return sheet_prediction(both, image.shape, tta)
+
+    windows = sheet_windows(image.shape)
+    return join_windows(image.shape, windows, [predict_window(image[one]) for one in windows])
+
+
+def sheet_windows(shape: tuple[int, ...]) -> list[Window]:
+    """Return the windows of a sheet of some height and width that are predicted one by one.
+
+    Returns:
+        The whole sheet, or, of more than :data:`LARGEST_WHOLE` pixels, tiles of equal size that
+        overlap, from the left to the right and down.
+    """
+    height, width = shape
+    if height * width <= LARGEST_WHOLE:
+        return [np.s_[0:height, 0:width]]
+    tiles = cut_windows(height, width, _TILE, (_TILE[0] - _SHARED, _TILE[1] - _SHARED))
+    return [np.s_[y : y + tall, x : x + wide] for x, y, wide, tall in tiles.tolist()]
+
+
+def join_windows(
+    shape: tuple[int, ...], windows: Sequence[Window], found: Sequence[SheetPrediction]
+) -> SheetPrediction:
+    """Put together what a segmenter says of the windows of a sheet.
+
+    Args:
+        shape: Height and width of the sheet, pixels.
+        windows: From :func:`sheet_windows`.
+        found: The answer for each.
+
+    Returns:
+        Maps of which each pixel is at least half an overlap away from where its tile was cut. A
+        class is as likely on the sheet as on the tile where it is likeliest.
+    """
+    if len(found) == 1:
+        return found[0]
+    maps = np.empty((*shape, found[0].maps.shape[-1]), np.uint8)
+    for (rows, columns), one in zip(windows, found, strict=True):
+        inner = np.s_[_SHARED // 2 if rows.start else 0 :, _SHARED // 2 if columns.start else 0 :]
+        maps[rows, columns][inner] = one.maps[inner]
+    return SheetPrediction(maps, np.max([one.presence for one in found], axis=0))
 
 
 def sheet_batch(

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from steel_defects.progress import track
 from steel_defects.sheets.fingerprints import THUMBNAIL, fingerprint, thumbnail_of
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray, picture_note
+from steel_defects.sheets.reading import (
+    UnreadableSheet,
+    decode_gray,
+    limited_by_memory,
+    picture_note,
+)
 
 Row = dict[str, Any]
 
@@ -109,12 +114,13 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
     try:
         # Before the file is read: if it changes meanwhile, the next run reads it again.
         modified_ns = _modified_ns(folder.path_of(sheet_id))
-        data = folder.read_file(sheet_id)
-        row |= {"bytes": len(data), "modified_ns": modified_ns}
-        row |= {"sha256": hashlib.sha256(data).hexdigest()}
-        row |= _measure(decode_gray(data))
-        notes = (picture_note(data), _exposure_note(row))
-        row["note"] = "; ".join(note for note in notes if note)
+        with limited_by_memory():
+            data = folder.read_file(sheet_id)
+            row |= {"bytes": len(data), "modified_ns": modified_ns}
+            row |= {"sha256": hashlib.sha256(data).hexdigest()}
+            row |= _measure(decode_gray(data))
+            notes = (picture_note(data), _exposure_note(row))
+            row["note"] = "; ".join(note for note in notes if note)
     except UnreadableSheet as error:
         row["problem"] = str(error)
     return row

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,11 @@ _JPEG_OPTIONS: dict[int, dict[str, Any]] = {
 # What its messages say of sound files that it does not read; OpenCV does.
 _NO_DAMAGE = ("subsampling", "JFIF revision", "Adobe color transform")
 
+# What OpenCV, libjpeg, TensorFlow, OpenVINO, ONNX Runtime and LiteRT say where memory ends.
+_NO_MEMORY = re.compile(
+    "bad.?alloc|(failed|unable) to alloc|memory alloc|(insufficient|out of) memory|OOM when", re.I
+)
+
 #: Pixels of the largest picture that is read; one of a few kilobytes may claim to have billions.
 MAX_PIXELS = 2**27
 
@@ -52,6 +59,22 @@ if "OPENCV_LOG_LEVEL" not in os.environ:
 
 class UnreadableSheet(SteelDefectsError):
     """A picture that is missing, empty, damaged, too large, or no picture at all."""
+
+
+@contextmanager
+def limited_by_memory() -> Iterator[None]:
+    """Turn running out of memory over a sheet into an error that other sheets survive.
+
+    Raises:
+        UnreadableSheet: A library could not allocate what it needs; each says so in its own way.
+    """
+    try:
+        yield
+    except Exception as error:
+        causes = (error, error.__cause__)
+        if any(isinstance(one, MemoryError) or _NO_MEMORY.search(str(one)) for one in causes):
+            raise UnreadableSheet("too large for the memory of this machine") from error
+        raise
 
 
 def read_gray(path: Path) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Asking a package's networks for sheets."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,8 +15,11 @@ from steel_defects.models.inference import (
     STRIDE,
     SheetPrediction,
     TestTimeAugmentation,
+    Window,
+    join_windows,
     sheet_batch,
     sheet_prediction,
+    sheet_windows,
 )
 from steel_defects.sheets.reading import resize
 
@@ -95,20 +99,35 @@ class Segmenter:
 
     def segment(self, image: Image) -> SheetPrediction:
         """Return the map and the presence of each class."""
-        outputs = self.network.predict(sheet_batch(image, self.tta, self.stride))
-        return sheet_prediction(outputs, image.shape, self.tta)
+        return next(self._joined([image], partial(map, self.network.predict)))
 
     def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
         """Segment sheets in their order, several at a time."""
-        shapes: deque[tuple[int, ...]] = deque()
+        return self._joined(images, self.network.stream)
+
+    def _joined(
+        self, images: Iterable[Image], stream: Callable[[Iterable[Sheets]], Iterator[Outputs]]
+    ) -> Iterator[SheetPrediction]:
+        """Segment sheets window by window."""
+        asked: deque[tuple[tuple[int, ...], list[Window]]] = deque()
 
         def batches() -> Iterator[Sheets]:
             for image in images:
-                shapes.append(image.shape)
-                yield sheet_batch(image, self.tta, self.stride)
+                windows = sheet_windows(image.shape)
+                asked.append((image.shape, windows))
+                for window in windows:
+                    yield sheet_batch(image[window], self.tta, self.stride)
 
-        for outputs in self.network.stream(batches()):
-            yield sheet_prediction(outputs, shapes.popleft(), self.tta)
+        found: list[SheetPrediction] = []
+        for outputs in stream(batches()):
+            shape, windows = asked[0]
+            rows, columns = windows[len(found)]
+            size = (rows.stop - rows.start, columns.stop - columns.start)
+            found.append(sheet_prediction(outputs, size, self.tta))
+            if len(found) == len(windows):
+                yield join_windows(shape, windows, found)
+                asked.popleft()
+                found.clear()
 
 
 class PackageRuntime:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from steel_defects.inspection.sources import SheetSource
 from steel_defects.paths import flat_name
 from steel_defects.reporting.overlays import draw_overlay, harmless, with_heading
 from steel_defects.sheets.jpeg import to_jpeg
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,12 @@ class LiveOverlays:
         if frame.image is None or not self._choice.takes(found.verdict, found.reason):
             return
         drawing = Drawing(sheet.sheet_id, found.verdict, found.reason, sheet.masks)
-        with replaced(self._folder / drawing.name) as temporary:
+        # What does not fit into memory is drawn at the end, when no networks take any.
+        with (
+            suppress(UnreadableSheet),
+            limited_by_memory(),
+            replaced(self._folder / drawing.name) as temporary,
+        ):
             temporary.write_bytes(to_jpeg(drawing.draw(frame.image, self._names)))
 
 
@@ -123,7 +129,8 @@ def pictures(
         if (live / drawing.name).is_file():
             return (live / drawing.name).read_bytes()
         try:
-            return drawing.draw(decode_gray(source.read_file(drawing.sheet_id)), class_names)
+            with limited_by_memory():
+                return drawing.draw(decode_gray(source.read_file(drawing.sheet_id)), class_names)
         except UnreadableSheet as error:
             return _note(f"{drawing.sheet_id}: {error}")
 
