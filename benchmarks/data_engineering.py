@@ -40,9 +40,9 @@ def draw(folder: Path, count: int) -> None:
     images = folder / "train_images"
     images.mkdir(parents=True, exist_ok=True)
     masks = folder / "masks.jsonl"
-    there = len(masks.read_text().splitlines()) if masks.exists() else 0
+    there = len(masks.read_text(encoding="utf-8").splitlines()) if masks.exists() else 0
     config = SampleDataConfig(seed=1, sheets=8, new_sheets=1)
-    with masks.open("a") as file:
+    with masks.open("a", encoding="utf-8") as file:
         for sheet in draw_samples(config, there, max(0, count - there)):
             (images / sheet.name).write_bytes(sheet.jpeg)
             rows = [[sheet.name, class_id, rle] for class_id, rle in sheet.masks.items()]
@@ -53,7 +53,7 @@ def data_folder(drawn: Path, root: Path, count: int) -> Path:
     """Make a raw folder with the first ``count`` sheets, as hard links."""
     folder = root / f"raw_{count}"
     (folder / "train_images").mkdir(parents=True)
-    lines = (drawn / "masks.jsonl").read_text().splitlines()[:count]
+    lines = (drawn / "masks.jsonl").read_text(encoding="utf-8").splitlines()[:count]
     for number in range(count):
         name = f"sheet_{number:05d}.jpg"
         os.link(drawn / "train_images" / name, folder / "train_images" / name)
@@ -94,7 +94,7 @@ def work(raw: Path, data: Path) -> None:
     from kedro.framework.startup import bootstrap_project
     from kedro.runner import SequentialRunner
 
-    import steel_defects.evaluation.leakage
+    import steel_defects.evaluation.leakage  # noqa: F401
     import steel_defects.reporting.contact_sheet  # noqa: F401
 
     bootstrap_project(ROOT)
@@ -103,7 +103,10 @@ def work(raw: Path, data: Path) -> None:
     if not conf.exists():
         shutil.copytree(ROOT / "conf", conf)
         file = conf / "base" / "globals.yml"
-        file.write_text(file.read_text().replace("data_root: data", f"data_root: {data}"))
+        file.write_text(
+            file.read_text(encoding="utf-8").replace("data_root: data", f"data_root: {data}"),
+            encoding="utf-8",
+        )
     whole = pipelines["data_engineering"]
     checks = whole.only_nodes(*CHECKS)
     answer = {}

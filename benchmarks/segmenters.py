@@ -189,9 +189,9 @@ def kept(path: Path, call: Callable[..., dict[str, Any]], *arguments: Any) -> di
         with ProcessPoolExecutor(1, context, initializer=_start_logging) as pool:
             result = pool.submit(call, *arguments).result()
         beside = path.with_suffix(".tmp")
-        beside.write_text(json.dumps(result, indent=1))
+        beside.write_text(json.dumps(result, indent=1), encoding="utf-8")
         beside.replace(path)
-    return dict(json.loads(path.read_text()))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def run(tasks: Sequence[Task], seeds: int) -> pd.DataFrame:

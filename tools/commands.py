@@ -16,7 +16,7 @@ def documented_commands() -> dict[str, list[str]]:
     for page in pages:
         if page == PAGE:
             continue
-        text = page.read_text().replace("\\\n", " ")
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in text.splitlines():
             if _START.match(line.strip()) and not line.startswith("|"):
                 command = plain(line)
@@ -35,7 +35,7 @@ def plain(line: str) -> str:
 
 def listed_commands() -> dict[str, str]:
     """Return what the page says of each command."""
-    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     return dict(rows)
 
 

@@ -1,5 +1,6 @@
 """``kedro run`` for this project: an expected error is one line, not a traceback."""
 
+import io
 import logging
 import re
 import sys
@@ -20,6 +21,9 @@ def cli() -> None:
 
 def _run(traceback: bool, **options: Any) -> Any:
     """Run pipelines."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The locale's encoding may lack characters of messages; standard error writes escapes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     execute = kedro_run.callback
     assert execute is not None  # noqa: S101 (a command that click made from a function has one)
     if traceback:

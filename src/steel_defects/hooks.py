@@ -234,7 +234,7 @@ class RunRecordHooks:
         for path in (latest.parent / "runs" / f"{self._record['run_id']}.json", latest):
             try:
                 with replaced(path) as temporary:
-                    temporary.write_text(_json(self._record))
+                    temporary.write_text(_json(self._record), encoding="utf-8")
             except OSError:
                 if not path.exists():
                     raise
@@ -249,7 +249,7 @@ def _json(record: dict[str, Any]) -> str:
 
 def _overwrite(path: Path, text: str) -> None:
     """Write a shorter text into the blocks that a file has on the disk."""
-    with path.open("r+") as file:
+    with path.open("r+", encoding="utf-8") as file:
         file.write(text)
         file.truncate()
 
@@ -285,7 +285,7 @@ def _git_revision(project: Path) -> str | None:
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=project, capture_output=True, text=True, timeout=10, check=True,
+            cwd=project, capture_output=True, encoding="utf-8", timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None

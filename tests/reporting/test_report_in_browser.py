@@ -64,7 +64,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pictures=[Picture(HOSTILE, kind, (1,), HOSTILE, sheet) for kind in ("hit", "miss")],
     )  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_report(context))
+    path.write_text(render_report(context), encoding="utf-8")
     return path
 
 
@@ -78,9 +78,9 @@ def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits_and_nothing_in_it_runs(page: Path, width: int) -> None:
-    choice = re.sub(r'id="outcome-1"', 'id="outcome-1" checked', page.read_text())
+    choice = re.sub(r'id="outcome-1"', 'id="outcome-1" checked', page.read_text(encoding="utf-8"))
     probe = page.with_name(f"probe{width}.html")
-    probe.write_text(FRAME.format(width=width, page=escape(choice)))
+    probe.write_text(FRAME.format(width=width, page=escape(choice)), encoding="utf-8")
     found = browse(probe, "--window-size=1400,900", "--dump-dom").stdout
     title = re.search(r"<title>(.*?)</title>", found)
     # The choice of misses hides the hit.
@@ -100,9 +100,14 @@ def test_the_page_keeps_the_rules_of_accessibility(page: Path) -> None:
     axe = find_spec("axe_core_python")
     if axe is None or axe.origin is None:
         pytest.skip("axe-core-python is not installed")
-    script = Path(axe.origin).with_name("axe.min.js").read_text().replace("</script", "<\\/script")
+    script = (
+        Path(axe.origin)
+        .with_name("axe.min.js")
+        .read_text(encoding="utf-8")
+        .replace("</script", "<\\/script")
+    )
     # Without the policy that forbids scripts, which is what axe is.
-    report = re.sub(r"<meta http-equiv=[^>]*>", "", page.read_text())
+    report = re.sub(r"<meta http-equiv=[^>]*>", "", page.read_text(encoding="utf-8"))
     report = report.replace("<head>", f"<head><script>{script}</script>", 1)
     # Contrast cannot be told before the shadow at the side of a wide table.
     report = report.replace("</style>", ".scroll { background: #fff; }</style>", 1)
@@ -112,7 +117,7 @@ def test_the_page_keeps_the_rules_of_accessibility(page: Path) -> None:
         for width in (1280, 390)
     )
     probe = page.with_name("accessible.html")
-    probe.write_text(CHECKED.format(frames=frames))
+    probe.write_text(CHECKED.format(frames=frames), encoding="utf-8")
     dom = browse(probe, "--virtual-time-budget=60000", "--window-size=1400,900", "--dump-dom")
     answer = re.search(r'<p id="answer">(.*?)</p>', dom.stdout, re.DOTALL)
     found = json.loads(unescape(answer[1])) if answer else []

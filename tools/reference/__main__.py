@@ -11,8 +11,8 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         file = FOLDER / name
-        if not file.is_file() or file.read_text() != text:
-            file.write_text(text)
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
             print(f"wrote {file.relative_to(ROOT)}")
 
 

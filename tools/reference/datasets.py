@@ -59,8 +59,8 @@ def catalog_entries(conf: Path) -> dict[str, dict[str, Any]]:
     """Return the entries of the catalog, with patterns as such and nothing resolved."""
     found: dict[str, dict[str, Any]] = {}
     for file in sorted((conf / "base").glob("catalog_*.yml")):
-        found |= yaml.safe_load(file.read_text())
-    return found
+        found |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    return {name: entry for name, entry in found.items() if not name.startswith("_")}
 
 
 def _by_layer(conf: Path) -> dict[str, dict[str, dict[str, Any]]]:

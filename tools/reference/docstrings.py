@@ -47,7 +47,7 @@ def yaml_comments(folder: Path, pattern: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted(folder.glob(pattern)):
         above: list[str] = []
-        for line in file.read_text().splitlines():
+        for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith("#"):
                 above.append(line.lstrip("# "))
                 continue
@@ -60,7 +60,7 @@ def yaml_comments(folder: Path, pattern: str) -> dict[str, str]:
 
 def source_comments(file: Path) -> dict[str, str]:
     """Return the ``#:`` comments of module variables by the variables' names."""
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     blocks = re.findall(r"((?:^#: .*\n)+)^(\w+) = ", text, re.MULTILINE)
     return {name: _markdown(" ".join(block.replace("#: ", "").split())) for block, name in blocks}
 

@@ -79,7 +79,8 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
             with ThreadPoolExecutor(cpu_count()) as pool:
                 for _ in pool.map(write, data):
                     pass
-            (temporary / _MANIFEST).write_text(json.dumps({"pictures": len(data)}))
+            manifest = json.dumps({"pictures": len(data)})
+            (temporary / _MANIFEST).write_text(manifest, encoding="utf-8")
 
     def _require_own_folder(self) -> None:
         folder = self._pictures

@@ -96,7 +96,7 @@ class ModelVersions:
         path = file / found / file.name
         try:
             if path.suffix == ".json":
-                return json.loads(path.read_text())
+                return json.loads(path.read_text(encoding="utf-8"))
             return pd.read_parquet(path)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())

@@ -73,7 +73,8 @@ def _measure(request: Request) -> dict[str, Any]:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "steel_defects.deployment.measure", request.model_dump_json()],
-            capture_output=True, text=True, check=False, timeout=_MOST_SECONDS,
+            capture_output=True, encoding="utf-8", errors="replace", check=False,
+            timeout=_MOST_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return {**nothing, "reason": f"cannot be measured: it took more than {_MOST_SECONDS} s"}

@@ -78,7 +78,7 @@ def measure(request: Request) -> dict[str, float]:
 
 def _peak_memory_mb() -> float:
     """Return the largest memory that the process had so far; getrusage counts its parent's, too."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) / 1024
 

@@ -161,7 +161,7 @@ def write_package(
         data = f"{manifest.model_dump_json(indent=2)}\n".encode()
         _parse(data, folder / MANIFEST)
         (unfinished / MANIFEST).write_bytes(data)
-        (unfinished / CHECKSUM).write_text(f"{_digest(data)}  {MANIFEST}\n")
+        (unfinished / CHECKSUM).write_bytes(f"{_digest(data)}  {MANIFEST}\n".encode())
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise

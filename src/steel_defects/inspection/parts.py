@@ -124,7 +124,7 @@ class Parts:
             pq.write_table(table, beside / file)
         submission.to_csv(beside / "submission.csv", index=False, lineterminator="\n")
         record = record | {"sha256": {path.name: _digest(path) for path in beside.iterdir()}}
-        (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         for path_of_file in [*beside.iterdir(), beside]:
             _force(path_of_file)
         beside.rename(path)

@@ -188,8 +188,8 @@ def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource
     if not isinstance(source, FolderSource) or not (begin or note.is_file()):
         return source
     if not note.is_file():
-        note.write_text(str(source.place.relative_to(source.root)))
-    begun = FolderSource(source.root, note.read_text())
+        note.write_bytes(os.fsencode(source.place.relative_to(source.root)))
+    begun = FolderSource(source.root, os.fsdecode(note.read_bytes()))
     if begun.place != source.place:
         logger.warning("the job goes on with %s, where it began", shown(str(begun.place)))
     return begun

@@ -258,7 +258,7 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
     remedy = "finished parts are kept, and the same command goes on from there"
     with disk_refusals(folder, remedy):
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("w") as file:
+        with (folder / f"{name}.lock").open("wb") as file:
             if not lock(file.fileno(), folder):
                 raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
             yield

@@ -83,7 +83,7 @@ class CatalogFolder:
     def save_json(self, layer: str, name: str, content: dict[str, Any]) -> Path:
         """Write a small record to a layer of the catalog."""
         text = json.dumps(content, indent=2) + "\n"
-        return self._save(layer, f"{name}.json", lambda path: path.write_text(text))
+        return self._save(layer, f"{name}.json", lambda path: path.write_text(text, "utf-8"))
 
     def save_table(self, layer: str, name: str, table: pd.DataFrame) -> Path:
         """Write a table to a layer of the catalog, such as ``07_model_output``."""

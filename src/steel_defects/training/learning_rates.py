@@ -119,7 +119,7 @@ def _read(path: Path | None, digest: str) -> dict[str, float]:
     """Return what was tried with the same data, parameters and code."""
     if path is None or not path.is_file():
         return {}
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     return dict(stored["losses"]) if stored["fingerprint"] == digest else {}
 
 
@@ -127,4 +127,5 @@ def _write(path: Path | None, digest: str, losses: dict[str, float]) -> None:
     if path is None:
         return
     with replaced(path) as temporary:
-        temporary.write_text(json.dumps({"fingerprint": digest, "losses": losses}))
+        text = json.dumps({"fingerprint": digest, "losses": losses})
+        temporary.write_text(text, encoding="utf-8")

@@ -27,7 +27,7 @@ def read_parameters(path: Path, changes: Sequence[str] = ()) -> Parameters:
         SteelDefectsError: The file can't be read, or a change names no parameter.
     """
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SteelDefectsError(f"cannot read parameters from {path}: {reason}") from error

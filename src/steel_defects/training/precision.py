@@ -45,5 +45,5 @@ def _multiplies_bfloat16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.is_file():
         return False
-    text = cpuinfo.read_text()
+    text = cpuinfo.read_text(encoding="utf-8")
     return "amx_bf16" in text or "avx512_bf16" in text
