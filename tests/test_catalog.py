@@ -109,7 +109,7 @@ def test_patterns_differ_by_more_than_their_placeholders():
 def test_nodes_of_each_pipeline():
     """The graph; after a wanted change write ``found`` to dag.json."""
     found = {name: sorted(n.name for n in pipelines[name].nodes) for name in sorted(pipelines)}
-    assert found == json.loads(SNAPSHOT.read_text())
+    assert found == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
 def test_every_node_carries_its_pipeline_s_tag():

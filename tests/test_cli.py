@@ -23,8 +23,12 @@ def conf(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "conf", conf, ignore=shutil.ignore_patterns("local"))
     (conf / "local").mkdir()
     path = conf / "test" / "globals.yml"
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("data_root:")]
-    path.write_text("\n".join([f"data_root: {tmp_path / 'data'}", *lines]) + "\n")
+    lines = [
+        line
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.startswith("data_root:")
+    ]
+    path.write_text("\n".join([f"data_root: {tmp_path / 'data'}", *lines]) + "\n", encoding="utf-8")
     return conf
 
 

@@ -122,13 +122,15 @@ def test_the_record_says_on_a_full_disk_that_the_run_failed(tmp_path, monkeypatc
     hook.after_context_created(context)
     hook.before_pipeline_run(run_params("1"), there)
     paths = [tmp_path / "08_reporting" / name for name in ("run.json", "runs/1.json")]
-    assert [json.loads(path.read_text())["status"] for path in paths] == ["running"] * 2
+    assert [json.loads(path.read_text(encoding="utf-8"))["status"] for path in paths] == [
+        "running"
+    ] * 2
     sizes = [path.stat().st_size for path in paths]
 
     monkeypatch.setattr(hooks, "replaced", full_disk)
     hook.on_pipeline_error(OSError(28, "No space left on device"), there)
     for path, size in zip(paths, sizes, strict=True):
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         assert record["status"] == "failed"
         assert "No space left" in record["error"]
         assert path.stat().st_size < size

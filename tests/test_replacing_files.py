@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 def fill(folder: Path, *contents: str) -> None:
     with replaced_contents(folder, LAST) as temporary:
         for name in (*contents, LAST):
-            (temporary / name).write_text("new")
+            (temporary / name).write_text("new", encoding="utf-8")
 
 
 # === Files ===
@@ -33,29 +33,29 @@ def fill(folder: Path, *contents: str) -> None:
 def test_a_file_is_there_once_it_is_whole(tmp_path):
     path = tmp_path / "deep" / "table.csv"
     with replaced(path) as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
         assert not path.exists()
-    assert path.read_text() == "new"
+    assert path.read_text(encoding="utf-8") == "new"
     assert names(path.parent) == ["table.csv"]
 
 
 def test_the_old_file_lives_if_writing_fails(tmp_path):
     path = tmp_path / "table.csv"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(OSError, match="No space"), replaced(path) as temporary:
-        temporary.write_text("ne")
+        temporary.write_text("ne", encoding="utf-8")
         raise OSError(28, "No space left on device")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["table.csv"]
 
 
 def test_two_writers_never_share_a_temporary_file(tmp_path):
     path = tmp_path / "table.csv"
     with replaced(path) as one, replaced(path) as other:
-        one.write_text("one")
-        other.write_text("other")
-        assert one.read_text() == "one"
-    assert path.read_text() == "one"
+        one.write_text("one", encoding="utf-8")
+        other.write_text("other", encoding="utf-8")
+        assert one.read_text(encoding="utf-8") == "one"
+    assert path.read_text(encoding="utf-8") == "one"
 
 
 def test_what_killed_processes_left_is_deleted_once_it_is_old(tmp_path):

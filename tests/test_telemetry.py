@@ -47,7 +47,7 @@ def asked_for(tmp_path: Path):
     def run(*arguments: str) -> list[str]:
         notes = tmp_path / "asked_for.txt"
         notes.touch()
-        (tmp_path / "sitecustomize.py").write_text(WATCH)
+        (tmp_path / "sitecustomize.py").write_text(WATCH, encoding="utf-8")
         settings = {key: value for key, value in os.environ.items() if key not in SWITCHES}
         paths = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "ASKED_FOR": str(notes)}
         path = os.pathsep.join([str(tmp_path), str(ROOT / "src")])
@@ -56,7 +56,7 @@ def asked_for(tmp_path: Path):
             cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        return notes.read_text().splitlines()
+        return notes.read_text(encoding="utf-8").splitlines()
 
     return run
 

@@ -62,9 +62,9 @@ def test_a_folder_may_be_written_whole_with_nothing_in_it(tmp_path):
 
 
 def test_saving_leaves_the_rest_of_the_data_folder(tmp_path):
-    (tmp_path / "train.csv").write_text("mine")
+    (tmp_path / "train.csv").write_text("mine", encoding="utf-8")
     dataset(tmp_path, "train_images").save({"a.png": picture(1)})
-    assert (tmp_path / "train.csv").read_text() == "mine"
+    assert (tmp_path / "train.csv").read_text(encoding="utf-8") == "mine"
 
 
 def test_pictures_of_others_are_not_overwritten(tmp_path):
@@ -93,7 +93,7 @@ def test_a_folder_that_was_never_finished_does_not_count(tmp_path, subfolder):
 
 
 def test_a_folder_without_pictures_is_not_there(tmp_path):
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
     assert not dataset(tmp_path).exists()
     with pytest.raises(DatasetError, match="no pictures"):
         dataset(tmp_path).load()

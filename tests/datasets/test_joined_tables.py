@@ -110,7 +110,7 @@ def test_sheets_come_from_a_folder_or_a_list(tmp_path):
         return SheetSourceDataset(filepath=str(path))
 
     assert not dataset(tmp_path / "absent").exists()
-    (tmp_path / "list.txt").write_text("a.png\n")
+    (tmp_path / "list.txt").write_text("a.png\n", encoding="utf-8")
     assert dataset(tmp_path).exists()
     assert dataset(tmp_path / "list.txt").exists()
     assert isinstance(dataset(tmp_path).load(), FolderSource)

@@ -18,7 +18,7 @@ def save(folder: Path, name: str, version: str, content: object) -> Path:
     if isinstance(content, pd.DataFrame):
         content.to_parquet(path)
     else:
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 

@@ -33,7 +33,9 @@ def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["pipelines.md", "datasets.md", "parameters.md"])
 def test_the_committed_page_is_up_to_date(current: dict[str, str], name: str) -> None:
-    assert (FOLDER / name).read_text() == current[name], "run make docs (python -m tools.reference)"
+    assert (FOLDER / name).read_text(encoding="utf-8") == current[name], (
+        "run make docs (python -m tools.reference)"
+    )
 
 
 def test_every_parameter_of_conf_is_there(current: dict[str, str]) -> None:
@@ -95,7 +97,9 @@ def test_meanings_are_inherited() -> None:
 
 
 def test_defaults_are_those_of_conf(current: dict[str, str]) -> None:
-    values = yaml.safe_load((ROOT / "conf" / "base" / "parameters_inspection.yml").read_text())
+    values = yaml.safe_load(
+        (ROOT / "conf" / "base" / "parameters_inspection.yml").read_text(encoding="utf-8")
+    )
     share = values["inspection"]["black_share"]
     assert (
         f"| `inspection.black_share` | `{share}` | number, > 0, ≤ 1 |" in current["parameters.md"]

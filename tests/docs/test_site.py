@@ -49,7 +49,7 @@ class Fetched(HTMLParser):
 
 
 def test_no_page_asks_the_network_for_anything(built: tuple[Path, str]) -> None:
-    pages = {page: Fetched(page.read_text()) for page in built[0].rglob("*.html")}
+    pages = {page: Fetched(page.read_text(encoding="utf-8")) for page in built[0].rglob("*.html")}
     assert sum(len(page.addresses) for page in pages.values()) > 5 * len(pages) > 100
     away = [
         (page.name, address)
@@ -60,7 +60,7 @@ def test_no_page_asks_the_network_for_anything(built: tuple[Path, str]) -> None:
     assert away == []
     # The theme's script fetches the library that draws these from elsewhere.
     assert [page.name for page, found in pages.items() if "mermaid" in found.marks] == []
-    styles = "".join(path.read_text() for path in built[0].rglob("*.css"))
+    styles = "".join(path.read_text(encoding="utf-8") for path in built[0].rglob("*.css"))
     assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\s]+", styles) == []
 
 
@@ -71,7 +71,7 @@ def test_a_page_that_would_ask_is_noticed() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_links_in_the_repository_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / page).read_text())
+    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8"))
     inside = [link for link in links if not link.startswith("http")]
     assert [link for link in inside if not (ROOT / link).exists()] == []
 
@@ -81,7 +81,7 @@ def test_links_out_of_docs_lead_somewhere() -> None:
     missing = [
         (page.name, link)
         for page in (ROOT / "docs").rglob("*.md")
-        for link in re.findall(r"\]\((\.\./[^)#\s]+)", page.read_text())
+        for link in re.findall(r"\]\((\.\./[^)#\s]+)", page.read_text(encoding="utf-8"))
         if not (page.parent / link).exists()
     ]
     assert missing == []

@@ -434,6 +434,6 @@ def test_signals_outside_of_the_main_thread_are_left_alone():
 
 
 def test_a_list_can_t_be_followed(tmp_path):
-    (tmp_path / "list.txt").write_text("a.png\n")
+    (tmp_path / "list.txt").write_text("a.png\n", encoding="utf-8")
     with pytest.raises(SteelDefectsError, match="only a folder can be followed"):
         follow_until(tmp_path / "list.txt", tmp_path / "jobs", 1)

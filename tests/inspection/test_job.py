@@ -261,9 +261,9 @@ def test_parts_without_digests_are_read(sheets, whole, tmp_path):
     """Those of earlier releases."""
     result = run(sheets, tmp_path, config())
     path = result.parts.folder / "part-0000003" / "record.json"
-    record = json.loads(path.read_text())
+    record = json.loads(path.read_text(encoding="utf-8"))
     assert set(record.pop("sha256")) == {"verdicts.parquet", "defects.parquet", "submission.csv"}
-    path.write_text(json.dumps(record))
+    path.write_text(json.dumps(record), encoding="utf-8")
     assert_whole(run(sheets, tmp_path, config()), whole)
 
 

@@ -22,7 +22,7 @@ def test_a_package_is_whole_and_has_a_card(folder: Path, caplog):
     assert names == {"README.md", MANIFEST, CHECKSUM, *package.manifest.files}
     assert all(name.endswith(".keras") for name in package.manifest.files)
     assert sum(path.stat().st_size for path in folder.iterdir()) < LARGEST
-    card = (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text(encoding="utf-8")
     for heading in ("trained on", "## What it reaches", "## Limits", "## Terms"):
         assert heading in card
 

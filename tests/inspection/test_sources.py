@@ -24,7 +24,7 @@ def folder(tmp_path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         image = np.full((6, 9), 100 + level, np.uint8)
         path.write_bytes(cv2.imencode(path.suffix.lower(), image)[1].tobytes())
-    (tmp_path / "sheets" / "notes.txt").write_text("not a picture")
+    (tmp_path / "sheets" / "notes.txt").write_text("not a picture", encoding="utf-8")
     (tmp_path / "sheets" / "empty").mkdir()
     (tmp_path / "sheets" / "round").symlink_to(tmp_path / "sheets")
     with open(os.fsencode(tmp_path) + b"/sheets/a/caf\xe9.png", "wb") as file:
@@ -136,7 +136,7 @@ def test_links_that_lead_nowhere_are_sheets_with_a_problem(folder):
 
 
 def test_a_line_that_no_file_can_have_for_a_name_is_a_sheet_with_a_problem(tmp_path):
-    (tmp_path / "list.txt").write_text("x" * 300 + ".png\n")
+    (tmp_path / "list.txt").write_text("x" * 300 + ".png\n", encoding="utf-8")
     source = ListSource(tmp_path / "list.txt")
     (file,) = source.list_files()
     assert read_frame(source.read_file, file.sheet_id).problem

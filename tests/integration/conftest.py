@@ -25,10 +25,10 @@ class Project:
         self.conf = folder / "conf"
         shutil.copytree(ROOT / "conf", self.conf)
         globals_file = self.conf / environment / "globals.yml"
-        text = globals_file.read_text().replace(
+        text = globals_file.read_text(encoding="utf-8").replace(
             f"data_root: data/{environment}", f"data_root: {self.data}"
         )
-        globals_file.write_text(text)
+        globals_file.write_text(text, encoding="utf-8")
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Call ``kedro run``."""

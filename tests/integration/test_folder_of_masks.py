@@ -69,7 +69,7 @@ def test_there_is_no_gate_and_the_tables_of_classification_are_empty(run) -> Non
 def test_the_package_works_without_a_gate(run) -> None:
     project, areas = run
     package = json.loads(
-        (project.data / "09_release" / "model_package" / "package.json").read_text()
+        (project.data / "09_release" / "model_package" / "package.json").read_text(encoding="utf-8")
     )
     assert package["gate"] is None
     verdicts = project.catalog.load("verdicts")
@@ -78,6 +78,6 @@ def test_the_package_works_without_a_gate(run) -> None:
 
 
 def test_the_report_says_that_there_is_no_gate(run) -> None:
-    report = (run[0].data / "08_reporting" / "report.html").read_text()
+    report = (run[0].data / "08_reporting" / "report.html").read_text(encoding="utf-8")
     assert "There is no gate" in report
     assert "What a lookup of the nearest training sheet scores" in report

@@ -51,7 +51,7 @@ def test_inspection_judges_every_new_sheet(runs: list[Project]) -> None:
 
 
 def test_the_run_is_recorded(runs: list[Project]) -> None:
-    record = json.loads((runs[1].data / "08_reporting" / "run.json").read_text())
+    record = json.loads((runs[1].data / "08_reporting" / "run.json").read_text(encoding="utf-8"))
     assert record["status"] == "finished"
     assert record["environment"] == "test"
     assert record["parameters"]["classification"]["seed"] == 3
@@ -62,7 +62,7 @@ def test_the_run_is_recorded(runs: list[Project]) -> None:
 
 
 def test_the_report_stands_alone(runs: list[Project]) -> None:
-    report = (runs[0].data / "08_reporting" / "report.html").read_text()
+    report = (runs[0].data / "08_reporting" / "report.html").read_text(encoding="utf-8")
     assert "<html" in report
     assert 'src="http' not in report
     assert 'href="http' not in report
@@ -87,7 +87,9 @@ def test_architectures_stand_side_by_side(
     chosen = catalog.load("segmenter_selection")
     assert chosen["name"] in trained
     assert set(chosen["candidates"]) == set(trained)
-    package = json.loads((project.data / "09_release/model_package/package.json").read_text())
+    package = json.loads(
+        (project.data / "09_release/model_package/package.json").read_text(encoding="utf-8")
+    )
     assert package["segmenter"]["name"] == chosen["name"]
 
 

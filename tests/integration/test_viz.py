@@ -41,7 +41,7 @@ def site(runs: list[Project], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def graph(site: Path) -> dict[str, Any]:
-    return dict(json.loads((site / "api" / "main").read_text()))
+    return dict(json.loads((site / "api" / "main").read_text(encoding="utf-8")))
 
 
 def test_all_pipelines_are_there(graph: dict[str, Any]) -> None:
@@ -59,7 +59,9 @@ def test_every_dataset_has_a_layer(graph: dict[str, Any]) -> None:
 
 
 def test_previews_are_shown(site: Path) -> None:
-    nodes = [json.loads(file.read_text()) for file in (site / "api" / "nodes").iterdir()]
+    nodes = [
+        json.loads(file.read_text(encoding="utf-8")) for file in (site / "api" / "nodes").iterdir()
+    ]
     kinds = [node["preview_type"] for node in nodes if node.get("preview")]
     assert len(kinds) >= 8
     assert {"TablePreview", "ImagePreview", "JSONPreview"} <= set(kinds)
@@ -98,7 +100,9 @@ def test_a_browser_shows_nodes_and_layers(address: str, tmp_path: Path) -> None:
 
 
 def test_a_browser_shows_a_preview(address: str, site: Path, tmp_path: Path) -> None:
-    nodes = json.loads((site / "api" / "pipelines" / "inspection").read_text())["nodes"]
+    nodes = json.loads((site / "api" / "pipelines" / "inspection").read_text(encoding="utf-8"))[
+        "nodes"
+    ]
     [verdicts] = [node["id"] for node in nodes if node["name"] == "verdicts"]
     page = dom(f"{address}/?pid=inspection&sid={verdicts}", tmp_path)
     assert "thresholds_id" in page

@@ -27,7 +27,7 @@ def test_missing_file_is_named(tmp_path):
 
 
 def test_file_that_is_no_weights_is_named(tmp_path):
-    (tmp_path / "text.weights.h5").write_text("not weights")
+    (tmp_path / "text.weights.h5").write_text("not weights", encoding="utf-8")
     with pytest.raises(SteelDefectsError) as error:
         build_backbone(config("text.weights.h5"), SIZE, 1, str(tmp_path))
     assert str(tmp_path / "text.weights.h5") in str(error.value)
@@ -35,7 +35,7 @@ def test_file_that_is_no_weights_is_named(tmp_path):
 
 
 def test_a_keras_file_that_is_no_archive_is_named(tmp_path):
-    (tmp_path / "text.keras").write_text("not a model")
+    (tmp_path / "text.keras").write_text("not a model", encoding="utf-8")
     with pytest.raises(SteelDefectsError, match=r"text\.keras does not hold weights"):
         build_backbone(config("text.keras"), SIZE, 1, str(tmp_path))
 

@@ -36,7 +36,7 @@ def folder(tmp_path):
     (images / "c_empty.jpg").write_bytes(b"")
     (images / "d_cut.jpg").write_bytes((images / "nested/b.jpg").read_bytes()[:1000])
     (images / "e_cut.png").write_bytes((images / "a.png").read_bytes()[:-12])
-    (images / "f_text.jpg").write_text("not a picture")
+    (images / "f_text.jpg").write_text("not a picture", encoding="utf-8")
     return tmp_path
 
 

@@ -22,7 +22,7 @@ def tables(data: Data) -> Path:  # noqa: F811
         getattr(data, name).to_parquet(root / f"{name}.parquet")
     (root / "08_reporting").mkdir()
     record = {"run_id": "1", "parameters": standalone.PARAMETERS}
-    (root / "08_reporting" / "run.json").write_text(json.dumps(record))
+    (root / "08_reporting" / "run.json").write_text(json.dumps(record), encoding="utf-8")
     return root
 
 

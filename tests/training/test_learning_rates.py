@@ -73,7 +73,7 @@ def test_what_was_tried_before_a_kill_is_not_tried_again(trainer, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, search=SEARCH)
     (kept,) = tmp_path.glob("*_rates.json")
-    assert len(json.loads(kept.read_text())["losses"]) == 2
+    assert len(json.loads(kept.read_text(encoding="utf-8"))["losses"]) == 2
     trainer.fail_at, trainer.asked[:] = 99, []
     assert fit(tmp_path, search=SEARCH).learning_rate == 0.02
     assert trainer.rates == [0.02, 0.02]

@@ -67,7 +67,9 @@ def test_out_of_fold_masks_know_the_gate(
     written = pd.read_parquet(standalone.latest(tmp_path, name, "07_model_output"))
     assert written["rle"].tolist() == ["1 2"]
     name = "unet.out_of_fold_postprocessing.json"
-    chosen = json.loads(standalone.latest(tmp_path, name, "07_model_output").read_text())
+    chosen = json.loads(
+        standalone.latest(tmp_path, name, "07_model_output").read_text(encoding="utf-8")
+    )
     assert ClassPostprocessing(**chosen["1"]) == tuned
 
 
@@ -90,13 +92,15 @@ def test_help_imports_no_framework() -> None:
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
     path = tmp_path / "run.json"
-    path.write_text(json.dumps({"run_id": "1", "parameters": standalone.PARAMETERS}))
+    path.write_text(
+        json.dumps({"run_id": "1", "parameters": standalone.PARAMETERS}), encoding="utf-8"
+    )
     return path
 
 
 def test_parameters_come_from_the_record_of_a_run_or_stand_alone(record: Path) -> None:
     alone = record.with_name("parameters.json")
-    alone.write_text(json.dumps(standalone.PARAMETERS))
+    alone.write_text(json.dumps(standalone.PARAMETERS), encoding="utf-8")
     assert read_parameters(record) == read_parameters(alone) == standalone.PARAMETERS
 
 
@@ -133,7 +137,7 @@ def test_changes_of_nothing_are_refused(record: Path, change: str, message: str)
 @pytest.mark.parametrize("text", ["{", "[1]", '"text"'])
 def test_files_without_parameters_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "run.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(SteelDefectsError, match=r"run\.json"):
         read_parameters(path)
 
