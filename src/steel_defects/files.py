@@ -1,12 +1,24 @@
 """Files and folders that are replaced as a whole, so that nobody reads half of one."""
 
+import errno
 import glob
+import logging
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+logger = logging.getLogger(__name__)
+
+#: What network drives answer that cannot lock files, or force folders to the disk.
+UNSUPPORTED = (
+    errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP,
+)  # fmt: skip
+
+_notes: set[tuple[str, int]] = set()
 
 #: Seconds after which a temporary file that nobody writes to counts as left by a killed process.
 _STALE_SECONDS = 3600
@@ -39,6 +51,36 @@ def _remove_leftovers(path: Path, ending: str) -> None:
         with suppress(FileNotFoundError):
             if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                 leftover.unlink()
+
+
+def force(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk, if its drive knows how."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        note_once(
+            "the drive of %s cannot force it to the disk: a power failure may lose the last files",
+            path,
+        )
+
+
+def note_once(text: str, place: Path) -> None:
+    """Log what a drive cannot do, once for each drive.
+
+    Args:
+        text: What it is, with ``%s`` for the place.
+        place: A file or folder on the drive.
+    """
+    note = text, place.stat().st_dev
+    if note not in _notes:
+        _notes.add(note)
+        logger.warning(text, place)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Locks that keep processes, also those of other machines, off one another's files."""
 
-import errno
 import fcntl
 import logging
 import os
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import UNSUPPORTED, note_once
 
 logger = logging.getLogger(__name__)
-
-#: What drives answer that know no locks.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 #: Seconds that :func:`lock_all` waits for another process, and between two tries.
 _LONGEST_WAIT = 600.0
@@ -38,9 +35,9 @@ def lock(handle: int, folder: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in UNSUPPORTED:
             raise
-        logger.warning("the drive of %s knows no locks: let only one process run there", folder)
+        note_once("the drive of %s knows no locks: let only one process run there", folder)
     return True
 
 

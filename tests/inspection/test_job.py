@@ -1,6 +1,7 @@
 """Jobs: in parts, taken up where they were left, shared among machines."""
 
 import errno
+import fcntl
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import pytest
 from tests.inspection import sheet_jobs
 from tests.inspection.sheet_jobs import BrightnessRuntime, config, loaded, run, write_sheets
 
+from steel_defects import files
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import parts as parts_module
@@ -108,6 +110,31 @@ def test_a_run_that_failed_is_taken_up(sheets, whole, tmp_path, fails_at):
     assert first.asked + second.asked == SHEETS - 8
     assert [path.name for path in tmp_path.rglob("*.jsonl")] == []
     assert [path.name for path in tmp_path.rglob("*.tmp")] == []
+
+
+@pytest.mark.parametrize("number", ["EACCES", "EBADF", "EINVAL", "ENOTSUP"])
+def test_a_drive_that_knows_no_locks_and_forces_nothing_is_enough(
+    sheets, whole, tmp_path, monkeypatch, caplog, number
+):
+    def refuse(*_: int) -> None:
+        raise OSError(getattr(errno, number), "refused")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(files, "_notes", set())
+    assert_whole(run(sheets, tmp_path, config()), whole)
+    assert caplog.text.count("force it to the disk") == 1
+    assert caplog.text.count("knows no locks") == 1
+
+
+@pytest.mark.parametrize("name", ["fsync", "flock"])
+def test_a_broken_disk_ends_the_run_in_one_line(sheets, tmp_path, monkeypatch, name):
+    def fail(*_: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(os if name == "fsync" else fcntl, name, fail)
+    with pytest.raises(SteelDefectsError, match=r"cannot write to .*input/output error"):
+        run(sheets, tmp_path, config())
 
 
 def on_disk(jobs: Path) -> int:
@@ -225,7 +252,7 @@ def test_a_full_disk(sheets, whole, tmp_path, monkeypatch, function):
 
     with monkeypatch.context() as patch:
         if function == "force":
-            patch.setattr(parts_module, "_force", full)
+            patch.setattr(parts_module, "force", full)
         elif function == "append":
             patch.setattr(Journal, "append", append_half)
         else:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import force
 
 _RECORD = "record.json"
 _PART = re.compile(r"part-(\d{7,})(\.jsonl)?")
@@ -126,9 +127,9 @@ class Parts:
         record = record | {"sha256": {path.name: _digest(path) for path in beside.iterdir()}}
         (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         for path_of_file in [*beside.iterdir(), beside]:
-            _force(path_of_file)
+            force(path_of_file)
         beside.rename(path)
-        _force(self.folder)
+        force(self.folder)
 
     def _path(self, part: int) -> Path:
         return self.folder / f"part-{part:07}"
@@ -143,12 +144,3 @@ def _damaged(path: Path) -> SteelDefectsError:
         f"{path} is cut off or damaged; delete its folder, and the same command inspects the "
         "sheets of this part again"
     )
-
-
-def _force(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,7 +7,6 @@ file by this name is whole.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.files import replaced
+from steel_defects.files import force, replaced
 from steel_defects.progress import track
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
@@ -158,7 +157,7 @@ def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
     for image in track(images, len(keys), "caching gray sheets"):
         file.write(np.ascontiguousarray(image).data)
     file.flush()
-    os.fsync(file.fileno())
+    force(Path(file.name))
 
 
 def _in_order(fetch: Callable[[SheetKey], Gray], keys: list[SheetKey]) -> Iterator[Gray]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.files import replaced
+from steel_defects.files import force, replaced
 
 State = list[NDArray[np.generic]]
 
@@ -72,7 +71,7 @@ class Checkpoint:
         with replaced(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, header=np.array(header), **arrays)
             file.flush()
-            os.fsync(file.fileno())
+            force(temporary)
 
     def restore(self, model: keras.Model) -> tuple[State, Progress] | None:
         """Put the state back into a compiled model whose optimizer is built.
