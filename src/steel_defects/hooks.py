@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -14,8 +15,8 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
+from kedro.io import AbstractVersionedDataset, DataCatalog, Version
+from kedro.pipeline import Node, Pipeline
 from pydantic import BaseModel
 
 from steel_defects.errors import SteelDefectsError
@@ -124,6 +125,40 @@ class ComparisonHooks:
             compare = catalog["params:compare"].load()
             if compare is not None:
                 catalog["earlier_versions"].load().check(str(compare))
+
+
+class VersionHooks:
+    """Holds a run to its own versions, whatever the clock says.
+
+    Kedro names versions after the clock, and takes the highest name for the newest.
+    """
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Refuse to save versions that would be taken for older than those that there are."""
+        for name, dataset in _versioned(pipeline.all_outputs(), catalog):
+            version, newest = str(dataset.resolve_save_version()), dataset.list_versions(False)[:1]
+            if newest and newest[0] > version:
+                raise SteelDefectsError(
+                    f"{name} has version {newest[0]}, which is later than this run ({version}): "
+                    "a clock is wrong; set it right, or delete that version"
+                )
+
+    @hook_impl
+    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Load what this run saves by its own version, also if another run saves a later one."""
+        for _, dataset in _versioned(node.outputs, catalog):
+            version = dataset.resolve_save_version()
+            dataset._version = Version(version, version)
+
+
+def _versioned(
+    names: Iterable[str], catalog: DataCatalog
+) -> Iterator[tuple[str, AbstractVersionedDataset[Any, Any]]]:
+    for name in sorted(names):
+        dataset = catalog[name]
+        if isinstance(dataset, AbstractVersionedDataset) and dataset._version:
+            yield name, dataset
 
 
 class OutputLockHooks:

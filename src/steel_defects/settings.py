@@ -8,13 +8,14 @@ from steel_defects.hooks import (
     OutputLockHooks,
     ParameterHooks,
     RunRecordHooks,
+    VersionHooks,
     WatchHooks,
 )
 from steel_defects.tracking import TrackingHooks
 
 HOOKS = (
-    ParameterHooks(), WatchHooks(), InputHooks(), ComparisonHooks(), OutputLockHooks(),
-    RunRecordHooks(), TrackingHooks(),
+    ParameterHooks(), WatchHooks(), InputHooks(), ComparisonHooks(), VersionHooks(),
+    OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader

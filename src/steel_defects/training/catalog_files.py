@@ -69,10 +69,21 @@ class CatalogFolder:
     """Writes results of one command where ``kedro run`` finds them, under one version."""
 
     def __init__(self, root: Path) -> None:
-        """Name the data folder of an environment, such as ``data/cpu``, or a copy of it."""
+        """Name the data folder of an environment, such as ``data/cpu``, or a copy of it.
+
+        Raises:
+            SteelDefectsError: It holds versions that are later than this one.
+        """
         self.root = root
         now = datetime.now(UTC)
         self.version = f"{now:%Y-%m-%dT%H.%M.%S}.{now.microsecond // 1000:03d}Z"
+        files = root.glob("0*/*/*/*")
+        newest = max((p.parent.name for p in files if p.name == p.parents[1].name), default="")
+        if newest > self.version:
+            raise SteelDefectsError(
+                f"{root} holds version {newest}, which is later than this run ({self.version}): "
+                "a clock is wrong; set it right, or delete that version"
+            )
 
     def save_model(self, name: str, model: Any) -> Path:
         """Write a model, such as ``unet.segmenter``, and read it back to be sure."""
