@@ -14,13 +14,13 @@ DEEP = "[" * 900 + "]" * 900
 
 def rewrite(folder: Path, text: str) -> None:
     """Replace the manifest, and its checksum."""
-    (folder / MANIFEST).write_text(text)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()
-    (folder / CHECKSUM).write_text(f"{digest}  {MANIFEST}\n")
+    (folder / CHECKSUM).write_text(f"{digest}  {MANIFEST}\n", encoding="utf-8")
 
 
 def change(folder: Path, **values: object) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     rewrite(folder, json.dumps(manifest | values))
 
 
@@ -109,11 +109,11 @@ def test_what_a_killed_write_had_begun_is_not_used(package, manifest):
 def test_the_folder_may_be_a_link_and_keeps_what_is_not_of_the_package(package, manifest, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(package.folder)
-    (package.folder / "README.md").write_text("card")
+    (package.folder / "README.md").write_text("card", encoding="utf-8")
     write_package(link, manifest, writers(gate=b"new", segmenter=b"segmenter"))
     assert link.is_symlink()
     assert read_package(package.folder).read("gate.keras") == b"new"
-    assert (package.folder / "README.md").read_text() == "card"
+    assert (package.folder / "README.md").read_text(encoding="utf-8") == "card"
 
 
 def names(folder: Path) -> set[str]:
@@ -133,8 +133,8 @@ def test_a_manifest_without_its_checksum_is_read_with_a_warning(package, caplog)
 
 
 def test_a_manifest_that_was_changed_is_refused(package):
-    text = (package.folder / MANIFEST).read_text()
-    (package.folder / MANIFEST).write_text(text.replace("0.2", "0.3"))
+    text = (package.folder / MANIFEST).read_text(encoding="utf-8")
+    (package.folder / MANIFEST).write_text(text.replace("0.2", "0.3"), encoding="utf-8")
     assert "not what was written" in refusal(package.folder)
 
 
@@ -174,7 +174,7 @@ def test_a_manifest_that_would_be_refused_is_not_written(package, manifest):
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_used(package, old, new, reason):
-    text = json.dumps(json.loads((package.folder / MANIFEST).read_text()))
+    text = json.dumps(json.loads((package.folder / MANIFEST).read_text(encoding="utf-8")))
     assert old in text
     rewrite(package.folder, text.replace(old, new))
     message = refusal(package.folder)
