@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from steel_defects.paths import is_housekeeping
+
 logger = logging.getLogger(__name__)
 
 #: What network drives answer that cannot lock files, or force folders to the disk.
@@ -115,9 +117,8 @@ def replaced_contents(folder: Path, last: str) -> Iterator[Path]:
 
 
 def visible(folder: Path) -> list[Path]:
-    """List what is in a folder, without hidden names and what a file system puts there itself."""
-    paths = folder.iterdir()
-    return [path for path in paths if not path.name.startswith(".") and path.name != "lost+found"]
+    """List what is in a folder, without what drives and desktops put there themselves."""
+    return [path for path in folder.iterdir() if not is_housekeeping(path.name)]
 
 
 def was_replacing(folder: Path, last: str) -> bool:

@@ -1,15 +1,51 @@
 """Paths that come from outside: links that lead elsewhere, names that can't be shown."""
 
 import hashlib
+import logging
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _LONGEST = 200  # bytes; file systems take 255, and an ending is added
 # Control characters, and bytes that are not UTF-8: neither belongs in a table or on a terminal.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # How shown_name writes them; no file's name holds a zero byte.
 _ESCAPE = re.compile(rb"\\(?:x(?!00)(?:[018-9a-f][0-9a-f]|7f)|[nrt])")
+# Names that drives and desktops keep for themselves: thumbnails, snapshots, what was deleted.
+_HOUSEKEEPING = re.compile(r"[.@#$].*|~snapshot|lost\+found|System Volume Information", re.DOTALL)
+_told: set[str] = set()
+
+
+def is_housekeeping(name: str) -> bool:
+    """Tell whether a file or folder belongs to the drive or the desktop, and not to the data.
+
+    Args:
+        name: Its name, without the folders that it lies in.
+    """
+    return _HOUSEKEEPING.fullmatch(name) is not None
+
+
+def leave_out_housekeeping(folder: str, names: Iterable[str]) -> list[str]:
+    """Return the names of a folder that belong to the data; say once which others there are.
+
+    Args:
+        folder: The folder.
+        names: What is in it; folders may end in a slash.
+    """
+    names = list(names)
+    data = [name for name in names if not is_housekeeping(name.rstrip("/"))]
+    if len(data) < len(names) and folder not in _told:
+        _told.add(folder)
+        left_out = next(name for name in names if is_housekeeping(name.rstrip("/")))
+        logger.warning(
+            "%s: %d names are left out, such as %s: names that begin so belong to the drive or the "
+            "desktop; rename what is a sheet",
+            shown_name(folder), len(names) - len(data), shown_name(left_out),
+        )  # fmt: skip
+    return data
 
 
 def leads_out(path: Path, folder: str) -> bool:

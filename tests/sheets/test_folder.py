@@ -2,7 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
+from steel_defects.annotations.mask_folder import MaskFolder
 from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection.config import FollowConfig
+from steel_defects.inspection.follow import FolderWatch
+from steel_defects.inspection.sources import FolderSource
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet
 
@@ -87,3 +91,38 @@ def test_a_missing_folder_is_named(tmp_path):
 
 def test_an_empty_folder_has_no_sheets(tmp_path):
     assert dict(SheetFolder(tmp_path)) == {}
+
+
+#: What network drives and desktops put into folders: thumbnails, snapshots, what was deleted.
+HOUSEKEEPING = (
+    *("@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg", ".snapshot/hourly/a.png", "#recycle/old.png"),
+    *("$RECYCLE.BIN/old.png", ".Trash-1000/files/old.png", "lost+found/x.png", "~snapshot/a.png"),
+    *("System Volume Information/x.png", "._a.png", "coil/@eaDir/b.png"),
+)
+
+
+def test_what_drives_and_desktops_keep_for_themselves_is_no_sheet(tmp_path, caplog):
+    for name in ("train_images/a.png", "train_images/coil/b@2.png", "annotations/a.png"):
+        put(tmp_path / name)
+    for name in HOUSEKEEPING:
+        put(tmp_path / "train_images" / name)
+        put((tmp_path / "annotations" / name).with_suffix(".png"))
+    sheets = ["a.png", "coil/b@2.png"]
+    for _ in range(2):
+        assert list(SheetFolder(tmp_path)) == sheets
+        assert [file.sheet_id for file in FolderSource(tmp_path).list_files()] == sheets
+    assert MaskFolder(tmp_path / "annotations").names() == {"a.png"}
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.split(":")[0] for text in told] == [
+        str(tmp_path / "train_images"), str(tmp_path / "train_images" / "coil"),
+    ]  # fmt: skip
+    assert "9 names are left out" in told[0]
+
+
+def test_watching_leaves_the_same_names_out(tmp_path):
+    put(tmp_path / "a.png")
+    for name in HOUSEKEEPING:
+        put(tmp_path / name)
+    watch = FolderWatch(tmp_path, FollowConfig(ignore=()))
+    watch.poll()
+    assert watch.poll() == ["a.png"]

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from steel_defects.annotations import rle as run_length
 from steel_defects.annotations.severstal import Finding
 from steel_defects.errors import SteelDefectsError
-from steel_defects.paths import leads_out, shown_name
+from steel_defects.paths import is_housekeeping, leads_out, shown_name
 
 Row = tuple[str, int, str, int]
 
@@ -40,7 +40,8 @@ class MaskFolder:
 
     def names(self) -> set[str]:
         """Return the paths of all masks below the folder, POSIX."""
-        return {path.relative_to(self.root).as_posix() for path in self.root.rglob("*.png")}
+        paths = (path.relative_to(self.root) for path in self.root.rglob("*.png"))
+        return {path.as_posix() for path in paths if not any(map(is_housekeeping, path.parts))}
 
     @cached_property
     def real_root(self) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.inspection.names import NameSet
-from steel_defects.paths import shown_name
+from steel_defects.paths import leave_out_housekeeping, shown_name
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
 
@@ -233,7 +233,7 @@ def list_folder(folder: str) -> list[str]:
     """
     try:
         with os.scandir(folder) as entries:
-            return [name for entry in entries if (name := _name(entry))]
+            return leave_out_housekeeping(folder, filter(None, map(_name, entries)))
     except OSError as error:
         raise SteelDefectsError(f"cannot list {shown_name(folder)}: {error.strerror}") from error
 

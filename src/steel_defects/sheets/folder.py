@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.paths import leads_out, names_shown_as, shown_name
+from steel_defects.paths import (
+    leads_out,
+    leave_out_housekeeping,
+    names_shown_as,
+    shown_name,
+)
 from steel_defects.sheets.reading import (
     PICTURE_ENDINGS,
     UnreadableSheet,
@@ -63,14 +68,13 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         folder = self.picture_folder
         if not folder.is_dir():
             raise SteelDefectsError(f"there is no folder {folder}")
-        files = (
-            os.path.join(parent, name)
-            for parent, _, names in os.walk(folder, onerror=_refuse)
-            for name in names
-            if os.path.splitext(name)[1].lower() in PICTURE_ENDINGS
-        )
-        start = len(os.path.join(folder, ""))
-        return [path[start:] for path in files]
+        start, found = len(os.path.join(folder, "")), []
+        for parent, folders, files in os.walk(folder, onerror=_refuse):
+            pictures = [n for n in files if os.path.splitext(n)[1].lower() in PICTURE_ENDINGS]
+            data = set(leave_out_housekeeping(parent, [*folders, *pictures]))
+            folders[:] = data.intersection(folders)
+            found += [os.path.join(parent, name)[start:] for name in data.intersection(pictures)]
+        return found
 
     @cached_property
     def _real_folder(self) -> str:
