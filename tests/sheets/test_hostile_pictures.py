@@ -122,6 +122,10 @@ def test_a_dark_picture_is_not_damaged(form):
         (b"BM" + b"\0" * 60, "not a picture, or a damaged one"),
         (opencv(GRAY.astype(np.float32), ".tif"), "32 bits a pixel, more than 16"),
         (opencv(GRAY.astype(np.float64), ".tif"), "64 bits a pixel, more than 16"),
+        (opencv(GRAY.astype(np.int8), ".tif"), "signed pixels; save them as whole numbers"),
+        (opencv(GRAY.astype(np.int16), ".tif"), "signed pixels"),
+        (pillow(GRAY, "TIFF", tiffinfo={339: 2}, big_tiff=True), "signed pixels"),
+        (pillow(GRAY, "TIFF", tiffinfo={339: 3}), "floating-point pixels"),
     ],
 )
 def test_what_cannot_be_read_is_refused(data, reason):

@@ -24,6 +24,7 @@ class Header:
         alpha: Whether there is a channel or a value for transparency.
         several: Whether the file holds more than one picture.
         scans: Whether the pixels may lie in several scans, as in a progressive JPEG.
+        numbers: What its pixels are unless they are whole numbers from 0 on, such as ``signed``.
     """
 
     width: int
@@ -34,6 +35,7 @@ class Header:
     alpha: bool
     several: bool
     scans: bool = False
+    numbers: str = ""
 
 
 def read_header(data: bytes) -> Header | None:
@@ -116,6 +118,7 @@ def _tiff(data: bytes) -> Header:
         cmyk=kind == _INKS,
         alpha=bool({1, 2} & set(tags.get(_EXTRA_CHANNELS, ()))),
         several=several,
+        numbers=next((_NUMBERS[n] for n in tags.get(_SAMPLE_FORMAT, ()) if n in _NUMBERS), ""),
     )
 
 
@@ -143,8 +146,11 @@ def _tiff_tags(data: bytes) -> tuple[dict[int, tuple[int, ...]], bool]:
     return tags, unpack_from(order + offset, data, start + entries * size) != (0,)
 
 
-_TAGS = _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _EXTRA_CHANNELS = 256, 257, 258, 262, 338
+_TAGS = 256, 257, 258, 262, 338, 339
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _EXTRA_CHANNELS, _SAMPLE_FORMAT = _TAGS
 _GRAY, _INKS = (0, 1), 5
+# Sample formats of TIFF 6.0 and of its later additions; 1 is unsigned, 4 is not said.
+_NUMBERS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 # Types of tag that hold whole numbers, as the module struct calls them.
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 

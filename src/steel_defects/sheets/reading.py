@@ -146,6 +146,8 @@ def _sound_header(data: bytes) -> Header:
         raise UnreadableSheet(f"{size} pixels, more than {MAX_PIXELS:,} are not read")
     if header.bits > 16:
         raise UnreadableSheet(f"{header.bits} bits a pixel, more than 16 are not read")
+    if header.numbers:
+        raise UnreadableSheet(f"{header.numbers} pixels; save them as whole numbers from 0 on")
     if header.scans and any(islice(_SCAN.finditer(data), _MOST_SCANS, None)):
         raise UnreadableSheet(f"a JPEG of more than {_MOST_SCANS} scans, which are not read")
     return header
