@@ -6,7 +6,6 @@ STAMP := $(VENV)/.installed
 
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
-export TF_CPP_MIN_LOG_LEVEL := 2
 export NO_MKDOCS_2_WARNING := 1
 # Progress shows while it happens, through pipes too.
 export PYTHONUNBUFFERED := 1

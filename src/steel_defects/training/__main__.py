@@ -2,12 +2,11 @@
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
+from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid, class_settings
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
@@ -37,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of accelerators that aren't there
-    _choose_backend()
     try:
+        check_backend()
         parameters = read_parameters(given.parameters or given.tables / RUN_RECORD, given.set)
         checkpoints = given.checkpoints or given.output / "05_model_input" / "checkpoints"
         data = read_data(given.tables, given.raw_dir, checkpoints)
@@ -47,12 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _choose_backend() -> None:
-    """Take JAX where TensorFlow, which Keras would take, is not installed."""
-    if find_spec("tensorflow") is None:
-        os.environ.setdefault("KERAS_BACKEND", "jax")
 
 
 def _parser() -> argparse.ArgumentParser:

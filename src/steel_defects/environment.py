@@ -1,0 +1,69 @@
+"""What libraries take from the machine they run on, set before they are imported."""
+
+import atexit
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from shutil import rmtree
+from tempfile import mkdtemp
+from types import ModuleType
+from typing import Any
+
+from steel_defects.errors import SteelDefectsError
+
+_BACKENDS = ("tensorflow", "jax")
+
+
+def prepare() -> None:
+    """Let nothing on the machine change what the libraries do; call it before they are imported."""
+    # Kedro, MLflow, Ray and others report their use unless these are set.
+    os.environ.update(
+        DO_NOT_TRACK="1", MLFLOW_DISABLE_TELEMETRY="true", RAY_USAGE_STATS_ENABLED="0"
+    )
+    # OpenVINO and NNCF have no such switch, but do without this library, which sends reports.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    # On a machine without a GPU, TensorFlow logs that as an error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Keras takes this, and what _KerasFinder sets, over the user's keras.json.
+    default = "tensorflow" if find_spec("tensorflow") else "jax"
+    os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or default
+    sys.meta_path.insert(0, _KerasFinder())
+    if os.path.expanduser("~") == "~":
+        # This user has no home directory, and libraries that Keras imports end without one.
+        os.environ["HOME"] = mkdtemp(prefix="steel_defects-")
+        atexit.register(rmtree, os.environ["HOME"], ignore_errors=True)
+
+
+class _KerasFinder(MetaPathFinder):
+    """Sets the number format and the order of axes as soon as Keras is imported."""
+
+    def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        """Find Keras as always, and have it set up after it is loaded."""
+        if name != "keras":
+            return None
+        spec = PathFinder.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_set(keras: ModuleType) -> None:
+                load(keras)
+                keras.config.set_floatx("float32")
+                keras.config.set_image_data_format("channels_last")
+
+            spec.loader.exec_module = load_and_set  # type: ignore[assignment,method-assign]
+        return spec
+
+
+def check_backend() -> None:
+    """Refuse a backend of Keras with which the models were never tried.
+
+    Raises:
+        SteelDefectsError: The backend is neither TensorFlow nor JAX.
+    """
+    backend = os.environ["KERAS_BACKEND"]
+    if backend not in _BACKENDS:
+        raise SteelDefectsError(
+            f"KERAS_BACKEND={backend} is not supported; set it to {' or '.join(_BACKENDS)}"
+        )
