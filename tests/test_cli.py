@@ -12,6 +12,7 @@ from kedro.io import DataCatalog
 from tests.annotations.good_tables import GOOD
 
 from steel_defects.cli import one_line
+from steel_defects.cli import run as run_command
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,6 +85,21 @@ def test_traceback_on_request(conf):
     assert found.returncode == 1
     assert "Traceback" in found.stdout + found.stderr
     assert "SteelDefectsError" in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "parameters"),
+    [
+        ("sheets_dir=0045612", {"sheets_dir": "0045612"}),
+        ("models_dir = 2024 , raw_dir=1e5", {"models_dir": "2024", "raw_dir": "1e5"}),
+        ("weights_dir=yes,data_engineering.seed=7",
+         {"weights_dir": "yes", "data_engineering": {"seed": 7}}),
+        ("raw_dir='007',sheets_dir=null", {"raw_dir": "007", "sheets_dir": None}),
+    ],
+)  # fmt: skip
+def test_paths_are_taken_as_they_are_typed(typed, parameters):
+    context = run_command.make_context("run", ["--params", typed])
+    assert context.params["params"] == parameters
 
 
 FAULTY = {

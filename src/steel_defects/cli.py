@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import _split_params
 from kedro.validation import CheckFailure, DataValidationError
 
 from steel_defects.errors import shown
@@ -111,6 +112,22 @@ def _without_errors(record: logging.LogRecord) -> bool:
     from_kedro = record.name.startswith("kedro.")
     return not (from_kedro and record.levelno >= logging.ERROR) and not resume_hint
 
+
+def _read_parameters(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Read ``--params`` as Kedro does, but take paths as they are typed, 0045 too."""
+    from steel_defects.hooks import CATALOG_PARAMETERS
+
+    parameters = _split_params(context, option, value)
+    for item in value.split(",") if isinstance(value, str) else ():
+        name, _, text = map(str.strip, item.partition("="))
+        if name in CATALOG_PARAMETERS and not isinstance(parameters[name], str | None):
+            parameters[name] = text
+    return parameters
+
+
+for _option in kedro_run.params:
+    if _option.name == "params":
+        _option.callback = _read_parameters
 
 #: Named ``run`` because Kedro looks for that when the project runs as an installed package.
 run = click.Command(

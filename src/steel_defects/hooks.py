@@ -1,5 +1,6 @@
 """What happens around every run: checks before it, and a record of it."""
 
+import glob
 import json
 import platform
 import subprocess
@@ -19,6 +20,7 @@ from kedro.io import AbstractVersionedDataset, DataCatalog, Version
 from kedro.pipeline import Node, Pipeline
 from pydantic import BaseModel
 
+from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
 from steel_defects.locks import lock_all
@@ -36,11 +38,12 @@ _LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "
 
 
 class ParameterHooks:
-    """Refuses runtime parameters that nothing would take notice of."""
+    """Refuses runtime parameters that nothing would take notice of, and unknown backends."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Compare the names given with ``--params`` with those that are known."""
+        check_backend()
         given = context._runtime_params or {}
         known = _configured_names(context) | set(CATALOG_PARAMETERS)
         for name in given:
@@ -48,6 +51,10 @@ class ParameterHooks:
                 near = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise SteelDefectsError(f"there is no parameter {name}{hint}")
+        for name in CATALOG_PARAMETERS:
+            value = given.get(name)
+            if not isinstance(value, str | Path | None):
+                raise SteelDefectsError(f"{name} must be a path: put {value!r} in quotes")
 
 
 def _configured_names(context: KedroContext) -> set[str]:
@@ -85,11 +92,26 @@ class InputHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Look for every input that the run does not make itself."""
+        _check_versioned_paths(pipeline, catalog)
         for name in sorted(pipeline.inputs()):
             given = name.startswith("params:") or name in ("parameters", RUN_RECORD)
             if given or catalog.exists(name):
                 continue
             raise SteelDefectsError(f"{name} is missing; {remedy(name)}")
+
+
+def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Refuse paths in which Kedro, which looks for versions with a pattern, finds none."""
+    for name in sorted(pipeline.datasets()):
+        dataset = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
+            continue
+        folder = str(dataset._filepath.parent)
+        if glob.escape(folder) != folder:
+            raise SteelDefectsError(
+                f"Kedro finds no versions in {folder}: rename its folders so that they have none "
+                "of the characters [ * ?, or change data_root in globals.yml"
+            )
 
 
 _NO_DATA = (
