@@ -12,8 +12,14 @@ from types import ModuleType
 from typing import Any
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.threads import core_count
 
 _BACKENDS = ("tensorflow", "jax")
+#: Sizes of the thread pools of TensorFlow, OpenMP and OpenCV.
+_POOLS = (
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"),
+)
 
 
 def prepare() -> None:
@@ -30,6 +36,9 @@ def prepare() -> None:
     default = "tensorflow" if find_spec("tensorflow") else "jax"
     os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or default
     sys.meta_path.insert(0, _KerasFinder())
+    if core_count() < (os.cpu_count() or 1):
+        # Their pools count the cores of the machine, not those that this process may use.
+        os.environ.update({name: os.environ.get(name, str(core_count())) for name in _POOLS})
     if os.path.expanduser("~") == "~":
         # This user has no home directory, and libraries that Keras imports end without one.
         os.environ["HOME"] = mkdtemp(prefix="steel_defects-")

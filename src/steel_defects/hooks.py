@@ -102,10 +102,7 @@ class InputHooks:
 
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Refuse paths in which Kedro, which looks for versions with a pattern, finds none."""
-    for name in sorted(pipeline.datasets()):
-        dataset = catalog.get(name)
-        if not isinstance(dataset, AbstractVersionedDataset) or dataset._version is None:
-            continue
+    for _, dataset in _versioned(pipeline.datasets(), catalog):
         folder = str(dataset._filepath.parent)
         if glob.escape(folder) != folder:
             raise SteelDefectsError(

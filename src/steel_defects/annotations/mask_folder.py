@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from os import cpu_count
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from steel_defects.annotations import rle as run_length
 from steel_defects.annotations.severstal import Finding
 from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import is_housekeeping, leads_out, shown_name
+from steel_defects.threads import core_count
 
 Row = tuple[str, int, str, int]
 
@@ -79,7 +79,7 @@ def read_annotations(
             return Finding(f"mask of {sheet_id}", sheet_id, str(error))
 
     ids = sorted(sizes)
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         answers = list(pool.map(read, ids))
     findings = [answer for answer in answers if isinstance(answer, Finding)]
     rows = [row for answer in answers if not isinstance(answer, Finding) for row in answer]

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from steel_defects.files import replaced_contents, visible, was_replacing
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+from steel_defects.threads import core_count
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -76,7 +76,7 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(_encoded(data[name](), path.suffix))
 
-            with ThreadPoolExecutor(cpu_count()) as pool:
+            with ThreadPoolExecutor(core_count()) as pool:
                 for _ in pool.map(write, data):
                     pass
             manifest = json.dumps({"pictures": len(data)})

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from steel_defects.inspection.places import Places
 from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.locks import lock
+from steel_defects.threads import core_count
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Inspection:
     @property
     def readers(self) -> int:
         """Threads that read pictures."""
-        return self.config.readers or cpu_count() or 1
+        return self.config.readers or core_count()
 
     @property
     def judges(self) -> int:

@@ -9,7 +9,6 @@ cross-correlation"), the best of all shifts by a few pixels.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from os import cpu_count
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from steel_defects.progress import track
 from steel_defects.sheets.fingerprints import even_out
 from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.sheets.orientations import laid_down, oriented
+from steel_defects.threads import core_count
 
 Picture = NDArray[np.uint8]
 Detail = NDArray[np.float32]
@@ -104,7 +104,7 @@ def copy_scores(pairs: Sequence[Sequence[int]], read: ReadSheet) -> list[float]:
         return [copy_score(image, read(other), turn) for _, other, turn in others]
 
     tasks = [(number, list(group)) for number, group in groupby(pairs, key=lambda pair: pair[0])]
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         answers = pool.map(lambda task: compare(*task), tasks)
         parts = list(track(answers, len(tasks), "comparing pictures"))
     return [score for part in parts for score in part]

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -24,6 +23,7 @@ from steel_defects.files import force, replaced
 from steel_defects.progress import track
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+from steel_defects.threads import core_count
 
 Gray = NDArray[np.uint8]
 
@@ -161,7 +161,7 @@ def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
 
 
 def _in_order(fetch: Callable[[SheetKey], Gray], keys: list[SheetKey]) -> Iterator[Gray]:
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         for first in range(0, len(keys), _AT_ONCE):
             yield from pool.map(fetch, keys[first : first + _AT_ONCE])
 

@@ -7,7 +7,6 @@ then, is not read again.
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from steel_defects.sheets.reading import (
     limited_by_memory,
     picture_note,
 )
+from steel_defects.threads import core_count
 
 Row = dict[str, Any]
 
@@ -83,7 +83,7 @@ def take_inventory(
         return row if row and _unchanged(row, folder, sheet_id) else _describe(folder, sheet_id)
 
     ids = folder.sheet_ids
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         rows = list(track(pool.map(describe, ids), len(ids), "reading sheets"))
     table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS)).astype(INVENTORY_COLUMNS)
     return _check_size(table, expected_size) if expected_size else table

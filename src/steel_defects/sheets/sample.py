@@ -4,12 +4,12 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 
 from steel_defects.annotations import rle as run_length
 from steel_defects.sheets.config import SampleDataConfig
 from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.synthetic import draw_sheet
+from steel_defects.threads import core_count
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def draw_samples(config: SampleDataConfig, first: int, count: int) -> Iterator[S
         masks = {class_id: run_length.encode(mask) for class_id, mask in sheet.masks.items()}
         return SampleSheet(f"sheet_{index:05d}.jpg", jpeg, masks)
 
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(core_count()) as pool:
         for done, sheet in enumerate(pool.map(draw, range(first, first + count)), start=1):
             if done % 100 == 0:
                 logger.info("drew %d of %d sheets", done, count)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import cpu_count
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from steel_defects.threads import core_count
 from steel_defects.training.batches import Assembly, Batch, Example, Memory
 
 S = TypeVar("S")
@@ -56,7 +56,7 @@ class Loader(Generic[T]):
             batches: Batches an epoch; None for as many as hold all that was chosen.
         """
         self._read, self._choose, self._batch_size = read, choose, batch_size
-        self._seed, self._threads, self._per_read = seed, threads or cpu_count() or 1, per_read
+        self._seed, self._threads, self._per_read = seed, threads or core_count(), per_read
         self._batches = batches
         self._memory = Memory()
 
@@ -116,7 +116,7 @@ class InTurn:
 
 def read_in_order(read: Callable[[int], S], count: int, threads: int = 0) -> Iterator[S]:
     """Read items 0 to count - 1 with threads, a few ahead of the one asked for."""
-    threads = threads or cpu_count() or 1
+    threads = threads or core_count()
     with _closing_pool(threads) as pool:
         yield from _submit_ahead(pool, read, count, 4 * threads)
 

@@ -1,6 +1,5 @@
 """Networks run by LiteRT, for small devices."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from steel_defects.inspection.runtimes.network import (
     shape_of,
     stream_in_threads,
 )
+from steel_defects.threads import core_count
 
 
 class LiteRTNetwork:
@@ -22,7 +22,7 @@ class LiteRTNetwork:
 
     def __init__(self, path: Path, model: bytes, execution: ExecutionConfig) -> None:
         """Load the model, of which the path is only shown."""
-        cores = execution.threads or len(os.sched_getaffinity(0))
+        cores = execution.threads or core_count()
         self.parallel = execution.streams or cores
         threads = max(1, cores // self.parallel)
         self._interpreters = Pool(lambda: _Interpreter(path, model, threads))

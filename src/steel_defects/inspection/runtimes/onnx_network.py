@@ -14,6 +14,7 @@ from steel_defects.inspection.runtimes.network import (
     in_order,
     stream_in_threads,
 )
+from steel_defects.threads import core_count
 
 _ERRORS_ALONE = 3  # severity from which ONNX Runtime logs
 _FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -30,7 +31,7 @@ class ONNXNetwork:
         options.log_severity_level = _ERRORS_ALONE
         # A model may name files that hold its weights. Those would not be compared with a checksum.
         options.add_session_config_entry(_FOLDER_OF_WEIGHTS, os.devnull)
-        cores = execution.threads or len(os.sched_getaffinity(0))
+        cores = execution.threads or core_count()
         self.parallel = execution.streams or cores
         options.intra_op_num_threads = max(1, cores // self.parallel)
         there = onnxruntime.get_available_providers()

@@ -1,6 +1,5 @@
 """Networks run by OpenVINO."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from steel_defects.inspection.runtimes.network import (
     in_order,
     shape_of,
 )
+from steel_defects.threads import core_count
 
 #: Shapes of input for which the network is compiled each by itself; others share one that takes
 #: any shape, and is slower by a third.
@@ -52,7 +52,7 @@ class OpenVINONetwork:
             self._model = self._core.read_model(model, weights)
         self.inputs = [_shape(one) for one in self._model.inputs]
         self.outputs = [_shape(one) for one in self._model.outputs]
-        cores = execution.threads or len(os.sched_getaffinity(0))
+        cores = execution.threads or core_count()
         self.parallel = execution.streams or cores
         self._device = execution.device
         self._settings = {
