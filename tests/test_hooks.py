@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,14 @@ def test_a_path_where_kedro_finds_no_versions_is_refused_before_the_run(tmp_path
     entry = {"type": "json.JSONDataset", "filepath": path}
     InputHooks().before_pipeline_run(pipeline, DataCatalog.from_config({"model": entry}))
     catalog = DataCatalog.from_config({"model": entry | {"versioned": True}})
-    with pytest.raises(SteelDefectsError, match="no versions in .* change data_root") as caught:
+    with pytest.raises(SteelDefectsError, match="for a pattern.* change data_root") as caught:
         InputHooks().before_pipeline_run(pipeline, catalog)
     assert folder in str(caught.value)
+
+
+def test_a_project_where_kedro_finds_no_configuration_is_refused(tmp_path):
+    conf = tmp_path / "conf[1]"
+    shutil.copytree(ROOT / "conf", conf)
+    session = KedroSession.create(ROOT, env="test", conf_source=str(conf))
+    with pytest.raises(SteelDefectsError, match=r"takes .*conf\[1\] for a pattern"):
+        session.load_context()

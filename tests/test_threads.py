@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from steel_defects import threads
-from steel_defects.threads import cpu_quota
+from steel_defects.threads import core_count, cpu_quota
 
 
 @pytest.fixture

@@ -40,10 +40,11 @@ _LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "
 class ParameterHooks:
     """Refuses runtime parameters that nothing would take notice of, and unknown backends."""
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Compare the names given with ``--params`` with those that are known."""
         check_backend()
+        _refuse_pattern(str(context.config_loader.conf_source))
         given = context._runtime_params or {}
         known = _configured_names(context) | set(CATALOG_PARAMETERS)
         for name in given:
@@ -103,12 +104,15 @@ class InputHooks:
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Refuse paths in which Kedro, which looks for versions with a pattern, finds none."""
     for _, dataset in _versioned(pipeline.datasets(), catalog):
-        folder = str(dataset._filepath.parent)
-        if glob.escape(folder) != folder:
-            raise SteelDefectsError(
-                f"Kedro finds no versions in {folder}: rename its folders so that they have none "
-                "of the characters [ * ?, or change data_root in globals.yml"
-            )
+        _refuse_pattern(str(dataset._filepath.parent), ", or change data_root in globals.yml")
+
+
+def _refuse_pattern(folder: str, otherwise: str = "") -> None:
+    if glob.escape(folder) != folder:
+        raise SteelDefectsError(
+            f"Kedro takes {folder} for a pattern and finds nothing there: rename its folders so "
+            f"that they have none of the characters [ * ?{otherwise}"
+        )
 
 
 _NO_DATA = (
