@@ -222,6 +222,35 @@ class Oracle:
 
     input_shape, output_shape = (None, 32, 64, 1), (None, 1)
 
+# === What goes wrong in the arithmetic ===
+
+
+def train(data: Data, folder: Path, own: BackboneTraining = OWN, **changes: object):
+    config = TRAINING.model_copy(update=changes)
+    return nodes.train_classifier(
+        data.folder, data.sheets, data.annotations, data.splits, Path("."), folder, config, own
+    )
+
+
+def test_float16_scales_the_loss(data: Data, tmp_path):
+    """Without a scale the gradients of the first sheet are infinite, and the second loss is NaN."""
+    _, history, _ = train(data, tmp_path, precision="mixed_float16", batch_size=1)
+    assert np.isfinite(history[["loss", "validation_loss"]]).all(axis=None)
+
+
+def test_scores_that_are_no_numbers_stop_the_training(data: Data, tmp_path, monkeypatch):
+    from steel_defects.training import classification
+
+    def scores(model: keras.Model, folder: object, paths: list[str], threads: int) -> np.ndarray:
+        return np.full(len(paths), np.nan)
+
+    monkeypatch.setattr(classification, "predict_scores", scores)
+    stopped = "mobilenet_v2: the validation loss after epoch 1 is not a number; take a lower"
+    with pytest.raises(SteelDefectsError, match=stopped):
+        train(data, tmp_path)
+    assert list(tmp_path.rglob("*.npz")) == []
+
+
     def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
         return np.full((len(pictures), 1), 0.5)
 

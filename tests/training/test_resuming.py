@@ -213,10 +213,20 @@ def test_a_step_is_traced_once():
 
 
 def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path: Path):
+    batches = []
+
     def poisoned(batch: dict[str, np.ndarray]) -> tuple[object, object, object]:
-        return batch["sheet"] * np.nan, batch["score"], None
+        batches.append(batch)
+        # One batch builds the losses; then come the first epoch and two steps of the second.
+        factor = np.nan if len(batches) == 1 + STEPS + 2 else 1
+        return batch["sheet"] * factor, batch["score"], None
 
     checkpoint = Checkpoint(tmp_path / "a.npz", "f")
-    with pytest.raises(SteelDefectsError, match="tiny: the loss of epoch 1 is not a number"):
+    stopped = "tiny: the loss of epoch 2, step 2 is not a number; take a lower learning_rate"
+    with pytest.raises(SteelDefectsError, match=stopped):
         fit(build(1), loader(), poisoned, validation, config(), "tiny", checkpoint)
-    assert not checkpoint.path.exists()
+    assert len(batches) == 1 + STEPS + 2
+    other = build(2)
+    restored = checkpoint.restore(other)
+    assert restored is not None and restored[1].epoch == 1
+    assert all(np.isfinite(values).all() for values in state_of(other))

@@ -36,7 +36,7 @@ from steel_defects.training.loader import Loader
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.optimizers import build_optimizer
 from steel_defects.training.precision import dtype_policy, resolve_precision
-from steel_defects.training.reproducibility import start_afresh
+from steel_defects.training.reproducibility import fresh_start
 from steel_defects.training.sheet_scores import predict_scores, predict_sheets
 
 logger = logging.getLogger(__name__)
@@ -154,7 +154,8 @@ def _fit_phase(
     start_counts: bool,
 ) -> pd.DataFrame:
     steps = -(-len(training.sheets) // config.batch_size) * config.epochs
-    fitted = add_mask_output(model) if config.mask_loss_weight else _sharing_weights(model)
+    with dtype_policy(model.dtype_policy.name):  # without float16's, Keras does not scale the loss
+        fitted = add_mask_output(model) if config.mask_loss_weight else _sharing_weights(model)
     outputs = len(fitted.outputs)
     fitted.compile(
         build_optimizer(config, steps),
@@ -209,7 +210,8 @@ def _fit_head(
     head = model.get_layer(HEAD)
     standardise_features(head, features.mean(axis=0), features.var(axis=0))
     steps = -(-len(features) // config.batch_size) * config.epochs
-    fitted = _sharing_weights(head)
+    with dtype_policy(model.dtype_policy.name):  # as in _fit_phase
+        fitted = _sharing_weights(head)
     fitted.compile(
         build_optimizer(config, steps), loss="binary_crossentropy", run_eagerly=config.eager
     )
@@ -264,6 +266,8 @@ def _validate(
 def _validation_figures(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, float]:
     clipped = np.clip(scores, 1e-6, 1 - 1e-6)
     values = {"validation_loss": float(metrics.log_loss(labels, clipped, labels=[False, True]))}
+    if not np.isfinite(scores).all():
+        return {"validation_loss": float("nan")}
     if labels.any() and not labels.all():
         values["validation_roc_auc"] = float(metrics.roc_auc_score(labels, scores))
     return values

@@ -1,11 +1,11 @@
 """The training loop of classifiers and segmenters alike."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
@@ -65,14 +65,17 @@ def fit(
     best, progress = restored or (weights_of(model), Progress())
     if start_counts and not restored:
         progress.best_loss = evaluate(model)["validation_loss"]
+        _require_number(progress.best_loss, label, "validation loss before epoch 1")
     if restored:
         logger.info("%s: going on after epoch %d", label, progress.epoch)
     while not progress.finished:
         row = _run_epoch(model, loader, unpack, progress.epoch, label)
         with averaged(model, config.ema_momentum > 0):
             row |= evaluate(model)
-            _require_numbers(label, progress.epoch + 1, [row["loss"], row["validation_loss"]])
             progress.epoch += 1
+            _require_number(
+                row["validation_loss"], label, f"validation loss after epoch {progress.epoch}"
+            )
             progress.history.append({"epoch": progress.epoch, **row})
             if row["validation_loss"] < progress.best_loss:
                 progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
@@ -113,6 +116,8 @@ def _run_epoch(
     started, said, loss = time.perf_counter(), time.perf_counter(), float("nan")
     batches = (shares_of(unpack(batch)) for batch in loader.epoch(epoch))
     for step, loss in enumerate(take_steps(model, batches), start=1):
+        # It is on the host anyway, and a mean is no number from the first such step on.
+        _require_number(loss, label, f"loss of epoch {epoch + 1}, step {step}")
         if time.perf_counter() - said > _QUIET_SECONDS:
             said = time.perf_counter()
             logger.info("%s: epoch %d, step %d, mean loss %.3f", label, epoch + 1, step, loss)
@@ -123,10 +128,11 @@ def _run_epoch(
     }
 
 
-def _require_numbers(label: str, epoch: int, losses: list[float]) -> None:
-    if not np.isfinite(losses).all():
+def _require_number(loss: float, label: str, name: str) -> None:
+    if not math.isfinite(loss):
         raise TrainingDiverged(
-            f"{label}: the loss of epoch {epoch} is not a number; lower its learning_rate"
+            f"{label}: the {name} is not a number; take a lower learning_rate, another precision "
+            "or a larger batch_size"
         )
 
 
