@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 from tests.pipelines.conftest import PLAN, Data
 
 from steel_defects.annotations import schemas
+from steel_defects.datasets.keras_model import KerasModelDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.intervals import share_interval
 from steel_defects.evaluation.operating_point import OperatingPointConfig
@@ -248,6 +251,49 @@ def test_scores_that_are_no_numbers_stop_the_training(data: Data, tmp_path, monk
     stopped = "mobilenet_v2: the validation loss after epoch 1 is not a number; take a lower"
     with pytest.raises(SteelDefectsError, match=stopped):
         train(data, tmp_path)
+SCORED_ELSEWHERE = """
+import sys
+from pathlib import Path
+import pandas as pd
+from steel_defects.models.files import load_model
+from steel_defects.sheets.folder import SheetFolder
+from steel_defects.training.sheet_scores import predict_scores
+model, sheets, root = sys.argv[1:]
+paths = pd.read_parquet(sheets)["path"].tolist()
+for score in predict_scores(load_model(Path(model)), SheetFolder(Path(root)), paths):
+    print("score", repr(float(score)))
+"""
+
+
+def test_bfloat16_scores_are_those_of_a_process_that_only_loads_the_gate(data: Data, tmp_path):
+    own = BackboneTraining(
+        backbone=BackboneConfig(name="vgg16", weights="none"), learning_rate=0.0001
+    )
+    model, _, _ = train(data, tmp_path, own, precision="mixed_bfloat16", deterministic=True)
+    dataset = KerasModelDataset(filepath=str(tmp_path / "gate.keras"))
+    dataset.save(model)
+    scores, _, _ = nodes.score_sheets(dataset.load(), data.folder, data.sheets, data.splits)
+    data.sheets.to_parquet(tmp_path / "sheets.parquet")
+    done = subprocess.run(
+        [sys.executable, "-c", SCORED_ELSEWHERE, str(tmp_path / "gate.keras"),
+         str(tmp_path / "sheets.parquet"), str(data.folder.root)],
+        capture_output=True, text=True, check=True, timeout=600,
+    )  # fmt: skip
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("score")]
+    elsewhere = dict(
+        zip(data.sheets["sheet_id"], (float(value) for _, value in lines), strict=True)
+    )
+    np.testing.assert_allclose(scores["output"], scores["sheet_id"].map(elsewhere), atol=1e-6)
+
+
+# === Cross-validation ===
+
+
+class Oracle:
+    """Stands in for a trained network: it gives every sheet an even chance."""
+
+    input_shape, output_shape = (None, 32, 64, 1), (None, 1)
+
     assert list(tmp_path.rglob("*.npz")) == []
 
 
@@ -262,6 +308,7 @@ def trainings(monkeypatch) -> list[tuple[set[str], set[str]]]:
 
     def train(data, training_ids, validation_ids, *args, **kwargs) -> FittedClassifier:
         seen.append((set(training_ids), set(validation_ids)))
+    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: model)
         return FittedClassifier(Oracle(), pd.DataFrame(), 0.0)
 
     monkeypatch.setattr(cross_validation, "train_classifier", train)

@@ -13,17 +13,17 @@ from steel_defects.models.config import UNetConfig
 from steel_defects.models.unet import build_unet
 from steel_defects.training.losses import MaskLoss
 from steel_defects.training.precision import dtype_policy, resolve_precision
-from steel_defects.training.reproducibility import start_afresh
+from steel_defects.training.reproducibility import fresh_start
 
 rng = np.random.default_rng(0)
 sheets = rng.uniform(0, 255, (8, 256, 256, 1)).astype("float32")
 masks = (rng.random((8, 256, 256, 4)) > 0.8).astype("float32")
-start_afresh(1, deterministic=True)
-with dtype_policy(resolve_precision(sys.argv[1], plain_convolutions=True)):
-    model = build_unet(UNetConfig(filters=(12, 24, 48)), 4, seed=1)
-model.compile("adam", MaskLoss(0.5))
-for _ in range(4):
-    model.train_on_batch(sheets, masks)
+with fresh_start(1, deterministic=True):
+    with dtype_policy(resolve_precision(sys.argv[1], plain_convolutions=True)):
+        model = build_unet(UNetConfig(filters=(12, 24, 48)), 4, seed=1)
+    model.compile("adam", MaskLoss(0.5))
+    for _ in range(4):
+        model.train_on_batch(sheets, masks)
 weights = b"".join(value.tobytes() for value in model.get_weights())
 print("weights", hashlib.sha256(weights).hexdigest())
 """
@@ -51,3 +51,19 @@ def _start_training(precision: str) -> subprocess.Popen[str]:
 def _weights(training: subprocess.Popen[str]) -> list[str]:
     output, _ = training.communicate(timeout=600)
     return [line for line in output.splitlines() if line.startswith("weights")]
+
+
+def test_graphs_are_rewritten_again_after_a_training() -> None:
+    """A process that only loads the network rewrites them, which rounds bfloat16 elsewhere."""
+    import tensorflow
+
+    from steel_defects.training.reproducibility import fresh_start
+
+    def as_written() -> bool:
+        options = tensorflow.config.optimizer.get_experimental_options()
+        return bool(options.get("disable_meta_optimizer", False))
+
+    with pytest.raises(KeyboardInterrupt), fresh_start(1, deterministic=True):
+        assert as_written()
+        raise KeyboardInterrupt
+    assert not as_written()

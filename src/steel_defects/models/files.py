@@ -32,8 +32,11 @@ def load_model(path: Path, original: Path | None = None) -> keras.Model:
     return model
 
 
-def save_model(model: keras.Model, path: Path) -> None:
+def save_model(model: keras.Model, path: Path) -> keras.Model:
     """Write a model to a temporary file, read that, compare the weights, and put it in place.
+
+    Returns:
+        The model as it was read back: as any other process will load it.
 
     Raises:
         SteelDefectsError: What was written is not the model.
@@ -46,6 +49,7 @@ def save_model(model: keras.Model, path: Path) -> None:
             raise SteelDefectsError(f"{path}: the weights that were written are not the model's")
         if not needs_keras_alone(temporary):
             raise SteelDefectsError(f"{path}: the model holds parts that Keras alone can't load")
+    return loaded
 
 
 def needs_keras_alone(path: Path) -> bool:

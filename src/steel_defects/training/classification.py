@@ -81,8 +81,10 @@ def train_classifier(
     """
     config = config.for_backbone(own)
     started = time.perf_counter()
-    start_afresh(config.seed, config.deterministic)
-    with spread_over(config.devices, config.batch_size):
+    with (
+        fresh_start(config.seed, config.deterministic),
+        spread_over(config.devices, config.batch_size),
+    ):
         model, history = _fit(
             data.subset(training_ids), data.subset(validation_ids), config, own, weights_dir,
             checkpoint_dir, keep_checkpoint,
@@ -264,10 +266,10 @@ def _validate(
 
 
 def _validation_figures(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, float]:
-    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
-    values = {"validation_loss": float(metrics.log_loss(labels, clipped, labels=[False, True]))}
     if not np.isfinite(scores).all():
         return {"validation_loss": float("nan")}
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    values = {"validation_loss": float(metrics.log_loss(labels, clipped, labels=[False, True]))}
     if labels.any() and not labels.all():
         values["validation_roc_auc"] = float(metrics.roc_auc_score(labels, scores))
     return values

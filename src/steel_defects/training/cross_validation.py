@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.calibration import fit_calibration
 from steel_defects.evaluation.classification import accuracy_threshold
+from steel_defects.models.files import save_model
 from steel_defects.training.classification import train_classifier
 from steel_defects.training.config import (
     BackboneTraining,
@@ -70,13 +71,15 @@ def out_of_fold_scores(
             kept = splits[folds == fold]["sheet_id"].tolist()
             rest = splits[folds != fold]
             training, validation = divide_training(rest, strata, plan.validation_share, config.seed)
+            folder = checkpoint_dir / f"repeat_{repeat}_fold_{fold}"
             fitted = train_classifier(
-                data, training, validation, config, own, weights_dir,
-                checkpoint_dir / f"repeat_{repeat}_fold_{fold}", keep_checkpoint=True,
-            )  # fmt: skip
-            _, labels, tuning = _scored(data, validation, fitted.model)
+                data, training, validation, config, own, weights_dir, folder, keep_checkpoint=True
+            )
+            # As it loads elsewhere: what the training traced may round otherwise.
+            model = save_model(fitted.model, folder / "classifier.keras")
+            _, labels, tuning = _scored(data, validation, model)
             calibration = fit_calibration(labels, tuning, data.subset(training).labels)
-            ids, _, outputs = _scored(data, kept, fitted.model)
+            ids, _, outputs = _scored(data, kept, model)
             frame = pd.DataFrame({"sheet_id": ids, "output": outputs})
             frame["score"] = calibration.apply(outputs)
             frame["threshold"] = accuracy_threshold(labels, calibration.apply(tuning))

@@ -2,14 +2,17 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import keras
 
 logger = logging.getLogger(__name__)
 
 
-def start_afresh(seed: int, deterministic: bool) -> None:
-    """Forget earlier models and seed Python, NumPy and the Keras backend.
+@contextmanager
+def fresh_start(seed: int, deterministic: bool) -> Iterator[None]:
+    """Train inside with earlier models forgotten and Python, NumPy and the backend seeded.
 
     Args:
         seed: The seed.
@@ -19,22 +22,28 @@ def start_afresh(seed: int, deterministic: bool) -> None:
     if deterministic and keras.backend.backend() == "jax":
         _make_jax_repeat()
     keras.backend.clear_session()
-    if deterministic and keras.backend.backend() == "tensorflow":
-        _make_tensorflow_repeat()
-    keras.utils.set_random_seed(seed)
+    repeating = deterministic and keras.backend.backend() == "tensorflow"
+    with _repeating_tensorflow() if repeating else nullcontext():
+        keras.utils.set_random_seed(seed)
+        yield
 
 
-def _make_tensorflow_repeat() -> None:
+@contextmanager
+def _repeating_tensorflow() -> Iterator[None]:
     """Switch off what lets TensorFlow round differently in two runs of one training.
 
     Deterministic operations alone do not do it on a CPU: operations that run side by side share
     threads, and how many they get decides the order of their sums; and Grappler's rewriting of a
-    graph, which saves next to nothing here, does not always end in the same graph.
+    graph, which saves next to nothing here, does not always end in the same graph. Afterwards
+    Grappler is on again: where it fuses operations, bfloat16 is rounded elsewhere, and scores that
+    decide on thresholds must be those of a process that only loads the network.
     """
     import tensorflow
 
     tensorflow.config.experimental.enable_op_determinism()
-    tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    grappler, off = tensorflow.config.optimizer, "disable_meta_optimizer"
+    earlier = grappler.get_experimental_options().get(off, False)
+    grappler.set_experimental_options({off: True})
     try:
         tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
@@ -42,6 +51,10 @@ def _make_tensorflow_repeat() -> None:
             "TensorFlow was in use before this training, so its last digits may differ in another "
             "run; for the same digits train in a process of its own"
         )
+    try:
+        yield
+    finally:
+        grappler.set_experimental_options({off: earlier})
 
 
 _XLA_DETERMINISM = "--xla_gpu_deterministic_ops=true"

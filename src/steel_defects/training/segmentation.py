@@ -33,7 +33,7 @@ from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.losses import MaskLoss
 from steel_defects.training.optimizers import build_optimizer
 from steel_defects.training.precision import dtype_policy, resolve_precision
-from steel_defects.training.reproducibility import start_afresh
+from steel_defects.training.reproducibility import fresh_start
 from steel_defects.training.tile_graphs import for_tiles
 from steel_defects.training.tile_validation import TileValidation
 
@@ -90,8 +90,10 @@ def train_segmenter(
             f"class, {training.classes}, or none"
         )
     started = time.perf_counter()
-    start_afresh(config.seed, config.deterministic)
-    with spread_over(config.devices, *config.batch_sizes):
+    with (
+        fresh_start(config.seed, config.deterministic),
+        spread_over(config.devices, *config.batch_sizes),
+    ):
         model, history = _fit(
             training, validation, config, network, label, checkpoint_dir, weights_dir
         )
