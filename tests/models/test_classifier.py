@@ -140,3 +140,17 @@ def test_standardised_features_are_left_as_they_are_by_training():
     rows = np.array([[3.0, 3.0, 3.5]], np.float32)
     np.testing.assert_allclose(np.asarray(model(rows, training=True)), [[1, 1, 1]], atol=5e-3)
     assert not model.trainable_weights
+
+
+@pytest.mark.parametrize("head", [HEAD, CELLS])
+def test_no_layer_of_the_head_can_fall_silent(head):
+    """With a ReLU every sheet would get one and the same score, and no gradient change that."""
+    backbone = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
+    model = build_classifier(backbone, head, SIZE, 3)
+    dense = model if head is CELLS else model.get_layer("head")
+    hidden = [layer for layer in dense.layers if getattr(layer, "units", 0) == head.units[0]]
+    hidden += [layer for layer in dense.layers if getattr(layer, "filters", 0) == head.units[0]]
+    hidden[0].bias.assign(hidden[0].bias - 20)
+    inputs = np.random.default_rng(0).uniform(0, 255, (2, *dense.input_shape[1:]))
+    outputs = keras.Model(dense.input, hidden[0].output).predict_on_batch(inputs)
+    assert (outputs < 0).all() and len(np.unique(outputs)) > 2

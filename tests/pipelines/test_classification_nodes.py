@@ -452,6 +452,15 @@ def test_the_operating_point_looks_at_calibration_alone():
     assert {**again, "test": None} == {**point, "test": None}
     assert again["test"] != point["test"]
 
+def test_clean_sheets_that_tie_with_the_threshold_are_told(caplog):
+    table, calibration = calibrated()
+    tied = table.assign(score=table["score"].mask(table["split"] == "calibration", 0.5))
+    point = nodes.choose_operating_point(tied, calibration, ALONE, targets())
+    assert point["tied_clean_sheets"] == 1
+    assert "1 of the clean sheets score exactly the lower threshold" in point["evidence"]
+    assert "1 clean sheets score exactly the gate's lower threshold, 0.500000" in caplog.text
+
+
 
 def test_look_alikes_are_one_piece_of_evidence_and_the_words_say_so():
     held_out, below, facts = many(sheets=100, validation=60, repeats=3)

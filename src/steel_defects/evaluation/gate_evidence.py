@@ -39,13 +39,22 @@ def operating_point_of(
     labels, values = labels_and_scores(rows) if len(rows) else _NOTHING
     groups = groups_of(rows, splits)
     point = choose_operating_point(labels, values, config, source, groups)
-    text = _words(point, source, len(values), len(np.unique(groups))) + reason
+    text = _words(point, source, len(values), len(np.unique(groups))) + reason + _ties(point)
     test = hold_out(scores, "test").sort_values("sheet_id")
     checked = measure_rates(
         test["has_defect"].to_numpy(bool), test["score"].to_numpy(float),
         point.lower_threshold, point.upper_threshold, config.confidence, groups_of(test, splits),
     )  # fmt: skip
     return point.model_copy(update={"evidence": text, "test": checked})
+
+
+def _ties(point: OperatingPoint) -> str:
+    if not point.tied_clean_sheets:
+        return ""
+    return (
+        f" {point.tied_clean_sheets:,} of the clean sheets score exactly the lower threshold and "
+        "are not cleared."
+    )
 
 
 def _source(

@@ -81,6 +81,8 @@ class OperatingPoint(Rates):
         upper_threshold: From here on a sheet that shows no region is suspicious in itself.
         allowed_misses: Defective sheets of the evidence that the lower threshold gives up; a group
             of look-alikes counts as one.
+        tied_clean_sheets: Clean sheets of the evidence that score exactly the lower threshold and
+            so are not cleared; a network that can tell sheets apart has none.
         rejected_clean_bound: Upper confidence bound of the share of clean sheets that reach the
             upper threshold.
         target_recall: What was asked for.
@@ -97,6 +99,7 @@ class OperatingPoint(Rates):
     lower_threshold: float
     upper_threshold: float
     allowed_misses: int
+    tied_clean_sheets: int = 0
     rejected_clean_bound: float
     target_recall: float
     confidence: float
@@ -164,6 +167,7 @@ def choose_operating_point(
         lower_threshold=lower,
         upper_threshold=upper,
         allowed_misses=misses,
+        tied_clean_sheets=int((table == lower).any(axis=0)[~labels].sum()),
         rejected_clean_bound=upper_bound(alarms, clean_trials, confidence),
         target_recall=target,
         confidence=confidence,

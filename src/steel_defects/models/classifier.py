@@ -17,6 +17,9 @@ _CELLS = "cells"
 _LEAST_VARIANCE = 1e-3  # keeps a feature that hardly varies from being blown up
 #: Names of the layer with the feature maps of all orientations, in turn, and how many these are.
 _MAPS = {"maps": 1, "maps_of_half_turn": 2, "maps_of_flips": 4}
+#: Of the dense layers. It lets a gradient through on either side of zero: a ReLU that is zero on
+#: every sheet stays so, and then clean sheets all get one and the same score.
+_ACTIVATION = "leaky_relu"
 _RARE = -3.0  # logit of the share of defective cells, so that training need not unlearn a half
 
 
@@ -86,7 +89,7 @@ def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -
     x = _same_scale(pooled, standardise)
     for number, units in enumerate(head.units):
         x = layers.Dropout(head.dropout, seed=seed + number)(x)
-        x = layers.Dense(units, activation="relu", kernel_initializer=_he(seed + number))(x)
+        x = layers.Dense(units, activation=_ACTIVATION, kernel_initializer=_he(seed + number))(x)
     x = layers.Dropout(head.dropout, seed=seed + len(head.units))(x)
     score = layers.Dense(1, activation="sigmoid", dtype="float32", name=SCORE_OUTPUT)(x)
     return keras.Model(pooled, score, name=HEAD)
@@ -109,7 +112,7 @@ def _judge_cells(
     for number, units in enumerate(head.units):
         x = layers.SpatialDropout2D(head.dropout, seed=seed + number)(x)
         x = layers.Conv2D(
-            units, 3 if number else 1, padding="same", activation="relu",
+            units, 3 if number else 1, padding="same", activation=_ACTIVATION,
             kernel_initializer=_he(seed + number),
         )(x)  # fmt: skip
     x = layers.SpatialDropout2D(head.dropout, seed=seed + len(head.units))(x)

@@ -128,6 +128,14 @@ def choose_operating_point(
             "no defective sheet is there to choose the gate's thresholds on, so that it clears "
             "none; give data_engineering.shares a part for calibration"
         )
+    if point.tied_clean_sheets:
+        logger.warning(
+            "%d clean sheets score exactly the gate's lower threshold, %.6f, and are not cleared: "
+            "the network gives many sheets one and the same score; train it longer or at another "
+            "learning_rate",
+            point.tied_clean_sheets,
+            point.lower_threshold,
+        )
     return point.model_dump() | {key: calibration[key] for key in ("temperature", "bias")}
 
 
