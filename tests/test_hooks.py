@@ -11,7 +11,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.hooks import InputHooks, RunRecordHooks
+from steel_defects.hooks import InputHooks
+from steel_defects.run_record import RunRecordHooks
 
 ROOT = Path(__file__).parents[1]
 

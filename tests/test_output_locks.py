@@ -11,10 +11,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
-from steel_defects import hooks, locks
+from steel_defects import locks, run_record
 from steel_defects.errors import SteelDefectsError
-from steel_defects.hooks import RUN_RECORD, OutputLockHooks, RunRecordHooks
+from steel_defects.hooks import OutputLockHooks
 from steel_defects.locks import lock_all
+from steel_defects.run_record import RUN_RECORD, RunRecordHooks
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +128,7 @@ def test_the_record_says_on_a_full_disk_that_the_run_failed(tmp_path, monkeypatc
     ] * 2
     sizes = [path.stat().st_size for path in paths]
 
-    monkeypatch.setattr(hooks, "replaced", full_disk)
+    monkeypatch.setattr(run_record, "replaced", full_disk)
     hook.on_pipeline_error(OSError(28, "No space left on device"), there)
     for path, size in zip(paths, sizes, strict=True):
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -139,6 +140,6 @@ def test_the_record_says_on_a_full_disk_that_the_run_failed(tmp_path, monkeypatc
 def test_a_run_that_cannot_write_its_record_does_not_begin(tmp_path, monkeypatch):
     hook = RunRecordHooks()
     hook.after_context_created(SimpleNamespace(params={}, project_path=tmp_path))
-    monkeypatch.setattr(hooks, "replaced", full_disk)
+    monkeypatch.setattr(run_record, "replaced", full_disk)
     with pytest.raises(OSError, match="No space left"):
         hook.before_pipeline_run(run_params("1"), catalog(tmp_path))

@@ -1,14 +1,9 @@
 """What happens around every run: checks before it, and a record of it."""
 
 import glob
-import json
-import platform
-import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from difflib import get_close_matches
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,23 +13,14 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractVersionedDataset, DataCatalog, Version
 from kedro.pipeline import Node, Pipeline
-from pydantic import BaseModel
 
 from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
-from steel_defects.files import replaced
 from steel_defects.locks import lock_all
+from steel_defects.run_record import RUN_RECORD, path_of_record
 
 #: Runtime parameters that only the catalog takes.
 CATALOG_PARAMETERS = ("raw_dir", "weights_dir", "sheets_dir", "models_dir")
-
-#: Written by a hook at the start of each run, so that it is never missing.
-RUN_RECORD = "run_record"
-
-#: What a record can do without.
-_LARGEST = ("parameters", "metrics")
-
-_LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "pandas")
 
 
 class ParameterHooks:
@@ -203,7 +189,7 @@ class OutputLockHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Name a lock for each dataset that the run saves."""
-        folder = _path_of_record(catalog).parents[1] / ".locks"
+        folder = path_of_record(catalog).parents[1] / ".locks"
         run_id = run_params["run_id"]
         self._locks[run_id] = [folder / f"{name}.lock" for name in pipeline.all_outputs()]
         if str(run_params["runner"]).endswith("ParallelRunner"):
@@ -234,127 +220,3 @@ class OutputLockHooks:
         del self._locks[run_id]
         if run_id in self._locked:
             self._locked.pop(run_id).close()
-
-
-class RunRecordHooks:
-    """Writes down what each run was made of and how it ended: ``run.json``."""
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Keep the parameters, which later hooks do not get."""
-        self._parameters = context.params
-        self._project = context.project_path
-
-    @hook_impl(trylast=True)
-    def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
-        """Write the record at the start, so that the report can show it."""
-        self._record = {
-            "run_id": run_params["run_id"],
-            "environment": run_params["env"] or "local",
-            "pipelines": run_params["pipeline_names"] or ["__default__"],
-            "namespaces": run_params["namespaces"],
-            "runtime_params": run_params["runtime_params"],
-            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "status": "running",
-            "git_revision": _git_revision(self._project),
-            "versions": _versions(),
-            "parameters": json.loads(json.dumps(self._parameters, default=_as_json)),
-        }
-        self._write(catalog)
-
-    @hook_impl
-    def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Add what the data were, what was reached, and that it went well."""
-        self._record |= {
-            "data_fingerprint": _data_fingerprint(catalog),
-            "metrics": _metrics(catalog),
-        }
-        self._finish(catalog, "finished")
-
-    @hook_impl
-    def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
-        """Add why the run ended."""
-        if hasattr(self, "_record"):
-            self._record["error"] = str(error).splitlines()[0] if str(error) else repr(error)
-            with suppress(OSError):  # of a full disk; it must not hide the error itself
-                self._finish(catalog, "failed")
-
-    def _finish(self, catalog: DataCatalog, status: str) -> None:
-        self._record |= {
-            "status": status,
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        self._write(catalog)
-
-    def _write(self, catalog: DataCatalog) -> None:
-        # Versioned: each run keeps a record of its own, under the stamp of what it made.
-        latest = _path_of_record(catalog)
-        for path in (latest.parent / "runs" / f"{self._record['run_id']}.json", latest):
-            try:
-                with replaced(path) as temporary:
-                    temporary.write_text(_json(self._record), encoding="utf-8")
-            except OSError:
-                if not path.exists():
-                    raise
-                # The disk is full. Without the parameters the record fits where the old one is.
-                record = {k: v for k, v in self._record.items() if k not in _LARGEST}
-                _overwrite(path, _json(record))
-
-
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, indent=2, default=str) + "\n"
-
-
-def _overwrite(path: Path, text: str) -> None:
-    """Write a shorter text into the blocks that a file has on the disk."""
-    with path.open("r+", encoding="utf-8") as file:
-        file.write(text)
-        file.truncate()
-
-
-def _path_of_record(catalog: DataCatalog) -> Path:
-    return Path(str(catalog[RUN_RECORD]._describe()["filepath"]))
-
-
-def _as_json(value: object) -> object:
-    """Kedro hands out parameters as the models that their nodes ask for."""
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
-
-
-def _metrics(catalog: DataCatalog) -> dict[str, Any]:
-    found = {}
-    for name in ("classification_comparison", "segmentation_comparison"):
-        if catalog.exists(name):
-            table = catalog.load(name).astype(object)
-            found[name] = table.where(table.notna(), None).to_dict("records")
-    return found
-
-
-def _data_fingerprint(catalog: DataCatalog) -> str | None:
-    if not catalog.exists("sheets"):
-        return None
-    from hashlib import sha256
-
-    digests = "".join(sorted(catalog.load("sheets")["sha256"]))
-    return sha256(digests.encode()).hexdigest()
-
-
-def _git_revision(project: Path) -> str | None:
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=project, capture_output=True, encoding="utf-8", timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found

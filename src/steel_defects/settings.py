@@ -7,10 +7,10 @@ from steel_defects.hooks import (
     InputHooks,
     OutputLockHooks,
     ParameterHooks,
-    RunRecordHooks,
     VersionHooks,
     WatchHooks,
 )
+from steel_defects.run_record import RunRecordHooks
 from steel_defects.tracking import TrackingHooks
 
 HOOKS = (
