@@ -5,7 +5,6 @@ import os
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec
 from shutil import rmtree
 from tempfile import mkdtemp
 from types import ModuleType
@@ -33,9 +32,10 @@ def prepare() -> None:
     # On a machine without a GPU, TensorFlow logs that as an error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Keras takes this, and what _KerasFinder sets, over the user's keras.json.
-    default = "tensorflow" if find_spec("tensorflow") else "jax"
+    default = "tensorflow" if PathFinder.find_spec("tensorflow") else "jax"
     os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or default
-    sys.meta_path.insert(0, _KerasFinder())
+    # After finders of others, which may know better.
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), _KerasFinder())
     if core_count() < (os.cpu_count() or 1):
         # Their pools count the cores of the machine, not those that this process may use.
         os.environ.update({name: os.environ.get(name, str(core_count())) for name in _POOLS})
