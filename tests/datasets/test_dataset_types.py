@@ -140,7 +140,7 @@ def test_probability_maps_come_back(tmp_path):
     }
     presence["b"][1] = 0.7
     stored.save(
-        (name, "validation", SheetPrediction(values, presence[name]))
+        (name, "validation", SheetPrediction(values, presence[name]), "unet 1a2b")
         for name, values in maps.items()
     )
     assert stored.exists()
@@ -148,6 +148,7 @@ def test_probability_maps_come_back(tmp_path):
     assert isinstance(loaded.pixels, np.memmap)
     assert list(loaded) == list(maps)
     assert loaded.index["split"].unique().tolist() == ["validation"]
+    assert loaded.attrs == {"models": {"segmenter": "unet 1a2b"}}
     for name, values in maps.items():
         np.testing.assert_array_equal(loaded[name], values)
         np.testing.assert_array_equal(loaded.prediction_of(name).maps, values)
@@ -169,10 +170,10 @@ def test_no_probability_maps(tmp_path):
 def test_maps_that_were_never_finished_do_not_count(tmp_path):
     stored = ProbabilityMapsDataset(filepath=str(tmp_path / "maps"))
     found = SheetPrediction(np.zeros((2, 2, 1), np.uint8), np.ones(1, np.float32))
-    stored.save([("a", "validation", found)])
+    stored.save([("a", "validation", found, "unet 1a2b")])
 
     def killed():
-        yield "b", "validation", found
+        yield "b", "validation", found, "unet 1a2b"
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -39,8 +39,11 @@ TRAINING = ClassificationConfig(
 OWN = BackboneTraining(backbone=BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35))
 
 
+STAMP = {"models": {"gate": "vgg16 1a2b"}}
+
+
 def outputs() -> pd.DataFrame:
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "sheet_id": list("abcdefgh"),
             "split": ["validation"] * 4 + ["calibration"] * 2 + ["test"] * 2,
@@ -49,6 +52,8 @@ def outputs() -> pd.DataFrame:
             "output": [0.99, 0.01, 0.99, 0.99, 0.9, 0.2, 0.8, 0.1],
         }
     )
+    table.attrs = dict(STAMP)
+    return table
 
 
 def out_of_fold() -> pd.DataFrame:
@@ -217,14 +222,6 @@ def test_vgg16_learns_from_scratch_without_batch_norm(data: Data, tmp_path):
     assert scores["output"].std() > 0.1
 
 
-# === Cross-validation ===
-
-
-class Oracle:
-    """Stands in for a trained network: it gives every sheet an even chance."""
-
-    input_shape, output_shape = (None, 32, 64, 1), (None, 1)
-
 # === What goes wrong in the arithmetic ===
 
 
@@ -251,6 +248,9 @@ def test_scores_that_are_no_numbers_stop_the_training(data: Data, tmp_path, monk
     stopped = "mobilenet_v2: the validation loss after epoch 1 is not a number; take a lower"
     with pytest.raises(SteelDefectsError, match=stopped):
         train(data, tmp_path)
+    assert list(tmp_path.rglob("*.npz")) == []
+
+
 SCORED_ELSEWHERE = """
 import sys
 from pathlib import Path
@@ -269,10 +269,11 @@ def test_bfloat16_scores_are_those_of_a_process_that_only_loads_the_gate(data: D
     own = BackboneTraining(
         backbone=BackboneConfig(name="vgg16", weights="none"), learning_rate=0.0001
     )
-    model, _, _ = train(data, tmp_path, own, precision="mixed_bfloat16", deterministic=True)
+    model, _, profile = train(data, tmp_path, own, precision="mixed_bfloat16", deterministic=True)
     dataset = KerasModelDataset(filepath=str(tmp_path / "gate.keras"))
     dataset.save(model)
     scores, _, _ = nodes.score_sheets(dataset.load(), data.folder, data.sheets, data.splits)
+    assert scores.attrs == {"models": profile["models"]}
     data.sheets.to_parquet(tmp_path / "sheets.parquet")
     done = subprocess.run(
         [sys.executable, "-c", SCORED_ELSEWHERE, str(tmp_path / "gate.keras"),
@@ -294,9 +295,6 @@ class Oracle:
 
     input_shape, output_shape = (None, 32, 64, 1), (None, 1)
 
-    assert list(tmp_path.rglob("*.npz")) == []
-
-
     def predict_on_batch(self, pictures: np.ndarray) -> np.ndarray:
         return np.full((len(pictures), 1), 0.5)
 
@@ -308,10 +306,10 @@ def trainings(monkeypatch) -> list[tuple[set[str], set[str]]]:
 
     def train(data, training_ids, validation_ids, *args, **kwargs) -> FittedClassifier:
         seen.append((set(training_ids), set(validation_ids)))
-    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: model)
         return FittedClassifier(Oracle(), pd.DataFrame(), 0.0)
 
     monkeypatch.setattr(cross_validation, "train_classifier", train)
+    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: model)
     return seen
 
 
@@ -443,6 +441,7 @@ def test_the_operating_point_looks_at_calibration_alone():
     assert (point["defective_sheets"], point["clean_sheets"]) == (1, 1)
     assert point["temperature"] == calibration["temperature"]
     assert point["bias"] == calibration["bias"]
+    assert {"models": point["models"]} == STAMP
     assert not point["proven"]
     assert "calibration split" in point["evidence"]
     # Looked at on test once the thresholds stood.
@@ -452,6 +451,7 @@ def test_the_operating_point_looks_at_calibration_alone():
     assert {**again, "test": None} == {**point, "test": None}
     assert again["test"] != point["test"]
 
+
 def test_clean_sheets_that_tie_with_the_threshold_are_told(caplog):
     table, calibration = calibrated()
     tied = table.assign(score=table["score"].mask(table["split"] == "calibration", 0.5))
@@ -459,7 +459,6 @@ def test_clean_sheets_that_tie_with_the_threshold_are_told(caplog):
     assert point["tied_clean_sheets"] == 1
     assert "1 of the clean sheets score exactly the lower threshold" in point["evidence"]
     assert "1 clean sheets score exactly the gate's lower threshold, 0.500000" in caplog.text
-
 
 
 def test_look_alikes_are_one_piece_of_evidence_and_the_words_say_so():

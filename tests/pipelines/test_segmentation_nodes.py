@@ -7,6 +7,7 @@ import pytest
 from tests.pipelines.conftest import CONFIG, Data
 
 from steel_defects.annotations import rle, schemas
+from steel_defects.datasets.model_package import PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.operating_point import OperatingPointConfig
@@ -15,6 +16,7 @@ from steel_defects.evaluation.stacking import StackedScore, Stacking
 from steel_defects.inspection.package import read_package, write_package
 from steel_defects.models.absent import NoModel
 from steel_defects.models.config import Architectures, NetworkConfig
+from steel_defects.models.identity import stamp_of
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.training.config import CropConfig, SegmentationConfig
@@ -53,6 +55,8 @@ def train(data: Data, checkpoints: Path, training=TRAINING, tiles=None, architec
 class Seer:
     """A segmenter that knows the truth: half certain outside, fully inside the true masks."""
 
+    name = "unet"
+
     def __init__(self, data: Data) -> None:
         self.maps = {}
         masks = data.annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
@@ -62,6 +66,9 @@ class Seer:
 
     def predict_on_batch(self, sheets: np.ndarray) -> np.ndarray:
         return self.maps[sheets[0, ..., 0].astype(np.uint8).tobytes()][None]
+
+    def get_weights(self) -> list[np.ndarray]:
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -184,16 +191,19 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
     only = data.splits[data.splits["sheet_id"] == sheet_id]
     config = SegmenterPredictionConfig(map_shrink=shrink)
 
-    class Strays:
+    class Strays(Seer):
         def predict_on_batch(self, sheets: np.ndarray) -> np.ndarray:
             found = np.zeros((1, *image.shape, 4), np.float32)
             found[0, ..., 0] = truth | stray
             return found
 
-    ((_, _, found),) = nodes.predict_probabilities(Strays(), data.folder, data.sheets, only, config)
+    strays = Strays(data)
+    ((_, _, found, _),) = nodes.predict_probabilities(
+        strays, data.folder, data.sheets, only, config
+    )
     assert found.maps.shape[:2] == (64 // shrink, 256 // shrink)
     stored = type(
-        "Stored", (), {"prediction_of": lambda self, _: found, "__len__": lambda self: 1}
+        "Stored", (), {"prediction_of": lambda *_: found, "__len__": lambda _: 1, "attrs": {}}
     )()
     grid = PostprocessingGrid(thresholds=(0.5,), min_areas_px=(36, 37, 84, 85))
     chosen = nodes.tune_postprocessing(
@@ -202,7 +212,7 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
     assert chosen["1"]["min_area_px"] == 37
     assert chosen["1"]["validation_dice"] == 1.0
     table = nodes.predict_masks(
-        Strays(), chosen, data.folder, data.sheets, only, WITHOUT_GATE, predictions_table([]),
+        strays, chosen, data.folder, data.sheets, only, WITHOUT_GATE, predictions_table([]),
         config,
     )  # fmt: skip
     assert table["area_px"].tolist() == [84, 0, 0, 0]
@@ -210,7 +220,7 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
 
 
 def test_tuning_takes_what_suits_the_validation_sheets(data: Data, settings):
-    assert list(settings) == ["1", "2", "3", "4"]
+    assert list(settings) == ["1", "2", "3", "4", "models"]
     rows = data.annotations["sheet_id"].isin(of_split(data, "validation"))
     for class_id in set(data.annotations.loc[rows, "class_id"]):
         found = settings[str(class_id)]
@@ -230,6 +240,7 @@ def test_what_the_folds_chose_is_taken_over_and_measured_on_validation(data: Dat
         maps, data.sheets, data.annotations, data.splits, WITHOUT_GATE, folds, CONFIG, HALF_SIZE,
         grid,
     )  # fmt: skip
+    assert found.pop("models") == settings["models"]
     for class_id, values in found.items():
         dice = values.pop("validation_dice")
         assert values == chosen | {"presence": None}
@@ -251,7 +262,8 @@ def gate_scores(data: Data, repeats: tuple[int | None, ...] = (None,)) -> pd.Dat
     scores = pd.concat([data.sheets[["sheet_id"]].assign(repeat=r, score=0.1) for r in repeats])
     return comparison_nodes.score_by_gate(
         {"name": "vgg16"}, vgg16_scores=scores, vgg16_point={"lower_threshold": 0.2},
-        resnet50_scores=scores.assign(score=0.9), resnet50_point={"lower_threshold": 0.2},
+        vgg16_profile={"parameters": 1}, resnet50_scores=scores.assign(score=0.9),
+        resnet50_point={"lower_threshold": 0.2}, resnet50_profile={"parameters": 1},
     )  # fmt: skip
 
 
@@ -292,7 +304,7 @@ def test_comparison_alone_and_behind_a_gate(data: Data, predictions):
     assert open_gate["mean_dice_gated"].item() == pytest.approx(row["mean_dice"])
 
 
-def test_gate_and_segmenter_decide_together(data: Data, predictions):
+def test_gate_and_segmenter_decide_together(data: Data, predictions, settings):
     scores = gate_scores(data).assign(cleared=False)
     evidence = nodes.together_with_gate(predictions, scores, data.sheets)
     assert len(evidence) == predictions["sheet_id"].nunique()
@@ -301,7 +313,7 @@ def test_gate_and_segmenter_decide_together(data: Data, predictions):
     assert seen.to_dict() == predictions.groupby("sheet_id")["score"].max().to_dict()
     # Sixteen sheets are too few to fit anything.
     few = nodes.stack_with_gate(predictions, scores, data.sheets, POINT)
-    assert Stacking.model_validate(few) == Stacking()
+    assert Stacking.model_validate(few) == Stacking(models=settings["models"])
     assert nodes.stack_with_gate(predictions, WITHOUT_GATE, data.sheets, POINT) == few
 
     all_pass = StackedScore(gate_weight=1, segmenter_weight=0, bias=0, threshold=0.2)
@@ -363,6 +375,54 @@ def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: See
     assert gated["mean_dice_gated"][0] < 1
 
 
+# === A training that was killed before its thresholds were chosen ===
+
+
+class Retrained(Seer):
+    """The same architecture after another training."""
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [np.ones(3)]
+
+
+ANEW = "belongs to other weights of the {} than .*; run again with --from-nodes={}$"
+
+
+def test_settings_of_an_earlier_segmenter_are_refused(data: Data, settings):
+    with pytest.raises(SteelDefectsError, match=ANEW.format("segmenter", "unet.predict_prob.*")):
+        nodes.predict_masks(
+            Retrained(data), settings, data.folder, data.sheets, data.splits, WITHOUT_GATE,
+            predictions_table([]), ONCE,
+        )  # fmt: skip
+
+
+def of_gate(digest: str) -> dict[str, dict[str, str]]:
+    return {"models": {"gate": f"vgg16 {digest}"}}
+
+
+def test_masks_and_scores_of_another_gate_are_not_stacked(data: Data, predictions):
+    scores = gate_scores(data)
+    scores.attrs = of_gate("new")
+    earlier = predictions.copy()
+    earlier.attrs = {"models": predictions.attrs["models"] | of_gate("old")["models"]}
+    with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
+        nodes.stack_with_gate(earlier, scores, data.sheets, POINT)
+    found = nodes.stack_with_gate(predictions, scores, data.sheets, POINT)
+    assert found["models"] == predictions.attrs["models"] | of_gate("new")["models"]
+
+
+@pytest.mark.parametrize("stale", ["profile", "scores", "point"])
+def test_thresholds_of_an_earlier_gate_are_refused(data: Data, stale):
+    digests = dict.fromkeys(("profile", "scores", "point"), "new") | {stale: "old"}
+    scores = data.sheets[["sheet_id"]].assign(repeat=None, score=0.1)
+    scores.attrs = of_gate(digests["scores"])
+    with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
+        comparison_nodes.score_by_gate(
+            {"name": "vgg16"}, vgg16_scores=scores, vgg16_profile=of_gate(digests["profile"]),
+            vgg16_point=of_gate(digests["point"]) | {"lower_threshold": 0.2},
+        )  # fmt: skip
+
+
 def test_the_segmenter_is_the_best_on_validation():
     tables = {
         "unet_postprocessing": {"1": {"validation_dice": 0.7}, "2": {"validation_dice": 0.9}},
@@ -375,9 +435,10 @@ def test_the_segmenter_is_the_best_on_validation():
         comparison_nodes.select_segmenter("u-net", **tables)
 
 
-def tiny_model(outputs: int) -> keras.Model:
+def tiny_model(outputs: int, name: str) -> keras.Model:
     sheet = keras.Input((8, 16, 1))
-    return keras.Model(sheet, keras.layers.Conv2D(outputs, 1, activation="sigmoid")(sheet))
+    maps = keras.layers.Conv2D(outputs, 1, activation="sigmoid")(sheet)
+    return keras.Model(sheet, maps, name=name)
 
 
 @pytest.mark.parametrize("gate", [None, "vgg16"])
@@ -386,17 +447,31 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     scores = data.splits[["sheet_id", "split"]].assign(
         score=0.5, has_defect=True, repeat=pd.array([None] * 16, dtype="Int64")
     )
+    networks = {"segmenter": tiny_model(4, "unet"), "gate": tiny_model(1, "vgg16")}
+    scores.attrs = stamp_of(gate=networks["gate"])
     point = {
         "lower_threshold": 0.2, "upper_threshold": 0.8, "temperature": 1.5, "bias": -0.3,
         "evidence": "in words", "proven": False, "test": {"recall": 0.9, "review_share": None},
+    } | scores.attrs  # fmt: skip
+    parts = {
+        "unet_postprocessing": settings | stamp_of(**networks),
+        "unet_segmenter": networks["segmenter"],
+        "unet_stacking": {"stacked": STACKED.model_dump()} | stamp_of(**networks),
+        "vgg16_classifier": networks["gate"], "vgg16_point": point, "vgg16_scores": scores,
     }  # fmt: skip
-    contents = comparison_nodes.build_package(
-        data.folder, data.sheets, data.splits, {"name": gate}, {"name": "unet"}, table, CONFIG,
-        FLIPPED, 0.5,
-        unet_postprocessing=settings, unet_segmenter=tiny_model(4),
-        unet_stacking={"stacked": STACKED.model_dump()},
-        vgg16_classifier=tiny_model(1), vgg16_point=point, vgg16_scores=scores,
-    )  # fmt: skip
+
+    def build(**changes: object) -> PackageContents:
+        return comparison_nodes.build_package(
+            data.folder, data.sheets, data.splits, {"name": gate}, {"name": "unet"}, table, CONFIG,
+            FLIPPED, 0.5, **parts | changes,
+        )  # fmt: skip
+
+    with pytest.raises(SteelDefectsError, match=ANEW.format("segmenter", "unet.predict_prob.*")):
+        build(unet_segmenter=tiny_model(4, "unet"))
+    if gate:
+        with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
+            build(vgg16_classifier=tiny_model(1, "vgg16"))
+    contents = build()
     write_package(tmp_path / "package", contents.manifest, contents.writers)
     manifest = read_package(tmp_path / "package").manifest
     assert set(manifest.files) == ({"gate.keras"} if gate else set()) | {"segmenter.keras"}
@@ -415,6 +490,7 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
         assert (manifest.gate.lower_threshold, manifest.gate.temperature) == (0.2, 1.5)
         assert manifest.gate.bias == -0.3
         assert manifest.metrics["gate"]["evidence"] == "in words"
+        assert "models" not in manifest.metrics["gate"]
         assert manifest.metrics["gate_test"] == {"recall": 0.9, "review_share": None}
     else:
         assert manifest.gate is None

@@ -14,8 +14,8 @@ from steel_defects.files import replaced
 from steel_defects.models.inference import SheetPrediction
 
 Maps = NDArray[np.uint8]
-#: Sheet, split and what a segmenter says of the sheet.
-Predicted = tuple[str, str, SheetPrediction]
+#: Sheet, split, what a segmenter says of the sheet, and which one: name and digest of its weights.
+Predicted = tuple[str, str, SheetPrediction, str]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ProbabilityMaps(Mapping[str, Maps]):
 
     Attributes:
         index: ``sheet_id, split, offset, rows, columns, classes, presence`` (a list, one number a
-            class), one row a sheet.
+            class) and ``segmenter``, one row a sheet.
         pixels: All maps in a row, usually memory-mapped.
     """
 
@@ -35,6 +35,12 @@ class ProbabilityMaps(Mapping[str, Maps]):
         row = self._row(sheet_id)
         first, *shape = (int(row[n]) for n in ("offset", "rows", "columns", "classes"))
         return self.pixels[first : first + int(np.prod(shape))].reshape(shape)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Which segmenter the maps are of; see :mod:`steel_defects.models.identity`."""
+        segmenters = list(self.index.get("segmenter", ()))
+        return {"models": {"segmenter": segmenters[0]}} if segmenters else {}
 
     def prediction_of(self, sheet_id: str) -> SheetPrediction:
         """Return the maps of a sheet with the presence of each class."""
@@ -71,16 +77,19 @@ class ProbabilityMapsDataset(AbstractDataset[Iterable[Predicted], ProbabilityMap
         return ProbabilityMaps(index, values)
 
     def save(self, data: Iterable[Predicted]) -> None:
-        """Write ``(sheet_id, split, prediction)`` one after the other."""
+        """Write what was predicted of each sheet, one after the other."""
         index = self._filepath / "index.parquet"
         index.unlink(missing_ok=True)
         rows, offset = [], 0
         with replaced(self._filepath / "maps.bin") as temporary, temporary.open("wb") as file:
-            for sheet_id, split, found in data:
+            for sheet_id, split, found, segmenter in data:
                 file.write(np.ascontiguousarray(found.maps).tobytes())
-                rows.append((sheet_id, split, offset, *found.maps.shape, found.presence.tolist()))
+                presence = found.presence.tolist()
+                rows.append((sheet_id, split, offset, *found.maps.shape, presence, segmenter))
                 offset += found.maps.size
-        columns = ["sheet_id", "split", "offset", "rows", "columns", "classes", "presence"]
+        columns = [
+            *("sheet_id", "split", "offset", "rows", "columns", "classes", "presence", "segmenter"),
+        ]
         # The index comes last: without it the folder does not count as there.
         with replaced(index) as temporary:
             pd.DataFrame(rows, columns=columns).to_parquet(temporary)

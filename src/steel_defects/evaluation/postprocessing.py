@@ -5,7 +5,7 @@ one, the seed threshold, decides whether a region is a defect at all. A single t
 trade one for the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -166,6 +166,11 @@ def to_mask(
     keep[0] = False
     mask[window] = keep[labels]
     return mask
+
+
+def settings_of(record: Mapping[str, Mapping[str, Any]]) -> list[ClassPostprocessing]:
+    """Return the settings of classes 1, 2, … in a record, which may hold more than these."""
+    return [ClassPostprocessing(**value) for key, value in record.items() if key.isdigit()]
 
 
 def class_settings(values: Sequence[ClassPostprocessing]) -> dict[str, dict[str, Any]]:

@@ -69,11 +69,13 @@ class Stacking(Config):
         stacked: The score; None where there are too few sheets to fit it, or no gate.
         source: Whose scores it was fitted to.
         operating_point: What gate and stacked score do together to the sheets that decided.
+        models: Whose scores these were; see :mod:`steel_defects.models.identity`.
     """
 
     stacked: StackedScore | None = None
     source: Evidence = "calibration"
     operating_point: OperatingPoint | None = None
+    models: dict[str, str] = Field(default_factory=dict)
 
 
 def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacking:

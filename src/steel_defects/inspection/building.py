@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.evaluation.comparison import TIME_COLUMNS
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.evaluation.postprocessing import settings_of
 from steel_defects.evaluation.stacking import StackedScore
 from steel_defects.inspection.drift import SCORES_BY_CLASS, SHEETS
 from steel_defects.inspection.frames import frame_statistics
@@ -68,14 +68,13 @@ def build_manifest(
             lower_threshold=operating_point["lower_threshold"],
             upper_threshold=operating_point["upper_threshold"],
         )
-    settings = tuple(ClassPostprocessing(**value) for value in postprocessing.values())
     return Manifest(
         class_names=tuple(class_names),
         gate=gate,
         segmenter=SegmenterSpec(
             name=segmenter_name,
             file="segmenter.keras",
-            postprocessing=settings,
+            postprocessing=tuple(settings_of(postprocessing)),
             tta=tta,
             stride=stride,
         ),
@@ -99,7 +98,7 @@ def _metrics(
     }
     if not operating_point:
         return {"segmenter": figures}
-    gate = {key: value for key, value in operating_point.items() if key != "test"}
+    gate = {key: value for key, value in operating_point.items() if key not in {"test", "models"}}
     return {"segmenter": figures, "gate": gate, "gate_test": operating_point.get("test") or {}}
 
 

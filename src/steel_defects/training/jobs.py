@@ -8,6 +8,7 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import Network
+from steel_defects.models.identity import stamp_of
 from steel_defects.models.inference import TestTimeAugmentation
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.gray_cache import SheetReader, reader_of
@@ -108,6 +109,7 @@ def train_classifier(
         ),
         "epochs": len(fitted.history),
         "training_seconds": round(fitted.seconds, 1),
+        **stamp_of(gate=fitted.model),
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.models.absent import NoModel
+from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.config import (
     BackboneTraining,
@@ -59,8 +60,10 @@ def score_sheets(
     scores = predict_scores(classifier, raw_sheets, sheets["path"].tolist())
     table = sheets[["sheet_id", "has_defect"]].assign(output=scores)
     unseen = splits.loc[splits["split"] != "train", "sheet_id"]
+    outputs = splits[["sheet_id", "split"]].merge(table, on="sheet_id")
+    outputs.attrs.update(stamp_of(gate=classifier))
     return (
-        splits[["sheet_id", "split"]].merge(table, on="sheet_id"),
+        outputs,
         dict(zip(_SPEEDS, (round(ms, 2) for ms in measure_speed(classifier)), strict=True)),
         heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)]),
     )
@@ -110,7 +113,9 @@ def calibrate(
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
     from steel_defects.evaluation.gate_calibration import calibrated_scores
 
-    return calibrated_scores(outputs, out_of_fold, sheets, splits)
+    scores, calibration = calibrated_scores(outputs, out_of_fold, sheets, splits)
+    scores.attrs.update(outputs.attrs)
+    return scores, calibration | outputs.attrs
 
 
 def choose_operating_point(
@@ -122,6 +127,9 @@ def choose_operating_point(
     """Choose the gate's thresholds, and check them once on the test split."""
     from steel_defects.evaluation.gate_evidence import operating_point_of
 
+    stamp = common_stamp(
+        sheet_scores=sheet_scores, calibration=calibration if len(sheet_scores) else {}
+    )
     point = operating_point_of(sheet_scores, operating_point, splits)
     if len(sheet_scores) and not point.defective_sheets:
         logger.warning(
@@ -136,7 +144,7 @@ def choose_operating_point(
             point.tied_clean_sheets,
             point.lower_threshold,
         )
-    return point.model_dump() | {key: calibration[key] for key in ("temperature", "bias")}
+    return point.model_dump() | {key: calibration[key] for key in ("temperature", "bias")} | stamp
 
 
 def compare_classifiers(

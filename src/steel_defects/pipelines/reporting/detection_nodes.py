@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.evaluation.postprocessing import settings_of
+from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.sheets.config import DataEngineeringConfig
@@ -101,13 +102,16 @@ def measure_robustness(
     from .worse_pictures import Judges, robustness_table
 
     gate, segmenter = gate_selection["name"], segmenter_selection["name"]
+    point, postprocessing = parts.get(f"{gate}_point", {}), parts[f"{segmenter}_postprocessing"]
+    networks = {"segmenter": _newest_model(trained_models, f"{segmenter}.segmenter")}
+    if gate:
+        networks["gate"] = _newest_model(trained_models, f"{gate}.classifier")
+    common_stamp(trained_networks=stamp_of(**networks), point=point, postprocessing=postprocessing)
     judges = Judges(
-        gate=_newest_model(trained_models, f"{gate}.classifier") if gate else None,
-        segmenter=_newest_model(trained_models, f"{segmenter}.segmenter"),
-        point=parts[f"{gate}_point"] if gate else {},
-        settings=[
-            ClassPostprocessing(**value) for value in parts[f"{segmenter}_postprocessing"].values()
-        ],
+        gate=networks.get("gate"),
+        segmenter=networks["segmenter"],
+        point=point,
+        settings=settings_of(postprocessing),
         tta=segmenter_prediction.tta,
     )
     return robustness_table(judges, raw_sheets, chosen, annotations, reporting.seed)

@@ -9,6 +9,7 @@ import pandas as pd
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.stacking import StackedScore, Stacking, cleared_sheets
+from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
@@ -22,13 +23,20 @@ def score_by_gate(gate_selection: Json, **tables: Any) -> pd.DataFrame:
     """Return the chosen gate's score of each sheet, and whether it lets the sheet pass.
 
     Without a gate there are no rows.
+
+    Raises:
+        SteelDefectsError: The scores or the thresholds belong to other weights.
     """
     name = gate_selection["name"]
     if name is None:
         return pd.DataFrame(columns=list(_GATE_TYPES)).astype(_GATE_TYPES)
-    scores = tables[f"{name}_scores"]
-    cleared = scores["score"] < tables[f"{name}_point"]["lower_threshold"]
-    return scores.assign(cleared=cleared)[list(_GATE_TYPES)].astype(_GATE_TYPES)
+    parts = {f"{name}_{part}": tables[f"{name}_{part}"] for part in ("profile", "scores", "point")}
+    stamp = common_stamp(**parts)
+    scores = parts[f"{name}_scores"]
+    cleared = scores["score"] < parts[f"{name}_point"]["lower_threshold"]
+    table = scores.assign(cleared=cleared)[list(_GATE_TYPES)].astype(_GATE_TYPES)
+    table.attrs.update(stamp)
+    return table
 
 
 _GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleared": "bool"}
@@ -93,11 +101,10 @@ def select_segmenter(segmenter: str, **tables: Any) -> Json:
         raise SteelDefectsError(
             f"segmenter is {segmenter!r}; it takes best, or what was trained: {', '.join(names)}"
         )
+    settings = {name: tables[f"{name}_postprocessing"].items() for name in names}
     quality = {
-        name: float(
-            np.mean([v["validation_dice"] for v in tables[f"{name}_postprocessing"].values()])
-        )
-        for name in names
+        name: float(np.mean([v["validation_dice"] for key, v in of_class if key.isdigit()]))
+        for name, of_class in settings.items()
     }
     parameters = {name: tables[f"{name}_profile"]["parameters"] for name in names}
     chosen = select(segmenter, quality, parameters, "mean Dice")
@@ -118,16 +125,26 @@ def build_package(
     mm_per_px: float | None,
     **parts: Any,
 ) -> Any:
-    """Put the chosen gate and segmenter into one package with all that using them takes."""
+    """Put the chosen gate and segmenter into one package with all that using them takes.
+
+    Raises:
+        SteelDefectsError: Scores, thresholds or settings belong to other weights.
+    """
     from steel_defects.datasets.model_package import PackageContents
     from steel_defects.inspection.building import build_manifest
     from steel_defects.models.segmenters import required_stride
 
     gate, segmenter = gate_selection["name"], segmenter_selection["name"]
+    names = [f"{segmenter}_postprocessing", f"{segmenter}_stacking"]
+    networks = {"segmenter": parts[f"{segmenter}_segmenter"]}
+    if gate:
+        names += [f"{gate}_scores", f"{gate}_point"]
+        networks["gate"] = parts[f"{gate}_classifier"]
+    common_stamp(trained_networks=stamp_of(**networks), **{name: parts[name] for name in names})
     reference = of_splits(sheets, splits, TUNING_SPLITS)
     manifest = build_manifest(
         gate_name=gate,
-        gate_input_size=parts[f"{gate}_classifier"].input_shape[1:3] if gate else None,
+        gate_input_size=networks["gate"].input_shape[1:3] if gate else None,
         operating_point=parts[f"{gate}_point"] if gate else None,
         gate_scores=parts[f"{gate}_scores"] if gate else None,
         segmenter_name=segmenter,
@@ -139,9 +156,9 @@ def build_package(
         fingerprint_of=sheets["sha256"].tolist(),
         tta=segmenter_prediction.tta,
         stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked,
-        stride=required_stride(parts[f"{segmenter}_segmenter"]),
+        stride=required_stride(networks["segmenter"]),
     )
-    writers = {manifest.segmenter.file: parts[f"{segmenter}_segmenter"].save}
+    writers = {manifest.segmenter.file: networks["segmenter"].save}
     if manifest.gate:
-        writers[manifest.gate.file] = parts[f"{gate}_classifier"].save
+        writers[manifest.gate.file] = networks["gate"].save
     return PackageContents(manifest, writers)

@@ -5,6 +5,7 @@ For an architecture that is not to be trained they write empty tables, which cos
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pandas as pd
 
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
 from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.postprocessing import ClassPostprocessing, PostprocessingGrid
+from steel_defects.evaluation.postprocessing import PostprocessingGrid, settings_of
 from steel_defects.models.absent import NoModel
 from steel_defects.models.config import Architectures, NetworkConfig
+from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
@@ -116,7 +118,7 @@ def predict_probabilities(
     """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
     if isinstance(segmenter, NoModel):
         return iter(())
-    from steel_defects.models.inference import SheetPrediction, shrink_maps
+    from steel_defects.models.inference import shrink_maps
     from steel_defects.training.segmentation import predict_maps
 
     rows = of_splits(sheets, splits, TUNING_SPLITS)
@@ -124,9 +126,10 @@ def predict_probabilities(
         segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
     )
     shrink = segmenter_prediction.map_shrink
+    identity = stamp_of(segmenter=segmenter)["models"]["segmenter"]
     # Returned, not yielded: Kedro would save each map of a generator node by itself.
     return (
-        (sheet_id, split, SheetPrediction(shrink_maps(found.maps, shrink), found.presence))
+        (sheet_id, split, replace(found, maps=shrink_maps(found.maps, shrink)), identity)
         for (sheet_id, split), found in zip(
             rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True
         )
@@ -159,7 +162,8 @@ def tune_postprocessing(
     from steel_defects.evaluation.postprocessing import class_settings
     from steel_defects.training.predicted_masks import gate_scores_of, measure_classes
 
-    given = [ClassPostprocessing(**value) for value in out_of_fold_postprocessing.values()]
+    stamp = common_stamp(probabilities=probabilities, gate_scores=gate_scores)
+    given = settings_of(out_of_fold_postprocessing)
     grids = [one.grid for one in given] or [postprocessing] * data_engineering.classes
     rows = of_splits(sheets, splits, ("validation",))[["sheet_id", "height", "width"]]
     tuners = measure_classes(
@@ -174,7 +178,7 @@ def tune_postprocessing(
     )
     presences = [one.presence for one in given] or [None] * len(tuners)
     chosen = [tuner.best(presence) for tuner, presence in zip(tuners, presences, strict=True)]
-    return class_settings(chosen)
+    return class_settings(chosen) | stamp
 
 
 def predict_masks(
@@ -198,7 +202,11 @@ def predict_masks(
         return predictions_table([])
     from steel_defects.training.segmentation import predict_maps
 
-    settings = [ClassPostprocessing(**value) for value in postprocessing.values()]
+    stamp = common_stamp(
+        trained_segmenter=stamp_of(segmenter=segmenter), postprocessing=postprocessing,
+        gate_scores=gate_scores,
+    )  # fmt: skip
+    settings = settings_of(postprocessing)
     scores = gate_scores_of(gate_scores, None)
     rows = of_splits(sheets, splits, _UNSEEN_SPLITS)
     predicted = predict_maps(
@@ -211,9 +219,10 @@ def predict_masks(
         )
         for row in mask_rows(found, settings, scores.get(sheet_id))
     )
-    if out_of_fold_predictions.empty:
-        return held_out
-    return pd.concat([held_out, out_of_fold_predictions], ignore_index=True)
+    if not out_of_fold_predictions.empty:
+        held_out = pd.concat([held_out, out_of_fold_predictions], ignore_index=True)
+    held_out.attrs.update(stamp)
+    return held_out
 
 
 def stack_with_gate(
@@ -228,11 +237,12 @@ def stack_with_gate(
     """
     from steel_defects.evaluation.stacking import Stacking, check_on_test, stack_scores
 
+    stamp = common_stamp(predictions=predictions, gate_scores=gate_scores)
     evidence = together_with_gate(predictions, gate_scores, sheets)
     unseen = evidence[evidence["split"] != "test"]
     found = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
     test = evidence[(evidence["split"] == "test") & evidence["repeat"].isna()]
-    return check_on_test(found, test, operating_point).model_dump(mode="json")
+    return check_on_test(found, test, operating_point).model_dump(mode="json") | stamp
 
 
 def together_with_gate(

@@ -117,6 +117,7 @@ def _comparison() -> Pipeline:
     """Compare, choose and package; inputs are mapped, since only namespaces may name ``unet.…``."""
     scores = {f"{b}_scores": f"{b}.sheet_scores" for b in BACKBONES}
     points = {f"{b}_point": f"{b}.operating_point" for b in BACKBONES}
+    gate_profiles = {f"{b}_profile": f"{b}.classifier_profile" for b in BACKBONES}
     classifiers = {f"{b}_classifier": f"{b}.classifier" for b in BACKBONES}
     predictions = {f"{a}_predictions": f"{a}.predictions" for a in ARCHITECTURES}
     profiles = {f"{a}_profile": f"{a}.segmenter_profile" for a in ARCHITECTURES}
@@ -126,7 +127,7 @@ def _comparison() -> Pipeline:
     nodes = [
         Node(
             score_by_gate,
-            inputs=_same("gate_selection", *scores, *points),
+            inputs=_same("gate_selection", *scores, *points, *gate_profiles),
             outputs="gate_scores",
             name="score_by_gate",
         ),
@@ -162,7 +163,7 @@ def _comparison() -> Pipeline:
             name="build_package",
         ),
     ]
-    of_gates = scores | points | classifiers
+    of_gates = scores | points | gate_profiles | classifiers
     of_segmenters = predictions | profiles | settings | segmenters | stackings
     return Pipeline(nodes, inputs=of_gates | of_segmenters)
 
