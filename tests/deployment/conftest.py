@@ -50,6 +50,7 @@ def build_gate() -> keras.Model:
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.GlobalMaxPooling2D()(keras.layers.Activation("relu")(x))
     x = keras.ops.mean(keras.ops.reshape(x, (2, -1, 4)), axis=0)
+    x = keras.layers.Dense(4, "leaky_relu")(x)
     return vary(keras.Model(sheet, keras.layers.Dense(1, "sigmoid")(x)))
 
 

@@ -9,6 +9,7 @@ from tests.integration.conftest import Project
 LEAST_ACCURACY = 0.9
 LEAST_ROC_AUC = 0.75
 LEAST_DICE = 0.5
+LEAST_CLEARED = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,8 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
     assert table.loc[chosen, "accuracy"] >= LEAST_ACCURACY
     assert table.loc[chosen, "roc_auc"] >= 0.9
     assert (table["roc_auc"] >= LEAST_ROC_AUC).all()
+    test = catalog.load(f"{chosen}.operating_point")["test"]
+    assert 1 - test["false_positive_rate"] >= LEAST_CLEARED
     sheets, splits = catalog.load("sheets"), catalog.load("splits")
     test = sheets[sheets["sheet_id"].isin(splits.loc[splits["split"] == "test", "sheet_id"])]
     assert 0.45 <= test["has_defect"].mean() <= 0.55
