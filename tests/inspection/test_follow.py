@@ -145,13 +145,13 @@ def test_files_that_can_never_be_read_become_reviews(camera):
 
 
 def test_a_folder_that_can_not_be_entered_does_not_stop_the_others(camera, monkeypatch, caplog):
-    (camera.folder / "lost+found").mkdir()
+    (camera.folder / "locked").mkdir()
     camera.write("z/a.png")
     listed = follow.list_folder
 
     def list_folder(folder: str) -> list[str]:
-        if folder.endswith("lost+found"):
-            raise SteelDefectsError("cannot list lost+found: Permission denied")
+        if folder.endswith("locked"):
+            raise SteelDefectsError("cannot list locked: Permission denied")
         return listed(folder)
 
     monkeypatch.setattr(follow, "list_folder", list_folder)
@@ -360,7 +360,7 @@ def test_sheets_of_a_damaged_part_are_inspected_again(tmp_path):
 
 def test_odd_names_beside_a_locked_folder_have_a_row_each(tmp_path, monkeypatch):
     sheets = tmp_path / "sheets"
-    (sheets / "lost+found").mkdir(parents=True)
+    (sheets / "locked").mkdir(parents=True)
     (sheets / "coil ").mkdir()
     not_text = [b"caf\xe9.png", b"two\nlines.png", b"c1\xc2\x85.png", b"twin\xe9.png"]
     readable = [rb"camera\new01.png", rb"camera\x41.png", b" space .png", b"coil /a.png"]
@@ -370,7 +370,7 @@ def test_odd_names_beside_a_locked_folder_have_a_row_each(tmp_path, monkeypatch)
     listed = os.scandir
 
     def scandir(path):
-        if str(path).endswith("lost+found"):
+        if str(path).endswith("locked"):
             raise PermissionError(13, "Permission denied", str(path))
         return listed(path)
 
