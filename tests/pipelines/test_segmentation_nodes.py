@@ -169,7 +169,7 @@ def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
 
 def test_a_split_without_tiles_is_said(data: Data, tmp_path):
     tiles = data.tiles[data.tiles["split"] != "validation"]
-    with pytest.raises(SteelDefectsError, match="no tiles in the training or the validation"):
+    with pytest.raises(SteelDefectsError, match="training or the validation split has no sheet"):
         train(data, tmp_path, tiles=tiles)
 
 
