@@ -1,4 +1,6 @@
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import pytest
@@ -42,13 +44,33 @@ ADAM = b'{"module": "keras.optimizers", "class_name": "Adam", "config": {}}'
 )
 def test_a_changed_file_is_named_in_one_line(tmp_path, change):
     path = tmp_path / "model.keras"
-    save_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), path)
-    with zipfile.ZipFile(path) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    files["config.json"] = change(files["config.json"])
-    with zipfile.ZipFile(tmp_path / "copy.keras", "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
+    copy = changed_copy(path, config=change)
     with pytest.raises(SteelDefectsError, match=r"cannot load the model .*model\.keras: ") as error:
-        load_model(tmp_path / "copy.keras", path)
+        load_model(copy, path)
     assert str(error.value).isprintable()
+
+
+def changed_copy(path: Path, **changes: Callable[[bytes], bytes]) -> Path:
+    """Save a small model, and a copy of it with other contents of some of its JSON files."""
+    save_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), path)
+    copy = path.with_name("copy.keras")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as changed:
+        for name in archive.namelist():
+            change = changes.get(Path(name).stem, bytes)
+            changed.writestr(name, change(archive.read(name)))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("metadata", "remedy"),
+    [
+        (b'{"keras_version": "99.0.1"}', r"by Keras 99\.0\.1, and 3.* pip install keras==99\.0\.1"),
+        (f'{{"keras_version": "{keras.__version__}"}}'.encode(), "; restore it or make it again$"),
+        (b"[]", "; restore it or make it again$"),
+    ],
+)
+def test_a_file_of_another_keras_that_cannot_be_loaded_names_both(tmp_path, metadata, remedy):
+    path = tmp_path / "model.keras"
+    copy = changed_copy(path, config=lambda config: b"{}", metadata=lambda earlier: metadata)
+    with pytest.raises(SteelDefectsError, match=remedy):
+        load_model(copy, path)

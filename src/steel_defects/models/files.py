@@ -1,5 +1,6 @@
 """Model files: read without running code from them, and written so that they can be read."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -26,10 +27,24 @@ def load_model(path: Path, original: Path | None = None) -> keras.Model:
     except Exception as error:  # each backend has an error of its own for what it has no room for
         line = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         reason = shown(line.replace(str(path), str(original or path)), 300)
-        raise SteelDefectsError(f"{start}: {reason}; restore it or make it again") from error
+        mend = _other_keras(path) or "restore it or make it again"
+        raise SteelDefectsError(f"{start}: {reason}; {mend}") from error
     if not isinstance(model, keras.Model):
         raise SteelDefectsError(f"{start}: it holds {type(model).__name__}, which is no model")
     return model
+
+
+def _other_keras(path: Path) -> str:
+    """Say which Keras reads a model file; empty where it is the one that is installed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            written = str(json.loads(archive.read("metadata.json"))["keras_version"])
+    except Exception:  # whatever a damaged file leads to; it is told already
+        return ""
+    if written == keras.__version__:
+        return ""
+    versions = f"it was written by Keras {shown(written)}, and {keras.__version__} is installed"
+    return f"{versions}: pip install keras=={shown(written)}, or make it again"
 
 
 def save_model(model: keras.Model, path: Path) -> keras.Model:
