@@ -11,8 +11,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.hooks import InputHooks
-from steel_defects.run_record import RunRecordHooks
+from steel_defects.hooks import InputHooks, TargetHooks
+from steel_defects.run_record import RUN_RECORD, RunRecordHooks
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,3 +65,57 @@ def test_a_project_where_kedro_finds_no_configuration_is_refused(tmp_path):
     session = KedroSession.create(ROOT, env="test", conf_source=str(conf))
     with pytest.raises(SteelDefectsError, match=r"takes .*conf\[1\] for a pattern"):
         session.load_context()
+
+
+IMAGES = "steel_defects.datasets.image_folder.ImageFolderDataset"
+PACKAGE = "steel_defects.datasets.model_package.ModelPackageDataset"
+
+
+def checked_target(folder: Path, entry: dict) -> None:
+    """Look at the place of a dataset that a pipeline makes, as a run does before its first node."""
+    entry = entry | {"filepath": str(folder / entry["filepath"])}
+    record = {"type": "json.JSONDataset", "filepath": str(folder / "run.json")}
+    catalog = DataCatalog.from_config({"made": entry, RUN_RECORD: record})
+    pipeline = Pipeline([Node(lambda: 1, None, "made", name="make")])
+    TargetHooks().before_pipeline_run(pipeline, catalog)
+
+
+@pytest.mark.parametrize(
+    ("entry", "in_the_way", "message"),
+    [
+        ({"type": "json.JSONDataset", "filepath": "a/b/t.json"}, "a", "a is no folder"),
+        ({"type": "json.JSONDataset", "filepath": "t.json"}, "t.json/x", "t.json is no file"),
+        (
+            {"type": "json.JSONDataset", "filepath": "t.json", "versioned": True},
+            *("t.json", "t.json is no folder"),
+        ),
+        ({"type": PACKAGE, "filepath": "package"}, "package", "package is no folder"),
+        ({"type": IMAGES, "filepath": "drawn"}, "drawn", "drawn is no folder"),
+        ({"type": IMAGES, "filepath": "drawn"}, "drawn/mine.png", "were not made here"),
+    ],
+)
+def test_a_place_that_cannot_be_written_ends_a_run_before_it_begins(
+    tmp_path, entry, in_the_way, message
+):
+    checked_target(tmp_path, entry)
+    (tmp_path / in_the_way).parent.mkdir(exist_ok=True)
+    (tmp_path / in_the_way).write_bytes(b"")
+    with pytest.raises(SteelDefectsError, match=message):
+        checked_target(tmp_path, entry)
+
+
+def test_a_place_without_the_right_to_write_ends_a_run_before_it_begins(tmp_path, monkeypatch):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    # Root may write everywhere, so the answer is made up.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != locked)
+    with pytest.raises(SteelDefectsError, match=r"locked is not writable; change its permissions"):
+        checked_target(locked, {"type": PACKAGE, "filepath": "package"})
+
+
+def test_links_and_folders_with_what_drives_put_there_are_written(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "lost+found").mkdir()
+    (tmp_path / "drawn").symlink_to(tmp_path / "elsewhere")
+    for kind in (IMAGES, PACKAGE):
+        checked_target(tmp_path, {"type": kind, "filepath": "drawn"})

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import is_housekeeping
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,34 @@ def note_once(text: str, place: Path) -> None:
     if note not in _notes:
         _notes.add(note)
         logger.warning(text, place)
+
+
+def check_target(path: Path, folder: bool) -> None:
+    """Say what will not be writable before hours of work go into it.
+
+    Args:
+        path: A file or folder that is going to be written; it need not exist yet.
+        folder: Whether it is a folder.
+
+    Raises:
+        SteelDefectsError: It cannot be written, or is a file instead of a folder or the reverse.
+    """
+    # A link that leads nowhere is there, too, and in the way.
+    there = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    needs_folder = folder or there != path
+    if there.is_dir() != needs_folder:
+        kinds = ("folder", "file") if needs_folder else ("file", "folder")
+        raise SteelDefectsError(
+            f"cannot write to {path}: {there} is no {kinds[0]}; move it away, or link it to a "
+            f"{kinds[0]}"
+        )
+    places = {there} if needs_folder else {there, there.parent}
+    for place in sorted(places):
+        if not os.access(place, os.W_OK):
+            raise SteelDefectsError(
+                f"cannot write to {path}: {place} is not writable; change its permissions, or "
+                "data_root in globals.yml"
+            )
 
 
 @contextmanager

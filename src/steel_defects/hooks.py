@@ -16,6 +16,7 @@ from kedro.pipeline import Node, Pipeline
 
 from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
+from steel_defects.files import check_target
 from steel_defects.locks import lock_all
 from steel_defects.run_record import RUN_RECORD, path_of_record
 
@@ -168,6 +169,21 @@ def _versioned(
         dataset = catalog[name]
         if isinstance(dataset, AbstractVersionedDataset) and dataset._version:
             yield name, dataset
+
+
+class TargetHooks:
+    """Looks at the places that a run will write to, before its first node."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Refuse those that cannot be written, or hold files that are not to be overwritten."""
+        for name in sorted(pipeline.all_outputs() | {RUN_RECORD}):
+            dataset = catalog[name]
+            if hasattr(dataset, "check_target"):
+                dataset.check_target()
+            elif hasattr(dataset, "_filepath"):
+                versioned = isinstance(dataset, AbstractVersionedDataset) and dataset._version
+                check_target(Path(dataset._filepath), folder=bool(versioned))
 
 
 class OutputLockHooks:

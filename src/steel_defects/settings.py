@@ -7,6 +7,7 @@ from steel_defects.hooks import (
     InputHooks,
     OutputLockHooks,
     ParameterHooks,
+    TargetHooks,
     VersionHooks,
     WatchHooks,
 )
@@ -15,7 +16,7 @@ from steel_defects.tracking import TrackingHooks
 
 HOOKS = (
     ParameterHooks(), WatchHooks(), InputHooks(), ComparisonHooks(), VersionHooks(),
-    OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
+    TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader

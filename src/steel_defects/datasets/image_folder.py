@@ -13,7 +13,8 @@ import numpy as np
 from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
-from steel_defects.files import replaced_contents, visible, was_replacing
+from steel_defects.errors import SteelDefectsError
+from steel_defects.files import check_target, replaced_contents, visible, was_replacing
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
@@ -66,9 +67,9 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
         """Make and write the pictures.
 
         Raises:
-            DatasetError: There are pictures in the folder that the catalog did not write.
+            SteelDefectsError: As for :meth:`check_target`.
         """
-        self._require_own_folder()
+        self.check_target()
         with replaced_contents(self._pictures, last=_MANIFEST) as temporary:
 
             def write(name: str) -> None:
@@ -82,12 +83,18 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
             manifest = json.dumps({"pictures": len(data)})
             (temporary / _MANIFEST).write_text(manifest, encoding="utf-8")
 
-    def _require_own_folder(self) -> None:
+    def check_target(self) -> None:
+        """Look at the folder before pictures are made.
+
+        Raises:
+            SteelDefectsError: It cannot be written, or holds files that the catalog did not write.
+        """
         folder = self._pictures
+        check_target(folder, folder=True)
         if not folder.is_dir() or (folder / _MANIFEST).is_file() or not visible(folder):
             return
         if not was_replacing(folder, _MANIFEST):
-            raise DatasetError(
+            raise SteelDefectsError(
                 f"{folder} holds files that were not made here, which are not overwritten; "
                 "move them elsewhere"
             )

@@ -7,6 +7,7 @@ from typing import Any
 
 from kedro.io.core import AbstractDataset
 
+from steel_defects.files import check_target
 from steel_defects.inspection.package import (
     Manifest,
     ModelPackage,
@@ -39,6 +40,14 @@ class ModelPackageDataset(AbstractDataset[PackageContents, ModelPackage]):
     def save(self, data: PackageContents) -> None:
         """Write the package."""
         write_package(self._filepath, data.manifest, data.writers)
+
+    def check_target(self) -> None:
+        """Look at the folder before there is anything to write.
+
+        Raises:
+            SteelDefectsError: It cannot be written.
+        """
+        check_target(self._filepath, folder=True)
 
     def _exists(self) -> bool:
         return has_package(self._filepath)

@@ -10,7 +10,7 @@ import pandas as pd
 from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
-from steel_defects.files import replaced
+from steel_defects.files import check_target, replaced
 from steel_defects.models.inference import SheetPrediction
 
 Maps = NDArray[np.uint8]
@@ -93,6 +93,14 @@ class ProbabilityMapsDataset(AbstractDataset[Iterable[Predicted], ProbabilityMap
         # The index comes last: without it the folder does not count as there.
         with replaced(index) as temporary:
             pd.DataFrame(rows, columns=columns).to_parquet(temporary)
+
+    def check_target(self) -> None:
+        """Look at the folder before there is anything to write.
+
+        Raises:
+            SteelDefectsError: It cannot be written.
+        """
+        check_target(self._filepath, folder=True)
 
     def _exists(self) -> bool:
         return (self._filepath / "index.parquet").is_file()
