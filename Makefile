@@ -18,7 +18,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint viz docs lock clean
+.PHONY: help install demo test lint viz docs lock oldest clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,20 @@ lock: $(STAMP)  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra viz --extra dev $(UPGRADE) \
 	    --universal --python-version 3.11 --fork-strategy fewest \
 	    --no-annotate --no-header --no-emit-index-url --quiet --output-file requirements.lock
+
+# Versions that are resolved for a higher bound never show that a lower one does not hold.
+OLDEST := build/oldest
+RELEASED := $(notdir $(wildcard models/*))
+oldest: $(STAMP)  ## run the main job with the oldest libraries that pyproject.toml allows
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet 'uv>=0.8,<1'
+	$(BIN)/uv venv --clear --quiet --python $(BIN)/python $(OLDEST)
+	$(BIN)/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable .
+	$(OLDEST)/bin/kedro run --env=test --pipelines=sample_data
+	$(OLDEST)/bin/kedro run --env=test
+	$(OLDEST)/bin/kedro run --env=test --pipelines=inspection
+	for name in $(RELEASED); do \
+	    $(OLDEST)/bin/kedro run --env=test --pipelines=inspection --params models_dir=models/$$name || exit 1; \
+	done
 
 clean:  ## remove what the demo and the tests wrote under data/
 	rm -rf data/demo data/test
