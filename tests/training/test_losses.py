@@ -1,5 +1,3 @@
-import itertools
-
 import keras
 import numpy as np
 import pytest
@@ -7,7 +5,7 @@ from keras import ops
 
 from steel_defects.training.losses import MaskLoss
 
-REGIONS = ("dice", "focal_tversky", "lovasz")
+REGIONS = ("dice", "focal_tversky")
 
 
 @pytest.fixture
@@ -34,24 +32,7 @@ def focal_tversky(truth: np.ndarray, predicted: np.ndarray) -> float:
     return ((1 - both / (both + 0.7 * missed + 0.3 * extra)) ** 0.75).mean()
 
 
-def lovasz(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Errors times the growth of one minus IoU as their pixels are got wrong, worst first."""
-    values = []
-    for tile, k in itertools.product(range(truth.shape[0]), range(truth.shape[3])):
-        y = truth[tile, ..., k].ravel() > 0
-        p = predicted[tile, ..., k].ravel()
-        errors = 1 - np.log(p / (1 - p)) * np.where(y, 1, -1)
-        wrong, earlier, total = np.zeros(y.shape, bool), 0.0, 0.0
-        for pixel in np.argsort(-errors):
-            wrong[pixel] = True
-            loss = wrong.sum() / (y | wrong).sum()
-            total += max(errors[pixel], 0) * (loss - earlier)
-            earlier = loss
-        values.append(total)
-    return float(np.mean(values))
-
-
-NUMPY = {"dice": dice, "focal_tversky": focal_tversky, "lovasz": lovasz}
+NUMPY = {"dice": dice, "focal_tversky": focal_tversky}
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -128,7 +128,7 @@ def test_training_with_all_options():
     )
     values = config(
         epochs=4, tile_batches_per_epoch=3, batch_size=4, learning_rate=0.05, warmup_share=0.0,
-        bce_weight=0.7, region_loss="lovasz", positive_weights=(1, 3), ema_momentum=0.5,
+        bce_weight=0.7, region_loss="focal_tversky", positive_weights=(1, 3), ema_momentum=0.5,
     )  # fmt: skip
     tiles = Pictures().tiles()
     fitted = train_segmenter(tiles, tiles, values, network, "unet")

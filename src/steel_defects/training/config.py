@@ -9,7 +9,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-RegionLoss = Literal["dice", "focal_tversky", "lovasz"]
+RegionLoss = Literal["dice", "focal_tversky"]
 Devices = Literal[1, "all"]
 Side = Annotated[int, Field(ge=32)]  # pixels; the backbones take no less
 
@@ -237,7 +237,7 @@ class SegmentationConfig(AugmentedConfig):
         zoom: Largest change of a tile's size, as a share; the same factor up as down.
         rotation_degrees: Largest rotation of a tile about its centre, either way.
         bce_weight: Weight of binary cross-entropy; the loss of regions gets the rest of 1.
-        region_loss: Loss of regions; ``dice``, ``focal_tversky`` or ``lovasz``.
+        region_loss: Loss of regions; ``dice`` or ``focal_tversky``.
         positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
             for once each.
         missed_weight: Of ``focal_tversky``: weight of a missed pixel; a false one gets the rest

@@ -29,8 +29,8 @@ class MaskLoss(losses.Loss):
 
         Args:
             bce_weight: Weight of binary cross-entropy, 0 to 1; the loss of regions gets the rest.
-            region: ``dice`` and ``focal_tversky`` take each class over the whole batch, since it is
-                absent from most tiles; ``lovasz`` takes each tile and class alone.
+            region: ``dice`` or ``focal_tversky``, of each class over the whole batch, since a class
+                is absent from most tiles.
             positive_weights: How much more a defective pixel counts in cross-entropy, by class;
                 none for once each.
             missed_weight: Of ``focal_tversky``: weight of a missed pixel, 0 to 1; one found where
@@ -65,8 +65,6 @@ class MaskLoss(losses.Loss):
         return ops.mean(bce)
 
     def _region_loss(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
-        if self.region == "lovasz":
-            return lovasz_hinge(y_true, y_pred)
         if self.region == "dice":
             return ops.mean(losses.dice(y_true, y_pred, axis=(0, 1, 2)))
         return focal_tversky(y_true, y_pred, self.missed_weight, self.focal_exponent)
@@ -100,36 +98,3 @@ def focal_tversky(
     )
     # The slope of a root is infinite at 0.
     return ops.mean(ops.power(ops.maximum(index, 1e-6), exponent))
-
-
-def lovasz_hinge(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
-    """Convex extension of one minus IoU (Berman et al. 2018, arXiv:1705.08790, algorithm 1).
-
-    Of a tile without the class it is the worst pixel's hinge alone.
-
-    Args:
-        y_true: Masks of shape ``(batch, height, width, classes)``, 0 to 1, float32; cells of
-            coarser masks count as defective from a half.
-        y_pred: Probabilities of the same shape; the hinge takes their logits.
-
-    Returns:
-        Mean over tiles and classes.
-    """
-    truth, predicted = (_rows(values) for values in (y_true, y_pred))
-    truth = ops.cast(truth >= 0.5, "float32")
-    predicted = ops.clip(predicted, 1e-6, 1 - 1e-6)
-    logits = ops.log(predicted) - ops.log(1 - predicted)
-    errors = 1 - logits * (2 * truth - 1)
-    order = ops.argsort(-ops.stop_gradient(errors), axis=1)
-    errors, truth = (ops.take_along_axis(values, order, axis=1) for values in (errors, truth))
-    found = ops.cumsum(truth, axis=1)
-    size = found[:, -1:]
-    jaccard = 1 - (size - found) / (size + ops.cumsum(1 - truth, axis=1))
-    steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
-    return ops.mean(ops.sum(ops.relu(errors) * ops.stop_gradient(steps), axis=1))
-
-
-def _rows(values: KerasTensor) -> KerasTensor:
-    """One row a tile and class."""
-    batch, height, width, classes = ops.shape(values)
-    return ops.reshape(ops.transpose(values, (0, 3, 1, 2)), (batch * classes, height * width))
