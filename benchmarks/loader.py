@@ -34,9 +34,7 @@ SIZE = 256
 BATCH = 16
 SHEETS = 240
 REPEATS = 9
-EVERYTHING = Augmentation(
-    flips=True, brightness=0.1, contrast=0.1, transposes=True, blackout_share=0.1
-)
+EVERYTHING = Augmentation(flips=True, brightness=0.1, contrast=0.1, transposes=True)
 #: Name, windows a sheet, whether from the cache, and the least speed: a multiple of bare decoding.
 WAYS = (
     ("loader, 1 window a sheet", 1, False, 0.7),

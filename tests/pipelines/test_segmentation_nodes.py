@@ -158,7 +158,7 @@ def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
     weights = []
     for cache in (False, True):
         config = TRAINING.model_copy(
-            update={"crop": CropConfig(windows_per_sheet=2), "blackout_share": 0.5, "cache": cache}
+            update={"crop": CropConfig(windows_per_sheet=2), "cache": cache}
         )
         model, _, _ = train(data, tmp_path / "checkpoints", config)
         weights.append(model.get_weights())

@@ -176,7 +176,7 @@ def test_contrast_stretches_around_the_mean_and_brightness_shifts():
 def test_windows_of_read_only_sheets_can_be_changed():
     sheet = random_image((40, 90))
     sheet.flags.writeable = False
-    change = Augmentation(True, 0.1, 0.1, transposes=True, blackout_share=1.0)
+    change = Augmentation(True, 0.1, 0.1, transposes=True)
     mask = np.zeros((40, 40), np.uint8)
     mask[10:14, 10:14] = 1
     for seed in range(10):
@@ -204,21 +204,11 @@ def test_nothing_is_changed_where_nothing_may():
     np.testing.assert_array_equal(mask, image)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_defects_are_covered_as_often_as_stated(share: float):
-    image, mask = np.full((32, 32), 90, np.uint8), np.zeros((32, 32), np.uint8)
-    mask[8:12, 8:12] = 1
-    change = Augmentation(False, 0, 0, blackout_share=share)
-    rng = np.random.default_rng(0)
-    covered = [not change.apply(image, [mask], rng)[1][0].any() for _ in range(500)]
-    assert np.mean(covered) == pytest.approx(share, abs=0.06)
-
-
 def test_parameters_reach_the_augmentation():
     config = SegmentationConfig(
         seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, tile_batches_per_epoch=1,
-        flips=False, transposes=True, brightness=0.3, contrast=0.4, blackout_share=0.5,
-        zoom=0.2, rotation_degrees=7,
+        flips=False, transposes=True, brightness=0.3, contrast=0.4, zoom=0.2,
+        rotation_degrees=7,
     )  # fmt: skip
-    assert Augmentation.of(config) == Augmentation(False, 0.3, 0.4, True, 0.5)
-    assert tile_augmentation(config) == Augmentation(False, 0.3, 0.4, True, 0.5, 0.2, 7)
+    assert Augmentation.of(config) == Augmentation(False, 0.3, 0.4, True)
+    assert tile_augmentation(config) == Augmentation(False, 0.3, 0.4, True, 0.2, 7)

@@ -101,29 +101,6 @@ def test_cells_turn_with_the_sheet(
     assert len(seen) == ways
 
 
-def test_a_sheet_without_its_defects_counts_as_clean(data: LabelledSheets):
-    read = sheet_reader(data, config(blackout_share=1.0), (*GRID, 1))
-    scores = []
-    for seed in range(60):
-        example = read(1, np.random.default_rng(seed))
-        np.testing.assert_array_equal(example["mask"][..., 0], bright_cells(example["sheet"]))
-        assert example["score"] == example["mask"].any()
-        assert example["weight"] == pytest.approx(
-            class_weights(data.labels)[bool(example["score"][0])]
-        )
-        scores.append(float(example["score"][0]))
-        assert not read(0, np.random.default_rng(seed))["score"].any()
-        assert not read(2, np.random.default_rng(seed))["score"].any()
-    # Of two defects one is covered for certain, and the other half of the time.
-    assert np.mean(scores) == pytest.approx(0.5, abs=0.2)
-
-
-def test_sheets_are_covered_as_often_as_stated(data: LabelledSheets):
-    read = sheet_reader(data, config(blackout_share=0.3), (*GRID, 1))
-    clean = [read(0, np.random.default_rng(seed))["score"][0] == 0 for seed in range(300)]
-    assert np.mean(clean) == pytest.approx(0.3, abs=0.08)
-
-
 def test_both_kinds_weigh_the_same():
     weights = class_weights(np.array([True, False, False, False]))
     assert weights == {False: pytest.approx(2 / 3), True: pytest.approx(2.0)}

@@ -206,12 +206,11 @@ def test_windows_prefer_steel_as_often_as_stated(data: LabelledTiles, share: flo
 
 EVERYTHING = {
     "transposes": True,
-    "blackout_share": 0.5,
     "crop": CropConfig(windows_per_sheet=4),
 }
 
 
-@pytest.mark.parametrize("changes", [{}, {"blackout_share": 0.5}, EVERYTHING])
+@pytest.mark.parametrize("changes", [{}, EVERYTHING])
 def test_batches_do_not_depend_on_threads_or_the_cache(
     data: LabelledTiles, tmp_path: Path, changes: dict[str, object]
 ):
@@ -251,18 +250,6 @@ def test_masks_follow_pictures_through_everything_but_the_gray_values(data: Labe
             assert_agree(sheet, mask)
             defects += mask.any()
     assert defects > 5
-
-
-def test_covered_windows_lose_their_masks(data: LabelledTiles):
-    values = config(defect_share=1.0, blackout_share=1.0, crop=CropConfig())
-    share = [
-        batch["mask"].any((1, 2, 3)).mean() for batch in training_loader(data, values).epoch(0)
-    ]
-    plain = config(defect_share=1.0, crop=CropConfig())
-    assert np.mean(share) < 0.7
-    assert all(
-        batch["mask"].any((1, 2, 3)).all() for batch in training_loader(data, plain).epoch(0)
-    )
 
 
 @pytest.mark.parametrize("crop", [None, CropConfig()])

@@ -172,7 +172,7 @@ def test_a_reader_that_stops_early_gives_up_what_waits():
 
 
 def test_reading_takes_no_backend():
-    modules = ("loader", "batches", "windows", "augmentation", "blackout", "labelled_tiles",
+    modules = ("loader", "batches", "windows", "augmentation", "labelled_tiles",
                "labelled_sheets")  # fmt: skip
     code = "import sys\n" + "".join(f"import steel_defects.training.{name}\n" for name in modules)
     code += "print({'keras', 'tensorflow', 'jax', 'torch', 'kedro'} & set(sys.modules))"

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.sheets.inventory import BLACK_LEVEL
-from steel_defects.training.blackout import black_out
 from steel_defects.training.config import AugmentedConfig
 
 Gray = NDArray[np.uint8]
@@ -29,7 +28,6 @@ class Augmentation:
         contrast: Largest stretch around the mean, as a share.
         transposes: Swap rows and columns half of the time, where the picture is square; with flips
             that makes all eight orientations, each as likely.
-        blackout_share: Share of the pictures with a defect in which some defects are covered.
         zoom: Largest change of size, as a share.
         rotation_degrees: Largest rotation, either way.
     """
@@ -38,20 +36,13 @@ class Augmentation:
     brightness: float
     contrast: float
     transposes: bool = False
-    blackout_share: float = 0.0
     zoom: float = 0.0
     rotation_degrees: float = 0.0
 
     @classmethod
     def of(cls, config: AugmentedConfig) -> "Augmentation":
         """Return what the parameters of a training ask for."""
-        return cls(
-            config.flips,
-            config.brightness,
-            config.contrast,
-            config.transposes,
-            config.blackout_share,
-        )
+        return cls(config.flips, config.brightness, config.contrast, config.transposes)
 
     def apply(
         self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
@@ -66,18 +57,9 @@ class Augmentation:
         Returns:
             The changed picture and masks, of the same shapes and types.
         """
-        image, masks = self.cover(image, masks, rng)
         image, masks = self.warp(image, masks, rng)
         image, masks = self.turn(image, masks, rng)
         return self.shade(image, rng), masks
-
-    def cover(
-        self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
-    ) -> tuple[Gray, list[Gray]]:
-        """Cover some defects with the steel around them; see :func:`black_out`."""
-        if self.blackout_share and rng.random() < self.blackout_share and masks:
-            return black_out(image, masks, rng)
-        return image, list(masks)
 
     def warp(
         self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator

@@ -62,7 +62,6 @@ class BackboneTraining(Config):
     frozen_epochs: int | None = Field(default=None, ge=0)
     fine_tuning_rate: float | None = Field(default=None, ge=0)
     mask_loss_weight: float | None = Field(default=None, ge=0)
-    blackout_share: float | None = Field(default=None, ge=0, le=1)
     ema_momentum: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float | None = Field(default=None, ge=0)
     keep_last: bool | None = None
@@ -82,8 +81,6 @@ class AugmentedConfig(TrainingConfig):
             steel whose defects lie in any direction.
         brightness: Largest change of brightness, as a share of the range.
         contrast: Largest change of contrast, as a share.
-        blackout_share: Share of the pictures with a defect in which some defects are covered with
-            the steel around them, and their labels removed.
         cache: Whether decoded sheets are kept on disk, a byte a pixel.
     """
 
@@ -91,7 +88,6 @@ class AugmentedConfig(TrainingConfig):
     transposes: bool = False
     brightness: float = Field(default=0.1, ge=0, lt=1)
     contrast: float = Field(default=0.1, ge=0, lt=1)
-    blackout_share: float = Field(default=0.0, ge=0, le=1)
     cache: bool = False
 
     @property

@@ -4,18 +4,19 @@ Simple Copy-Paste (Ghiasi et al. 2021, CVPR, arXiv:2012.07177), for gray steel: 
 contrast to the steel around it, takes on the brightness of where it is put, and has soft edges.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.inventory import BLACK_LEVEL
-from steel_defects.training.regions import Gray, grown, label_regions, union
 from steel_defects.training.windows import (
+    Gray,
     Runs,
     Size,
     cut,
@@ -49,18 +50,20 @@ def paste_defects(
     Returns:
         A new picture and new masks; the old ones where nothing could be pasted.
     """
-    taken = (union(image.shape, masks.values()) > 0) | (image < BLACK_LEVEL)
-    count, regions = label_regions(union(image.shape, donor_masks.values()))
+    taken = (_union(image.shape, masks.values()) > 0) | (image < BLACK_LEVEL)
+    count, regions = cv2.connectedComponents(
+        _union(image.shape, donor_masks.values()), connectivity=8
+    )
     source, result = donor.astype(np.float32), image.astype(np.float32)
     pasted = np.zeros(image.shape, np.bool_)
-    for number in range(1, count + 1):
+    for number in range(1, count):  # 0 is the steel
         inside = regions == number
-        around = grown(inside, _MARGIN)
+        around = _grown(inside, _MARGIN)
         beside = around & (regions == 0) & (donor >= BLACK_LEVEL)
         if (around & taken).any() or beside.sum() < _LEAST_RING:
             continue
         shift = result[around].mean() - source[beside].mean()
-        soft = cv2.GaussianBlur(grown(inside, _MARGIN // 2).astype(np.float32), (0, 0), _BLUR)
+        soft = cv2.GaussianBlur(_grown(inside, _MARGIN // 2).astype(np.float32), (0, 0), _BLUR)
         result += soft * (source + shift - result)
         pasted |= inside
     if not pasted.any():
@@ -72,6 +75,20 @@ def paste_defects(
     # Where nothing is pasted a pixel stays as it is; steel stays brighter than the black beside it.
     steel = result.round().clip(BLACK_LEVEL, 255).astype(np.uint8)
     return np.where(image < BLACK_LEVEL, image, steel), changed
+
+
+def _union(shape: tuple[int, ...], masks: Iterable[Gray]) -> Gray:
+    """Return where any of the masks, 0 or 1 and of one shape, is 1; uint8."""
+    found = np.zeros(shape, np.uint8)
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _grown(inside: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """Widen what is inside by a margin of pixels, in a square."""
+    kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
+    return np.asarray(cv2.dilate(inside.view(np.uint8), kernel) > 0)
 
 
 @dataclass(frozen=True)

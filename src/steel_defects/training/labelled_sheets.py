@@ -81,8 +81,7 @@ def sheet_reader(
     Returns:
         A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
         ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape ``grid``,
-        1 for cells that show a defect; the last three are float32. A sheet all of whose defects
-        were covered counts as clean.
+        1 for cells that show a defect; the last three are float32.
     """
     augmentation = Augmentation.of(config)
     weights = class_weights(data.labels)
@@ -93,9 +92,6 @@ def sheet_reader(
         image, defective = data.folder.read(row.path), bool(row.has_defect)
         rles = data.masks.get(row.sheet_id, {})
         masks = [run_length.decode(rle, row.height, row.width) for rle in rles.values()]
-        if masks and augmentation.blackout_share:
-            image, masks = augmentation.cover(image, masks, rng)
-            defective = any(mask.any() for mask in masks)
         small = resize(image, config.input_size)
         cells = _cells(dict(zip(rles, masks, strict=True)), grid)
         small, planes = augmentation.turn(small, list(cells), rng)
