@@ -17,11 +17,12 @@ import argparse
 import hashlib
 import json
 import logging
+import math
 import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.evaluation.segmentation import class_metrics, pair_table, segmentation_metrics
 from steel_defects.models.config import EncoderConfig, Network, NetworkConfig
-from steel_defects.training.config import RateSearchConfig, SegmentationConfig
+from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.jobs import TrainingData
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +66,7 @@ class Task:
     Attributes:
         name: The architecture.
         network: What to build.
-        config: How to fit it; the search is that of the rate.
+        config: How to fit it.
         data: Tables and pictures.
         grid: What post-processing tries.
         classes: Names of the classes.
@@ -109,37 +110,43 @@ def _digest(*parts: Any) -> str:
 # === In a process of its own ===
 
 
-def search(task: Task) -> dict[str, Any]:
-    """Choose the learning rate of an architecture."""
-    from steel_defects.training.learning_rates import best_rate
-
-    tried = task.work / "checkpoints" / f"{task.name}_rates.json"
-    found = best_rate(
-        task.tiles("train"), task.tiles("validation"), task.config, task.network, task.name, tried,
-        task.weights_dir,
-    )  # fmt: skip
-    return {"architecture": task.name, "learning_rate": found}
-
-
-def train(task: Task, rate: float, seed: int) -> dict[str, Any]:
-    """Fit, tune and test an architecture once."""
+def fit(task: Task, name: str) -> Any:
+    """Fit an architecture, under a name for the log and the checkpoint."""
     from steel_defects.training.checkpoints import fingerprint_of
-    from steel_defects.training.predicted_masks import mask_rows, measure_classes
-    from steel_defects.training.segmentation import measure_speed, train_segmenter
+    from steel_defects.training.segmentation import train_segmenter
 
-    changes = {"seed": task.config.seed + seed, "learning_rate": rate, "search": None}
-    config = task.config.model_copy(update=changes)
     # Named after the code, too: a checkpoint that other code left behind would be refused.
-    label = f"{task.name}_seed_{seed}_{fingerprint_of(task.training_key)[:8]}"
-    for old in (task.work / "checkpoints").glob(f"{task.name}_seed_{seed}_*.npz"):
+    label = f"{name}_{fingerprint_of(task.training_key)[:8]}"
+    for old in (task.work / "checkpoints").glob(f"{name}_*.npz"):
         if old.stem != label:
             print(f"{old.name} is of other code or parameters; it is dropped", flush=True)
             old.unlink()
-    training, validation, test = (task.tiles(split) for split in ("train", "validation", "test"))
-    fitted = train_segmenter(
-        training, validation, config, task.network, label, task.work / "checkpoints",
-        task.weights_dir,
+    return train_segmenter(
+        task.tiles("train"), task.tiles("validation"), task.config, task.network, label,
+        task.work / "checkpoints", task.weights_dir,
     )  # fmt: skip
+
+
+def try_rate(task: Task) -> dict[str, Any]:
+    """Return the lowest validation loss of a short training; infinite where it diverges."""
+    from steel_defects.training.loop import TrainingDiverged
+
+    try:
+        fitted = fit(task, f"{task.name}_rate_{task.config.learning_rate:g}")
+    except TrainingDiverged as error:
+        print(f"{error}; it is left out", flush=True)
+        return {"validation_loss": math.inf}
+    return {"validation_loss": float(fitted.history["validation_loss"].min())}
+
+
+def train(task: Task, seed: int) -> dict[str, Any]:
+    """Fit, tune and test an architecture once."""
+    from steel_defects.training.predicted_masks import mask_rows, measure_classes
+    from steel_defects.training.segmentation import measure_speed
+
+    config = task.config
+    fitted = fit(changed(task, seed=config.seed + seed), f"{task.name}_seed_{seed}")
+    validation, test = task.tiles("validation"), task.tiles("test")
     tuners = measure_classes(
         _predicted(fitted.model, validation), validation.masks, {}, [task.grid] * validation.classes
     )
@@ -156,7 +163,7 @@ def train(task: Task, rate: float, seed: int) -> dict[str, Any]:
     return {
         "architecture": task.name,
         "seed": seed,
-        "learning_rate": rate,
+        "learning_rate": config.learning_rate,
         "parameters": fitted.model.count_params(),
         **segmentation_metrics(pairs),
         "ms_per_sheet": measure_speed(fitted.model, test.size),
@@ -194,14 +201,33 @@ def kept(path: Path, call: Callable[..., dict[str, Any]], *arguments: Any) -> di
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def run(tasks: Sequence[Task], seeds: int) -> pd.DataFrame:
+def changed(task: Task, **values: Any) -> Task:
+    """Return a task that is fitted otherwise."""
+    return replace(task, config=task.config.model_copy(update=values))
+
+
+def at_best_rate(task: Task, factors: Sequence[float], epochs: int) -> Task:
+    """Return a task at the learning rate whose short training has the lowest validation loss."""
+    losses = {}
+    for rate in (factor * task.config.learning_rate for factor in factors):
+        trial = changed(task, learning_rate=rate, epochs=epochs, patience=epochs)
+        path = task.work / f"{task.name}_rate_{rate:g}_{trial.training_key}.json"
+        losses[rate] = kept(path, try_rate, trial)["validation_loss"]
+    best = min(losses, key=lambda rate: losses[rate])
+    if math.isinf(losses[best]):
+        raise SteelDefectsError(f"{task.name} diverges at every rate; give lower --factors")
+    return changed(task, learning_rate=best)
+
+
+def run(
+    tasks: Sequence[Task], seeds: int, factors: Sequence[float], search_epochs: int
+) -> pd.DataFrame:
     """Fit every architecture once a seed; a row each, also in ``segmenters.csv``."""
     rows: list[dict[str, Any]] = []
     for seed in range(seeds):
-        for task in tasks:
-            found = kept(task.work / f"{task.name}_rate_{task.training_key}.json", search, task)
+        for task in (at_best_rate(one, factors, search_epochs) for one in tasks):
             path = task.work / f"{task.name}_seed_{seed}_{task.key}.json"
-            rows.append(kept(path, train, task, found["learning_rate"], seed))
+            rows.append(kept(path, train, task, seed))
             done = rows[-1]
             print(
                 f"{len(rows)} of {seeds * len(tasks)}: {task.name}, seed {seed}: mean Dice "
@@ -233,7 +259,6 @@ def read(given: argparse.Namespace) -> list[Task]:
         update=BUDGET | {
             "epochs": given.epochs, "patience": given.epochs,
             "tile_batches_per_epoch": given.steps or -(-count // BUDGET["batch_size"]),
-            "search": RateSearchConfig(factors=given.factors, epochs=given.search_epochs),
         }
     )  # fmt: skip
     grid = PostprocessingGrid.model_validate(params["postprocessing"])
@@ -306,7 +331,8 @@ def main() -> None:
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     tasks = read(given)
-    show(run(tasks, given.seeds), tasks[0].classes)
+    table = run(tasks, given.seeds, given.factors, given.search_epochs)
+    show(table, tasks[0].classes)
 
 
 if __name__ == "__main__":

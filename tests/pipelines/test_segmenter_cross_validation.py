@@ -63,7 +63,7 @@ class Trainer:
 @pytest.fixture
 def trainer(data: Data, monkeypatch) -> Trainer:
     trainer = Trainer(data)
-    monkeypatch.setattr(domain, "train_at_best_rate", trainer)
+    monkeypatch.setattr(domain, "train_segmenter", trainer)
     monkeypatch.setattr(domain, "save_model", lambda model, path: path.touch())
     monkeypatch.setattr(domain, "load_model", lambda path: trainer.seer)
     return trainer

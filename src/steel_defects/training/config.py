@@ -209,18 +209,6 @@ class FinishConfig(Config):
     batch_size: PositiveInt
 
 
-class RateSearchConfig(Config):
-    """Learning rates that are tried in short trainings before the real one.
-
-    Attributes:
-        factors: Times ``learning_rate``.
-        epochs: Of each short training.
-    """
-
-    factors: tuple[PositiveFloat, ...] = Field(default=(0.5, 1, 2), min_length=1)
-    epochs: PositiveInt = 2
-
-
 class SegmentationConfig(AugmentedConfig):
     """How the segmenters are fitted.
 
@@ -244,7 +232,6 @@ class SegmentationConfig(AugmentedConfig):
         presence_weight: Weight of the presence head's cross-entropy.
         crop: How windows are cut at random places; None for the tiles of data engineering.
         finish: Epochs on whole sheets in the end; None for none.
-        search: Learning rates to try, each architecture for itself; None takes ``learning_rate``.
     """
 
     tile_batches_per_epoch: PositiveInt
@@ -261,7 +248,6 @@ class SegmentationConfig(AugmentedConfig):
     presence_weight: float = Field(default=0.2, ge=0)
     crop: CropConfig | None = None
     finish: FinishConfig | None = None
-    search: RateSearchConfig | None = None
 
     @model_validator(mode="after")
     def _begins_on_tiles(self) -> Self:

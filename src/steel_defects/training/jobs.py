@@ -141,23 +141,22 @@ def train_segmenter(
         The segmenter, and its profile: what it is, what it took, and its time for a sheet on the
         machine that it was trained on, averaged over orientations if asked to.
     """
-    from steel_defects.training import learning_rates
-    from steel_defects.training.segmentation import measure_speed
+    from steel_defects.training import segmentation
 
     training, validation = (
         data.labelled_tiles(data.tiles[data.tiles["split"] == split], classes, config.cache)
         for split in ("train", "validation")
     )
-    fitted = learning_rates.train_at_best_rate(
+    fitted = segmentation.train_segmenter(
         training, validation, config, network, network.name, data.checkpoints / "segmentation",
         str(weights_dir) if weights_dir else None,
     )  # fmt: skip
     size = (int(data.sheets["height"].max()), int(data.sheets["width"].max()))
     return fitted, {
         "parameters": fitted.model.count_params(),
-        "learning_rate": fitted.learning_rate,
+        "learning_rate": config.learning_rate,
         "epochs": len(fitted.history),
         "training_seconds": round(fitted.seconds, 1),
         "tta": tta,
-        "ms_per_sheet": round(measure_speed(fitted.model, size, tta=tta), 1),
+        "ms_per_sheet": round(segmentation.measure_speed(fitted.model, size, tta=tta), 1),
     }

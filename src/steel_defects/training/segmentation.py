@@ -46,13 +46,11 @@ class FittedSegmenter:
         model: From gray sheets to the probability of each class at each pixel.
         history: One row an epoch.
         seconds: Time that the training took.
-        learning_rate: Highest rate of the training.
     """
 
     model: keras.Model
     history: pd.DataFrame
     seconds: float
-    learning_rate: float
 
 
 def train_segmenter(
@@ -97,8 +95,7 @@ def train_segmenter(
         model, history = _fit(
             training, validation, config, network, label, checkpoint_dir, weights_dir
         )
-    seconds = time.perf_counter() - started
-    return FittedSegmenter(on_one_device(model), history, seconds, config.learning_rate)
+    return FittedSegmenter(on_one_device(model), history, time.perf_counter() - started)
 
 
 def _fit(

@@ -21,7 +21,6 @@ from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.folds import divide_training, folds_of
 from steel_defects.training.labelled_tiles import LabelledTiles
-from steel_defects.training.learning_rates import train_at_best_rate
 from steel_defects.training.predicted_masks import (
     Predicted,
     cleared_sheets_of,
@@ -30,7 +29,7 @@ from steel_defects.training.predicted_masks import (
     measure_classes,
     predictions_table,
 )
-from steel_defects.training.segmentation import predict_maps
+from steel_defects.training.segmentation import predict_maps, train_segmenter
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +198,7 @@ def _fit(
     if not path.is_file():
         name = recipe.network.name
         logger.info("%s: %s", name, fold.label.replace("_", " "))
-        found = train_at_best_rate(
+        found = train_segmenter(
             fold.training, fold.validation, recipe.training, recipe.network, name,
             folder / fold.label, str(recipe.weights_dir) if recipe.weights_dir else None,
         )  # fmt: skip
