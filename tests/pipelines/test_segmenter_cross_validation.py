@@ -18,7 +18,7 @@ from steel_defects.models.config import Architectures, NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.segmentation import nodes
 from steel_defects.training import segmenter_cross_validation as domain
-from steel_defects.training.config import FinishConfig, SegmenterCrossValidationConfig
+from steel_defects.training.config import SegmenterCrossValidationConfig
 
 PLAN = SegmenterCrossValidationConfig(
     architectures=("unet",), repeats=2, epochs_share=0.5, validation_share=0.3
@@ -50,13 +50,13 @@ class Trainer:
 
     def __init__(self, data: Data, fail_at: int = 99) -> None:
         self.seer, self.fail_at = Seer(data), fail_at
-        self.shown: list[tuple[set[str], set[str], tuple[int, int | None]]] = []
+        self.shown: list[tuple[set[str], set[str], int]] = []
 
     def __call__(self, training, validation, config, network, name, checkpoint_dir, weights_dir):
         if len(self.shown) == self.fail_at:
             raise KeyboardInterrupt
         parts = (set(part.tiles["sheet_id"]) for part in (training, validation))
-        self.shown.append((*parts, (config.epochs, config.finish and config.finish.epochs)))
+        self.shown.append((*parts, config.epochs))
         return SimpleNamespace(model=self.seer)
 
 
@@ -72,8 +72,7 @@ def trainer(data: Data, monkeypatch) -> Trainer:
 def test_every_sheet_is_outlined_once_a_repeat_by_a_network_that_never_saw_its_group(
     data: Data, trainer: Trainer, tmp_path
 ):
-    finish = FinishConfig(epochs=4, batch_size=2)
-    ten = TRAINING.model_copy(update={"epochs": 10, "finish": finish})
+    ten = TRAINING.model_copy(update={"epochs": 10})
     table = run(data, tmp_path, training=ten)
     schemas.predictions.validate(table)
     counts = table.groupby(["repeat", "sheet_id", "class_id"]).size()
@@ -81,7 +80,7 @@ def test_every_sheet_is_outlined_once_a_repeat_by_a_network_that_never_saw_its_g
     assert (counts == 1).all()
     facts = data.splits.set_index("sheet_id")
     assert (table["split"] == table["sheet_id"].map(facts["split"])).all()
-    assert [shown[2] for shown in trainer.shown] == [(5, 2)] * 4  # half of each
+    assert [shown[2] for shown in trainer.shown] == [5] * 4
     order = [(repeat, fold) for repeat in (0, 1) for fold in (0, 1)]
     for (repeat, fold), (learned, tuned, _) in zip(order, trainer.shown, strict=True):
         rows = table[(table["repeat"] == repeat) & (table["fold"] == fold)]

@@ -78,10 +78,10 @@ def _tiny():
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 
 
-def test_every_size_of_batch_must_be_shared_equally(monkeypatch):
+def test_a_batch_must_be_shared_equally(monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0", "cpu:1"])
     with (
         pytest.raises(SteelDefectsError, match="batch_size 3 can't be shared equally by 2"),
-        spread_over("all", 4, 3),
+        spread_over("all", 3),
     ):
         pass

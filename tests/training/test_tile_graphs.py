@@ -7,19 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from keras import ops
-from pydantic import ValidationError
 
 from steel_defects.annotations import rle
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import UNetConfig
-from steel_defects.training.config import FinishConfig, SegmentationConfig
-from steel_defects.training.labelled_tiles import (
-    LabelledTiles,
-    labelled_tiles,
-    training_loader,
-    whole_sheets,
-)
-from steel_defects.training.loader import InTurn
+from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.labelled_tiles import LabelledTiles, labelled_tiles
 from steel_defects.training.segmentation import train_segmenter
 from steel_defects.training.tile_graphs import for_tiles
 from steel_defects.training.tile_validation import TileValidation
@@ -38,26 +31,23 @@ def config(**changes: object) -> SegmentationConfig:
 class Pictures:
     """Gray pictures whose left half is brighter; class 1 is there, class 2 nowhere."""
 
-    def __init__(self, height: int = HEIGHT, width: int = WIDTH) -> None:
+    def __init__(self) -> None:
         rng = np.random.default_rng(0)
-        self.images = rng.integers(60, 120, (SHEETS, height, width), np.uint8)
-        self.images[1:, :, : width // 2] += 100
+        self.images = rng.integers(60, 120, (SHEETS, HEIGHT, WIDTH), np.uint8)
+        self.images[1:, :, : WIDTH // 2] += 100
         self.masks = (self.images > 140).astype(np.uint8)
 
     def read(self, path: str) -> np.ndarray:
         return self.images[int(path)]
 
-    def tiles(self, tile_width: int | None = None) -> LabelledTiles:
-        _, height, width = self.images.shape
-        tile_width = tile_width or width
+    def tiles(self) -> LabelledTiles:
         names = [str(number) for number in range(SHEETS)]
         sheets = pd.DataFrame(
-            {"sheet_id": names, "path": names, "sha256": names, "height": height, "width": width}
+            {"sheet_id": names, "path": names, "sha256": names, "height": HEIGHT, "width": WIDTH}
         )
         windows = [
-            (name, x, 0, tile_width, height, [int(mask[:, x : x + tile_width].sum()), 0])
+            (name, 0, 0, WIDTH, HEIGHT, [int(mask.sum()), 0])
             for name, mask in zip(names, self.masks, strict=True)
-            for x in range(0, width - tile_width + 1, tile_width)
         ]
         columns = ["sheet_id", "x", "y", "width", "height", "area_px"]
         found = [(n, 1, rle.encode(m)) for n, m in zip(names, self.masks, strict=True) if m.any()]
@@ -153,49 +143,3 @@ def test_a_split_without_sheets_is_told_before_training():
     for parts in ((tiles, nothing), (nothing, tiles)):
         with pytest.raises(SteelDefectsError, match=r"has no sheet.*data_engineering\.shares"):
             train_segmenter(*parts, config(), UNetConfig(filters=(2, 2)), "unet")
-
-
-# === Whole sheets to finish ===
-
-
-def test_the_last_epochs_are_of_whole_sheets():
-    pictures = Pictures()
-    tiles = pictures.tiles(tile_width=10)
-    whole = whole_sheets(tiles)
-    assert whole.size == (HEIGHT, WIDTH)
-    assert [sum(areas) for areas in whole.tiles["area_px"]] == pictures.masks.sum((1, 2)).tolist()
-    loader = training_loader(tiles, config(epochs=3, finish=FinishConfig(epochs=1, batch_size=3)))
-    assert isinstance(loader, InTurn)
-    shapes = [{batch["mask"].shape for batch in loader.epoch(number)} for number in range(3)]
-    assert shapes == [{(2, HEIGHT, 10, 2)}] * 2 + [{(3, HEIGHT, WIDTH, 2)}]
-
-
-def test_training_ends_on_whole_sheets():
-    tiles = Pictures(16, 32).tiles(tile_width=16)
-    network = UNetConfig(filters=(4, 4, 6), deep_supervision=True)
-    finish = FinishConfig(epochs=1, batch_size=2)
-    fitted = train_segmenter(tiles, tiles, config(finish=finish), network, "unet")
-    assert len(fitted.history) == 2
-
-
-def test_patience_does_not_leave_whole_sheets_out(monkeypatch):
-    tiles = Pictures(16, 32).tiles(tile_width=16)
-    losses = iter([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
-    monkeypatch.setattr(TileValidation, "__call__", lambda _: {"validation_loss": next(losses)})
-    ends = config(epochs=8, patience=2, finish=FinishConfig(epochs=3, batch_size=2))
-    fitted = train_segmenter(tiles, tiles, ends, UNetConfig(filters=(4, 4)), "unet")
-    assert len(fitted.history) == 7, "five epochs of tiles, and patience for two of whole sheets"
-
-
-def test_a_training_on_whole_sheets_alone_is_refused():
-    with pytest.raises(ValidationError, match="finish.epochs is 3; it must be below epochs, 3"):
-        config(epochs=3, finish=FinishConfig(epochs=3, batch_size=2))
-
-
-def test_tiles_that_must_be_mirrored_do_not_end_on_whole_sheets():
-    tiles = Pictures().tiles(tile_width=10)
-    with pytest.raises(SteelDefectsError, match="multiples of 4 pixels"):
-        train_segmenter(
-            tiles, tiles, config(finish=FinishConfig(epochs=1, batch_size=2)),
-            UNetConfig(filters=(2, 2)), "unet",
-        )  # fmt: skip

@@ -48,11 +48,6 @@ class TrainingConfig(Config):
     eager: bool = False
     devices: Devices = 1
 
-    @property
-    def patience_from(self) -> int:
-        """Epochs before patience begins to count."""
-        return 0
-
 
 class BackboneTraining(Config):
     """What a backbone does differently from ``classification``; see ClassificationConfig."""
@@ -196,19 +191,6 @@ class CropConfig(Config):
     max_black: float = Field(default=0.25, ge=0, le=1)
 
 
-class FinishConfig(Config):
-    """The last epochs, on whole sheets: a network has then seen what it will be asked.
-
-    Attributes:
-        epochs: How many of the epochs these are; fewer than all. Patience counts from the first of
-            them, so that they are never left out.
-        batch_size: Sheets a step.
-    """
-
-    epochs: PositiveInt
-    batch_size: PositiveInt
-
-
 class SegmentationConfig(AugmentedConfig):
     """How the segmenters are fitted.
 
@@ -231,7 +213,6 @@ class SegmentationConfig(AugmentedConfig):
             of the one before.
         presence_weight: Weight of the presence head's cross-entropy.
         crop: How windows are cut at random places; None for the tiles of data engineering.
-        finish: Epochs on whole sheets in the end; None for none.
     """
 
     tile_batches_per_epoch: PositiveInt
@@ -247,22 +228,3 @@ class SegmentationConfig(AugmentedConfig):
     auxiliary_weight: float = Field(default=0.5, ge=0)
     presence_weight: float = Field(default=0.2, ge=0)
     crop: CropConfig | None = None
-    finish: FinishConfig | None = None
-
-    @model_validator(mode="after")
-    def _begins_on_tiles(self) -> Self:
-        if self.finish and self.finish.epochs >= self.epochs:
-            raise ValueError(
-                f"finish.epochs is {self.finish.epochs}; it must be below epochs, {self.epochs}"
-            )
-        return self
-
-    @property
-    def patience_from(self) -> int:
-        """Epochs before patience begins to count: those before the ones on whole sheets."""
-        return self.epochs - self.finish.epochs if self.finish else 0
-
-    @property
-    def batch_sizes(self) -> tuple[int, ...]:
-        """Examples a step, of tiles and of whole sheets."""
-        return (self.batch_size, *([self.finish.batch_size] if self.finish else []))

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def spread_over(devices: Devices, *batch_sizes: int) -> Iterator[None]:
+def spread_over(devices: Devices, batch_size: int) -> Iterator[None]:
     """Train models that are built inside on one device, or on all of the machine.
 
     Each device holds all weights and computes the gradient of its share of a batch; the step is
@@ -22,7 +22,7 @@ def spread_over(devices: Devices, *batch_sizes: int) -> Iterator[None]:
 
     Args:
         devices: ``all`` or 1; ``all`` means accelerators where there are any, else processors.
-        batch_sizes: Examples a step; more than one size where they change in between.
+        batch_size: Examples a step.
 
     Raises:
         SteelDefectsError: The devices can't get equal shares of a batch.
@@ -31,10 +31,9 @@ def spread_over(devices: Devices, *batch_sizes: int) -> Iterator[None]:
     if len(names) < 2:
         yield
         return
-    unequal = [size for size in batch_sizes if size % len(names)]
-    if unequal:
+    if batch_size % len(names):
         raise SteelDefectsError(
-            f"batch_size {unequal[0]} can't be shared equally by {len(names)} devices; take a "
+            f"batch_size {batch_size} can't be shared equally by {len(names)} devices; take a "
             f"multiple of {len(names)}, or devices: 1"
         )
     if keras.backend.backend() == "tensorflow":

@@ -13,7 +13,7 @@ from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.batches import Channels, Example
 from steel_defects.training.config import CropConfig, SegmentationConfig
 from steel_defects.training.copy_paste import DefectDonors
-from steel_defects.training.loader import Epochs, InTurn, Loader
+from steel_defects.training.loader import Loader
 from steel_defects.training.windows import (
     Gray,
     Runs,
@@ -92,32 +92,9 @@ def labelled_tiles(
     return LabelledTiles(folder, joined, masks, classes)
 
 
-def whole_sheets(data: LabelledTiles) -> LabelledTiles:
-    """Return the same sheets with one window each, which shows all of it."""
-    areas = [
-        [runs[k].pixels if k in runs else 0 for k in range(1, data.classes + 1)]
-        for runs in (data.runs[row.sheet_id] for row in data.sheets)
-    ]
-    tiles = data.tiles.drop_duplicates("sheet_id").reset_index(drop=True)
-    tiles = tiles.assign(
-        x=0, y=0, width=tiles["sheet_width"], height=tiles["sheet_height"], area_px=areas
-    )
-    return LabelledTiles(data.folder, tiles, data.masks, data.classes)
-
-
-def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Epochs:
-    """Return the batches that a segmenter learns from.
-
-    They hold tiles or windows at random places and, in the epochs of ``config.finish``, whole
-    sheets.
-    """
-    first = _tile_loader(data, config) if config.crop is None else _crop_loader(data, config)
-    if config.finish is None:
-        return first
-    last = config.model_copy(update={"batch_size": config.finish.batch_size})
-    return InTurn(
-        first, _tile_loader(whole_sheets(data), last), config.epochs - config.finish.epochs
-    )
+def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
+    """Return the batches that a segmenter learns from: tiles, or windows at random places."""
+    return _tile_loader(data, config) if config.crop is None else _crop_loader(data, config)
 
 
 def tile_augmentation(config: SegmentationConfig) -> Augmentation:

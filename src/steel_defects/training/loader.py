@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -21,13 +20,6 @@ T = TypeVar("T")
 
 _AHEAD = 3  # batches read before they are asked for
 _MOST_AT_ONCE = 16
-
-
-class Epochs(Protocol):
-    """What a training reads."""
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, counted from 0."""
 
 
 class Loader(Generic[T]):
@@ -93,25 +85,6 @@ class Loader(Generic[T]):
         found = self._read(chosen, np.random.default_rng([self._seed, epoch, place]))
         for number, example in enumerate(found if isinstance(found, list) else [found]):
             assembly.put(place * self._per_read + number, example)
-
-
-@dataclass(frozen=True)
-class InTurn:
-    """One loader's epochs, and from some epoch on another's.
-
-    Attributes:
-        first: Reads the epochs before.
-        last: Reads the others.
-        change: Number of the first epoch that ``last`` reads, counted from 0.
-    """
-
-    first: Epochs
-    last: Epochs
-    change: int
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, counted from 0."""
-        return (self.first if number < self.change else self.last).epoch(number)
 
 
 def read_in_order(read: Callable[[int], S], count: int, threads: int = 0) -> Iterator[S]:

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import pandas as pd
@@ -14,7 +15,7 @@ from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, Progress, weights_of
 from steel_defects.training.config import TrainingConfig
 from steel_defects.training.devices import shares_of
-from steel_defects.training.loader import Epochs
+from steel_defects.training.loader import Loader
 from steel_defects.training.steps import Unpacked, take_steps
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ Evaluate = Callable[[keras.Model], dict[str, float]]
 
 def fit(
     model: keras.Model,
-    loader: Epochs,
+    loader: Loader[Any],
     unpack: Callable[[Batch], Unpacked],
     evaluate: Evaluate,
     config: TrainingConfig,
@@ -80,7 +81,7 @@ def fit(
             if row["validation_loss"] < progress.best_loss:
                 progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
                 best = weights_of(model)
-        waited = progress.epoch - max(progress.best_epoch, config.patience_from)
+        waited = progress.epoch - progress.best_epoch
         given_up = waited >= config.patience and not keep_last
         progress.finished = progress.epoch >= config.epochs or given_up
         _log_epoch(label, progress, config.epochs)
@@ -93,7 +94,9 @@ def fit(
     return pd.DataFrame(progress.history)
 
 
-def _build_state(model: keras.Model, loader: Epochs, unpack: Callable[[Batch], Unpacked]) -> None:
+def _build_state(
+    model: keras.Model, loader: Loader[Any], unpack: Callable[[Batch], Unpacked]
+) -> None:
     """Make the variables of optimizer and losses before the first step.
 
     Inside it, Keras makes them by tracing that step a second time, which takes as long as an epoch
@@ -107,7 +110,7 @@ def _build_state(model: keras.Model, loader: Epochs, unpack: Callable[[Batch], U
 
 def _run_epoch(
     model: keras.Model,
-    loader: Epochs,
+    loader: Loader[Any],
     unpack: Callable[[Batch], Unpacked],
     epoch: int,
     label: str,

@@ -27,7 +27,7 @@ from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.devices import on_one_device, spread_over
-from steel_defects.training.labelled_tiles import LabelledTiles, training_loader, whole_sheets
+from steel_defects.training.labelled_tiles import LabelledTiles, training_loader
 from steel_defects.training.loader import read_in_order
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.losses import MaskLoss
@@ -90,7 +90,7 @@ def train_segmenter(
     started = time.perf_counter()
     with (
         fresh_start(config.seed, config.deterministic),
-        spread_over(config.devices, *config.batch_sizes),
+        spread_over(config.devices, config.batch_size),
     ):
         model, history = _fit(
             training, validation, config, network, label, checkpoint_dir, weights_dir
@@ -163,7 +163,7 @@ def _model_to_fit(
     if encoder:
         pretrained = model.get_layer(f"{encoder.name}_encoder").trainable_variables
         optimizer.slow_down(pretrained, encoder.learning_rate_factor)
-    fitted = for_tiles(model, _input_size(tiles, config, network.stride), network.stride)
+    fitted = for_tiles(model, tiles.size, network.stride)
     fitted.compile(
         optimizer,
         loss=heads,
@@ -171,17 +171,6 @@ def _model_to_fit(
         run_eagerly=config.eager,
     )
     return fitted
-
-
-def _input_size(tiles: LabelledTiles, config: SegmentationConfig, stride: int) -> tuple[int, int]:
-    """Return the size of the tiles; it must need no mirroring where whole sheets follow them."""
-    sizes = {tiles.size, whole_sheets(tiles).size} if config.finish else {tiles.size}
-    if len(sizes) > 1 and any(pixels % stride for size in sizes for pixels in size):
-        raise SteelDefectsError(
-            f"segmentation.finish takes tiles and sheets whose sides are multiples of {stride} "
-            "pixels, the network's stride; take finish: null, or another tile_size"
-        )
-    return tiles.size
 
 
 def _unpacker(network: Network) -> Callable[[Batch], Unpacked]:

@@ -134,7 +134,8 @@ def out_of_fold_masks(
     Raises:
         SteelDefectsError: ``splits`` was made for fewer repeats.
     """
-    recipe = replace(recipe, training=_shortened(recipe.training, plan.epochs_share))
+    epochs = max(1, round(recipe.training.epochs * plan.epochs_share))
+    recipe = replace(recipe, training=recipe.training.model_copy(update={"epochs": epochs}))
     fitted = [
         _fit(fold, recipe, gate_scores, folder)
         for fold in _folds(data, splits, plan, recipe.training.seed)
@@ -151,17 +152,6 @@ def out_of_fold_masks(
     table["split"] = table["sheet_id"].map(splits.set_index("sheet_id")["split"]).astype("str")
     settings = _best([one.usable for one in tuned]) if plan.tune_out_of_fold else None
     return OutOfFold(table, settings)
-
-
-def _shortened(config: SegmentationConfig, share: float) -> SegmentationConfig:
-    """Return a training with a share of its epochs, and of those on whole sheets."""
-    epochs = max(1, round(config.epochs * share))
-    changes: dict[str, object] = {"epochs": epochs}
-    if config.finish:
-        whole = max(1, round(config.finish.epochs * share))
-        changes["finish"] = config.finish.model_copy(update={"epochs": whole})
-        changes["epochs"] = max(epochs, whole + 1)
-    return config.model_copy(update=changes)
 
 
 def _folds(

@@ -77,11 +77,6 @@ class Runs:
         ]
         return np.asarray(cv2.transpose(rows), np.uint8)
 
-    @property
-    def pixels(self) -> int:
-        """Defective pixels of the whole sheet."""
-        return int((self.ends - self.starts).sum())
-
     def draw_pixel(self, rng: np.random.Generator) -> tuple[int, int]:
         """Draw column and row of a defective pixel, each pixel as likely as any other."""
         number = int(rng.integers(self.before[-1] + self.ends[-1] - self.starts[-1]))
