@@ -72,8 +72,7 @@ def outputs_of(
     from steel_defects.training.labelled_sheets import LabelledSheets
     from steel_defects.training.sheet_scores import predict_scores
 
-    classes = max(max(found, default=1) for found in masks.values())
-    data = LabelledSheets(SheetFolder(folder), sheets, masks, classes)
+    data = LabelledSheets(SheetFolder(folder), sheets, masks)
     training, validation = divide(sheets.head(known), parameters)
     own = parameters[backbone]["training"]
     fitted = train_classifier(data, training, validation, parameters["classification"], own, None)

@@ -57,7 +57,7 @@ def bright_cells(sheet: np.ndarray) -> np.ndarray:
 
 
 def test_an_example_is_the_sheet_and_what_is_known_of_it(data: LabelledSheets):
-    read = sheet_reader(data, config(), (*GRID, 1))
+    read = sheet_reader(data, config(), GRID)
     for index, sheet_id in enumerate(data.sheets["sheet_id"]):
         example = read(index, np.random.default_rng(0))
         np.testing.assert_array_equal(example["sheet"][..., 0], data.folder.read(sheet_id))
@@ -69,20 +69,6 @@ def test_an_example_is_the_sheet_and_what_is_known_of_it(data: LabelledSheets):
         np.testing.assert_array_equal(example["mask"][..., 0], bright_cells(example["sheet"]))
 
 
-def test_each_class_may_have_a_channel_of_its_own(data: LabelledSheets):
-    assert data.classes == 2
-    for index, sheet_id in enumerate(data.sheets["sheet_id"]):
-        one, each = (
-            sheet_reader(data, config(), (*GRID, n))(index, np.random.default_rng(0))["mask"]
-            for n in (1, 2)
-        )
-        assert each.shape == (*GRID, 2)
-        np.testing.assert_array_equal(each.max(axis=-1), one[..., 0])
-        assert [bool(channel.any()) for channel in np.moveaxis(each, -1, 0)] == [
-            number < len(BOXES[sheet_id]) for number in range(2)
-        ]
-
-
 @pytest.mark.parametrize(
     ("size", "transposes", "ways"),
     [((32, 128), True, 4), ((64, 64), True, 8), ((64, 64), False, 4)],
@@ -90,7 +76,7 @@ def test_each_class_may_have_a_channel_of_its_own(data: LabelledSheets):
 def test_cells_turn_with_the_sheet(
     data: LabelledSheets, size: tuple[int, int], transposes: bool, ways: int
 ):
-    read = sheet_reader(data, config(input_size=size, flips=True, transposes=transposes), (4, 4, 1))
+    read = sheet_reader(data, config(input_size=size, flips=True, transposes=transposes), (4, 4))
     seen = set()
     for seed in range(100):
         example = read(1, np.random.default_rng(seed))

@@ -22,27 +22,21 @@ class _Family:
         build: Constructor in ``keras.applications``.
         scale: Factor on gray values between 0 and 255.
         offsets: What is then subtracted, a channel.
-        stride_16: The last layer at a sixteenth of the input's size.
     """
 
     build: Callable[..., keras.Model]
     scale: float
     offsets: tuple[float, float, float]
-    stride_16: str
 
 
 _CAFFE = (103.939, 116.779, 123.68)
 _DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, of values 0 to 1
 _FAMILIES = {
-    "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE, "conv4_block6_out"),
-    "vgg16": _Family(applications.VGG16, 1.0, _CAFFE, "block5_conv3"),
+    "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE),
+    "vgg16": _Family(applications.VGG16, 1.0, _CAFFE),
     # EfficientNet scales its input itself.
-    "efficientnet_b0": _Family(
-        applications.EfficientNetB0, 1.0, (0.0, 0.0, 0.0), "block6a_expand_activation"
-    ),
-    "mobilenet_v2": _Family(
-        applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0), "block_13_expand_relu"
-    ),
+    "efficientnet_b0": _Family(applications.EfficientNetB0, 1.0, (0.0, 0.0, 0.0)),
+    "mobilenet_v2": _Family(applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0)),
 }
 
 
@@ -75,9 +69,6 @@ def build_backbone(
         _draw_initial_weights(trunk, seed)
     else:
         _load_weights(trunk, config, weights_dir)
-    if config.stride == 16:
-        maps = trunk.get_layer(_FAMILIES[config.name].stride_16).output
-        trunk = keras.Model(trunk.input, maps, name=trunk.name)
     sheet = keras.Input((*input_size, 1), name="sheet")
     seen = in_orientations(sheet, orientations)
     return keras.Model(sheet, trunk(to_channels(seen, config)), name=config.name)

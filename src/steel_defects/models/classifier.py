@@ -13,14 +13,12 @@ SCORE_OUTPUT = "score"
 HEAD = "head"
 POOLED = "pooled"
 STANDARDISED = "standardised"
-_CELLS = "cells"
 _LEAST_VARIANCE = 1e-3  # keeps a feature that hardly varies from being blown up
 #: Names of the layer with the feature maps of all orientations, in turn, and how many these are.
 _MAPS = {"maps": 1, "maps_of_half_turn": 2, "maps_of_flips": 4}
 #: Of the dense layers. It lets a gradient through on either side of zero: a ReLU that is zero on
 #: every sheet stays so, and then clean sheets all get one and the same score.
 _ACTIVATION = "leaky_relu"
-_RARE = -3.0  # logit of the share of defective cells, so that training need not unlearn a half
 
 
 def build_classifier(
@@ -29,7 +27,6 @@ def build_classifier(
     input_size: tuple[int, int],
     seed: int,
     weights_dir: str | None = None,
-    classes: int = 1,
 ) -> keras.Model:
     """Build a classifier of sheets.
 
@@ -39,18 +36,13 @@ def build_classifier(
         input_size: Height and width of the input, pixels.
         seed: Seed of initial weights and dropout.
         weights_dir: Folder of weight files.
-        classes: Classes of defects that a head for cells tells apart.
 
     Returns:
         Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of a
         defect, ``(batch, 1)``, float32.
     """
     trunk = build_backbone(backbone, input_size, seed, weights_dir, head.turns)
-    pretrained = backbone.weights != "none"
-    if head.pooling == "cells":
-        score = _judge_cells(trunk.output, head, pretrained, seed, classes)
-    else:
-        score = _judge_sheet(trunk.output, head, pretrained, seed)
+    score = _judge_sheet(trunk.output, head, backbone.weights != "none", seed)
     return keras.Model(trunk.input, score, name=backbone.name)
 
 
@@ -95,47 +87,13 @@ def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -
     return keras.Model(pooled, score, name=HEAD)
 
 
-def _judge_cells(
-    maps: KerasTensor, head: HeadConfig, standardise: bool, seed: int, classes: int
-) -> KerasTensor:
-    """Judge each cell, then the sheet by the mean of its worst cells.
-
-    A cell is as bad as the class that it shows most clearly. To tell the classes apart teaches more
-    than to tell defects from steel.
-
-    The first dense layer sees a cell alone, the later ones its eight neighbours too; they are dense
-    layers that slide over the maps. The mean of the highest responses is the top-k pooling of
-    Durand et al. 2017 (WILDCAT, doi:10.1109/CVPR.2017.631): in training it seeks out the cells of
-    clean sheets that look most like a defect.
-    """
-    x = _same_scale(maps, standardise)
-    for number, units in enumerate(head.units):
-        x = layers.SpatialDropout2D(head.dropout, seed=seed + number)(x)
-        x = layers.Conv2D(
-            units, 3 if number else 1, padding="same", activation=_ACTIVATION,
-            kernel_initializer=_he(seed + number),
-        )(x)  # fmt: skip
-    x = layers.SpatialDropout2D(head.dropout, seed=seed + len(head.units))(x)
-    cells = layers.Conv2D(
-        classes, 1, dtype="float32", name=_CELLS, kernel_initializer=_he(seed + len(head.units)),
-        bias_initializer=keras.initializers.Constant(_RARE),
-    )(x)  # fmt: skip
-    rows, columns = int(maps.shape[1]), int(maps.shape[2])
-    worst = layers.Reshape((rows * columns,))(ops.max(cells, axis=-1))
-    highest, _ = ops.top_k(worst, max(1, round(head.top_share * rows * columns)))
-    return layers.Dense(
-        1, activation="sigmoid", dtype="float32", name=SCORE_OUTPUT, kernel_initializer="ones",
-        bias_initializer=keras.initializers.Constant(1.0),
-    )(ops.mean(highest, axis=-1, keepdims=True))  # fmt: skip
-
-
 def _same_scale(features: KerasTensor, standardise: bool) -> KerasTensor:
     """Bring features to one scale.
 
     Those of a pre-trained backbone are standardised, each by its own mean and variance: their
     scales differ so much that a head would otherwise need far more steps. See
-    :func:`standardise_features`. Those of a backbone from scratch are scaled sheet by sheet or cell
-    by cell: they grow as it learns, until they would silence the dense layers for good.
+    :func:`standardise_features`. Those of a backbone from scratch are scaled sheet by sheet: they
+    grow as it learns, until they would silence the dense layers for good.
     """
     if standardise:
         return layers.BatchNormalization(name=STANDARDISED)(features)
@@ -152,26 +110,16 @@ def standardise_features(
     layer.trainable = False
 
 
-def judges_cells(classifier: keras.Model) -> bool:
-    """Say whether a classifier judges cells rather than the sheet as a whole."""
-    return any(layer.name == _CELLS for layer in classifier.layers)
-
-
 def add_mask_output(classifier: keras.Model) -> keras.Model:
     """Add an output, for training alone, that says where on the sheet the defect is.
 
     Returns:
         Model that shares the classifier's weights, with outputs ``score`` and ``mask``, the latter
-        of shape ``(batch, rows, columns, channels)`` at the resolution of the last feature maps; a
-        channel a class of a head for cells, otherwise one for all.
+        of shape ``(batch, rows, columns, 1)`` at the resolution of the last feature maps.
     """
-    if judges_cells(classifier):
-        cells = classifier.get_layer(_CELLS).output
-        mask = layers.Activation("sigmoid", dtype="float32", name=MASK_OUTPUT)(cells)
-    else:
-        mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(
-            _upright_maps(classifier)
-        )
+    mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(
+        _upright_maps(classifier)
+    )
     return keras.Model(classifier.input, [classifier.output, mask], name=classifier.name)
 
 

@@ -27,14 +27,11 @@ class BackboneConfig(Config):
         name: The architecture.
         weights: ``imagenet``, ``none`` (from scratch), or a file in the weights folder.
         alpha: Width of MobileNetV2, as a share of the full one; the others take no notice.
-        stride: Pixels between the cells of its last feature maps; 16 leaves out the stages that
-            would halve the maps once more.
     """
 
     name: BackboneName
     weights: str = "imagenet"
     alpha: float = Field(default=1.0, gt=0)
-    stride: Literal[16, 32] = 32
 
 
 #: Sets of mirrored orientations of a sheet.
@@ -49,33 +46,23 @@ class HeadConfig(Config):
     Attributes:
         units: Outputs of each layer.
         dropout: Share of the inputs that is dropped before each, in training.
-        pooling: Where a sheet becomes one row of numbers: ``features`` pools the feature maps and
-            judges the sheet as a whole; ``cells`` judges each cell by itself and pools the
-            verdicts, so that a small defect counts as much on a large sheet.
-        top_share: Share of the cells, those that look most like a defect, whose mean is the
-            verdict of ``cells``; those that respond most, in the statistic ``top``.
-        statistics: What ``features`` keeps of each feature map: its mean, maximum, standard
-            deviation, and the mean of its highest responses.
-        orientations: Of a sheet, over which ``features`` are averaged: to the mill they are one
-            sheet, to a backbone they are not. ``one``, as it lies; ``half_turn``, turned by 180
-            degrees, too, at twice the cost; ``flips``, all four mirrored ones, at four times.
+        top_share: Share of the cells of a feature map, those that respond most, whose mean is the
+            statistic ``top``.
+        statistics: What is kept of each feature map: its mean, maximum, standard deviation, and the
+            mean of its highest responses.
+        orientations: Of a sheet, over which these are averaged: to the mill they are one sheet, to
+            a backbone they are not. ``one``, as it lies; ``half_turn``, turned by 180 degrees, too,
+            at twice the cost; ``flips``, all four mirrored ones, at four times.
         asked_orientations: Those of the finished classifier; None for the same. Fewer cost less,
             and what all of them taught the head is not lost.
     """
 
     units: tuple[PositiveInt, ...]
     dropout: float = Field(ge=0, lt=1)
-    pooling: Literal["features", "cells"] = "features"
     top_share: float = Field(default=0.01, gt=0, le=1)
     statistics: tuple[Statistic, ...] = Field(default=("mean", "max"), min_length=1)
     orientations: SheetOrientations = "one"
     asked_orientations: SheetOrientations | None = None
-
-    @model_validator(mode="after")
-    def _orientations_of_features(self) -> Self:
-        if self.pooling == "cells" and {self.orientations, self.asked_orientations} - {"one", None}:
-            raise ValueError("orientations go with pooling: features")
-        return self
 
     @property
     def turns(self) -> Sequence[int]:

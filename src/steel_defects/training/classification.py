@@ -17,7 +17,6 @@ from steel_defects.models.classifier import (
     POOLED,
     add_mask_output,
     build_classifier,
-    judges_cells,
     standardise_features,
 )
 from steel_defects.models.config import PLAIN_BACKBONES, HeadConfig
@@ -26,7 +25,7 @@ from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.classifier_phases import phases_of, set_trainable
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from steel_defects.training.devices import on_one_device, spread_over
-from steel_defects.training.initialisation import fit_initial_weights, standardise_cells
+from steel_defects.training.initialisation import fit_initial_weights
 from steel_defects.training.labelled_sheets import (
     LabelledSheets,
     class_weights,
@@ -104,15 +103,11 @@ def _fit(
     def build(head: HeadConfig) -> keras.Model:
         plain = own.backbone.name in PLAIN_BACKBONES
         with dtype_policy(resolve_precision(config.precision, plain)):
-            return build_classifier(
-                own.backbone, head, config.input_size, config.seed, weights_dir, training.classes
-            )
+            return build_classifier(own.backbone, head, config.input_size, config.seed, weights_dir)
 
     model = build(config.head)
     if own.backbone.weights == "none":
         fit_initial_weights(model, training, config, own)
-    elif judges_cells(model):
-        standardise_cells(model, training, config.threads)
     fingerprint = fingerprint_of(
         config.model_dump(exclude={"cache"}), own.model_dump(), weights_dir,
         training.content, validation.content,
@@ -127,12 +122,11 @@ def _fit(
         )
         checkpoints.append(checkpoint)
         label = f"{own.backbone.name} ({phase.name})" if phase.name else own.backbone.name
-        on_features = not phase.trunk_learns and not judges_cells(model)
         arguments = (model, training, validation, phase.config, label, checkpoint)
         histories.append(
-            _fit_head(*arguments)
-            if on_features
-            else _fit_phase(*arguments, start_counts=number > 0)
+            _fit_phase(*arguments, start_counts=number > 0)
+            if phase.trunk_learns
+            else _fit_head(*arguments)
         )
     history = pd.concat(histories, ignore_index=True)
     history["epoch"] = range(1, len(history) + 1)
@@ -165,9 +159,9 @@ def _fit_phase(
         loss_weights=[1.0, config.mask_loss_weight][:outputs],
         run_eagerly=config.eager,
     )
-    grid = fitted.outputs[-1].shape[1:] if outputs == 2 else (1, 1, 1)
+    grid = fitted.outputs[-1].shape[1:3] if outputs == 2 else (1, 1)
     loader = Loader(
-        sheet_reader(training, config, (int(grid[0]), int(grid[1]), int(grid[2]))),
+        sheet_reader(training, config, (int(grid[0]), int(grid[1]))),
         lambda rng: rng.permutation(len(training.sheets)).tolist(),
         config.batch_size,
         config.seed,

@@ -1,4 +1,4 @@
-"""Initial weights and statistics from the training sheets."""
+"""Initial weights from the training sheets."""
 
 import keras
 import numpy as np
@@ -6,11 +6,9 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from steel_defects.models.backbones import to_channels
-from steel_defects.models.classifier import STANDARDISED, standardise_features
 from steel_defects.sheets.reading import resize
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from steel_defects.training.labelled_sheets import LabelledSheets
-from steel_defects.training.sheet_scores import predict_sheets
 
 _LEAST_STD = 1e-3  # keeps a channel that hardly varies from being blown up
 _SAMPLE = 16  # sheets that initial weights are fitted to
@@ -65,15 +63,3 @@ def fit_initial_weights(
     batch = np.stack(sheets).astype(np.float32)[..., None]
     channels = keras.ops.convert_to_numpy(to_channels(batch, own.backbone))
     standardise_activations(trunk, channels)
-
-
-def standardise_cells(model: keras.Model, training: LabelledSheets, threads: int) -> None:
-    """Standardise the features of cells by their mean and variance over the training sheets."""
-    maps = model.get_layer(STANDARDISED).input
-    pool = keras.layers.GlobalAveragePooling2D(dtype="float32")
-    moments = keras.ops.concatenate([pool(maps), pool(keras.ops.square(maps))], axis=-1)
-    extractor = keras.Model(model.input, moments)
-    paths = training.sheets["path"].tolist()
-    found = predict_sheets(extractor, training.folder, paths, threads).mean(axis=0)
-    mean, mean_square = np.split(found, 2)
-    standardise_features(model, mean, mean_square - mean**2)

@@ -84,7 +84,6 @@ def train_classifier(
     Raises:
         SteelDefectsError: There is nothing to tell apart in the training or the validation split.
     """
-    from steel_defects.models.backbones import build_trunk
     from steel_defects.models.original_top import parameters_with_top
     from steel_defects.training import classification
 
@@ -96,8 +95,6 @@ def train_classifier(
     )  # fmt: skip
     name = own.backbone.name
     trunk = fitted.model.get_layer(f"{name}_trunk")
-    if own.backbone.stride == 16:  # the original has the stages, too, that were left out
-        trunk = build_trunk(own.backbone, fitted.model.input_shape[1:3])
     return fitted, {
         "backbone": name,
         "weights": own.backbone.weights,

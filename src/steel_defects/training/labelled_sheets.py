@@ -1,6 +1,6 @@
 """What classifiers learn from: whole sheets, whether they are defective, and roughly where."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -27,13 +27,11 @@ class LabelledSheets:
         folder: Where the pictures are.
         sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
         masks: Encoded masks of each defective sheet, by class.
-        classes: Number of defect classes.
     """
 
     folder: SheetReader
     sheets: pd.DataFrame
     masks: dict[str, dict[int, str]]
-    classes: int
 
     def subset(self, sheet_ids: Iterable[str]) -> "LabelledSheets":
         """Return some of the sheets, in the table's order."""
@@ -63,25 +61,23 @@ def labelled_sheets(
     rows = annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
     for sheet_id, class_id, rle in rows:
         masks.setdefault(sheet_id, {})[int(class_id)] = rle
-    classes = int(annotations["class_id"].max()) if len(annotations) else 1
-    return LabelledSheets(folder, sheets.reset_index(drop=True), masks, classes)
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
 
 
 def sheet_reader(
-    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int, int]
+    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int]
 ) -> Callable[[int, np.random.Generator], Example]:
     """Return a function that reads and augments one training example.
 
     Args:
         data: The sheets.
         config: Size of the input, and how to augment.
-        grid: Rows, columns and channels of the auxiliary mask: one channel for a defect of any
-            class, or one a class.
+        grid: Rows and columns of the auxiliary mask.
 
     Returns:
         A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
-        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape ``grid``,
-        1 for cells that show a defect; the last three are float32.
+        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape
+        ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
     """
     augmentation = Augmentation.of(config)
     weights = class_weights(data.labels)
@@ -93,28 +89,23 @@ def sheet_reader(
         rles = data.masks.get(row.sheet_id, {})
         masks = [run_length.decode(rle, row.height, row.width) for rle in rles.values()]
         small = resize(image, config.input_size)
-        cells = _cells(dict(zip(rles, masks, strict=True)), grid)
-        small, planes = augmentation.turn(small, list(cells), rng)
+        small, (cells,) = augmentation.turn(small, [_cells(masks, grid)], rng)
         return {
             "sheet": augmentation.shade(small, rng)[..., None],
             "score": np.array([defective], np.float32),
             "weight": np.array(weights[defective], np.float32),
-            "mask": np.stack(planes, axis=-1),
+            "mask": cells[..., None],
         }
 
     return read
 
 
-def _cells(
-    masks: Mapping[int, NDArray[np.uint8]], grid: tuple[int, int, int]
-) -> NDArray[np.float32]:
-    """Return the cells of a grid that show a defect, ``(channels, rows, columns)``, 1 or 0."""
-    rows, columns, channels = grid
-    cells = np.zeros((channels, rows, columns), np.float32)
-    for class_id, mask in masks.items():
-        share = cv2.resize(mask.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
-        channel = class_id - 1 if channels > 1 else 0
-        cells[channel] = np.maximum(cells[channel], share > _CELL_SHARE)
+def _cells(masks: Sequence[NDArray[np.uint8]], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the cells of a grid that show a defect of any class, ``(rows, columns)``, 1 or 0."""
+    cells = np.zeros(grid, np.float32)
+    for mask in masks:
+        share = cv2.resize(mask.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
+        cells = np.maximum(cells, share > _CELL_SHARE)
     return cells
 
 
