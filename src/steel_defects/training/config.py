@@ -145,14 +145,12 @@ class CrossValidationConfig(Config):
     Attributes:
         folds: Parts that the groups are divided into; a model is trained once for each.
         repeats: Divisions, each drawn anew; an entry each in the ``fold`` column of ``splits``.
-        scratch_repeats: As many for backbones that start from nothing; None for ``repeats``.
         models: Names of backbones; none for no cross-validation.
         validation_share: Part of a fold's training sheets that tunes instead.
     """
 
     folds: int = Field(ge=2)
     repeats: PositiveInt
-    scratch_repeats: PositiveInt | None = None
     models: tuple[BackboneName, ...] = ()
     validation_share: float = Field(default=0.15, gt=0, lt=1)
 

@@ -60,8 +60,7 @@ def out_of_fold_scores(
     finished = []
     _require_folds(splits, plan)
     strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
-    scratch = own.backbone.weights == "none"
-    for repeat in range((scratch and plan.scratch_repeats) or plan.repeats):
+    for repeat in range(plan.repeats):
         folds = folds_of(splits, repeat)
         for fold in sorted(folds.unique()):
             logger.info(
