@@ -1,6 +1,7 @@
 """Parameters for trainings without Kedro: a run's record, with values changed on top of it."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.retired import note_on, take_out_retired
+
+logger = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -24,7 +28,8 @@ def read_parameters(path: Path, changes: Sequence[str] = ()) -> Parameters:
             as ``classification.epochs=3``; the value is JSON, or else text.
 
     Raises:
-        SteelDefectsError: The file can't be read, or a change names no parameter.
+        SteelDefectsError: The file can't be read, a change names no parameter, or a retired
+            parameter has a value that can no longer be had.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -37,6 +42,8 @@ def read_parameters(path: Path, changes: Sequence[str] = ()) -> Parameters:
         raise SteelDefectsError(f"{path} holds no parameters; give the run.json of a run")
     for change in changes:
         _set(found, change)
+    if names := take_out_retired(found):
+        logger.warning(note_on(names))
     return found
 
 
