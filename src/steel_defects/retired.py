@@ -6,6 +6,9 @@ from typing import Any
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
+_CONSTANT = "it is a constant; take it out"
+_SHARED = "set it in classification, for all backbones"
+_THREADS = "it is one a core; give the process fewer cores, with taskset or a CPU quota"
 _RATES = "train at a few values of learning_rate, and compare"
 _BLACKOUT = "segmentation.copy_paste_share shows defects on other steel"
 _WHOLE = "head.statistics: [mean, max, std, top] sees small defects, too"
@@ -13,14 +16,35 @@ _WHOLE = "head.statistics: [mean, max, std, top] sees small defects, too"
 #: By dotted name: what it may still say, since that holds now, and what to do instead of the rest.
 RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "classification.blackout_share": ((0,), _BLACKOUT),
+    "classification.contrast": ((0.1,), _CONSTANT),
+    "classification.ema_momentum": ((0,), _CONSTANT),
+    "classification.flips": ((True,), _CONSTANT),
     "classification.head.pooling": (("features",), _WHOLE),
+    "classification.keep_last": ((False,), "set classification.patience to classification.epochs"),
+    "classification.threads": ((0,), _THREADS),
+    "classification.transposes": ((False,), _CONSTANT),
+    "classification.warmup_share": ((0.1,), _CONSTANT),
     "cross_validation.scratch_repeats": ((None,), "set cross_validation.repeats for all backbones"),
+    "segmentation.auxiliary_weight": ((0.5,), _CONSTANT),
     "segmentation.blackout_share": ((0,), _BLACKOUT),
+    "segmentation.crop.max_black": ((0.25,), _CONSTANT),
+    "segmentation.crop.steel_share": ((0.9,), _CONSTANT),
     "segmentation.finish": ((None,), "make data_engineering.tile_size larger"),
+    "segmentation.flips": ((True,), _CONSTANT),
+    "segmentation.focal_exponent": ((0.75,), _CONSTANT),
+    "segmentation.missed_weight": ((0.7,), _CONSTANT),
+    "segmentation.presence_weight": ((0.2,), _CONSTANT),
     "segmentation.search": ((None,), _RATES),
+    "segmentation.threads": ((0,), _THREADS),
     "{backbone}.training.backbone.stride": ((32,), "make input_size twice as large"),
     "{backbone}.training.blackout_share": ((None, 0), _BLACKOUT),
+    "{backbone}.training.ema_momentum": ((None, 0), _CONSTANT),
+    "{backbone}.training.fine_tuning_rate": ((None,), _SHARED),
+    "{backbone}.training.frozen_epochs": ((None,), _SHARED),
     "{backbone}.training.head.pooling": (("features",), _WHOLE),
+    "{backbone}.training.keep_last": ((None, False), "set classification.patience to the epochs"),
+    "{backbone}.training.mask_loss_weight": ((None,), _SHARED),
+    "{backbone}.training.precision": ((None,), _SHARED),
 }
 
 

@@ -241,7 +241,7 @@ def test_float16_scales_the_loss(data: Data, tmp_path):
 def test_scores_that_are_no_numbers_stop_the_training(data: Data, tmp_path, monkeypatch):
     from steel_defects.training import classification
 
-    def scores(model: keras.Model, folder: object, paths: list[str], threads: int) -> np.ndarray:
+    def scores(model: keras.Model, folder: object, paths: list[str]) -> np.ndarray:
         return np.full(len(paths), np.nan)
 
     monkeypatch.setattr(classification, "predict_scores", scores)
@@ -610,15 +610,6 @@ def test_the_random_start_of_a_backbone_from_nothing_is_never_the_best(
         data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, config, OWN
     )
     assert counted == [False]
-
-
-def test_a_backbone_that_would_learn_nothing_is_refused():
-    own = OWN.model_copy(
-        update={"backbone": OWN.backbone.model_copy(update={"weights": "imagenet"})}
-    )
-    still = BackboneTraining(**own.model_dump() | {"frozen_epochs": 0, "fine_tuning_rate": 0})
-    with pytest.raises(SteelDefectsError, match="both 0, so that nothing would learn"):
-        TRAINING.for_backbone(still)
 
 
 def test_a_choice_that_nothing_could_be_measured_for_says_so():

@@ -207,8 +207,7 @@ def test_nothing_is_changed_where_nothing_may():
 def test_parameters_reach_the_augmentation():
     config = SegmentationConfig(
         seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, tile_batches_per_epoch=1,
-        flips=False, transposes=True, brightness=0.3, contrast=0.4, zoom=0.2,
+        transposes=True, brightness=0.3, contrast=0.4, zoom=0.2,
         rotation_degrees=7,
     )  # fmt: skip
-    assert Augmentation.of(config) == Augmentation(False, 0.3, 0.4, True)
-    assert tile_augmentation(config) == Augmentation(False, 0.3, 0.4, True, 0.2, 7)
+    assert tile_augmentation(config) == Augmentation(True, 0.3, 0.4, True, 0.2, 7)

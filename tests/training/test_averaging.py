@@ -18,10 +18,7 @@ from steel_defects.training.optimizers import build_optimizer
 STEPS = 5
 
 
-def config(momentum: float = 0.5, epochs: int = 3) -> TrainingConfig:
-    return TrainingConfig(
-        seed=1, epochs=epochs, batch_size=2, learning_rate=0.1, patience=9, ema_momentum=momentum
-    )
+CONFIG = TrainingConfig(seed=1, epochs=3, batch_size=2, learning_rate=0.1, patience=9)
 
 
 def build(seed: int, momentum: float = 0.5, eager: bool = True) -> keras.Model:
@@ -29,7 +26,7 @@ def build(seed: int, momentum: float = 0.5, eager: bool = True) -> keras.Model:
     sheet = keras.Input((3,))
     x = layers.Dropout(0.3, seed=seed)(layers.BatchNormalization()(layers.Dense(4)(sheet)))
     model = keras.Model(sheet, layers.Dense(1, activation="sigmoid")(x))
-    optimizer = build_optimizer(config(momentum), 3 * STEPS)
+    optimizer = build_optimizer(CONFIG, 3 * STEPS, ema_momentum=momentum)
     model.compile(optimizer, "binary_crossentropy", run_eagerly=eager)
     return model
 
@@ -111,7 +108,7 @@ def test_averages_are_measured_and_kept(tmp_path: Path, keep_last: bool, eager: 
 
     def train(model: keras.Model, checkpoint: Checkpoint | None = None) -> pd.DataFrame:
         return fit(
-            model, loader(), unpack, evaluate, config(), "tiny", checkpoint, False, keep_last
+            model, loader(), unpack, evaluate, CONFIG, "tiny", checkpoint, False, keep_last, True
         )
 
     whole, resumed = build(1, eager=eager), build(99, eager=eager)
@@ -130,7 +127,7 @@ def test_averages_are_measured_and_kept(tmp_path: Path, keep_last: bool, eager: 
 
 
 def test_the_optimizer_is_built_again_from_its_config():
-    optimizer = build_optimizer(config(0.7), 10)
+    optimizer = build_optimizer(CONFIG, 10, ema_momentum=0.7)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(again, AveragingAdamW)
     assert again.get_config()["ema_momentum"] == 0.7

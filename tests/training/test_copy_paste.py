@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from tests.training.test_labelled_tiles import CLASSES, SIZE, data  # noqa: F401 (a fixture)
 
+from steel_defects.training import labelled_tiles
+from steel_defects.training.config import CropConfig
 from steel_defects.training.copy_paste import DefectDonors, paste_defects
 from steel_defects.training.labelled_tiles import LabelledTiles, crop_reader, tile_reader
 
@@ -88,15 +90,16 @@ def test_every_class_is_pasted_as_often_however_rare(data: LabelledTiles):  # no
 
 
 @pytest.mark.parametrize("windows", ["tiles", "crops"])
-def test_a_reader_pastes_a_share(data: LabelledTiles, windows: str):  # noqa: F811
+def test_a_reader_pastes_a_share(data: LabelledTiles, windows: str, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(labelled_tiles, "_STEEL_SHARE", 1)
+    monkeypatch.setattr(labelled_tiles, "_MOST_BLACK", 0)
+
     def presence(share: float) -> float:
         if windows == "tiles":
             read = tile_reader(data, None, share)
             shown = [read(0, np.random.default_rng(seed)) for seed in range(40)]
         else:
-            from steel_defects.training.config import CropConfig
-
-            crop = crop_reader(data, None, CropConfig(steel_share=1, max_black=0), share)
+            crop = crop_reader(data, None, CropConfig(), share)
             shown = [crop((0, 0), np.random.default_rng(seed))[0] for seed in range(40)]
         return float(np.mean([np.asarray(example["presence"]).any() for example in shown]))
 

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from steel_defects.annotations import rle
-from steel_defects.models.config import HeadConfig
 from steel_defects.sheets.folder import SheetFolder
-from steel_defects.training.config import ClassificationConfig
+from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.labelled_sheets import (
     LabelledSheets,
     class_weights,
@@ -42,22 +41,13 @@ def data(tmp_path: Path) -> LabelledSheets:
     )
 
 
-def config(**changes: object) -> ClassificationConfig:
-    values = {
-        "seed": 1, "epochs": 1, "batch_size": 2, "learning_rate": 0.1, "patience": 1,
-        "input_size": (HEIGHT, WIDTH), "head": HeadConfig(units=(2,), dropout=0.1),
-        "flips": False, "brightness": 0, "contrast": 0,
-    }  # fmt: skip
-    return ClassificationConfig(**values | changes)
-
-
 def bright_cells(sheet: np.ndarray) -> np.ndarray:
     rows, columns = HEIGHT // GRID[0], WIDTH // GRID[1]
     return (sheet[..., 0] > 200).reshape(GRID[0], rows, GRID[1], columns).any((1, 3))
 
 
 def test_an_example_is_the_sheet_and_what_is_known_of_it(data: LabelledSheets):
-    read = sheet_reader(data, config(), GRID)
+    read = sheet_reader(data, (HEIGHT, WIDTH), Augmentation(flips=False), GRID)
     for index, sheet_id in enumerate(data.sheets["sheet_id"]):
         example = read(index, np.random.default_rng(0))
         np.testing.assert_array_equal(example["sheet"][..., 0], data.folder.read(sheet_id))
@@ -76,7 +66,7 @@ def test_an_example_is_the_sheet_and_what_is_known_of_it(data: LabelledSheets):
 def test_cells_turn_with_the_sheet(
     data: LabelledSheets, size: tuple[int, int], transposes: bool, ways: int
 ):
-    read = sheet_reader(data, config(input_size=size, flips=True, transposes=transposes), (4, 4))
+    read = sheet_reader(data, size, Augmentation(transposes=transposes), (4, 4))
     seen = set()
     for seed in range(100):
         example = read(1, np.random.default_rng(seed))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ import pytest
 from steel_defects.annotations import rle
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.gray_cache import open_gray_cache
+from steel_defects.training import labelled_tiles as domain
+from steel_defects.training import loader
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.batches import Channels
 from steel_defects.training.config import CropConfig, SegmentationConfig
@@ -28,6 +31,7 @@ CLASSES = 5
 HEIGHT, WIDTH, SIZE = 48, 200, 32
 #: Gray value of each class; steel is at 100, and a third of every sheet is black.
 GRAYS = {1: 150, 2: 180, 4: 210}
+QUIET = Augmentation(flips=False)
 
 
 def draw_sheet(classes: tuple[int, ...], seed: int) -> tuple[np.ndarray, dict[int, np.ndarray]]:
@@ -133,13 +137,13 @@ def test_tiles_of_smaller_sheets_are_filled_up_with_black(data: LabelledTiles):
             assert not found[:, 24:].any()
 
 
-def test_without_further_parameters_the_tiles_are_read(data: LabelledTiles):
+def test_without_further_parameters_the_tiles_are_read(data: LabelledTiles, monkeypatch):
+    monkeypatch.setattr(domain, "tile_augmentation", lambda _: QUIET)
     tiles = {
         data.folder.read(row.path)[row.y : row.y + SIZE, row.x : row.x + SIZE].tobytes()
         for row in data.tiles.itertuples()
     }
-    values = config(flips=False, brightness=0, contrast=0)
-    batches = list(training_loader(data, values).epoch(0))
+    batches = list(training_loader(data, config()).epoch(0))
     assert len(batches) == 4
     for batch in batches:
         assert {sheet.tobytes() for sheet in batch["sheet"]} <= tiles
@@ -192,8 +196,10 @@ def test_windows_show_the_class_they_are_drawn_for(data: LabelledTiles):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
-def test_windows_prefer_steel_as_often_as_stated(data: LabelledTiles, share: float):
-    read = crop_reader(data, None, CropConfig(steel_share=share, max_black=0.0))
+def test_windows_prefer_steel_as_often_as_stated(data: LabelledTiles, share: float, monkeypatch):
+    monkeypatch.setattr(domain, "_STEEL_SHARE", share)
+    monkeypatch.setattr(domain, "_MOST_BLACK", 0.0)
+    read = crop_reader(data, None, CropConfig())
     rng = np.random.default_rng(0)
     black = [(read((0, 0), rng)[0]["sheet"] < 12).any() for _ in range(800)]
     # Of the places that are drawn from all, those left of the border's end show black.
@@ -212,17 +218,17 @@ EVERYTHING = {
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING])
 def test_batches_do_not_depend_on_threads_or_the_cache(
-    data: LabelledTiles, tmp_path: Path, changes: dict[str, object]
+    data: LabelledTiles, tmp_path: Path, changes: dict[str, object], monkeypatch
 ):
     rows = data.tiles.drop_duplicates("sheet_id")
     sheets = rows.rename(columns={"sheet_height": "h", "sheet_width": "w"})
     sheets = sheets.assign(height=sheets["h"], width=sheets["w"])
     cached = open_gray_cache(data.folder, sheets, tmp_path)
-    ways = [
-        list(training_loader(source, config(threads=threads, **changes)).epoch(2))
-        for threads in (1, 2, 5)
-        for source in (data, LabelledTiles(cached, data.tiles, data.masks, CLASSES))
-    ]
+    ways = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(loader, "core_count", lambda count=threads: count)
+        for source in (data, LabelledTiles(cached, data.tiles, data.masks, CLASSES)):
+            ways.append(list(training_loader(source, config(**changes)).epoch(2)))
     assert len(ways[0]) == 4
     for batches in ways[1:]:
         for one, other in zip(ways[0], batches, strict=True):
@@ -255,13 +261,13 @@ def test_masks_follow_pictures_through_everything_but_the_gray_values(data: Labe
 @pytest.mark.parametrize("crop", [None, CropConfig()])
 @pytest.mark.parametrize("changes", [{"zoom": 0.4}, {"rotation_degrees": 20.0}])
 def test_tiles_and_windows_are_zoomed_and_rotated(
-    data: LabelledTiles, crop: CropConfig | None, changes: dict[str, float]
+    data: LabelledTiles, crop: CropConfig | None, changes: dict[str, float], monkeypatch
 ):
-    quiet = {"flips": False, "brightness": 0, "contrast": 0, "crop": crop}
-    warped, plain = (
-        next(iter(training_loader(data, config(**quiet, **more)).epoch(0)))
-        for more in (changes, {})
-    )
+    def drawn(**values: float) -> dict[str, np.ndarray]:
+        monkeypatch.setattr(domain, "tile_augmentation", lambda _: replace(QUIET, **values))
+        return next(iter(training_loader(data, config(crop=crop)).epoch(0)))
+
+    warped, plain = drawn(**changes), drawn()
     changed = (warped["sheet"] != plain["sheet"]).any(axis=(1, 2, 3))
     flat = np.ptp(plain["sheet"], axis=(1, 2, 3)) == 0
     assert (changed == ~flat).all()
@@ -269,14 +275,13 @@ def test_tiles_and_windows_are_zoomed_and_rotated(
 
 
 def test_the_augmentation_is_drawn_anew_each_epoch(data: LabelledTiles):
-    loader = training_loader(data, config(**EVERYTHING))
-    first, again, other = (next(iter(loader.epoch(number)))["sheet"] for number in (0, 0, 1))
+    epochs = training_loader(data, config(**EVERYTHING))
+    first, again, other = (next(iter(epochs.epoch(number)))["sheet"] for number in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_reader_without_augmentation_leaves_the_picture(data: LabelledTiles):
-    quiet = Augmentation(flips=False, brightness=0, contrast=0)
-    for augmentation in (None, quiet):
+    for augmentation in (None, QUIET):
         (example,) = crop_reader(data, augmentation, CropConfig())((5, 4), np.random.default_rng(3))
         assert_agree(example["sheet"], dense(example["mask"]))

@@ -180,9 +180,6 @@ def test_reading_takes_no_backend():
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize(
-    ("threads", "cache", "expected"), [(0, False, 0), (0, True, 1), (3, True, 3), (3, False, 3)]
-)
-def test_one_thread_reads_from_the_cache_unless_more_are_asked_for(threads, cache, expected):
-    config = SegmentationConfig.model_construct(threads=threads, cache=cache)
-    assert config.loader_threads == expected
+@pytest.mark.parametrize(("cache", "expected"), [(False, 0), (True, 1)])
+def test_one_thread_reads_from_the_cache(cache, expected):
+    assert SegmentationConfig.model_construct(cache=cache).loader_threads == expected

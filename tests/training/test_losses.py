@@ -96,7 +96,7 @@ def test_descent_ends_in_the_true_mask(region, start):
 
 
 def test_config_round_trip(masks):
-    loss = MaskLoss(0.2, "focal_tversky", (2.0, 3.0), 0.6, 0.5)
+    loss = MaskLoss(0.2, "focal_tversky", (2.0, 3.0))
     again = MaskLoss.from_config(loss.get_config())
     assert float(again(*masks)) == float(loss(*masks))
     assert again.get_config() == loss.get_config()

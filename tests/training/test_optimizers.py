@@ -12,10 +12,9 @@ def steps(factor: float, momentum: float = 0.0) -> tuple[np.ndarray, np.ndarray]
     first, second = keras.layers.Dense(4, use_bias=False), keras.layers.Dense(1, use_bias=False)
     model = keras.Sequential([keras.Input((3,)), first, second])
     config = TrainingConfig(
-        epochs=1, batch_size=4, learning_rate=0.01, warmup_share=0, weight_decay=0, patience=1,
-        seed=0, ema_momentum=momentum,
-    )  # fmt: skip
-    optimizer = build_optimizer(config, 10)
+        seed=0, epochs=1, batch_size=4, learning_rate=0.01, weight_decay=0, patience=1
+    )
+    optimizer = build_optimizer(config, 10, warmup_share=0, ema_momentum=momentum)
     if factor != 1:
         optimizer.slow_down(first.trainable_variables, factor)
     before = [layer.get_weights()[0] for layer in (first, second)]

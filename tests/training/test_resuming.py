@@ -185,7 +185,6 @@ def test_the_last_weights_are_kept_on_request():
 
 def test_the_rate_falls_to_a_hundredth():
     history = train(build(1, eager=False))
-    assert config().warmup_share > 0
     assert history["learning_rate"].iloc[-1] == pytest.approx(0.01 * 0.05, rel=0.05)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.sheets.inventory import BLACK_LEVEL
-from steel_defects.training.config import AugmentedConfig
 
 Gray = NDArray[np.uint8]
 T = TypeVar("T", np.uint8, np.float32)
@@ -32,17 +31,12 @@ class Augmentation:
         rotation_degrees: Largest rotation, either way.
     """
 
-    flips: bool
-    brightness: float
-    contrast: float
+    flips: bool = True
+    brightness: float = 0.0
+    contrast: float = 0.0
     transposes: bool = False
     zoom: float = 0.0
     rotation_degrees: float = 0.0
-
-    @classmethod
-    def of(cls, config: AugmentedConfig) -> "Augmentation":
-        """Return what the parameters of a training ask for."""
-        return cls(config.flips, config.brightness, config.contrast, config.transposes)
 
     def apply(
         self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator

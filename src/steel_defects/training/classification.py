@@ -20,6 +20,7 @@ from steel_defects.models.classifier import (
     standardise_features,
 )
 from steel_defects.models.config import PLAIN_BACKBONES, HeadConfig
+from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.batches import Batch, Example
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.classifier_phases import phases_of, set_trainable
@@ -39,6 +40,8 @@ from steel_defects.training.reproducibility import fresh_start
 from steel_defects.training.sheet_scores import predict_scores, predict_sheets
 
 logger = logging.getLogger(__name__)
+
+_CONTRAST = 0.1  # largest change of a sheet's contrast, as a share
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,12 @@ def _fit_phase(
     )
     grid = fitted.outputs[-1].shape[1:3] if outputs == 2 else (1, 1)
     loader = Loader(
-        sheet_reader(training, config, (int(grid[0]), int(grid[1]))),
+        sheet_reader(
+            training,
+            config.input_size,
+            Augmentation(brightness=config.brightness, contrast=_CONTRAST),
+            (int(grid[0]), int(grid[1])),
+        ),
         lambda rng: rng.permutation(len(training.sheets)).tolist(),
         config.batch_size,
         config.seed,
@@ -169,7 +177,7 @@ def _fit_phase(
     )
 
     def evaluate(_: keras.Model) -> dict[str, float]:
-        return _validate(model, validation, config)
+        return _validate(model, validation)
 
     return fit(
         fitted,
@@ -180,7 +188,6 @@ def _fit_phase(
         label,
         checkpoint,
         start_counts=start_counts,
-        keep_last=config.keep_last,
     )
 
 
@@ -199,7 +206,7 @@ def _fit_head(
     """
     extractor = keras.Model(model.input, model.get_layer(POOLED).output)
     features, tuning = (
-        predict_sheets(extractor, part.folder, part.sheets["path"].tolist(), config.threads)
+        predict_sheets(extractor, part.folder, part.sheets["path"].tolist())
         for part in (training, validation)
     )
     weights = class_weights(training.labels)
@@ -250,12 +257,8 @@ def _unpack(outputs: int) -> Callable[[Batch], Unpacked]:
     return unpack
 
 
-def _validate(
-    model: keras.Model, validation: LabelledSheets, config: ClassificationConfig
-) -> dict[str, float]:
-    scores = predict_scores(
-        model, validation.folder, validation.sheets["path"].tolist(), config.threads
-    )
+def _validate(model: keras.Model, validation: LabelledSheets) -> dict[str, float]:
+    scores = predict_scores(model, validation.folder, validation.sheets["path"].tolist())
     return _validation_figures(validation.labels, scores)
 
 

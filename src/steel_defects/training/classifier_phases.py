@@ -28,11 +28,7 @@ def phases_of(config: ClassificationConfig, pretrained: bool) -> list[Phase]:
     phases = []
     if config.frozen_epochs:
         head_only = config.model_copy(
-            update={
-                "epochs": config.frozen_epochs,
-                "patience": config.frozen_epochs,
-                "keep_last": True,
-            }
+            update={"epochs": config.frozen_epochs, "patience": config.frozen_epochs}
         )
         phases.append(Phase("head", head_only, trunk_learns=False, batch_norm_learns=False))
     if not config.fine_tuning_rate:

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from steel_defects.config import Config
-from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -22,14 +21,10 @@ class TrainingConfig(Config):
         epochs: Passes over the training part.
         batch_size: Examples a step.
         learning_rate: Highest rate; it warms up to there and falls along a cosine to a hundredth.
-        warmup_share: Part of the steps that the warm-up takes.
         weight_decay: Of AdamW.
-        ema_momentum: Share of the weights' running average that a step keeps; the averages are
-            measured on validation and kept in the end. 0 for the weights themselves.
         patience: Epochs without a better validation result after which training stops.
         precision: Arithmetic; ``auto`` takes bfloat16 where the machine is faster with it.
         deterministic: Gives the same result each time, at some cost in speed.
-        threads: Threads that read pictures; 0 for one a core.
         eager: Run steps without compiling them first, which pays for a handful of steps only.
         devices: 1, or ``all`` to spread each batch over all devices of the machine.
     """
@@ -38,13 +33,10 @@ class TrainingConfig(Config):
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
-    warmup_share: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
-    ema_momentum: float = Field(default=0.0, ge=0, lt=1)
     patience: PositiveInt
     precision: Precision = "auto"
     deterministic: bool = True
-    threads: int = Field(default=0, ge=0)
     eager: bool = False
     devices: Devices = 1
 
@@ -54,45 +46,32 @@ class BackboneTraining(Config):
 
     backbone: BackboneConfig
     head: HeadConfig | None = None
-    frozen_epochs: int | None = Field(default=None, ge=0)
-    fine_tuning_rate: float | None = Field(default=None, ge=0)
-    mask_loss_weight: float | None = Field(default=None, ge=0)
-    ema_momentum: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float | None = Field(default=None, ge=0)
-    keep_last: bool | None = None
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
     learning_rate: PositiveFloat | None = None
     input_size: tuple[Side, Side] | None = None
-    precision: Precision | None = None
 
 
 class AugmentedConfig(TrainingConfig):
     """What happens to the pictures that a network is fitted to.
 
     Attributes:
-        flips: Whether pictures are mirrored up-down and left-right.
-        transposes: Whether rows and columns are swapped too, where the picture is square; only for
-            steel whose defects lie in any direction.
         brightness: Largest change of brightness, as a share of the range.
-        contrast: Largest change of contrast, as a share.
         cache: Whether decoded sheets are kept on disk, a byte a pixel.
     """
 
-    flips: bool = True
-    transposes: bool = False
     brightness: float = Field(default=0.1, ge=0, lt=1)
-    contrast: float = Field(default=0.1, ge=0, lt=1)
     cache: bool = False
 
     @property
     def loader_threads(self) -> int:
-        """Threads that read examples: those asked for, or one from the cache; 0 for one a core.
+        """Threads that read examples: one from the cache, otherwise 0, for one a core.
 
         Examples from the cache cost little but Python's own work, at which threads only hinder each
         other.
         """
-        return self.threads or int(self.cache)
+        return int(self.cache)
 
 
 class ClassificationConfig(AugmentedConfig):
@@ -104,8 +83,6 @@ class ClassificationConfig(AugmentedConfig):
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
         fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
         mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
-        keep_last: Keep the weights of the last epoch whatever validation says, and let patience be;
-            for data sets with too few validation sheets to choose an epoch by.
     """
 
     input_size: tuple[Side, Side]
@@ -113,7 +90,6 @@ class ClassificationConfig(AugmentedConfig):
     frozen_epochs: int = Field(default=0, ge=0)
     fine_tuning_rate: float = Field(default=0.1, ge=0)
     mask_loss_weight: float = Field(default=0.0, ge=0)
-    keep_last: bool = False
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
@@ -122,21 +98,10 @@ class ClassificationConfig(AugmentedConfig):
         return self
 
     def for_backbone(self, own: BackboneTraining) -> "ClassificationConfig":
-        """Return these values with what the backbone does differently.
-
-        Raises:
-            SteelDefectsError: Of a pre-trained backbone neither head nor trunk would learn.
-        """
+        """Return these values with what the backbone does differently."""
         given = own.model_fields_set - {"backbone"}
         changes = {name: getattr(own, name) for name in given if getattr(own, name) is not None}
-        merged = self.model_copy(update=changes)
-        learns = merged.frozen_epochs or merged.fine_tuning_rate or own.backbone.weights == "none"
-        if not learns:
-            raise SteelDefectsError(
-                f"{own.backbone.name}: frozen_epochs and fine_tuning_rate are both 0, so that "
-                "nothing would learn"
-            )
-        return merged
+        return self.model_copy(update=changes)
 
 
 class CrossValidationConfig(Config):
@@ -180,19 +145,21 @@ class CropConfig(Config):
 
     Attributes:
         windows_per_sheet: Windows cut from a sheet once it is decoded.
-        steel_share: Probability that a window not chosen for its defect keeps off the black border.
-        max_black: Largest share of such a window that may be black.
     """
 
     windows_per_sheet: PositiveInt = 1
-    steel_share: float = Field(default=0.9, ge=0, le=1)
-    max_black: float = Field(default=0.25, ge=0, le=1)
 
 
 class SegmentationConfig(AugmentedConfig):
     """How the segmenters are fitted.
 
     Attributes:
+        warmup_share: Part of the steps that the warm-up takes.
+        ema_momentum: Share of the weights' running average that a step keeps; the averages are
+            measured on validation and kept in the end. 0 for the weights themselves.
+        transposes: Whether rows and columns are swapped too, where the picture is square; only for
+            steel whose defects lie in any direction.
+        contrast: Largest change of contrast, as a share.
         tile_batches_per_epoch: Steps an epoch; tiles are drawn anew for each.
         defect_share: Probability that a tile or window is drawn for a defect; the classes that
             occur share it evenly, however rare they are.
@@ -204,15 +171,13 @@ class SegmentationConfig(AugmentedConfig):
         region_loss: Loss of regions; ``dice`` or ``focal_tversky``.
         positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
             for once each.
-        missed_weight: Of ``focal_tversky``: weight of a missed pixel; a false one gets the rest
-            of 1.
-        focal_exponent: Of ``focal_tversky``: below 1, what is badly outlined counts more.
-        auxiliary_weight: Weight of the finest mask of deep supervision; each coarser one has half
-            of the one before.
-        presence_weight: Weight of the presence head's cross-entropy.
         crop: How windows are cut at random places; None for the tiles of data engineering.
     """
 
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    ema_momentum: float = Field(default=0.0, ge=0, lt=1)
+    transposes: bool = False
+    contrast: float = Field(default=0.1, ge=0, lt=1)
     tile_batches_per_epoch: PositiveInt
     defect_share: float = Field(default=0.7, ge=0, le=1)
     copy_paste_share: float = Field(default=0.0, ge=0, le=1)
@@ -221,8 +186,4 @@ class SegmentationConfig(AugmentedConfig):
     bce_weight: float = Field(default=0.5, ge=0, le=1)
     region_loss: RegionLoss = "dice"
     positive_weights: tuple[PositiveFloat, ...] = ()
-    missed_weight: float = Field(default=0.7, ge=0, le=1)
-    focal_exponent: float = Field(default=0.75, gt=0, le=1)
-    auxiliary_weight: float = Field(default=0.5, ge=0)
-    presence_weight: float = Field(default=0.2, ge=0)
     crop: CropConfig | None = None

@@ -13,7 +13,6 @@ from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.reading import resize
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.batches import Example
-from steel_defects.training.config import ClassificationConfig
 
 #: Share of a cell of the auxiliary mask from which the cell counts as defective.
 _CELL_SHARE = 0.005
@@ -65,13 +64,14 @@ def labelled_sheets(
 
 
 def sheet_reader(
-    data: LabelledSheets, config: ClassificationConfig, grid: tuple[int, int]
+    data: LabelledSheets, size: tuple[int, int], augmentation: Augmentation, grid: tuple[int, int]
 ) -> Callable[[int, np.random.Generator], Example]:
     """Return a function that reads and augments one training example.
 
     Args:
         data: The sheets.
-        config: Size of the input, and how to augment.
+        size: Height and width of the network's input, pixels.
+        augmentation: What may happen to a sheet.
         grid: Rows and columns of the auxiliary mask.
 
     Returns:
@@ -79,7 +79,6 @@ def sheet_reader(
         ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape
         ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
     """
-    augmentation = Augmentation.of(config)
     weights = class_weights(data.labels)
     rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
 
@@ -88,7 +87,7 @@ def sheet_reader(
         image, defective = data.folder.read(row.path), bool(row.has_defect)
         rles = data.masks.get(row.sheet_id, {})
         masks = [run_length.decode(rle, row.height, row.width) for rle in rles.values()]
-        small = resize(image, config.input_size)
+        small = resize(image, size)
         small, (cells,) = augmentation.turn(small, [_cells(masks, grid)], rng)
         return {
             "sheet": augmentation.shade(small, rng)[..., None],

@@ -1,7 +1,7 @@
 """What segmenters learn from: windows of sheets with the masks of all classes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,8 @@ from steel_defects.training.windows import (
     places_by_class,
 )
 
+_STEEL_SHARE = 0.9  # probability that a window without a chosen defect keeps off the black border
+_MOST_BLACK = 0.25  # share of such a window that may be black
 #: A sheet by its place among the sheets, and the class whose defect to show; 0 for no matter which.
 Draw = tuple[int, int]
 
@@ -102,8 +104,12 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 
     These can push a defect out of the picture, which masks tell and labels of sheets do not.
     """
-    return replace(
-        Augmentation.of(config), zoom=config.zoom, rotation_degrees=config.rotation_degrees
+    return Augmentation(
+        brightness=config.brightness,
+        contrast=config.contrast,
+        transposes=config.transposes,
+        zoom=config.zoom,
+        rotation_degrees=config.rotation_degrees,
     )
 
 
@@ -198,7 +204,7 @@ def crop_reader(
     """Return a function that reads windows of one sheet; see :func:`tile_reader`.
 
     A window of a class shows one of its pixels, each as likely; any other lies anywhere, on steel
-    with the probability ``steel_share``.
+    nine times out of ten.
     """
     make = _example_maker(data, augmentation, copy_paste_share)
     sheets, masks, largest = data.sheets, data.runs, data.size
@@ -211,8 +217,8 @@ def crop_reader(
         def place() -> Window:
             if class_id:
                 return place_on_defect(runs[class_id], image.shape, size, rng)
-            if rng.random() < crop.steel_share:
-                return place_on_steel(image, size, crop.max_black, rng)
+            if rng.random() < _STEEL_SHARE:
+                return place_on_steel(image, size, _MOST_BLACK, rng)
             return place_anywhere(image.shape, size, rng)
 
         return [make(image, runs, place(), rng) for _ in range(crop.windows_per_sheet)]

@@ -38,6 +38,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     start_counts: bool = False,
     keep_last: bool = False,
+    averaging: bool = False,
 ) -> pd.DataFrame:
     """Train a compiled model, stop when validation no longer improves, keep the best weights.
 
@@ -46,12 +47,12 @@ def fit(
         loader: Yields the batches of each epoch.
         unpack: Turns a batch into what ``train_on_batch`` takes.
         evaluate: Measures the model on the validation part; must return ``validation_loss``.
-        config: Epochs, patience, and whether the averages of the weights are what is measured and
-            kept.
+        config: Epochs and patience.
         label: Name in the log.
         checkpoint: Where the state is kept between epochs, and found again after a kill.
         start_counts: Whether the weights it starts with may be the best in the end.
         keep_last: Keep the weights of the last epoch whatever validation says of it.
+        averaging: Whether the averages of the weights are what is measured and kept.
 
     Returns:
         One row an epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
@@ -71,7 +72,7 @@ def fit(
         logger.info("%s: going on after epoch %d", label, progress.epoch)
     while not progress.finished:
         row = _run_epoch(model, loader, unpack, progress.epoch, label)
-        with averaged(model, config.ema_momentum > 0):
+        with averaged(model, averaging):
             row |= evaluate(model)
             progress.epoch += 1
             _require_number(
@@ -89,7 +90,7 @@ def fit(
             checkpoint.save(model, best, progress)
     if not keep_last:
         model.set_weights(best)
-    elif config.ema_momentum:
+    elif averaging:
         use_averages(model)
     return pd.DataFrame(progress.history)
 

@@ -7,6 +7,11 @@ from keras import KerasTensor, losses, ops
 
 from steel_defects.training.config import RegionLoss
 
+_MISSED_WEIGHT = (
+    0.7  # of a missed pixel in focal_tversky; one where there is no defect gets the rest
+)
+_FOCAL_EXPONENT = 0.75  # of one minus Tversky's index: below 1, what is badly outlined counts more
+
 
 @keras.saving.register_keras_serializable("steel_defects")
 class MaskLoss(losses.Loss):
@@ -20,8 +25,6 @@ class MaskLoss(losses.Loss):
         bce_weight: float = 0.5,
         region: RegionLoss = "dice",
         positive_weights: Sequence[float] = (),
-        missed_weight: float = 0.7,
-        focal_exponent: float = 0.75,
         name: str = "mask_loss",
         **options: object,
     ) -> None:
@@ -33,16 +36,12 @@ class MaskLoss(losses.Loss):
                 is absent from most tiles.
             positive_weights: How much more a defective pixel counts in cross-entropy, by class;
                 none for once each.
-            missed_weight: Of ``focal_tversky``: weight of a missed pixel, 0 to 1; one found where
-                there is none gets the rest.
-            focal_exponent: Of ``focal_tversky``: below 1, what is badly outlined counts more.
             name: Its name in Keras.
             options: What else Keras takes.
         """
         super().__init__(name=name, **options)
         self.bce_weight, self.region = bce_weight, region
         self.positive_weights = tuple(positive_weights)
-        self.missed_weight, self.focal_exponent = missed_weight, focal_exponent
 
     def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         """Compare masks and probabilities of shape ``(batch, height, width, classes)``.
@@ -67,7 +66,7 @@ class MaskLoss(losses.Loss):
     def _region_loss(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         if self.region == "dice":
             return ops.mean(losses.dice(y_true, y_pred, axis=(0, 1, 2)))
-        return focal_tversky(y_true, y_pred, self.missed_weight, self.focal_exponent)
+        return focal_tversky(y_true, y_pred)
 
     def get_config(self) -> dict[str, object]:
         """Return what it takes to build the loss again."""
@@ -76,25 +75,19 @@ class MaskLoss(losses.Loss):
             "bce_weight": self.bce_weight,
             "region": self.region,
             "positive_weights": self.positive_weights,
-            "missed_weight": self.missed_weight,
-            "focal_exponent": self.focal_exponent,
         }
 
 
-def focal_tversky(
-    y_true: KerasTensor, y_pred: KerasTensor, missed_weight: float, exponent: float
-) -> KerasTensor:
+def focal_tversky(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
     """Dice with a weight of its own for what is missed (Abraham and Khan 2019, arXiv:1810.07842).
 
     Args:
         y_true: Masks of shape ``(batch, height, width, classes)``, 0 to 1, float32.
         y_pred: Probabilities of the same shape.
-        missed_weight: Of a missed pixel, 0 to 1; one found where there is none gets the rest.
-        exponent: Of one minus the index of Tversky.
     """
     # What Keras calls alpha weighs the pixels of y_true that y_pred lacks.
     index = losses.tversky(
-        y_true, y_pred, alpha=missed_weight, beta=1 - missed_weight, axis=(0, 1, 2)
+        y_true, y_pred, alpha=_MISSED_WEIGHT, beta=1 - _MISSED_WEIGHT, axis=(0, 1, 2)
     )
     # The slope of a root is infinite at 0.
-    return ops.mean(ops.power(ops.maximum(index, 1e-6), exponent))
+    return ops.mean(ops.power(ops.maximum(index, 1e-6), _FOCAL_EXPONENT))

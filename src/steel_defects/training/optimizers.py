@@ -9,6 +9,8 @@ from keras import KerasTensor
 from steel_defects.training.averaging import AveragingAdamW
 from steel_defects.training.config import TrainingConfig
 
+_WARMUP_SHARE = 0.1  # of the steps of a classifier's training
+
 
 @keras.saving.register_keras_serializable("steel_defects")
 class SlowerAdamW(AveragingAdamW):
@@ -38,13 +40,18 @@ class SlowerAdamW(AveragingAdamW):
         super().update_step(gradient, variable, learning_rate * (self._factor if slow else 1.0))
 
 
-def build_optimizer(config: TrainingConfig, steps: int) -> SlowerAdamW:
+def build_optimizer(
+    config: TrainingConfig,
+    steps: int,
+    warmup_share: float = _WARMUP_SHARE,
+    ema_momentum: float = 0.0,
+) -> SlowerAdamW:
     """Return AdamW whose rate warms up, then falls along a cosine to a hundredth.
 
-    Where the parameters ask for averages of the weights, it keeps them beside its momenta, so that
+    With a momentum it averages the weights, and keeps the averages beside its momenta, so that
     a checkpoint of its variables holds them too.
     """
-    warmup = round(config.warmup_share * steps)
+    warmup = round(warmup_share * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 20 if warmup else config.learning_rate,
         max(1, steps - warmup),
@@ -56,6 +63,6 @@ def build_optimizer(config: TrainingConfig, steps: int) -> SlowerAdamW:
         schedule,
         weight_decay=config.weight_decay,
         global_clipnorm=5.0,
-        use_ema=bool(config.ema_momentum),
-        ema_momentum=config.ema_momentum or 0.99,
+        use_ema=bool(ema_momentum),
+        ema_momentum=ema_momentum or 0.99,
     )

@@ -37,6 +37,9 @@ from steel_defects.training.reproducibility import fresh_start
 from steel_defects.training.tile_graphs import for_tiles
 from steel_defects.training.tile_validation import TileValidation
 
+_PRESENCE_WEIGHT = 0.2  # of the presence head's cross-entropy; that of the masks counts once
+_AUXILIARY_WEIGHT = 0.5  # of the finest mask of deep supervision; each coarser one has half of it
+
 
 @dataclass(frozen=True)
 class FittedSegmenter:
@@ -126,7 +129,11 @@ def _fit(
     def evaluate(_: keras.Model) -> dict[str, float]:
         return validate()
 
-    history = fit(fitted, loader, _unpacker(network), evaluate, config, label, checkpoint)
+    history = fit(
+        fitted, loader, _unpacker(network), evaluate, config, label, checkpoint,
+        averaging=config.ema_momentum > 0,
+    )  # fmt: skip
+
     if checkpoint:
         checkpoint.remove()
     return model, history
@@ -145,20 +152,22 @@ def _model_to_fit(
             config.bce_weight,
             config.region_loss,
             config.positive_weights,
-            config.missed_weight,
-            config.focal_exponent,
         )
     ]
     weights = [1.0]
     if network.presence_head:
         heads.append(keras.losses.BinaryCrossentropy())
-        weights.append(config.presence_weight)
+        weights.append(_PRESENCE_WEIGHT)
     levels = len(network.auxiliary_strides)
     if levels:
         model = add_auxiliary_masks(model, levels, tiles.classes, config.seed)
         heads += [heads[0]] * levels
-        weights += [config.auxiliary_weight / 2**level for level in range(levels)]
-    optimizer = build_optimizer(config, config.epochs * config.tile_batches_per_epoch)
+        weights += [_AUXILIARY_WEIGHT / 2**level for level in range(levels)]
+    optimizer = build_optimizer(
+        config, config.epochs * config.tile_batches_per_epoch, config.warmup_share,
+        config.ema_momentum,
+    )  # fmt: skip
+
     encoder = None if isinstance(network, UNetConfig) else network.encoder
     if encoder:
         pretrained = model.get_layer(f"{encoder.name}_encoder").trainable_variables

@@ -16,7 +16,7 @@ _MOST_PIXELS = 2**21  # in a batch; the maps of a few large sheets fill gigabyte
 
 
 def predict_scores(
-    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
+    model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
     """Score sheets with a classifier.
 
@@ -24,16 +24,15 @@ def predict_scores(
         model: A classifier.
         folder: Where the pictures are.
         paths: The sheets, as the ``path`` column names them.
-        threads: Threads that read; 0 for one a core.
 
     Returns:
         The network's output for each sheet, 0 to 1, before calibration.
     """
-    return predict_sheets(model, folder, paths, threads)[:, 0]
+    return predict_sheets(model, folder, paths)[:, 0]
 
 
 def predict_sheets(
-    model: keras.Model, folder: SheetReader, paths: Sequence[str], threads: int = 0
+    model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
     """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
     size = (int(model.input_shape[1]), int(model.input_shape[2]))
@@ -44,7 +43,7 @@ def predict_sheets(
 
     scores: list[NDArray[np.float64]] = []
     waiting: list[NDArray[np.float32]] = []
-    for image in read_in_order(read, len(paths), threads):
+    for image in read_in_order(read, len(paths)):
         waiting.append(image)
         if len(waiting) == batch:
             scores.append(_predict(model, waiting, batch))
