@@ -56,7 +56,7 @@ def main() -> None:
     runtime = load_runtime(package) if options.package else BrightnessRuntime()
     config = InspectionConfig(
         severity_area_px={"minor": 0}, black_share=0.98, saturated_share=0.5, focus_share=0,
-        accepted_overlays=0, follow=True,
+        follow=True,
     )  # fmt: skip
     delays: list[float] = []
     stop, left = Stop(), options.sheets + options.backlog

@@ -146,7 +146,6 @@ def measure(
     package = read_package(given.package)
     config = InspectionConfig(
         severity_area_px={"minor": 0}, black_share=0.98, saturated_share=0.5, focus_share=0.0,
-        accepted_overlays=0,
     )  # fmt: skip
     cascade = Cascade(package, runtime, config)
 

@@ -83,7 +83,7 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
     runtime = load_runtime(package) if package_dir else BrightnessRuntime()
     config = InspectionConfig(
         severity_area_px={"minor": 0}, black_share=0.98, saturated_share=0.5, focus_share=0,
-        accepted_overlays=0, follow=follow,
+        follow=follow,
     )  # fmt: skip
     none = pd.DataFrame()
     places = Places(none, PositionsConfig(), lambda sheet_id: True)

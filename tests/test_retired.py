@@ -37,7 +37,7 @@ def test_a_retired_name_at_its_value_is_taken_out_and_at_another_refused(name: s
     values, remedy = RETIRED[name]
     for value in values:
         parameters = nested(named(name), value)
-        assert take_out_retired(parameters) == [named(name)]
+        assert named(name) in take_out_retired(parameters)
         assert name.rsplit(".", 1)[-1] not in json.dumps(parameters)
     with pytest.raises(SteelDefectsError) as caught:
         take_out_retired(nested(named(name), {"other": 1}))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.deployment import export
-from steel_defects.deployment.config import DeploymentConfig, Tolerance
+from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.release import with_exports
 from steel_defects.deployment.sheets import DeploymentSheets, choose_sheets
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
@@ -102,10 +102,6 @@ def deployment() -> DeploymentConfig:
         sheets="folder",
         parity_sheets=4,
         calibration_sheets=3,
-        seed=0,
-        tolerance=Tolerance(
-            probability=1e-4, score=0.1, changed_share=0.004, threshold_distance=0.05, dice=0.005
-        ),
         latency_repeats=3,
     )
 
@@ -120,7 +116,6 @@ def sheets(sheets_dir: Path, deployment: DeploymentConfig) -> DeploymentSheets:
 def inspection() -> InspectionConfig:
     return InspectionConfig(
         severity_area_px={"minor": 0}, black_share=0.98, saturated_share=0.5, focus_share=0.0,
-        accepted_overlays=0,
     )  # fmt: skip
 
 

@@ -120,10 +120,7 @@ def test_an_export_of_another_network_is_refused(
         kept, precision="int8", spec=gate.spec.model_copy(update={"network": "segmenter"})
     )
     missing = export.Candidate("gate", "onnx", "fp32", reason="not installed")
-    table = compare_exports(
-        exported.package, [kept, strange, wrong, missing], sheets, inspection,
-        deployment.tolerance,
-    )  # fmt: skip
+    table = compare_exports(exported.package, [kept, strange, wrong, missing], sheets, inspection)
     rows = table.set_index(["network", "runtime", "precision"])
     assert rows["passed"].tolist() == [True, True, True, False, False, False]
     assert rows.loc[("segmenter", "openvino", "fp32"), "max_difference"] < 1e-4

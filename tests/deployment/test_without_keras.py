@@ -39,7 +39,7 @@ folder, sheets, jobs = map(Path, sys.argv[1:])
 package = read_package(folder)
 config = InspectionConfig(
     severity_area_px={{"minor": 0}}, black_share=0.98, saturated_share=0.5, focus_share=0.0,
-    accepted_overlays=0, runtime="auto",
+    runtime="auto",
 )
 runtime = load_runtime(package, config.runtime, config.execution)
 cascade = Cascade(package, runtime, config)

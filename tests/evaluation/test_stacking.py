@@ -97,7 +97,7 @@ def test_score_by_hand():
 
 def test_the_test_sheets_check_what_others_decided():
     fitted, test = stack_scores(drawn(lower=0.1), TARGETS), drawn(sheets=200, seed=1, lower=0.1)
-    rates = check_on_test(fitted, test, TARGETS).operating_point.test
+    rates = check_on_test(fitted, test).operating_point.test
     rows = test[["gate", "presence"]].itertuples(index=False)
     cleared = test["cleared"] | np.array([fitted.stacked.clears(g, p) for g, p in rows])
     defective = test["has_defect"]
@@ -105,8 +105,8 @@ def test_the_test_sheets_check_what_others_decided():
     assert rates.false_positive_rate == pytest.approx((~cleared)[~defective].mean())
     assert rates.defective_sheets + rates.clean_sheets == 200
     assert fitted.operating_point.test is None
-    assert check_on_test(Stacking(), test, TARGETS) == Stacking()
-    assert check_on_test(fitted, test.head(0), TARGETS) == fitted
+    assert check_on_test(Stacking(), test) == Stacking()
+    assert check_on_test(fitted, test.head(0)) == fitted
 
 
 def test_what_the_gate_alone_misses_is_not_made_up_for():
@@ -124,7 +124,7 @@ def test_what_the_gate_alone_misses_is_not_made_up_for():
     assert point.recall_bound < point.recall
     assert (point.allowed_misses, point.proven) == (missed, False)
     assert point.accept_share == pytest.approx(missed / 200)
-    test = check_on_test(result, evidence, targets).operating_point.test
+    test = check_on_test(result, evidence).operating_point.test
     assert test.recall == pytest.approx(1 - missed / defective)
 
 

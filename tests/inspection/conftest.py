@@ -24,7 +24,6 @@ def config() -> InspectionConfig:
         black_share=0.98,
         saturated_share=0.5,
         focus_share=0.5,
-        accepted_overlays=1,
     )
 
 

@@ -61,8 +61,7 @@ def config(**values: object) -> InspectionConfig:
     return InspectionConfig(
         **{
             "severity_area_px": {"minor": 0}, "black_share": 0.98, "saturated_share": 0.5,
-            "focus_share": 0.0, "accepted_overlays": 2, "part_sheets": 5, "readers": 2,
-            "read_ahead": 3,
+            "focus_share": 0.0, "part_sheets": 5,
         } | values
     )  # fmt: skip
 

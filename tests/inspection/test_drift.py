@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import kstest
 from tests.inspection.sheet_jobs import BrightnessRuntime, config, inspection, write_sheets
 
-from steel_defects.inspection import records
+from steel_defects.inspection import drift, records
 from steel_defects.inspection.building import _reference
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import MEASURES, Distribution, DriftMonitor, as_record, psi_band
@@ -45,7 +45,7 @@ def test_a_mixed_distribution():
 
 
 def test_statistics_of_known_values():
-    monitor = DriftMonitor({"contrast": list(range(11))}, DriftConfig(least_sheets=20))
+    monitor = DriftMonitor({"contrast": list(range(11))}, DriftConfig())
     values = np.random.default_rng(0).uniform(2, 12, 60)
     found = monitor.compare({"contrast": values})["contrast"]
     # The reference's quantiles are dense enough here for a distance within 1 % of the exact one.
@@ -146,11 +146,12 @@ def test_scores_are_compared_at_the_expected_share():
     assert not DriftMonitor({}, DriftConfig(expected_defect_share=0.05)).reweighted
 
 
-def test_an_alarm_is_in_the_summary_and_in_the_log(tmp_path, caplog):
+def test_an_alarm_is_in_the_summary_and_in_the_log(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(drift, "_LEAST_SHEETS", 20)
     write_sheets(tmp_path / "sheets", 60)
     setup = inspection(
         open_source(tmp_path / "sheets"),
-        config(part_sheets=30, drift=DriftConfig(least_sheets=20, expected_defect_share=0.1)),
+        config(part_sheets=30, drift=DriftConfig(expected_defect_share=0.1)),
         BrightnessRuntime(),
         reference={"brightness": [10.0, 11.0, 12.0], "contrast": [0.0, 100.0]},
     )
@@ -169,9 +170,9 @@ def test_an_alarm_is_in_the_summary_and_in_the_log(tmp_path, caplog):
 
 
 def test_a_reference_without_spread_does_not_end_the_summary():
-    settings = DriftConfig(least_sheets=20)
+    settings = DriftConfig()
     monitor = DriftMonitor({"sheets": [50.0], "gate_score": [0.0] * 101}, settings)
-    found = as_record(monitor.compare({"gate_score": [0.0] * 20}))
+    found = as_record(monitor.compare({"gate_score": [0.0] * 50}))
     drift = records._DriftSummary()
     for part in range(2):
         drift.add({"part": part, "first": "a", "last": "b", "drift": found})

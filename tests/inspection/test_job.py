@@ -174,7 +174,7 @@ def test_other_sheets_package_or_limits_are_another_job(sheets, tmp_path):
         return sum(path.is_dir() for path in tmp_path.iterdir())
 
     run(sheets, tmp_path, config())
-    run(sheets, tmp_path, config(overlays=3, read_ahead=9))
+    run(sheets, tmp_path, config(overlays=3, judges=1))
     assert jobs() == 1
     run(sheets, tmp_path, config(limits={1: {"area_px": 70}}))
     assert jobs() == 2

@@ -63,7 +63,7 @@ class Watching:
         self._jobs = project.data / "07_model_output" / "inspection"
         given = {
             "sheets_dir": sheets, "models_dir": package, "inspection.follow": "true",
-            "inspection.part_sheets": 2, "inspection.following.poll_seconds": 0.05,
+            "inspection.part_sheets": 2,
         }  # fmt: skip
         params = ",".join(f"{name}={value}" for name, value in given.items())
         command = [sys.executable, "-m", "kedro", "run", f"--env={project.environment}"]

@@ -16,7 +16,6 @@ CONFIG = DataEngineeringConfig(
     seed=1,
     class_names=("pitting", "crack", "scratch", "scale"),
     expected_size=(64, 256),
-    duplicate_similarity=0.985,
     shares={"train": 0.5, "validation": 0.25, "test": 0.25},
     tile_size=(64, 64),
     tile_stride=(64, 64),

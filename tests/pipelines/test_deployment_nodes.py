@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.annotations import schemas
-from steel_defects.deployment.config import DeploymentConfig, Tolerance
+from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.sheets import choose_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
@@ -22,10 +22,6 @@ CONFIG = DeploymentConfig(
     sheets="splits",
     parity_sheets=2,
     calibration_sheets=1,
-    seed=0,
-    tolerance=Tolerance(
-        probability=1e-4, score=0.1, changed_share=0.004, threshold_distance=0.05, dice=0.005
-    ),
     latency_repeats=1,
 )
 NOTHING = pd.DataFrame()
@@ -38,7 +34,6 @@ SPLITS = pd.DataFrame(
 MARKED = pd.DataFrame({"sheet_id": ["1.png"], "class_id": [1], "rle": ["1 9"]})
 RULES = InspectionConfig(
     severity_area_px={"minor": 0}, black_share=0.98, saturated_share=0.5, focus_share=0.0,
-    accepted_overlays=0,
 )  # fmt: skip
 
 

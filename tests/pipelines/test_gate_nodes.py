@@ -10,7 +10,7 @@ from steel_defects.pipelines.reporting import gate_nodes
 from steel_defects.reporting.config import ReportingConfig
 
 GATE, NONE = {"name": "vgg16"}, {"name": None}
-SETTINGS = ReportingConfig(overlays=8, explained=2, mistakes=4, seed=1)
+SETTINGS = ReportingConfig(overlays=8, seed=1)
 POINT = {"lower_threshold": 0.3}
 
 
@@ -50,7 +50,7 @@ def test_figures_show_what_was_chosen(data: Data, tables):
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images][:-1]
     assert all(title.startswith(("hit", "miss", "false alarm")) for title in titles)
     assert 3 <= len(titles) <= 6
-    mistakes = gate_nodes.list_mistakes(GATE, SETTINGS, vgg16_scores=tables["vgg16_scores"])
+    mistakes = gate_nodes.list_mistakes(GATE, vgg16_scores=tables["vgg16_scores"])
     schemas.confident_mistakes.validate(mistakes)
     assert 0 < len(mistakes) <= 4
     figure = gate_nodes.draw_mistakes(mistakes, GATE, data.folder, data.sheets, data.annotations)
@@ -61,7 +61,7 @@ def test_figures_show_what_was_chosen(data: Data, tables):
 def test_without_a_gate_tables_are_empty_and_figures_say_so(data: Data, tables):
     check = gate_nodes.check_grad_cam(NONE, data.sheets, data.annotations, **tables)
     assert schemas.grad_cam_check.validate(check).empty
-    mistakes = gate_nodes.list_mistakes(NONE, SETTINGS, vgg16_scores=tables["vgg16_scores"])
+    mistakes = gate_nodes.list_mistakes(NONE, vgg16_scores=tables["vgg16_scores"])
     assert schemas.confident_mistakes.validate(mistakes).empty
     for figure in (
         gate_nodes.draw_grad_cam(

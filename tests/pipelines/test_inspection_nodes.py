@@ -18,6 +18,7 @@ from steel_defects.inspection.package import (
 )
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.pipelines.inspection import nodes
+from steel_defects.pipelines.inspection.overlays import ACCEPTED
 from steel_defects.sheets.config import PositionsConfig
 
 RULES = InspectionConfig(
@@ -25,7 +26,6 @@ RULES = InspectionConfig(
     black_share=0.98,
     saturated_share=0.5,
     focus_share=0.0,
-    accepted_overlays=2,
     part_sheets=5,
 )
 
@@ -102,7 +102,7 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage, run
     if summary["cleared_by_gate"]:
         assert summary["verdicts"] == {"accept": 16, "review": 0, "reject": 0}
         assert defects.empty
-        assert len(overlays) == RULES.accepted_overlays
+        assert len(overlays) == ACCEPTED
         assert all(name.startswith("accept_") for name in overlays)
     else:
         assert summary["verdicts"] == {"accept": 0, "review": 0, "reject": 16}

@@ -6,7 +6,6 @@ from steel_defects.sheets.config import DataEngineeringConfig, PositionsConfig
 GOOD = {
     "seed": 1,
     "class_names": ["pits", "cracks"],
-    "duplicate_similarity": 0.985,
     "shares": {"train": 0.6, "validation": 0.2, "test": 0.2},
     "tile_size": [256, 400],
     "tile_stride": [256, 400],
@@ -26,7 +25,6 @@ def test_good_values_pass_and_classes_are_counted():
         ("shares", {"train": 0.6, "holdout": 0.4}),
         ("tile_stride", [256, 401]),
         ("tile_size", [0, 400]),
-        ("duplicate_similarity", 0.0),
         ("class_names", []),
         ("unknown", 1),
     ],

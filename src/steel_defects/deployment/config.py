@@ -8,26 +8,6 @@ from steel_defects.config import Config
 from steel_defects.inspection.package import ExportRuntime
 
 
-class Tolerance(Config):
-    """How far an export may be from the trained network.
-
-    Attributes:
-        probability: Largest difference of a probability, for exports in ``fp32``.
-        score: Largest difference of the gate's calibrated score, for its other exports. Most sheets
-            lie far from any threshold; a score that moves far decides otherwise on some other day.
-        changed_share: Share of sheets that may be judged otherwise; one sheet always may.
-        threshold_distance: How near to a threshold a sheet has to be whose verdict changes: the
-            trained networks must give the new verdict with thresholds moved by this much.
-        dice: By how much the mean Dice may change.
-    """
-
-    probability: float = Field(gt=0)
-    score: float = Field(gt=0, le=1)
-    changed_share: float = Field(ge=0, le=1)
-    threshold_distance: float = Field(ge=0, le=1)
-    dice: float = Field(ge=0, le=1)
-
-
 class DeploymentConfig(Config):
     """What is exported, and how it is checked.
 
@@ -39,8 +19,6 @@ class DeploymentConfig(Config):
             ``sheets_dir``, without any masks.
         parity_sheets: Most sheets to compare on.
         calibration_sheets: Most sheets, validation ones from ``splits``, that 8-bit exports see.
-        seed: Of which sheets these are.
-        tolerance: What is refused.
         latency_repeats: Sheets that are timed.
     """
 
@@ -48,8 +26,6 @@ class DeploymentConfig(Config):
     sheets: Literal["splits", "folder"]
     parity_sheets: PositiveInt
     calibration_sheets: PositiveInt
-    seed: int
-    tolerance: Tolerance
     latency_repeats: PositiveInt
 
     @field_validator("runtimes", mode="before")

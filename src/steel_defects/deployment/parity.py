@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.annotations import rle as run_length
-from steel_defects.deployment.config import Tolerance
 from steel_defects.deployment.export import Candidate
 from steel_defects.deployment.graphs import as_float32
 from steel_defects.deployment.judging import Judge, Judged, Masks, mean_dice
@@ -27,6 +26,16 @@ from steel_defects.progress import track
 logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
+# An export is refused beyond these differences.
+_PROBABILITY = 0.0001  # of exports in FP32
+# Of the gate's calibrated score, of its other exports: most sheets lie far from any threshold, and
+# a score that moves far decides otherwise on some other day.
+_SCORE = 0.1
+_DICE = 0.005  # of the mean
+_CHANGED_SHARE = 0.00405  # of sheets that are judged otherwise, 1 of 247; one always may
+# How near to a threshold such a sheet has to be: the trained networks must give the new verdict
+# with thresholds moved by this much.
+_THRESHOLD_DISTANCE = 0.05
 _SENTENCE = 200
 
 
@@ -85,9 +94,7 @@ class Comparison:
     dice: list[float] = field(default_factory=list)
     dice_before: list[float] = field(default_factory=list)
 
-    def add(
-        self, image: Image, known: Answer, truth: Masks | None, judge: Judge, distance: float
-    ) -> None:
+    def add(self, image: Image, known: Answer, truth: Masks | None, judge: Judge) -> None:
         """Ask the export for a sheet, too."""
         if isinstance(self.asked, Gate):
             score = self.asked.score(image)
@@ -105,53 +112,55 @@ class Comparison:
         self.max_difference = max(self.max_difference, difference if np.isfinite(difference) else 1)
         if judged.verdict != known.judged.verdict:
             self.changed += 1
-            moved = (judge.judge(known.score, known.found, s) for s in (-distance, distance))
+            moved = (
+                judge.judge(known.score, known.found, s)
+                for s in (-_THRESHOLD_DISTANCE, _THRESHOLD_DISTANCE)
+            )
             self.far += all(one.verdict != judged.verdict for one in moved)
         right = known.judged.masks if truth is None else truth
         self.dice.append(mean_dice(right, judged.masks))
         self.dice_before.append(mean_dice(right, known.judged.masks))
 
-    def row(self, tolerance: Tolerance) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """Return the row of the table ``export_parity``."""
         compared = len(self.dice)
         change = float(np.mean(self.dice) - np.mean(self.dice_before)) if compared else None
-        reason = self.reason or self._fault(tolerance, change)
+        reason = self.reason or self._fault(change)
         return {
             "network": self.network,
             "runtime": self.runtime,
             "precision": self.precision,
             "sheets": compared,
             "max_difference": self.max_difference if compared else None,
-            "tolerance": self._allowed_difference(tolerance),
+            "tolerance": self._allowed_difference(),
             "changed_verdicts": self.changed,
             "dice_change": change,
             "passed": not reason,
             "reason": reason,
         }
 
-    def _allowed_difference(self, tolerance: Tolerance) -> float | None:
+    def _allowed_difference(self) -> float | None:
         """Return what ``max_difference`` may be; None where verdicts and masks alone count."""
         if self.precision == "fp32":
-            return tolerance.probability
-        return tolerance.score if self.network == "gate" and self.runtime != "keras" else None
+            return _PROBABILITY
+        return _SCORE if self.network == "gate" and self.runtime != "keras" else None
 
-    def _fault(self, tolerance: Tolerance, change: float | None) -> str:
+    def _fault(self, change: float | None) -> str:
         """Say in what the export is outside its tolerance; empty where it is within."""
-        allowed = max(1, int(tolerance.changed_share * len(self.dice)))
+        allowed = max(1, int(_CHANGED_SHARE * len(self.dice)))
         if change is None:
             return "no sheet to compare on could be read"
-        difference = self._allowed_difference(tolerance)
+        difference = self._allowed_difference()
         if difference is not None and self.max_difference > difference:
             return f"differs by {self.max_difference:.2g}, more than {difference:.2g}"
         if self.changed > allowed:
             return f"changes {self.changed} verdicts of {len(self.dice)}, more than {allowed}"
         if self.far:
             return (
-                f"changes {self.far} verdicts further than {tolerance.threshold_distance} from a "
-                "threshold"
+                f"changes {self.far} verdicts further than {_THRESHOLD_DISTANCE} from a threshold"
             )
-        if abs(change) > tolerance.dice:
-            return f"changes the mean Dice by {change:+.4f}, more than {tolerance.dice}"
+        if abs(change) > _DICE:
+            return f"changes the mean Dice by {change:+.4f}, more than {_DICE}"
         return ""
 
 
@@ -160,7 +169,6 @@ def compare_exports(
     candidates: Sequence[Candidate],
     sheets: DeploymentSheets,
     inspection: InspectionConfig,
-    tolerance: Tolerance,
 ) -> pd.DataFrame:
     """Compare exports with the trained networks, one network exchanged at a time.
 
@@ -169,7 +177,6 @@ def compare_exports(
         candidates: The exports, and the cells without one.
         sheets: Those to compare on. Without masks Dice is against those of the trained networks.
         inspection: The limits by which sheets are judged.
-        tolerance: What is refused.
 
     Returns:
         ``network, runtime, precision, sheets, max_difference, tolerance, changed_verdicts,
@@ -185,8 +192,8 @@ def compare_exports(
         known = reference.answer(image)
         truth = None if sheets.masks is None else _truth(sheets, sheet_id, image, classes)
         for one in rows:
-            _try(one, image, known, truth, judge, tolerance.threshold_distance)
-    table = pd.DataFrame([one.row(tolerance) for one in rows])
+            _try(one, image, known, truth, judge)
+    table = pd.DataFrame([one.row() for one in rows])
     numbers = ["max_difference", "tolerance", "dice_change"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
@@ -214,13 +221,11 @@ def _comparisons(package: ModelPackage, candidates: Sequence[Candidate]) -> Iter
         yield Comparison(cell.network, cell.runtime, cell.precision, asked, reason)
 
 
-def _try(
-    one: Comparison, image: Image, known: Answer, truth: Masks | None, judge: Judge, distance: float
-) -> None:
+def _try(one: Comparison, image: Image, known: Answer, truth: Masks | None, judge: Judge) -> None:
     if one.reason:
         return
     try:
-        one.add(image, known, truth, judge, distance)
+        one.add(image, known, truth, judge)
     except Exception as error:  # each runtime raises whatever its libraries do
         one.reason = f"cannot be run: {_short(error)}"
         logger.warning("%s of the %s %s", one.runtime, one.network, one.reason)

@@ -14,6 +14,7 @@ from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
 
 _COMPARED = ("validation", "calibration")
+_SEED = 20
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def choose_sheets(
         if not ids:
             raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
         return DeploymentSheets(
-            folder, _draw(ids, config.parity_sheets, config.seed),
-            _draw(ids, config.calibration_sheets, config.seed), None,
+            folder, _draw(ids, config.parity_sheets),
+            _draw(ids, config.calibration_sheets), None,
         )  # fmt: skip
     if splits.empty:
         raise SteelDefectsError(
@@ -82,9 +83,9 @@ def choose_sheets(
         )
     unseen = splits[splits["split"].isin(_COMPARED)]["sheet_id"].tolist()
     # Two forms of one network are compared, for which seen sheets are as good; test stays unread.
-    compared = _draw(unseen, config.parity_sheets, config.seed)
+    compared = _draw(unseen, config.parity_sheets)
     learned = splits[splits["split"] == "train"]["sheet_id"].tolist()
-    compared += _draw(learned, config.parity_sheets - len(compared), config.seed)
+    compared += _draw(learned, config.parity_sheets - len(compared))
     validation = splits[splits["split"] == "validation"]["sheet_id"].tolist()
     masks: dict[str, dict[int, str]] = {}
     for sheet_id, class_id, rle in annotations[["sheet_id", "class_id", "rle"]].itertuples(
@@ -99,13 +100,13 @@ def choose_sheets(
         )
     return DeploymentSheets(
         folder, compared,
-        _draw(validation or unseen, config.calibration_sheets, config.seed), masks,
+        _draw(validation or unseen, config.calibration_sheets), masks,
     )  # fmt: skip
 
 
-def _draw(ids: Sequence[str], most: int, seed: int) -> list[str]:
+def _draw(ids: Sequence[str], most: int) -> list[str]:
     """Draw sheets at their own mix; they stay in their order."""
     if len(ids) <= most:
         return list(ids)
-    drawn = np.random.default_rng(seed).choice(len(ids), most, replace=False)
+    drawn = np.random.default_rng(_SEED).choice(len(ids), most, replace=False)
     return [ids[index] for index in sorted(drawn)]

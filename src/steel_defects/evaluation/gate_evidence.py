@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.intervals import needed_trials
+from steel_defects.evaluation.intervals import CONFIDENCE, needed_trials
 from steel_defects.evaluation.operating_point import (
     Evidence,
     OperatingPoint,
@@ -43,7 +43,7 @@ def operating_point_of(
     test = hold_out(scores, "test").sort_values("sheet_id")
     checked = measure_rates(
         test["has_defect"].to_numpy(bool), test["score"].to_numpy(float),
-        point.lower_threshold, point.upper_threshold, config.confidence, groups_of(test, splits),
+        point.lower_threshold, point.upper_threshold, CONFIDENCE, groups_of(test, splits),
     )  # fmt: skip
     return point.model_copy(update={"evidence": text, "test": checked})
 
@@ -70,7 +70,7 @@ def _source(
         return "calibration", " There is no cross-validation of this backbone to choose by."
     kept = hold_out(scores, "calibration")
     here = len(np.unique(groups_of(kept[kept["has_defect"]], splits)))
-    needed = needed_trials(0, config.target_recall, config.confidence)
+    needed = needed_trials(0, config.target_recall, CONFIDENCE)
     if here >= needed or not crossed:
         return "calibration", ""
     return "out_of_fold", (

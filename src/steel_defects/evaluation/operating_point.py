@@ -10,6 +10,7 @@ from pydantic import Field
 from steel_defects.config import Config
 from steel_defects.evaluation.classification import require_numbers
 from steel_defects.evaluation.intervals import (
+    CONFIDENCE,
     allowed_misses,
     lower_bound,
     needed_trials,
@@ -29,7 +30,6 @@ class OperatingPointConfig(Config):
     Attributes:
         target_recall: Share of defective sheets that must not be cleared.
         target_false_positive_rate: Share of clean sheets that may reach the upper threshold.
-        confidence: Of the one-sided bounds.
         evidence: The scores to choose by: those of the calibration split, those of the
             cross-validation, or ``auto``, the latter where the former are too few to prove the
             target.
@@ -37,7 +37,6 @@ class OperatingPointConfig(Config):
 
     target_recall: float = Field(gt=0, lt=1)
     target_false_positive_rate: float = Field(gt=0, lt=1)
-    confidence: float = Field(default=0.95, gt=0, lt=1)
     evidence: Literal["auto", "calibration", "out_of_fold"] = "auto"
 
 
@@ -143,7 +142,7 @@ def choose_operating_point(
     """
     require_numbers(scores)
     table = np.atleast_2d(scores)
-    repeats, target, confidence = len(table), config.target_recall, config.confidence
+    repeats, target, confidence = len(table), config.target_recall, CONFIDENCE
     defective, clean = (
         np.sort(part, axis=None) for part in _trials(table, labels, _alone(labels, groups))
     )

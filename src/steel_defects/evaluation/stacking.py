@@ -12,6 +12,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from steel_defects.config import Config
+from steel_defects.evaluation.intervals import CONFIDENCE
 from steel_defects.evaluation.logits import clipped_logits
 from steel_defects.evaluation.operating_point import (
     Evidence,
@@ -105,14 +106,13 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     return Stacking(stacked=stacked, source=source, operating_point=point)
 
 
-def check_on_test(stacking: Stacking, test: pd.DataFrame, config: OperatingPointConfig) -> Stacking:
+def check_on_test(stacking: Stacking, test: pd.DataFrame) -> Stacking:
     """Add what gate and stacked score do together to test sheets, which decided on nothing.
 
     Args:
         stacking: What :func:`stack_scores` returned.
         test: ``sheet_id, group_id, has_defect, gate, cleared, presence`` of the test sheets, one
             row a sheet.
-        config: The confidence of the bounds.
     """
     stacked, point = stacking.stacked, stacking.operating_point
     if stacked is None or point is None or test.empty:
@@ -120,7 +120,7 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame, config: OperatingPoint
     test = test.sort_values("sheet_id")
     rates = measure_rates(
         test["has_defect"].to_numpy(bool), _together(test, stacked),
-        point.lower_threshold, point.upper_threshold, config.confidence, groups_of(test, test),
+        point.lower_threshold, point.upper_threshold, CONFIDENCE, groups_of(test, test),
     )  # fmt: skip
     return stacking.model_copy(update={"operating_point": point.model_copy(update={"test": rates})})
 

@@ -12,6 +12,9 @@ from steel_defects.inspection.frames import Frame
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+#: Pictures that are read ahead of the networks, at most.
+READ_AHEAD = 16
+
 
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int

@@ -48,13 +48,11 @@ class DriftConfig(Config):
     Attributes:
         false_alarm_rate: Share of parts that raise an alarm although their sheets are drawn from
             the reference; all tests of a part together.
-        least_sheets: Sheets from which a part is tested at all.
         expected_defect_share: Share of defective sheets on the line, for the gate's scores; None
             takes that of the reference sheets.
     """
 
     false_alarm_rate: float = Field(default=0.001, gt=0, lt=1)
-    least_sheets: int = Field(default=50, ge=20)
     expected_defect_share: float | None = Field(default=None, ge=0, le=1)
 
 
@@ -62,13 +60,11 @@ class FollowConfig(Config):
     """How a folder is watched.
 
     Attributes:
-        poll_seconds: Time between two looks at the folder.
         settle_seconds: A file that can't be read is inspected as such once it has not changed for
             so long; until then it counts as being written. It is inspected again if it changes.
         ignore: Names, with wildcards, of files that a camera has not finished.
     """
 
-    poll_seconds: float = Field(default=0.2, gt=0)
     settle_seconds: float = Field(default=5.0, ge=0)
     ignore: tuple[str, ...] = (".*", "~*", "*.tmp.*", "*.part.*")
 
@@ -85,15 +81,12 @@ class InspectionConfig(Config):
         saturated_share: Share of white pixels from which a frame counts as saturated.
         focus_share: Sharpness, as a share of the least sharp reference sheets', under which a frame
             counts as out of focus.
-        accepted_overlays: How many accepted sheets are drawn beside all others.
         overlays: How many sheets are drawn at most.
         runtime: What runs the networks; ``auto`` takes the fastest that the package offers.
         execution: What the runtime may use.
         part_sheets: Sheets whose tables are written at a time.
         shard: Which share of the sheets this machine inspects, from 1.
         shards: Number of machines that share the work.
-        readers: Threads that read pictures ahead of the networks; None for one a core.
-        read_ahead: Pictures that are read ahead, at most.
         judges: Sheets that are judged at a time; None for as many as the runtime can use.
         follow: Watch a folder, and inspect sheets as they come, until stopped.
         following: How it is watched.
@@ -106,15 +99,12 @@ class InspectionConfig(Config):
     black_share: float = Field(gt=0, le=1)
     saturated_share: float = Field(gt=0, le=1)
     focus_share: float = Field(ge=0, le=1)
-    accepted_overlays: int = Field(ge=0)
     overlays: int = Field(default=1000, ge=0)
     runtime: str = "auto"
     execution: ExecutionConfig = ExecutionConfig()
     part_sheets: int = Field(default=200, ge=1)
     shard: int = Field(default=1, ge=1)
     shards: int = Field(default=1, ge=1)
-    readers: int | None = Field(default=None, ge=1)
-    read_ahead: int = Field(default=16, ge=1)
     judges: int | None = Field(default=None, ge=1)
     follow: bool = False
     following: FollowConfig = FollowConfig()

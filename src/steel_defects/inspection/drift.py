@@ -39,6 +39,7 @@ SHEETS = "sheets"
 SCORES_BY_CLASS = ("gate_score_defective", "gate_score_clean")
 
 _STATISTICS = 2
+_LEAST_SHEETS = 50  # from which a part is tested at all
 _BINS = 10
 _DRAWS = 50_000
 
@@ -137,7 +138,7 @@ class DriftMonitor:
         enough = {
             name: np.sort(np.asarray(values[name], np.float64))
             for name in self._reference
-            if len(values.get(name, ())) >= self._config.least_sheets
+            if len(values.get(name, ())) >= _LEAST_SHEETS
         }
         rate = self._config.false_alarm_rate / max(1, _STATISTICS * len(self._reference))
         return {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import in_order, judge_in_order
+from steel_defects.inspection.ahead import READ_AHEAD, in_order, judge_in_order
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import UNREADABLE, Frame, read_frame
@@ -22,11 +22,13 @@ from steel_defects.inspection.sources import FolderSource, as_begun, list_folder
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.work import Inspection, JobResult, OnSheet, OpenPart, at_work
 from steel_defects.paths import shown_name
+from steel_defects.threads import core_count
 
 logger = logging.getLogger(__name__)
 
 # New names that are looked at in a round; the rest of a backlog waits on the disk.
 _AT_ONCE = 1000
+_POLL_SECONDS = 0.2  # between two looks at the folder
 # A folder's time of change may be as coarse as this; before, a second change would not show.
 _COARSEST_NS = 2_000_000_000
 
@@ -166,11 +168,9 @@ def _time_of_change(folder: str) -> int:
         return 0
 
 
-def complete_frames(
-    watch: FolderWatch, read: Callable[[str], Frame], readers: int, ahead: int
-) -> Iterator[Frame]:
+def complete_frames(watch: FolderWatch, read: Callable[[str], Frame]) -> Iterator[Frame]:
     """Read the files of a round, and return those that can be judged."""
-    for frame in in_order(read, watch.poll(), readers, ahead):
+    for frame in in_order(read, watch.poll(), core_count(), READ_AHEAD):
         if watch.is_final(frame):
             yield frame
 
@@ -242,19 +242,18 @@ class _Following:
                 self._reviewed_in[sheet.sheet_id] = part.number
 
     def run(self, stop: Stop) -> None:
-        config = self._setup.config
         try:
             with Display(None) as display:
                 while not stop.requested:
                     self._round(stop, display)
-                    time.sleep(config.following.poll_seconds)
+                    time.sleep(_POLL_SECONDS)
             self._finish_part()
         finally:
             self._part.close()
 
     def _round(self, stop: Stop, display: Display) -> None:
-        setup, config = self._setup, self._setup.config
-        frames = complete_frames(self._watch, self._read, setup.readers, config.read_ahead)
+        setup = self._setup
+        frames = complete_frames(self._watch, self._read)
         for frame, sheet in judge_in_order(setup.cascade, frames, self._before, setup.judges):
             if self._on_sheet:
                 self._on_sheet(frame, sheet)
@@ -262,7 +261,7 @@ class _Following:
             self._watch.done(sheet.sheet_id, sheet.verdict.reason)
             self._before = sheet.frame
             display.count(sheet)
-            if len(self._part.sheets) >= config.part_sheets:
+            if len(self._part.sheets) >= setup.config.part_sheets:
                 self._finish_part()
                 self._part = OpenPart(setup, self._parts, self._part.number + 1)
             if stop.requested:

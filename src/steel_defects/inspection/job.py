@@ -6,13 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import in_order, judge_in_order
+from steel_defects.inspection.ahead import READ_AHEAD, in_order, judge_in_order
 from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.listing import SheetList, write_list
 from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
+from steel_defects.threads import core_count
 
 
 def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobResult:
@@ -83,7 +84,7 @@ class _Job:
         setup = self._inspection
         display.skip(len(work.sheets))
         ids = self._listing.ids(work.number)[len(work.sheets) :]
-        frames = in_order(self._read, ids, setup.readers, setup.config.read_ahead)
+        frames = in_order(self._read, ids, core_count(), READ_AHEAD)
         last = next(reversed(work.sheets.values()), None)
         before = last.frame if last else self._frame_before(work.number)
         for _, sheet in judge_in_order(setup.cascade, frames, before, setup.judges):

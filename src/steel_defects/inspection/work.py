@@ -28,7 +28,6 @@ from steel_defects.inspection.places import Places
 from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.locks import lock
-from steel_defects.threads import core_count
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,7 @@ OnSheet = Callable[[Frame, InspectedSheet], None]
 
 # Changes how fast, not what is found.
 _WITHOUT_EFFECT = {
-    "accepted_overlays", "overlays", "part_sheets", "shard", "shards", "readers", "read_ahead",
-    "judges", "execution", "following",
+    "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
 }  # fmt: skip
 
 
@@ -69,11 +67,6 @@ class Inspection:
                 "the package holds no scores by class: its scores are taken at their own mix"
             )
         return monitor
-
-    @property
-    def readers(self) -> int:
-        """Threads that read pictures."""
-        return self.config.readers or core_count()
 
     @property
     def judges(self) -> int:

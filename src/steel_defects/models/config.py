@@ -84,14 +84,12 @@ class EncoderConfig(Config):
         weights: ``imagenet``, ``none`` (from scratch), or a file in the weights folder. Batch norm
             of weights that are loaded stays as it is.
         alpha: Width of MobileNetV2, as a share of the full one; the others take no notice.
-        learns: Whether it learns, too, or the decoder alone.
         learning_rate_factor: Share of the learning rate at which it learns.
     """
 
     name: BackboneName
     weights: str = "imagenet"
     alpha: float = Field(default=1.0, gt=0)
-    learns: bool = True
     learning_rate_factor: float = Field(default=1.0, gt=0, le=1)
 
 

@@ -38,7 +38,7 @@ def encode_with_backbone(
     Args:
         sheet: Gray values 0 to 255, ``(batch, height, width, 1)``; the sides are multiples of
             ``2 ** stages``.
-        config: Which backbone, its weights, and whether it learns.
+        config: Which backbone, and its weights.
         stages: How many stages to go down, each of half the resolution of the one before.
         seed: Seed of the initial weights, where none are loaded.
         weights_dir: Folder of weight files.
@@ -54,7 +54,6 @@ def encode_with_backbone(
     trunk = whole.get_layer(f"{config.name}_trunk")
     ends = [trunk.get_layer(name).output for name in _LAYERS[config.name][:stages]]
     encoder = keras.Model(trunk.input, ends, name=f"{config.name}_encoder")
-    encoder.trainable = config.learns
     if config.weights != "none":
         _keep_statistics(encoder)
     return list(encoder(to_channels(sheet, backbone)))

@@ -10,8 +10,6 @@ class ReportingConfig(Config):
 
     Attributes:
         overlays: Most test sheets to draw.
-        explained: Most hits, misses and false alarms of the gate to explain, of each.
-        mistakes: Most of the gate's confident mistakes to show.
         robustness_sheets: Most test sheets on which robustness is measured; 0 leaves it out.
         target_false_alarm_rate: Share of clean sheets that a line can bear to have looked at, a
             value to be set by the mill; null for no target.
@@ -19,8 +17,6 @@ class ReportingConfig(Config):
     """
 
     overlays: int = Field(ge=8)
-    explained: int = Field(default=3, ge=1)
-    mistakes: int = Field(default=20, ge=1)
     robustness_sheets: int = Field(default=0, ge=0)
     target_false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)
     seed: int = Field(ge=0)

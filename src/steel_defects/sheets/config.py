@@ -34,8 +34,6 @@ class DataEngineeringConfig(Config):
         class_names: Names of classes 1, 2, …
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
         mask_values: Class of each value in a folder of masks; None for values that are classes.
-        duplicate_similarity: Correlation of thumbnails from which sheets look alike; copies are
-            found whatever it is.
         compare_parts: Search for pictures that share a quarter with another one, too, as in data
             sets that were stitched together.
         resplit: Divide all sheets anew, instead of keeping the splits of those divided before.
@@ -48,7 +46,6 @@ class DataEngineeringConfig(Config):
     class_names: tuple[str, ...] = Field(min_length=1)
     expected_size: tuple[PositiveInt, PositiveInt] | None = None
     mask_values: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
-    duplicate_similarity: float = Field(gt=0, le=1.01)
     compare_parts: bool = False
     resplit: bool = False
     shares: dict[

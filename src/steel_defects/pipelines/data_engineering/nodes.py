@@ -23,7 +23,7 @@ from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.groups import group_sheets
 from steel_defects.sheets.inventory import take_inventory
 from steel_defects.sheets.quality import DataSet, quality_report
-from steel_defects.sheets.similar import DIFFERENT, find_similar
+from steel_defects.sheets.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
 from steel_defects.sheets.tiles import tile_table
 from steel_defects.training.config import CrossValidationConfig
 
@@ -51,7 +51,7 @@ def compare_sheets(
     return find_similar(
         _sound(sheet_inventory),
         raw_sheets.read,
-        data_engineering.duplicate_similarity,
+        LOOK_ALIKE_SIMILARITY,
         data_engineering.compare_parts,
         earlier_similar_sheets,
     )

@@ -48,7 +48,7 @@ def export_networks(
     specs = [cell.spec for cell in candidates if cell.spec]
     manifest, writers = with_exports(inspection_package, specs, made)
     package = write_package(made / "package", manifest, writers)
-    parity = compare_exports(package, candidates, sheets, inspection, deployment.tolerance)
+    parity = compare_exports(package, candidates, sheets, inspection)
     return PackageContents(manifest, {name: _CopyOf(folder, name) for name in writers}), parity
 
 

@@ -23,6 +23,9 @@ from steel_defects.reporting.overlays import draw_overlay, harmless, with_headin
 from steel_defects.sheets.jpeg import to_jpeg
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
+#: Accepted sheets that are drawn beside all others.
+ACCEPTED = 8
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -67,7 +70,7 @@ class Choice:
         """Say whether a sheet is drawn, and count it if so."""
         if reason.startswith(UNREADABLE) or self.full:
             return False
-        if verdict == "accept" and self._drawn["accept"] >= self._config.accepted_overlays:
+        if verdict == "accept" and self._drawn["accept"] >= ACCEPTED:
             return False
         self._drawn[verdict] += 1
         return True

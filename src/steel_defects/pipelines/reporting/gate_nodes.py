@@ -12,6 +12,8 @@ from steel_defects.sheets.folder import SheetFolder
 Json = dict[str, Any]
 
 _NO_GATE = "There is no gate."
+_EXPLAINED = 3  # most hits, misses and false alarms of the gate, of each
+_MISTAKES = 20  # sheets that the gate is most confidently wrong about, at most
 
 
 def check_grad_cam(
@@ -83,7 +85,7 @@ def draw_grad_cam(
     )
 
     explained = _explained(gate_selection, tables)
-    chosen = choose_explained(explained, reporting.explained, reporting.seed)
+    chosen = choose_explained(explained, _EXPLAINED, reporting.seed)
     name, masks, pictures, captions = gate_selection["name"], _Masks(annotations), [], []
     for row in chosen.merge(sheets[["sheet_id", "path"]], on="sheet_id").itertuples():
         image = raw_sheets.read(row.path)
@@ -96,13 +98,13 @@ def draw_grad_cam(
     return grad_cam_figure(pictures, captions, threshold, nothing if name else _NO_GATE)
 
 
-def list_mistakes(gate_selection: Json, reporting: ReportingConfig, **tables: Any) -> pd.DataFrame:
+def list_mistakes(gate_selection: Json, **tables: Any) -> pd.DataFrame:
     """List the sheets that the chosen gate is most confidently wrong about."""
     from steel_defects.reporting.mistakes import confident_mistakes
 
     name = gate_selection["name"]
     scores = tables[f"{name}_scores"] if name else next(iter(tables.values())).head(0)
-    return confident_mistakes(scores, reporting.mistakes)
+    return confident_mistakes(scores, _MISTAKES)
 
 
 def draw_mistakes(

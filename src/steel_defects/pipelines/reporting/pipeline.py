@@ -64,7 +64,7 @@ def create_pipeline() -> Pipeline:
         ),
         Node(
             list_mistakes,
-            inputs=_same("gate_selection", *scores) | reporting,
+            inputs=_same("gate_selection", *scores),
             outputs="confident_mistakes",
             name="list_mistakes",
         ),

@@ -242,7 +242,7 @@ def stack_with_gate(
     unseen = evidence[evidence["split"] != "test"]
     found = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
     test = evidence[(evidence["split"] == "test") & evidence["repeat"].isna()]
-    return check_on_test(found, test, operating_point).model_dump(mode="json") | stamp
+    return check_on_test(found, test).model_dump(mode="json") | stamp
 
 
 def together_with_gate(
