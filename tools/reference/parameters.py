@@ -2,8 +2,8 @@
 
 import inspect
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from steel_defects.hooks import CATALOG_PARAMETERS
-from steel_defects.models.config import BACKBONES
+from steel_defects.models.config import BACKBONES, EncoderConfig
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from tools.reference.docstrings import attributes, first_sentence, yaml_comments
 from tools.reference.markdown import GENERATED, code, codes, table
@@ -25,10 +25,21 @@ _ABOUT = """# Parameters
 Every parameter, with its default in `conf/base`, or in the code where `conf/base` does not name
 it. An environment (`conf/demo`, `conf/cpu`, …) names only what differs. A value is changed for
 one run by `--params`, as in `--params classification.epochs=5`. `{backbone}` stands for each
-backbone, `unet_{backbone}` for each U-Net on one. Types and ranges are checked before anything
-runs; an unknown name is refused.
+backbone, `unet_{backbone}` for each U-Net on one, `{architecture}` for every segmenter. Backbones
+and networks also have a `name`, that of their namespace. Types and ranges are checked before
+anything runs; an unknown name is refused. What became of parameters of earlier releases stands in
+`src/steel_defects/retired.py`.
 
 These are given with the run alone, and say where data lie: """
+
+_NETWORK = ".network"
+_SHARED = """## `{architecture}.network`
+
+What more than one kind of network has; what it has besides stands under its own name.
+
+"""
+#: Name, range and meaning of a line.
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,13 @@ def parameters_page(conf: Path) -> str:
     """Return the page."""
     comments = yaml_comments(conf / "base", "parameters_*.yml")
     parts = [GENERATED, _ABOUT + codes(CATALOG_PARAMETERS) + ".\n"]
-    for group in _groups(conf):
-        parts.append(_section(group, comments))
+    groups, known = _groups(conf), set()
+    shared = _shared_by_networks([group for group in groups if group.title.endswith(_NETWORK)])
+    for group in groups:
+        if shared and group.title.endswith(_NETWORK):
+            parts.append(_SHARED + _table("{architecture}.network", list(shared.values())))
+            known, shared = set(shared), {}
+        parts.append(_section(group, comments, known))
     return "\n".join(parts)
 
 
@@ -137,7 +153,29 @@ def _names(network: type[BaseModel]) -> tuple[str, ...]:
 # --- sections ---------------------------------------------------------------------------------
 
 
-def _section(group: _Group, comments: dict[str, str]) -> str:
+def _shared_by_networks(groups: list[_Group]) -> dict[_Key, Parameter]:
+    """Return the lines that more than one kind of network has, each once."""
+    owners: dict[_Key, dict[str, list[tuple[str, Parameter]]]] = {}
+    for group in groups:
+        for name, rows in zip(group.values, _all_rows(group), strict=True):
+            for row in rows:
+                kinds = owners.setdefault(_key(row), {})
+                kinds.setdefault(code(group.title.removesuffix(_NETWORK)), []).append((name, row))
+    shared = {}
+    for key, kinds in owners.items():
+        if len(kinds) > 1:
+            every = [one for several in kinds.values() for one in several]
+            row = _merged([name for name, _ in every], tuple(row for _, row in every))
+            of = "" if len(kinds) == len(groups) else f" Of {', '.join(kinds)}."
+            shared[key] = replace(row, meaning=row.meaning + of)
+    return shared
+
+
+def _key(row: Parameter) -> _Key:
+    return row.name, row.range, row.meaning
+
+
+def _section(group: _Group, comments: dict[str, str], known: Collection[_Key]) -> str:
     text = f"## {code(group.title)}\n\n"
     if not (isinstance(group.hint, type) and issubclass(group.hint, BaseModel)):
         [(name, value)] = group.values.items()
@@ -145,7 +183,7 @@ def _section(group: _Group, comments: dict[str, str]) -> str:
         return text + _table(group.title, [row])
     text += first_sentence(group.hint) + ".\n\n"
     rows = [_merged(list(group.values), row) for row in zip(*_all_rows(group), strict=True)]
-    return text + _table(group.title, rows)
+    return text + _table(group.title, [row for row in rows if _key(row) not in known])
 
 
 def _table(title: str, rows: list[Parameter]) -> str:
@@ -181,6 +219,8 @@ def _rows(model: type[BaseModel], value: Any, prefix: str = "") -> Iterator[Para
     meanings = _meanings(model)
     given = value if isinstance(value, dict) else {}
     for name, field in model.model_fields.items():
+        if name == "name" and model is not EncoderConfig:
+            continue  # the namespace's
         default = given.get(name, _default(field))
         meaning = meanings.get(name, "")
         yield Parameter(

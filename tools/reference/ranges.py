@@ -45,7 +45,9 @@ def _composed(origin: Any, arguments: tuple[Any, ...], metadata: tuple[Any, ...]
         return " or ".join(dict.fromkeys(_member(one, metadata) for one in arguments))
     if origin is tuple:
         return _list(arguments) + _length(metadata)
-    return f"for each {_key(arguments[0])}: {allowed(arguments[1])}"
+    inner = allowed(arguments[1])
+    each = f"for each {_key(arguments[0])}"
+    return f"{inner} {each}" if inner.startswith("a group") else f"{each}: {inner}"
 
 
 def _member(hint: Any, metadata: tuple[Any, ...]) -> str:

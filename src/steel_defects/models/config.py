@@ -156,8 +156,9 @@ class BackboneUNetConfig(_NetworkConfig):
             with twice the field of view.
         filters: Of the decoder's stages at a half, a quarter, an eighth and a 16th of the
             resolution at which the backbone sees the sheet.
-        residual: Whether these add what they compute to their input.
-        deep_supervision: Whether the training asks the coarser of them, too, for masks.
+        residual: Whether stages add what they compute to their input (He et al. 2016).
+        deep_supervision: Whether the training asks coarser stages of the decoder, too, for masks
+            (Lee et al. 2015, arXiv:1409.5185); what they answer with is no part of the model.
     """
 
     name: BackboneUNetName
