@@ -60,6 +60,14 @@ def out_of_fold_scores(
     finished = []
     _require_folds(splits, plan)
     strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
+
+    def train(training: list[str], validation: list[str], folder: Path) -> keras.Model:
+        fitted = train_classifier(
+            data, training, validation, config, own, weights_dir, folder, keep_checkpoint=True
+        )
+        # As it loads elsewhere: what the training traced may round otherwise.
+        return save_model(fitted.model, folder / "classifier.keras")
+
     for repeat in range(plan.repeats):
         folds = folds_of(splits, repeat)
         for fold in sorted(folds.unique()):
@@ -70,23 +78,30 @@ def out_of_fold_scores(
             kept = splits[folds == fold]["sheet_id"].tolist()
             rest = splits[folds != fold]
             training, validation = divide_training(rest, strata, plan.validation_share, config.seed)
-            folder = checkpoint_dir / f"repeat_{repeat}_fold_{fold}"
-            fitted = train_classifier(
-                data, training, validation, config, own, weights_dir, folder, keep_checkpoint=True
-            )
-            # As it loads elsewhere: what the training traced may round otherwise.
-            model = save_model(fitted.model, folder / "classifier.keras")
-            _, labels, tuning = _scored(data, validation, model)
-            calibration = fit_calibration(labels, tuning, data.subset(training).labels)
-            ids, _, outputs = _scored(data, kept, model)
-            frame = pd.DataFrame({"sheet_id": ids, "output": outputs})
-            frame["score"] = calibration.apply(outputs)
-            frame["threshold"] = accuracy_threshold(labels, calibration.apply(tuning))
+            model = train(training, validation, checkpoint_dir / f"repeat_{repeat}_fold_{fold}")
+            frame = _scores_of_fold(data, training, validation, kept, model)
             finished.append(frame.assign(repeat=repeat, fold=int(fold)))
     shutil.rmtree(checkpoint_dir, ignore_errors=True)
     empty = pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES))
     table = pd.concat(finished) if finished else empty
     return table[list(OUT_OF_FOLD_TYPES)].astype(OUT_OF_FOLD_TYPES).reset_index(drop=True)
+
+
+def _scores_of_fold(
+    data: LabelledSheets,
+    training: list[str],
+    validation: list[str],
+    kept: list[str],
+    model: keras.Model,
+) -> pd.DataFrame:
+    """Score the sheets that were kept from a classifier; its validation sheets calibrate."""
+    _, labels, tuning = _scored(data, validation, model)
+    calibration = fit_calibration(labels, tuning, data.subset(training).labels)
+    ids, _, outputs = _scored(data, kept, model)
+    frame = pd.DataFrame({"sheet_id": ids, "output": outputs})
+    frame["score"] = calibration.apply(outputs)
+    frame["threshold"] = accuracy_threshold(labels, calibration.apply(tuning))
+    return frame
 
 
 def _require_folds(splits: pd.DataFrame, plan: CrossValidationConfig) -> None:

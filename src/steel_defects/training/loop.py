@@ -12,7 +12,7 @@ import pandas as pd
 from steel_defects.errors import SteelDefectsError
 from steel_defects.training.averaging import averaged, use_averages
 from steel_defects.training.batches import Batch
-from steel_defects.training.checkpoints import Checkpoint, Progress, weights_of
+from steel_defects.training.checkpoints import Checkpoint, Progress, State, weights_of
 from steel_defects.training.config import TrainingConfig
 from steel_defects.training.devices import shares_of
 from steel_defects.training.loader import Loader
@@ -63,27 +63,12 @@ def fit(
         SteelDefectsError: The checkpoint is of another training.
     """
     _build_state(model, loader, unpack)
-    restored = checkpoint.restore(model) if checkpoint else None
-    best, progress = restored or (weights_of(model), Progress())
-    if start_counts and not restored:
-        progress.best_loss = evaluate(model)["validation_loss"]
-        _require_number(progress.best_loss, label, "validation loss before epoch 1")
-    if restored:
-        logger.info("%s: going on after epoch %d", label, progress.epoch)
+    best, progress = _begin(model, checkpoint, evaluate if start_counts else None, label)
     while not progress.finished:
         row = _run_epoch(model, loader, unpack, progress.epoch, label)
         with averaged(model, averaging):
-            row |= evaluate(model)
-            progress.epoch += 1
-            _require_number(
-                row["validation_loss"], label, f"validation loss after epoch {progress.epoch}"
-            )
-            progress.history.append({"epoch": progress.epoch, **row})
-            if row["validation_loss"] < progress.best_loss:
-                progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
-                best = weights_of(model)
-        waited = progress.epoch - progress.best_epoch
-        given_up = waited >= config.patience and not keep_last
+            best = _measure(model, evaluate, row, progress, label) or best
+        given_up = progress.epoch - progress.best_epoch >= config.patience and not keep_last
         progress.finished = progress.epoch >= config.epochs or given_up
         _log_epoch(label, progress, config.epochs)
         if checkpoint:
@@ -109,6 +94,21 @@ def _build_state(
     model.reset_metrics()
 
 
+def _begin(
+    model: keras.Model, checkpoint: Checkpoint | None, evaluate: Evaluate | None, label: str
+) -> tuple[State, Progress]:
+    """Return the best weights so far, and how far the training is."""
+    restored = checkpoint.restore(model) if checkpoint else None
+    if restored:
+        logger.info("%s: going on after epoch %d", label, restored[1].epoch)
+        return restored
+    progress = Progress()
+    if evaluate:
+        progress.best_loss = evaluate(model)["validation_loss"]
+        _require_number(progress.best_loss, label, "validation loss before epoch 1")
+    return weights_of(model), progress
+
+
 def _run_epoch(
     model: keras.Model,
     loader: Loader[Any],
@@ -130,6 +130,20 @@ def _run_epoch(
         "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
         "seconds": time.perf_counter() - started,
     }
+
+
+def _measure(
+    model: keras.Model, evaluate: Evaluate, row: dict[str, float], progress: Progress, label: str
+) -> State | None:
+    """Measure an epoch, and return the weights if they are the best so far."""
+    row |= evaluate(model)
+    progress.epoch += 1
+    _require_number(row["validation_loss"], label, f"validation loss after epoch {progress.epoch}")
+    progress.history.append({"epoch": progress.epoch, **row})
+    if row["validation_loss"] >= progress.best_loss:
+        return None
+    progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
+    return weights_of(model)
 
 
 def _require_number(loss: float, label: str, name: str) -> None:
