@@ -87,7 +87,7 @@ class Task:
     def training_key(self) -> str:
         """Digest of parameters and pictures of a training, but not of the code."""
         return _digest(
-            self.config.model_dump(exclude={"seed", "cache", "threads"}),
+            self.config.model_dump(exclude={"seed", "cache"}),
             self.network.model_dump(),
             self.data.tiles[["sheet_id", "split"]].to_numpy().tolist(),
         )

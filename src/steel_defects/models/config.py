@@ -76,20 +76,16 @@ class HeadConfig(Config):
         return self.model_copy(update={"orientations": asked})
 
 
-class EncoderConfig(Config):
+class EncoderConfig(BackboneConfig):
     """A backbone of the classifier as the encoder of a segmenter.
 
     Attributes:
         name: The backbone.
         weights: ``imagenet``, ``none`` (from scratch), or a file in the weights folder. Batch norm
             of weights that are loaded stays as it is.
-        alpha: Width of MobileNetV2, as a share of the full one; the others take no notice.
         learning_rate_factor: Share of the learning rate at which it learns.
     """
 
-    name: BackboneName
-    weights: str = "imagenet"
-    alpha: float = Field(default=1.0, gt=0)
     learning_rate_factor: float = Field(default=1.0, gt=0, le=1)
 
 

@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, layers
 
 from steel_defects.models.backbones import build_backbone, to_channels
-from steel_defects.models.config import BackboneConfig, EncoderConfig
+from steel_defects.models.config import EncoderConfig
 
 #: The last layer of each backbone at a half, a quarter, an eighth, a 16th and a 32nd of the size.
 _LAYERS = {
@@ -49,14 +49,13 @@ def encode_with_backbone(
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
     """
-    backbone = BackboneConfig(name=config.name, weights=config.weights, alpha=config.alpha)
-    whole = build_backbone(backbone, (None, None), seed, weights_dir)
+    whole = build_backbone(config, (None, None), seed, weights_dir)
     trunk = whole.get_layer(f"{config.name}_trunk")
     ends = [trunk.get_layer(name).output for name in _LAYERS[config.name][:stages]]
     encoder = keras.Model(trunk.input, ends, name=f"{config.name}_encoder")
     if config.weights != "none":
         _keep_statistics(encoder)
-    return list(encoder(to_channels(sheet, backbone)))
+    return list(encoder(to_channels(sheet, config)))
 
 
 def _keep_statistics(encoder: keras.Model) -> None:

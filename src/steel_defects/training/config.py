@@ -27,6 +27,8 @@ class TrainingConfig(Config):
         deterministic: Gives the same result each time, at some cost in speed.
         eager: Run steps without compiling them first, which pays for a handful of steps only.
         devices: 1, or ``all`` to spread each batch over all devices of the machine.
+        brightness: Largest change of brightness, as a share of the range.
+        cache: Whether decoded sheets are kept on disk, a byte a pixel.
     """
 
     seed: int = Field(ge=0)
@@ -39,6 +41,17 @@ class TrainingConfig(Config):
     deterministic: bool = True
     eager: bool = False
     devices: Devices = 1
+    brightness: float = Field(default=0.1, ge=0, lt=1)
+    cache: bool = False
+
+    @property
+    def loader_threads(self) -> int:
+        """Threads that read examples: one from the cache, otherwise 0, for one a core.
+
+        Examples from the cache cost little but Python's own work, at which threads only hinder each
+        other.
+        """
+        return int(self.cache)
 
 
 class BackboneTraining(Config):
@@ -53,28 +66,7 @@ class BackboneTraining(Config):
     input_size: tuple[Side, Side] | None = None
 
 
-class AugmentedConfig(TrainingConfig):
-    """What happens to the pictures that a network is fitted to.
-
-    Attributes:
-        brightness: Largest change of brightness, as a share of the range.
-        cache: Whether decoded sheets are kept on disk, a byte a pixel.
-    """
-
-    brightness: float = Field(default=0.1, ge=0, lt=1)
-    cache: bool = False
-
-    @property
-    def loader_threads(self) -> int:
-        """Threads that read examples: one from the cache, otherwise 0, for one a core.
-
-        Examples from the cache cost little but Python's own work, at which threads only hinder each
-        other.
-        """
-        return int(self.cache)
-
-
-class ClassificationConfig(AugmentedConfig):
+class ClassificationConfig(TrainingConfig):
     """How the classifiers are fitted.
 
     Attributes:
@@ -150,7 +142,7 @@ class CropConfig(Config):
     windows_per_sheet: PositiveInt = 1
 
 
-class SegmentationConfig(AugmentedConfig):
+class SegmentationConfig(TrainingConfig):
     """How the segmenters are fitted.
 
     Attributes:
