@@ -41,7 +41,9 @@ def test_a_retired_name_at_its_value_is_taken_out_and_at_another_refused(name: s
         assert name.rsplit(".", 1)[-1] not in json.dumps(parameters)
     with pytest.raises(SteelDefectsError) as caught:
         take_out_retired(nested(named(name), {"other": 1}))
-    assert named(name) in str(caught.value) and str(caught.value).endswith(remedy)
+    assert named(name) in str(caught.value) and str(caught.value).endswith(
+        remedy.format(value=json.dumps(values[-1]))
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -84,5 +86,5 @@ def test_records_of_earlier_runs_can_be_trained_from(caplog, tmp_path: Path) -> 
     assert read_parameters(path, changes)["segmentation"] == {"epochs": 3}
     (note,) = notes(caplog)
     assert "segmentation.finish, segmentation.search" in note
-    with pytest.raises(SteelDefectsError, match="to {'epochs': 5}: make .*tile_size larger"):
+    with pytest.raises(SteelDefectsError, match='to {"epochs": 5}: make .*tile_size larger'):
         read_parameters(path, ['segmentation.finish={"epochs": 5}'])

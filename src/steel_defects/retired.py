@@ -1,14 +1,16 @@
 """Parameters of earlier releases that nobody sets any more: features that went, and constants."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
-_CONSTANT = "it is a constant; take it out"
+_CONSTANT = "it is always {value}; take it out"
 _SHARED = "set it in classification, for all backbones"
 _THREADS = "it is one a core; give the process fewer cores, with taskset or a CPU quota"
+_ALL_EPOCHS = "set classification.patience to the epochs; the best of them is kept"
 _RATES = "train at a few values of learning_rate, and compare"
 _BLACKOUT = "segmentation.copy_paste_share shows defects on other steel"
 _WHOLE = "head.statistics: [mean, max, std, top] sees small defects, too"
@@ -20,10 +22,11 @@ RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "classification.ema_momentum": ((0,), _CONSTANT),
     "classification.flips": ((True,), _CONSTANT),
     "classification.head.pooling": (("features",), _WHOLE),
-    "classification.keep_last": ((False,), "set classification.patience to classification.epochs"),
+    "classification.keep_last": ((False,), _ALL_EPOCHS),
     "classification.threads": ((0,), _THREADS),
     "classification.transposes": ((False,), _CONSTANT),
     "classification.warmup_share": ((0.1,), _CONSTANT),
+    "cross_validation.scratch_repeats": ((None,), "set cross_validation.repeats for all backbones"),
     "data_engineering.duplicate_similarity": ((0.985,), _CONSTANT),
     "deployment.seed": ((20,), _CONSTANT),
     "deployment.tolerance.changed_share": ((0.00405,), _CONSTANT),
@@ -40,7 +43,6 @@ RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "operating_point.confidence": ((0.95,), _CONSTANT),
     "reporting.explained": ((3,), _CONSTANT),
     "reporting.mistakes": ((20,), _CONSTANT),
-    "cross_validation.scratch_repeats": ((None,), "set cross_validation.repeats for all backbones"),
     "segmentation.auxiliary_weight": ((0.5,), _CONSTANT),
     "segmentation.blackout_share": ((0,), _BLACKOUT),
     "segmentation.crop.max_black": ((0.25,), _CONSTANT),
@@ -59,7 +61,7 @@ RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "{backbone}.training.fine_tuning_rate": ((None,), _SHARED),
     "{backbone}.training.frozen_epochs": ((None,), _SHARED),
     "{backbone}.training.head.pooling": (("features",), _WHOLE),
-    "{backbone}.training.keep_last": ((None, False), "set classification.patience to the epochs"),
+    "{backbone}.training.keep_last": ((None, False), _ALL_EPOCHS),
     "{backbone}.training.mask_loss_weight": ((None,), _SHARED),
     "{backbone}.training.precision": ((None,), _SHARED),
 }
@@ -84,7 +86,10 @@ def take_out_retired(parameters: dict[str, Any]) -> list[str]:
             continue
         value = inner.pop(last)
         if value not in values:
-            raise SteelDefectsError(f"{name} can no longer be set to {value}: {remedy}")
+            given, constant = (json.dumps(one, default=str) for one in (value, values[-1]))
+            raise SteelDefectsError(
+                f"{name} can no longer be set to {given}: {remedy.format(value=constant)}"
+            )
         names.append(name)
     return names
 
