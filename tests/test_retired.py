@@ -10,7 +10,7 @@ from tests.training import standalone
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
-from steel_defects.retired import RETIRED, take_out_retired
+from steel_defects.retired import RETIRED, note_on, take_out_retired
 from steel_defects.training.parameters import read_parameters
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +76,11 @@ def test_a_retired_value_ends_the_run_in_one_line() -> None:
     session = KedroSession.create(ROOT, env="test", runtime_params=given)
     with pytest.raises(SteelDefectsError, match=r"segmentation\.search can no longer be set to"):
         session.load_context()
+
+
+def test_a_note_stays_short() -> None:
+    note = note_on([f"name_{number}" for number in range(60)])
+    assert "name_7 and 52 more" in note and "name_8" not in note
 
 
 def test_records_of_earlier_runs_can_be_trained_from(caplog, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ _RATES = "train at a few values of learning_rate, and compare"
 _BLACKOUT = "segmentation.copy_paste_share shows defects on other steel"
 _WHOLE = "head.statistics: [mean, max, std, top] sees small defects, too"
 
+_NAMED = 8  # in a note, which a record of an earlier release makes long
+
 #: By dotted name: what it may still say, since that holds now, and what to do instead of the rest.
 RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "classification.blackout_share": ((0,), _BLACKOUT),
@@ -96,7 +98,9 @@ def take_out_retired(parameters: dict[str, Any]) -> list[str]:
 
 def note_on(names: Sequence[str]) -> str:
     """Say that retired parameters were taken out."""
-    return f"no parameters any more, and taken out: {', '.join(names)}; see CHANGELOG.md, Upgrade"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    shown = ", ".join(names[:_NAMED])
+    return f"no parameters any more, and taken out: {shown}{more}; see CHANGELOG.md, Upgrade"
 
 
 def _named() -> Iterator[tuple[str, tuple[Any, ...], str]]:
