@@ -1,7 +1,6 @@
 """Project settings; see the Kedro documentation for what can stand here."""
 
-from kedro.config import OmegaConfigLoader
-
+from steel_defects.config_loader import ConfigLoader
 from steel_defects.hooks import (
     ComparisonHooks,
     InputHooks,
@@ -19,7 +18,7 @@ HOOKS = (
     TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 
-CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
