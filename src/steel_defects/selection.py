@@ -4,6 +4,7 @@ Kedro registers pipelines before it reads parameters. So the configuration loade
 command with a session makes first, publishes what its parameters choose; the registry reads it.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import Architectures, Backbones
+
+logger = logging.getLogger(__name__)
 
 _REGISTRY = "steel_defects.pipeline_registry"
 
@@ -50,14 +53,16 @@ class Selection:
         architectures = _names("architectures", Architectures, parameters)
         _need_chosen("gate", parameters.get("gate"), "backbones", ("none", *backbones))
         _need_chosen("segmenter", parameters.get("segmenter"), "architectures", architectures)
-        crossed = {
+        asked = {
             *(_group(parameters, "cross_validation").get("models") or ()),
             *(_group(parameters, "segmenter_cross_validation").get("architectures") or ()),
         }
+        for name in sorted(asked - {*backbones, *architectures}):
+            logger.warning("%s is not cross-validated: it is not to be trained", name)
         return cls(
             backbones,
             architectures,
-            frozenset(crossed & {*backbones, *architectures}),
+            frozenset(asked & {*backbones, *architectures}),
             bool(_group(parameters, "reporting").get("robustness_sheets")),
             parameters.get("compare") is not None,
         )
