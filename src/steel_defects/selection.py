@@ -16,7 +16,7 @@ from kedro.utils import find_kedro_project
 from pydantic import BaseModel, ValidationError
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import Architectures, Backbones
+from steel_defects.models.config import ARCHITECTURES, BACKBONES, Architectures, Backbones
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,10 @@ class Selection:
             bool(_group(parameters, "reporting").get("robustness_sheets")),
             parameters.get("compare") is not None,
         )
+
+
+#: Whatever can be chosen, for documentation and checks of the catalog.
+EVERYTHING = Selection(BACKBONES, ARCHITECTURES, frozenset(BACKBONES + ARCHITECTURES), True, True)
 
 
 def _names(name: str, kind: type[BaseModel], parameters: Mapping[str, Any]) -> tuple[str, ...]:

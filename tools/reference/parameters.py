@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from kedro.config import OmegaConfigLoader
-from kedro.framework.project import pipelines
 from kedro.pipeline.node import Node
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
@@ -18,6 +17,7 @@ from steel_defects.models.config import BACKBONES
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from tools.reference.docstrings import attributes, first_sentence, yaml_comments
 from tools.reference.markdown import GENERATED, code, codes, table
+from tools.reference.pipelines import PIPELINES
 from tools.reference.ranges import allowed
 
 _ABOUT = """# Parameters
@@ -101,7 +101,7 @@ def _groups(conf: Path) -> list[_Group]:
 def _asked_for() -> dict[str, Any]:
     """Type hints by the name of the parameter."""
     hints: dict[str, Any] = {}
-    for pipeline in pipelines.values():
+    for pipeline in PIPELINES.values():
         for node in pipeline.nodes:
             for argument, dataset in _arguments(node).items():
                 if dataset.startswith("params:"):
