@@ -13,7 +13,7 @@ from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from steel_defects.hooks import CATALOG_PARAMETERS
-from steel_defects.models.config import BACKBONES
+from steel_defects.models.config import BACKBONES, Architectures, Backbones
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from tools.reference.docstrings import attributes, first_sentence, yaml_comments
 from tools.reference.markdown import GENERATED, code, codes, table
@@ -100,7 +100,8 @@ def _groups(conf: Path) -> list[_Group]:
 
 def _asked_for() -> dict[str, Any]:
     """Type hints by the name of the parameter."""
-    hints: dict[str, Any] = {}
+    # They decide which nodes there are, whether a node asks for them or not.
+    hints: dict[str, Any] = {"architectures": Architectures, "backbones": Backbones}
     for pipeline in PIPELINES.values():
         for node in pipeline.nodes:
             for argument, dataset in _arguments(node).items():
