@@ -43,8 +43,11 @@ def one_line(error: BaseException) -> str:
         if isinstance(error, DataValidationError) and error.failures:
             return faulty_table(error)
         error = error.__cause__
-    text = re.sub(_PYDANTIC_NOISE, "", str(error))
-    return " ".join(text.split()) or type(error).__name__
+    text = " ".join(re.sub(_PYDANTIC_NOISE, "", str(error)).split())
+    for start, advice in _ADVICE.items():
+        if text.startswith(start):
+            return f"{text.split('. ')[0]}; {advice}"
+    return text or type(error).__name__
 
 
 def faulty_table(error: DataValidationError) -> str:
@@ -88,6 +91,16 @@ _PANDERA_CHECKS = {
     "column_in_dataframe": "is missing",
     "column_in_schema": "does not belong there",
     "column_ordered": "is out of order",
+}
+
+#: What to do about messages of Kedro that do not say it, by how they begin.
+_ADVICE = {
+    "Pipeline does not contain nodes with the following namespaces": (
+        "add the model to backbones or architectures, with --params or in conf"
+    ),
+    "Pipeline contains no nodes after applying all provided filters": (
+        "check the filters; the pipeline classification needs a model in backbones"
+    ),
 }
 
 #: What pydantic and Kedro wrap around the two things worth saying: which value, and why not.

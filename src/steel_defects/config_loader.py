@@ -1,22 +1,30 @@
-"""Reading the project's configuration."""
+"""How configuration is read."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
+from steel_defects.paths import refuse_pattern
 from steel_defects.retired import note_on, take_out_retired
+from steel_defects.selection import publish
 
 logger = logging.getLogger(__name__)
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Reads parameters as Kedro does, without those of earlier releases."""
+    """Takes out parameters of earlier releases, and publishes what the others choose.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what Kedro's loader takes."""
-        super().__init__(*args, **options)
+    So only the nodes of what is chosen exist; see :mod:`steel_defects.selection`.
+    """
+
+    def __init__(self, conf_source: str | Path, *args: Any, **options: Any) -> None:
+        """Read the parameters once; see :class:`kedro.config.OmegaConfigLoader`."""
+        refuse_pattern(str(conf_source))
+        super().__init__(conf_source, *args, **options)
         self._given, self._noted = self.runtime_params, False
+        publish(self["parameters"])
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Return configuration by key.

@@ -1,6 +1,5 @@
 """What happens around every run: checks before it, and a record of it."""
 
-import glob
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from difflib import get_close_matches
@@ -18,6 +17,7 @@ from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target
 from steel_defects.locks import lock_all
+from steel_defects.paths import refuse_pattern
 from steel_defects.run_record import RUN_RECORD, path_of_record
 
 #: Runtime parameters that only the catalog takes.
@@ -31,7 +31,6 @@ class ParameterHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Compare the names given with ``--params`` with those that are known."""
         check_backend()
-        _refuse_pattern(str(context.config_loader.conf_source))
         given = context._runtime_params or {}
         known = _configured_names(context) | set(CATALOG_PARAMETERS)
         for name in given:
@@ -91,15 +90,7 @@ class InputHooks:
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Refuse paths in which Kedro, which looks for versions with a pattern, finds none."""
     for _, dataset in _versioned(pipeline.datasets(), catalog):
-        _refuse_pattern(str(dataset._filepath.parent), ", or change data_root in globals.yml")
-
-
-def _refuse_pattern(folder: str, otherwise: str = "") -> None:
-    if glob.escape(folder) != folder:
-        raise SteelDefectsError(
-            f"Kedro takes {folder} for a pattern and finds nothing there: rename its folders so "
-            f"that they have none of the characters [ * ?{otherwise}"
-        )
+        refuse_pattern(str(dataset._filepath.parent), ", or change data_root in globals.yml")
 
 
 _NO_DATA = (

@@ -1,11 +1,14 @@
 """Paths that come from outside: links that lead elsewhere, names that can't be shown."""
 
+import glob
 import hashlib
 import logging
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from steel_defects.errors import SteelDefectsError
 
 logger = logging.getLogger(__name__)
 
@@ -105,3 +108,20 @@ def names_shown_as(shown: str) -> list[str]:
 
     names = map(with_escapes_as, ("latin-1", "utf-8"))
     return [name for name in names if shown_name(name) == shown != name]
+
+
+def refuse_pattern(folder: str, otherwise: str = "") -> None:
+    """Refuse a folder whose path Kedro takes for a pattern.
+
+    Args:
+        folder: Its path.
+        otherwise: What else helps than renaming it.
+
+    Raises:
+        SteelDefectsError: The path has characters of patterns.
+    """
+    if glob.escape(folder) != folder:
+        raise SteelDefectsError(
+            f"Kedro takes {folder} for a pattern and finds nothing there: rename its folders so "
+            f"that they have none of the characters [ * ?{otherwise}"
+        )

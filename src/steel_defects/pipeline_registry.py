@@ -1,4 +1,4 @@
-"""The project's pipelines, by name.
+"""The project's pipelines, by name, with the nodes of what the parameters choose.
 
 Explicit, so that one pipeline can be part of another and every way of naming them works. Nodes
 import heavy code inside their functions: reading this registry takes neither TensorFlow nor Keras.
@@ -17,18 +17,24 @@ from steel_defects.pipelines import (
     sample_data,
     segmentation,
 )
+from steel_defects.selection import Selection, current_selection
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return all pipelines; ``__default__`` runs from raw data to the report."""
+    return create_pipelines(current_selection())
+
+
+def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
+    """Make all pipelines for what is chosen."""
     # Comparisons read across namespaces on purpose; Kedro warns of the dots in such names.
     warnings.filterwarnings("ignore", message=r"One or more dataset names contain '\.'")
     pipelines = {
         "sample_data": sample_data.create_pipeline(),
         "data_engineering": data_engineering.create_pipeline(),
-        "classification": classification.create_pipeline(),
-        "segmentation": segmentation.create_pipeline(),
-        "reporting": reporting.create_pipeline(),
+        "classification": classification.create_pipeline(selection),
+        "segmentation": segmentation.create_pipeline(selection),
+        "reporting": reporting.create_pipeline(selection),
         "inspection": inspection.create_pipeline(),
         "deployment": deployment.create_pipeline(),
     }

@@ -17,7 +17,6 @@ from steel_defects.datasets.model_package import ModelPackageDataset, PackageCon
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection.package import Manifest, SegmenterSpec
-from steel_defects.models.absent import NoModel
 from steel_defects.models.inference import SheetPrediction
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -249,11 +248,10 @@ def test_a_model_that_cannot_be_read_back_is_not_kept(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_was_not_made_keeps_its_reason(tmp_path):
-    stored = KerasModelDataset(filepath=str(tmp_path / "m.keras"))
-    stored.save(NoModel("every sheet has a defect"))
-    assert stored.exists()
-    assert stored.load() == NoModel("every sheet has a defect")
+def test_a_placeholder_of_an_earlier_release_is_told(tmp_path):
+    (tmp_path / "m.keras").write_bytes(b"no model: every sheet has a defect")
+    with pytest.raises(DatasetError, match=r"m\.keras holds no model: an earlier release"):
+        KerasModelDataset(filepath=str(tmp_path / "m.keras")).load()
 
 
 def test_code_in_a_model_is_refused(tmp_path):

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
-from kedro.framework.project import pipelines
 from pydantic import Field, PositiveInt
 from tools.reference import FOLDER, ROOT, pages
 from tools.reference.datasets import catalog_entries
 from tools.reference.docstrings import attributes
-from tools.reference.pipelines import general
+from tools.reference.pipelines import PIPELINES, general
 from tools.reference.ranges import allowed
 
 from steel_defects.models.config import BACKBONES, UNetConfig
@@ -69,7 +68,7 @@ def test_every_parameter_has_a_range_and_a_meaning(current: dict[str, str]) -> N
 def test_every_dataset_is_there(current: dict[str, str]) -> None:
     names = set(re.findall(r"^### `([^`]+)`", current["datasets.md"], re.MULTILINE))
     assert set(catalog_entries(ROOT / "conf")) == names
-    used = {general(name) for pipeline in pipelines.values() for name in pipeline.datasets()}
+    used = {general(name) for pipeline in PIPELINES.values() for name in pipeline.datasets()}
     assert {n for n in used if not n.startswith("params:") and n != "parameters"} <= names
 
 
@@ -80,7 +79,7 @@ def test_columns_are_those_of_the_schema(current: dict[str, str]) -> None:
 
 
 def test_every_node_is_there(current: dict[str, str]) -> None:
-    for name, pipeline in pipelines.items():
+    for name, pipeline in PIPELINES.items():
         for node in pipeline.nodes:
             assert f"| `{general(node.name)}` |" in current["pipelines.md"], (name, node.name)
 

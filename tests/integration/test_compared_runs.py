@@ -11,7 +11,6 @@ from kedro.io import DataCatalog
 from tests.integration.conftest import ROOT, Project
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import ARCHITECTURES, BACKBONES
 
 NAMES = ["a.png", "b.png", "c.png", "d.png"]
 NODES = ["compare_with_earlier", "draw_changed_verdicts"]
@@ -28,12 +27,10 @@ def save_answers(catalog: DataCatalog, answers: list[float]) -> None:
         rle=["1 5", "", "", ""], area_px=[5, 0, 0, 0], score=answers
     )
     scores, masks = (t.astype({"repeat": "Int64", "fold": "Int64"}) for t in (scores, masks))
-    for name in BACKBONES:
-        catalog.save(f"{name}.sheet_scores", scores)
-        catalog.save(f"{name}.operating_point", {"lower_threshold": 0.5})
-    for name in ARCHITECTURES:
-        catalog.save(f"{name}.predictions", masks if name == "unet" else masks.head(0))
-        catalog.save(f"{name}.stacking", {"stacked": None})
+    catalog.save("vgg16.sheet_scores", scores)
+    catalog.save("vgg16.operating_point", {"lower_threshold": 0.5})
+    catalog.save("unet.predictions", masks)
+    catalog.save("unet.stacking", {"stacked": None})
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +60,10 @@ def project(make_project: Callable[[str], Project]) -> Project:
 
 def run(project: Project, **parameters: object) -> None:
     with KedroSession.create(
-        ROOT, env="test", conf_source=str(project.conf), runtime_params=parameters
+        ROOT,
+        env="test",
+        conf_source=str(project.conf),
+        runtime_params={"backbones": "vgg16"} | parameters,
     ) as session:
         session.run(pipeline_names=["reporting"], node_names=NODES)
 

@@ -43,7 +43,9 @@ def run(make_project: Callable[[str], Project]) -> tuple[Project, dict[str, dict
     shutil.copy(ROOT / "conf" / "neu_seg" / "catalog.yml", project.conf / "test" / "catalog.yml")
     raw = project.data / "01_raw"
     areas = write_masks(raw, 32)
-    project.must_run("--params", f"raw_dir={raw},{OPTIONS}")
+    refused = project.run("--params", f"raw_dir={raw},{OPTIONS}")
+    assert "every sheet has a defect" in refused.stderr and "--params backbones=" in refused.stderr
+    project.must_run("--params", f"raw_dir={raw},backbones=,{OPTIONS}")
     project.must_run("--pipelines=inspection", "--params", f"sheets_dir={raw / 'images'}")
     return project, areas
 
@@ -58,12 +60,13 @@ def test_areas_are_those_of_the_masks(run) -> None:
     assert project.catalog.load("sheets")["has_defect"].all()
 
 
-def test_there_is_no_gate_and_the_tables_of_classification_are_empty(run) -> None:
-    catalog = run[0].catalog
-    assert catalog.load("gate_selection")["name"] is None
-    assert "every sheet has a defect" in catalog.load("gate_selection")["reason"]
-    assert catalog.load("classification_comparison").empty
-    assert catalog.load("vgg16.sheet_scores").empty
+def test_nothing_is_written_of_a_gate(run) -> None:
+    data = run[0].data
+    written = [file.name for folder in ("06_models", "07_model_output", "08_reporting")
+               for file in (data / folder).rglob("*") if file.is_file()]  # fmt: skip
+    assert "unet.predictions.parquet" in written
+    words = ("gate", "vgg16", "stacking", "classif", "grad_cam", "fpn", "out_of_fold")
+    assert [name for name in written if any(word in name for word in words)] == []
 
 
 def test_the_package_works_without_a_gate(run) -> None:

@@ -56,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     groups = nodes.group_similar_sheets(inventory, similar, nothing, CONFIG)
     annotations, findings = nodes.check_annotations(raw, inventory, groups, CONFIG)
     sheets = nodes.build_sheets(inventory, groups, annotations, findings)
-    splits, _ = nodes.split_sheets(sheets, annotations, nothing, CONFIG, PLAN)
+    splits, _ = nodes.split_sheets(sheets, annotations, nothing, CONFIG, PLAN, None)
     tiles = nodes.tile_sheets(sheets, annotations, splits, CONFIG)
     return Data(
         folder, raw, inventory, similar, groups, annotations, findings, sheets, splits, tiles

@@ -68,11 +68,9 @@ def out_of_fold() -> pd.DataFrame:
 
 def calibrated(out: pd.DataFrame | None = None) -> tuple[pd.DataFrame, dict[str, float]]:
     facts = outputs().assign(group_id=list("abcdefgh"))
-    held_out = out_of_fold().iloc[:0] if out is None else out
-    return nodes.calibrate(outputs(), held_out, facts, facts)
+    return nodes.calibrate(outputs(), facts, facts, out)
 
 
-SHEETS = pd.DataFrame({"has_defect": [True, False]})
 ALONE = pd.DataFrame({"sheet_id": list("abcdefgh"), "group_id": list("abcdefgh")})
 
 # === Training ===
@@ -151,37 +149,13 @@ def test_a_split_of_one_kind_is_told(data: Data, tmp_path):
         )
 
 
-@pytest.mark.parametrize(("kind", "reason"), [(True, "every sheet"), (False, "no sheet")])
-def test_sheets_of_one_kind_leave_empty_tables_and_no_gate(
-    data: Data, tmp_path, kind, reason, caplog
-):
+@pytest.mark.parametrize(("kind", "reason"), [(True, "every sheet has"), (False, "no sheet has")])
+def test_sheets_of_one_kind_leave_a_gate_nothing_to_learn(data: Data, tmp_path, kind, reason):
     sheets = data.sheets.assign(has_defect=kind)
-    model, history, profile = nodes.train_classifier(
-        data.folder, sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN
-    )
-    assert model.reason.startswith(reason)
-    schemas.history.validate(history)
-    table, speed, heat = nodes.score_sheets(model, data.folder, sheets, data.splits)
-    assert schemas.classifier_outputs.validate(table).empty
-    assert schemas.heat_maps.validate(heat).empty
-    out = nodes.cross_validate(
-        data.folder, sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN, PLAN
-    )
-    assert schemas.out_of_fold_scores.validate(out).empty
-    scores, calibration = nodes.calibrate(table, out, sheets, data.splits)
-    assert schemas.sheet_scores.validate(scores).empty
-    point = nodes.choose_operating_point(scores, calibration, data.splits, targets())
-    assert (point["defective_sheets"], point["clean_sheets"], point["proven"]) == (0, 0, False)
-    tables = {"vgg16_scores": scores, "vgg16_profile": profile, "vgg16_speed": speed}
-    compared = nodes.compare_classifiers(data.splits, data.annotations, **tables)
-    assert schemas.classification_comparison.validate(compared).empty
-    caplog.clear()
-    selection = nodes.select_gate(
-        "best", sheets, data.splits, vgg16_scores=scores, vgg16_profile=profile
-    )
-    assert selection["name"] is None
-    assert selection["reason"] == model.reason
-    assert len(caplog.messages) == 1
+    with pytest.raises(SteelDefectsError, match=f"^{reason} a defect.* --params backbones=$"):
+        nodes.train_classifier(
+            data.folder, sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN
+        )
 
 
 def test_something_must_learn():
@@ -330,17 +304,6 @@ def test_no_sheet_is_scored_by_a_network_that_saw_it(data: Data, trainings, tmp_
         assert set(group[list(training)]).isdisjoint(group[list(validation)])
 
 
-def test_only_the_named_models_are_cross_validated(data: Data, trainings, tmp_path):
-    plan = PLAN.model_copy(update={"models": ("vgg16",)})
-    table = nodes.cross_validate(
-        data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING, OWN,
-        plan,
-    )  # fmt: skip
-    schemas.out_of_fold_scores.validate(table)
-    assert table.empty
-    assert trainings == []
-
-
 @pytest.mark.parametrize("change", [{"repeats": 3}, {"folds": 5}])
 def test_folds_of_another_plan_are_refused(data: Data, trainings, tmp_path, change):
     plan = PLAN.model_copy(update=change)
@@ -400,23 +363,23 @@ def many(sheets: int, validation: int, repeats: int) -> tuple[pd.DataFrame, ...]
 
 def test_few_validation_sheets_leave_calibration_to_out_of_fold_outputs():
     held_out, below, facts = many(sheets=100, validation=12, repeats=2)
-    table, calibration = nodes.calibrate(held_out, below, facts, facts)
+    table, calibration = nodes.calibrate(held_out, facts, facts, below)
     assert (calibration["fitted_on"], calibration["sheets"]) == ("out_of_fold", 90)
     assert calibration["temperature"] == pytest.approx(3, abs=1)
     # Neither labels nor outputs of test sheets play a part.
     test = below["sheet_id"].isin(facts.loc[facts["split"] == "test", "sheet_id"])
     other = below.assign(output=below["output"].mask(test, 0.5))
-    _, again = nodes.calibrate(held_out, other, facts, facts)
+    _, again = nodes.calibrate(held_out, facts, facts, other)
     assert again["temperature"] == calibration["temperature"]
     held_out, below, facts = many(sheets=100, validation=60, repeats=2)
-    assert nodes.calibrate(held_out, below, facts, facts)[1]["fitted_on"] == "validation"
+    assert nodes.calibrate(held_out, facts, facts, below)[1]["fitted_on"] == "validation"
     schemas.sheet_scores.validate(table)
 
 
 def test_what_calibration_did_is_recorded_with_an_interval():
     held_out, below, facts = many(sheets=100, validation=60, repeats=2)
     below["score"] = 1 / (1 + (1 / below["output"] - 1) ** (1 / 3))
-    _, calibration = nodes.calibrate(held_out, below, facts, facts)
+    _, calibration = nodes.calibrate(held_out, facts, facts, below)
     effect = calibration["out_of_fold"]
     assert effect["sheets"] == 100
     for name in ("brier", "log_loss"):
@@ -463,7 +426,7 @@ def test_clean_sheets_that_tie_with_the_threshold_are_told(caplog):
 
 def test_look_alikes_are_one_piece_of_evidence_and_the_words_say_so():
     held_out, below, facts = many(sheets=100, validation=60, repeats=3)
-    table, calibration = nodes.calibrate(held_out, below, facts, facts)
+    table, calibration = nodes.calibrate(held_out, facts, facts, below)
     alone = nodes.choose_operating_point(table, calibration, facts, targets())
     assert "look-alikes" not in alone["evidence"]
     pairs = facts.assign(group_id=facts["group_id"].where(facts.index % 4 > 1, "same"))
@@ -485,7 +448,7 @@ def test_a_gate_that_clears_nothing_for_want_of_calibration_sheets_says_so(caplo
 
 def test_too_few_calibration_sheets_leave_the_operating_point_to_the_cross_validation():
     held_out, below, facts = many(sheets=100, validation=60, repeats=3)
-    table, calibration = nodes.calibrate(held_out, below, facts, facts)
+    table, calibration = nodes.calibrate(held_out, facts, facts, below)
     point = nodes.choose_operating_point(table, calibration, facts, targets())
     assert point["evidence_from"] == "out_of_fold"
     assert (point["defective_sheets"], point["clean_sheets"]) == (48, 47)  # all but those of test
@@ -550,7 +513,7 @@ def test_comparison_has_a_row_for_test_sheets_and_one_out_of_fold():
 
 def test_the_spread_between_repeats_is_given_where_there_are_any():
     held_out, below, facts = many(sheets=60, validation=20, repeats=3)
-    table, _ = nodes.calibrate(held_out, below, facts, facts)
+    table, _ = nodes.calibrate(held_out, facts, facts, below)
     profile = candidates()["vgg16_profile"] | {"ms_per_sheet_p50": 3.0, "ms_per_sheet_p90": 4.0}
     rows = nodes.compare_classifiers(
         facts, SHOWN, vgg16_scores=table, vgg16_profile=profile, vgg16_speed={}
@@ -565,7 +528,7 @@ def test_the_spread_between_repeats_is_given_where_there_are_any():
 
 
 def test_the_gate_is_the_best_on_validation_and_the_smaller_of_equals():
-    chosen = nodes.select_gate("best", SHEETS, SPLITS, **candidates())
+    chosen = nodes.select_gate("best", SPLITS, **candidates())
     assert chosen["name"] == "mobilenet_v2"
     assert "highest ROC-AUC on validation" in chosen["reason"]
     assert "as high as resnet50, and it has fewer parameters" in chosen["reason"]
@@ -573,19 +536,17 @@ def test_the_gate_is_the_best_on_validation_and_the_smaller_of_equals():
     assert set(chosen["candidates"]) == {"vgg16", "resnet50", "mobilenet_v2"}
     assert chosen["differences"]["vgg16"]["difference"] == pytest.approx(0.75)
     json.dumps(chosen, allow_nan=False)
-    assert nodes.select_gate("vgg16", SHEETS, SPLITS, **candidates())["name"] == "vgg16"
-    assert nodes.select_gate("none", SHEETS, SPLITS, **candidates())["name"] is None
-    with pytest.raises(SteelDefectsError, match="it takes best, none, vgg16"):
-        nodes.select_gate("vgg61", SHEETS, SPLITS, **candidates())
+    assert nodes.select_gate("vgg16", SPLITS, **candidates())["name"] == "vgg16"
+    assert nodes.select_gate("none", SPLITS, **candidates())["name"] is None
 
 
 def test_a_clear_lead_is_called_one():
     held_out, below, facts = many(sheets=100, validation=60, repeats=1)
-    good, _ = nodes.calibrate(held_out, below, facts, facts)
+    good, _ = nodes.calibrate(held_out, facts, facts, below)
     labels = good["has_defect"].to_numpy(bool)
     better = good.assign(score=np.where(labels, 0.9, 0.1))
     chosen = nodes.select_gate(
-        "best", facts, facts, vgg16_scores=better, resnet50_scores=good,
+        "best", facts, vgg16_scores=better, resnet50_scores=good,
         vgg16_profile={"parameters": 9}, resnet50_profile={"parameters": 7},
     )  # fmt: skip
     assert chosen["name"] == "vgg16"

@@ -60,20 +60,12 @@ def dataset(data: Data, tmp_path_factory: pytest.TempPathFactory) -> ModelVersio
     return ModelVersionsDataset(filepath=str(folder), tables=["*.parquet", "*.json"])
 
 
-def compare(data: Data, versions: ModelVersions, asked: str | None):
+def compare(data: Data, versions: ModelVersions, asked: str):
     return nodes.compare_with_earlier(
-        versions, asked, GATE, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS,
+        versions, asked, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS, GATE,
         vgg16_scores=scores(data, 1), vgg16_point=POINT, unet_predictions=masks(data, True),
-        unet_stacking={"stacked": None}, fpn_predictions=pd.DataFrame(), fpn_stacking={},
+        unet_stacking={"stacked": None},
     )  # fmt: skip
-
-
-def test_without_a_version_nothing_is_compared_or_read(data: Data):
-    figures, changed = compare(data, None, None)
-    assert len(schemas.run_comparison.validate(figures)) == 0
-    assert len(schemas.changed_verdicts.validate(changed)) == 0
-    figure = nodes.draw_changed_verdicts(changed, None, data.folder, data.sheets, data.annotations)
-    assert "No earlier version" in figure.axes[0].texts[0].get_text()
 
 
 def test_each_table_is_that_in_use_at_the_version(data: Data, dataset):
@@ -90,9 +82,7 @@ def test_each_table_is_that_in_use_at_the_version(data: Data, dataset):
     row = figures[(figures["part"] == "gate") & (figures["metric"] == "accuracy")].iloc[0]
     assert (row["before"], row["after"]) == (12 / 16, 15 / 16)
     assert changed["better"].all()
-    figure = nodes.draw_changed_verdicts(
-        changed, "previous", data.folder, data.sheets, data.annotations
-    )
+    figure = nodes.draw_changed_verdicts(changed, data.folder, data.sheets, data.annotations)
     captions = [axes.get_title(loc="left") for axes in figure.axes]
     assert captions[0].startswith(f"1  {changed['sheet_id'][0]}: labelled ")
 
@@ -109,14 +99,16 @@ def test_other_sheets_are_counted_or_refused(data: Data, dataset, caplog):
     for shift, names in ((0, now), (1, "new_" + now)):
         part = rows[rows["sheet_id"].isin(now)].assign(sheet_id=names)
         tables = {"vgg16_scores": part, "vgg16_point": POINT, "unet_stacking": {}}
-        given = (dataset.load(), FIRST, GATE, SEGMENTER, data.sheets, data.annotations, data.splits)
+        given = (dataset.load(), FIRST, SEGMENTER, data.sheets, data.annotations, data.splits)
         if shift:
             with pytest.raises(SteelDefectsError, match=f"cannot compare with {FIRST}: .* 0 sheet"):
                 nodes.compare_with_earlier(
-                    *given, TARGETS, unet_predictions=pd.DataFrame(), **tables
+                    *given, TARGETS, GATE, unet_predictions=pd.DataFrame(), **tables
                 )
         else:
-            nodes.compare_with_earlier(*given, TARGETS, unet_predictions=pd.DataFrame(), **tables)
+            nodes.compare_with_earlier(
+                *given, TARGETS, GATE, unet_predictions=pd.DataFrame(), **tables
+            )
             assert f"the gate of {FIRST} and now have 8 sheets (test) in common; 8" in caplog.text
 
 

@@ -6,6 +6,7 @@ from tests.pipelines.conftest import CONFIG, PLAN, Data
 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
+from steel_defects.models.config import Backbones
 from steel_defects.pipelines.data_engineering import create_pipeline, nodes
 from steel_defects.sheets.config import PositionsConfig
 
@@ -60,7 +61,7 @@ def test_similar_sheets_share_group_split_and_folds(data: Data, relation: str):
     nothing = pd.DataFrame()
     groups = nodes.group_similar_sheets(data.inventory, pair(data, relation), nothing, CONFIG)
     sheets = nodes.build_sheets(data.inventory, groups, data.annotations, [])
-    splits, _ = nodes.split_sheets(sheets, data.annotations, nothing, CONFIG, PLAN)
+    splits, _ = nodes.split_sheets(sheets, data.annotations, nothing, CONFIG, PLAN, None)
     twins = splits[splits["sheet_id"].isin(data.inventory["sheet_id"].iloc[:2])]
     assert twins["group_id"].nunique() == twins["split"].nunique() == 1
     assert twins["fold"].map(tuple).nunique() == 1
@@ -77,7 +78,7 @@ def test_a_new_sheet_between_two_splits_is_set_aside(data: Data):
     """Of three sheets the third is new, and like both others."""
     nothing = pd.DataFrame()
     old = data.sheets[data.sheets["sheet_id"] != data.inventory["sheet_id"][2]]
-    _, assignments = nodes.split_sheets(old, data.annotations, nothing, CONFIG, PLAN)
+    _, assignments = nodes.split_sheets(old, data.annotations, nothing, CONFIG, PLAN, None)
     assignments = assignments.set_index("sha256")
     for number, split in ((0, "train"), (1, "test")):
         assignments.loc[data.inventory["sha256"][number], "split"] = split
@@ -98,14 +99,14 @@ def test_a_new_sheet_between_two_splits_is_set_aside(data: Data):
 
 def test_splits_stay_put_unless_asked(data: Data):
     splits, assignments = nodes.split_sheets(
-        data.sheets, data.annotations, pd.DataFrame(), CONFIG, PLAN
+        data.sheets, data.annotations, pd.DataFrame(), CONFIG, PLAN, None
     )
     schemas.split_assignments.validate(assignments)
     other_seed = CONFIG.model_copy(update={"seed": 77})
-    kept, _ = nodes.split_sheets(data.sheets, data.annotations, assignments, other_seed, PLAN)
+    kept, _ = nodes.split_sheets(data.sheets, data.annotations, assignments, other_seed, PLAN, None)
     pd.testing.assert_frame_equal(kept, splits)
     anew = other_seed.model_copy(update={"resplit": True})
-    divided, _ = nodes.split_sheets(data.sheets, data.annotations, assignments, anew, PLAN)
+    divided, _ = nodes.split_sheets(data.sheets, data.annotations, assignments, anew, PLAN, None)
     assert divided["split"].tolist() != splits["split"].tolist()
 
 
@@ -149,8 +150,21 @@ def test_the_pipeline_runs_on_a_catalog_filled_by_hand(data: Data):
             "params:positions": MemoryDataset(PositionsConfig(), copy_mode="assign"),
             "params:data_engineering": MemoryDataset(CONFIG, copy_mode="assign"),
             "params:cross_validation": MemoryDataset(PLAN, copy_mode="assign"),
+            "params:backbones": MemoryDataset(Backbones(["vgg16"]), copy_mode="assign"),
         }
     )
     left = SequentialRunner().run(create_pipeline(), catalog)
     pd.testing.assert_frame_equal(left["tiles"].load(), data.tiles)
     assert left["data_quality"].load()["sheets"] == len(data.sheets)
+
+
+@pytest.mark.parametrize(
+    ("defective", "reason"), [(True, "every sheet has"), (False, "no sheet has")]
+)
+def test_sheets_of_one_kind_stop_a_run_before_a_gate_is_trained(data: Data, defective, reason):
+    sheets = data.sheets.assign(has_defect=defective)
+    given = (sheets, data.annotations, pd.DataFrame(), CONFIG, PLAN)
+    with pytest.raises(SteelDefectsError, match=f"^{reason} a defect.* --params backbones=$"):
+        nodes.split_sheets(*given, Backbones("vgg16"))
+    for none in (None, Backbones([])):
+        assert len(nodes.split_sheets(*given, none)[0]) == len(sheets)

@@ -47,37 +47,50 @@ def test_every_outcome_is_chosen(selection):
     assert miss.endswith(": miss, Dice 0.00")
 
 
-def test_overlays_and_report(data: Data, selection, predictions, tmp_path):
+FIGURES = (
+    *(*report_node.GATE_FIGURES, *report_node.SEGMENTER_FIGURES, *report_node.ROBUSTNESS_FIGURES),
+    *("oddest_sheets", "grad_cam", "confident_mistakes", "changed_verdicts"),
+)
+
+
+@pytest.mark.parametrize("gate", [True, False])
+def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate):
     drawn = nodes.draw_overlays(
         selection, data.folder, data.sheets, data.annotations, CHOSEN, CONFIG,
         unet_predictions=predictions,
     )  # fmt: skip
     dataset = ImageFolderDataset(filepath=str(tmp_path / "overlays"))
     dataset.save(drawn)
-    figures = {f"{name}_figure": tmp_path / "figure.png" for name in report_node.FIGURES}
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
-    for name in ("oddest_sheets", "grad_cam", "confident_mistakes", "changed_verdicts"):
-        figures[f"{name}_figure"] = tmp_path / "figure.png"
+    names = FIGURES if gate else (*report_node.SEGMENTER_FIGURES, "oddest_sheets")
+    figures = {f"{name}_figure": tmp_path / "figure.png" for name in names}
     empty = pd.DataFrame()
     leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
     lookup = pd.DataFrame({"division": ["at random"], "mean_dice": [0.987]})
-    check = pd.DataFrame({"heat_share": [0.4, 0.3], "gaussian_share": [0.1, 0.1]})
-    mistakes = pd.DataFrame({"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]})
+    of_gate = {
+        "gate_selection": {"name": "vgg16", "reason": "asked for"}, "vgg16_point": {},
+        "classification_comparison": empty,
+        "grad_cam_check": pd.DataFrame({"heat_share": [0.4, 0.3], "gaussian_share": [0.1, 0.1]}),
+        "confident_mistakes": pd.DataFrame(
+            {"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]}
+        ),
+    }  # fmt: skip
     pairs, targets = detection_nodes.measure_detection(
         data.sheets, data.annotations, CHOSEN, unet_predictions=predictions
     )
     sizes, *drawn_figures = detection_nodes.draw_detection(pairs, targets, CONFIG)
     assert all(figure.axes for figure in drawn_figures)
     html = report_node.write_report(
-        empty, empty, empty, {"name": None}, CHOSEN, {"sheets": 16}, dataset.load(), selection,
-        leakage, lookup, check, mistakes, {"run_id": "r1"}, pairs, sizes, empty,
-        empty, empty, CONFIG, SETTINGS, **figures,
+        empty, empty, CHOSEN, {"sheets": 16}, dataset.load(), selection, leakage, lookup,
+        {"run_id": "r1"}, pairs, sizes, CONFIG, SETTINGS, **(of_gate if gate else {}), **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
-    assert len(re.findall(r"data:image/png;base64", html)) == len(report_node.FIGURES) + 3
+    # No verdicts changed, and so that picture stays out.
+    assert len(re.findall(r"data:image/png;base64", html)) == len(names) - gate
     assert "Nearest training sheet of held-out sheets" in html
     assert "0.987" in html
-    assert "On 2 of 2 defective sheets" in html and "odd.jpg" in html
+    assert ("On 2 of 2 defective sheets" in html and "odd.jpg" in html) == gate
+    assert ("no backbone was chosen" in html) != gate
     for caption in selection["caption"]:
         assert caption in html
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.pipelines.conftest import CONFIG, Data
-from tests.pipelines.test_segmentation_nodes import TRAINING, WITHOUT_GATE, Seer
+from tests.pipelines.test_segmentation_nodes import TRAINING, Seer
 
 from steel_defects.annotations import schemas
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.evaluation.segmentation import pair_table
-from steel_defects.models.config import Architectures, NetworkConfig
+from steel_defects.models.config import NetworkConfig
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.segmentation import nodes
 from steel_defects.training import segmenter_cross_validation as domain
@@ -27,21 +27,18 @@ GRID = PostprocessingGrid(
     thresholds=(0.05, 0.5), min_areas_px=(0, 8000), gate_area_factors=(0, 1e6)
 )
 NETWORK = NetworkConfig({"name": "unet", "filters": (2, 4)})
-TRAINED = Architectures(("unet",))
 
 
-def run(
-    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, trained=TRAINED
-) -> pd.DataFrame:
-    return run_and_tune(data, folder, plan, training, gate, trained)[0]
+def run(data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=None) -> pd.DataFrame:
+    return run_and_tune(data, folder, plan, training, gate)[0]
 
 
 def run_and_tune(
-    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=WITHOUT_GATE, trained=TRAINED
+    data: Data, folder: Path, plan=PLAN, training=TRAINING, gate=None
 ) -> tuple[pd.DataFrame, dict]:
     return nodes.cross_validate_segmenter(
-        data.folder, data.sheets, data.annotations, data.splits, data.tiles, Path(), folder, gate,
-        CONFIG, training, SegmenterPredictionConfig(), plan, GRID, trained, NETWORK,
+        data.folder, data.sheets, data.annotations, data.splits, data.tiles, Path(), folder,
+        CONFIG, training, SegmenterPredictionConfig(), plan, GRID, NETWORK, gate,
     )  # fmt: skip
 
 
@@ -188,19 +185,6 @@ def test_a_fold_is_tuned_on_the_other_folds_of_its_repeat(data: Data, trainer, t
     # All folds together decide for the final segmenter.
     assert set(settings) == {"1", "2", "3", "4"}
     assert all(value["threshold"] in (0.05, 0.5) for value in settings.values())
-
-
-def test_without_architectures_there_are_no_rows(data: Data, tmp_path):
-    table = run(data, tmp_path, SegmenterCrossValidationConfig())
-    schemas.predictions.validate(table)
-    assert table.empty
-
-
-def test_an_architecture_that_is_not_trained_is_not_cross_validated_and_the_log_says_so(
-    data: Data, tmp_path, caplog
-):
-    assert run(data, tmp_path, trained=Architectures(("fpn",))).empty
-    assert "unet is not cross-validated: it is not among the architectures" in caplog.text
 
 
 def test_more_repeats_than_splits_holds_are_refused(data: Data, trainer, tmp_path):

@@ -8,12 +8,11 @@ from typing import Any
 
 import pandera.pandas as pa
 import yaml
-from kedro.framework.project import pipelines
 
 from steel_defects.annotations import schemas
 from tools.reference.docstrings import source_comments
 from tools.reference.markdown import GENERATED, code, codes, table
-from tools.reference.pipelines import general
+from tools.reference.pipelines import PIPELINES, general
 
 _ABOUT = """# Datasets and their columns
 
@@ -74,7 +73,7 @@ def _by_layer(conf: Path) -> dict[str, dict[str, dict[str, Any]]]:
 def _makers_and_readers() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     made: dict[str, list[str]] = {}
     read: dict[str, list[str]] = {}
-    for node in pipelines["__default__"].nodes + _others():
+    for node in PIPELINES["__default__"].nodes + _others():
         for names, found in ((node.outputs, made), (node.inputs, read)):
             for dataset in map(general, names):
                 nodes = found.setdefault(dataset, [])
@@ -84,9 +83,9 @@ def _makers_and_readers() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 
 
 def _others() -> list[Any]:
-    known = {node.name for node in pipelines["__default__"].nodes}
+    known = {node.name for node in PIPELINES["__default__"].nodes}
     return [
-        node for pipeline in pipelines.values() for node in pipeline.nodes if node.name not in known
+        node for pipeline in PIPELINES.values() for node in pipeline.nodes if node.name not in known
     ]
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from kedro.config import OmegaConfigLoader
-from kedro.framework.project import pipelines
 from kedro.pipeline.node import Node
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from steel_defects.hooks import CATALOG_PARAMETERS
-from steel_defects.models.config import BACKBONES, EncoderConfig
+from steel_defects.models.config import BACKBONES, Architectures, Backbones, EncoderConfig
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from tools.reference.docstrings import attributes, first_sentence, yaml_comments
 from tools.reference.markdown import GENERATED, code, codes, table
+from tools.reference.pipelines import PIPELINES
 from tools.reference.ranges import allowed
 
 _ABOUT = """# Parameters
@@ -116,8 +116,9 @@ def _groups(conf: Path) -> list[_Group]:
 
 def _asked_for() -> dict[str, Any]:
     """Type hints by the name of the parameter."""
-    hints: dict[str, Any] = {}
-    for pipeline in pipelines.values():
+    # They decide which nodes there are, whether a node asks for them or not.
+    hints: dict[str, Any] = {"architectures": Architectures, "backbones": Backbones}
+    for pipeline in PIPELINES.values():
         for node in pipeline.nodes:
             for argument, dataset in _arguments(node).items():
                 if dataset.startswith("params:"):

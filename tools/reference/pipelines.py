@@ -1,18 +1,28 @@
 """The page of pipelines: their nodes, what these take and what they make."""
 
-from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
+from steel_defects.pipeline_registry import create_pipelines
+from steel_defects.selection import EVERYTHING
 from tools.reference.docstrings import first_sentence
 from tools.reference.markdown import GENERATED, codes, table
+
+#: With the nodes of whatever can be chosen.
+PIPELINES = create_pipelines(EVERYTHING)
 
 _ABOUT = """# Pipelines
 
 `kedro run --pipelines=NAME` runs one of them, `kedro run` alone the first. `{backbone}` stands for
 {backbones}; `{architecture}` for {architectures}. Datasets are described under
 [Datasets](datasets.md), `params:` under [Parameters](parameters.md).
+
+A run has the nodes of what its parameters choose and no others: those of the `backbones` and
+`architectures` that are listed, those of the gate where there is a backbone, those of
+cross-validation for the models that are to be cross-validated, those of robustness where
+`reporting.robustness_sheets` is above 0, and those of the comparison of runs where `compare` names
+a version.
 """
 
 
@@ -20,9 +30,9 @@ def pipelines_page() -> str:
     """Return the page."""
     about = _ABOUT.replace("{backbones}", codes(BACKBONES))
     parts = [GENERATED, about.replace("{architectures}", codes(ARCHITECTURES))]
-    default = pipelines["__default__"]
+    default = PIPELINES["__default__"]
     parts.append(f"## `__default__`\n\n{_sources(default)}\n")
-    for name, pipeline in pipelines.items():
+    for name, pipeline in PIPELINES.items():
         if name != "__default__":
             parts.append(f"## `{name}`\n\n{_nodes(pipeline)}")
     return "\n".join(parts)
@@ -42,7 +52,7 @@ def general(name: str) -> str:
 def _sources(pipeline: Pipeline) -> str:
     """Which pipelines it is put together from."""
     tags = sorted({tag for node in pipeline.nodes for tag in node.tags})
-    order = [name for name in pipelines if name in tags]
+    order = [name for name in PIPELINES if name in tags]
     return f"{', then '.join(f'`{name}`' for name in order)}: from raw data to the report."
 
 

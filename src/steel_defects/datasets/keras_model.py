@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str
 
-from steel_defects.models.absent import NoModel
+from steel_defects.errors import SteelDefectsError
 
 _NO_MODEL = b"no model: "
 
@@ -15,7 +15,7 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
     """Saves a model as ``.keras`` and loads it without running code from the file.
 
     A model is written beside its place, read back, compared weight by weight, and only then moved
-    there: what the catalog holds can be loaded. A :class:`NoModel` is kept as a line of text.
+    there: what the catalog holds can be loaded.
     """
 
     def __init__(
@@ -39,7 +39,10 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
         path = Path(get_filepath_str(self._get_load_path(), "file"))
         with path.open("rb") as file:
             if file.read(len(_NO_MODEL)) == _NO_MODEL:
-                return NoModel(file.read().decode())
+                raise SteelDefectsError(
+                    f"{path} holds no model: an earlier release wrote it where none was trained; "
+                    f"delete {path.parent}, or train the model"
+                )
         from steel_defects.models.files import load_model
 
         return load_model(path)
@@ -48,9 +51,6 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
         """Write the model and check that it can be read back."""
         path = Path(get_filepath_str(self._get_save_path(), "file"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(data, NoModel):
-            path.write_bytes(_NO_MODEL + data.reason.encode())
-            return
         from steel_defects.models.files import save_model
 
         save_model(data, path)

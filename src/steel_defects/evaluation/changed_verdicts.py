@@ -128,11 +128,6 @@ def changed_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
     return changed[list(_TYPES)].astype(_TYPES)
 
 
-def no_changed_verdicts() -> pd.DataFrame:
-    """Return the table of changed verdicts without a row."""
-    return pd.DataFrame(columns=list(_TYPES)).astype(_TYPES)
-
-
 def verdicts(
     run: RunTables,
     sheets: pd.DataFrame,

@@ -23,7 +23,10 @@ _TYPES = {
 
 
 def calibrated_scores(
-    outputs: pd.DataFrame, crossed: pd.DataFrame, sheets: pd.DataFrame, splits: pd.DataFrame
+    outputs: pd.DataFrame,
+    sheets: pd.DataFrame,
+    splits: pd.DataFrame,
+    crossed: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Calibrate the hold-out model, and put the scores of a cross-validation below its own.
 
@@ -33,17 +36,17 @@ def calibrated_scores(
 
     Args:
         outputs: ``sheet_id, split, has_defect, output``.
-        crossed: ``sheet_id, repeat, fold, output, score, threshold``, calibrated in their folds;
-            without rows where there was no cross-validation.
         sheets: ``sheet_id, has_defect``.
         splits: ``sheet_id, group_id, split``.
+        crossed: ``sheet_id, repeat, fold, output, score, threshold``, calibrated in their folds;
+            None where there was no cross-validation.
 
     Returns:
         ``sheet_scores``; and ``temperature, bias, threshold``, where they come from (``fitted_on``)
         and, for ``test`` and ``out_of_fold``, what calibration did to Brier score and log loss.
     """
     facts = sheets[["sheet_id", "has_defect"]].merge(splits[["sheet_id", "split"]], on="sheet_id")
-    below = crossed.merge(facts, on="sheet_id")
+    below = None if crossed is None else crossed.merge(facts, on="sheet_id")
     tuning, fitted_on = _tuning_rows(outputs, below)
     labels, values = tuning["has_defect"].to_numpy(bool), tuning["output"].to_numpy(float)
     learned_from = outputs.loc[outputs["split"] == "train", "has_defect"].to_numpy(bool)
@@ -54,9 +57,8 @@ def calibrated_scores(
         score=calibration.apply(outputs["output"].to_numpy(float)),
         threshold=threshold, repeat=None, fold=None,
     )  # fmt: skip
-    table = pd.concat(
-        [part[_COLUMNS].astype(_TYPES) for part in (held_out, below)], ignore_index=True
-    )
+    parts = [held_out] if below is None else [held_out, below]
+    table = pd.concat([part[_COLUMNS].astype(_TYPES) for part in parts], ignore_index=True)
     record: dict[str, Any] = calibration.model_dump() | {
         "threshold": threshold,
         "fitted_on": fitted_on,
@@ -68,8 +70,10 @@ def calibrated_scores(
     return table, record
 
 
-def _tuning_rows(outputs: pd.DataFrame, below: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _tuning_rows(outputs: pd.DataFrame, below: pd.DataFrame | None) -> tuple[pd.DataFrame, str]:
     validation = outputs[outputs["split"] == "validation"]
+    if below is None:
+        return validation, "validation"
     defective = int(validation["has_defect"].sum())
     few = min(defective, len(validation) - defective) < FEW_OF_A_KIND
     usable = below[below["split"].isin(["train", "validation"])]

@@ -87,12 +87,8 @@ def compare_runs(
         raise SteelDefectsError(_nothing_in_common(before, after))
     compared = compared_verdicts(before, after, truth.known, config)
     rows += _verdict_rows(compared, truth)
-    return figures_table(rows), changed_verdicts(compared.table)
-
-
-def figures_table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Arrange rows of :func:`compare_runs`; without any, the table has its columns all the same."""
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    figures = pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    return figures, changed_verdicts(compared.table)
 
 
 def _nothing_in_common(before: RunTables, after: RunTables) -> str:

@@ -252,6 +252,23 @@ class NetworkConfig(RootModel[Annotated[Network, Field(discriminator="name")]]):
     model_config = ConfigDict(frozen=True)
 
 
+def _split(value: object) -> object:
+    """Take a text with blanks: the command line gives no lists, its comma ends a parameter."""
+    names = value.split() if isinstance(value, str) else value
+    return tuple(dict.fromkeys(names)) if isinstance(names, list | tuple) else names
+
+
+class Backbones(RootModel[tuple[BackboneName, ...]]):
+    """The backbones to train: a list, a text with blanks between the names, or none of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return () if value is None else _split(value)
+
+
 class Architectures(RootModel[tuple[ArchitectureName, ...]]):
     """The architectures to train: a list, or a text with blanks between the names."""
 
@@ -259,9 +276,8 @@ class Architectures(RootModel[tuple[ArchitectureName, ...]]):
 
     @field_validator("root", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        # The command line can't give lists: it takes commas for the next parameter.
-        names = tuple(value.split()) if isinstance(value, str) else value
+    def _any(cls, value: object) -> object:
+        names = _split(value)
         if not names:
             raise ValueError("there must be one at least")
         return names

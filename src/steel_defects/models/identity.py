@@ -36,8 +36,8 @@ def common_stamp(**records: Any) -> Stamp:
     """Return the models that records belong to.
 
     Args:
-        records: Stamps, or what holds one: records, tables and the like with ``attrs``. Empty ones
-            do not count; those of earlier releases have none, which is told.
+        records: Stamps, or what holds one: records, tables and the like with ``attrs``. None and
+            empty ones do not count; those of earlier releases have none, which is told.
 
     Raises:
         SteelDefectsError: Two of them belong to different weights of a network.
@@ -46,7 +46,7 @@ def common_stamp(**records: Any) -> Stamp:
     source: dict[str, str] = {}
     unknown = []
     for name, record in records.items():
-        if not len(record):
+        if record is None or not len(record):
             continue
         stamp = getattr(record, "attrs", record).get("models")
         if not stamp:

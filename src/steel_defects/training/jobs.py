@@ -64,13 +64,19 @@ class TrainingData:
         return labelled_tiles(self._reader(cache), tiles, self.sheets, self.annotations, classes)
 
 
-def nothing_to_classify(sheets: pd.DataFrame) -> str:
-    """Say why no gate can be trained on a data set; empty where one can."""
-    if sheets["has_defect"].all():
-        return "every sheet has a defect, so that there is nothing to classify"
-    if not sheets["has_defect"].any():
-        return "no sheet has a defect, so that there is nothing to classify"
-    return ""
+def need_both_kinds(sheets: pd.DataFrame) -> None:
+    """Refuse sheets that leave a gate nothing to tell apart.
+
+    Raises:
+        SteelDefectsError: Every sheet has a defect, or none.
+    """
+    kinds = set(sheets["has_defect"])
+    if len(kinds) < 2:
+        every = "every sheet has" if True in kinds else "no sheet has"
+        raise SteelDefectsError(
+            f"{every} a defect, so that there is nothing for a gate to tell apart; leave it out "
+            "with --params backbones="
+        )
 
 
 def train_classifier(
@@ -87,7 +93,8 @@ def train_classifier(
     from steel_defects.models.original_top import parameters_with_top
     from steel_defects.training import classification
 
-    _need_both_kinds(data)
+    need_both_kinds(data.sheets)
+    _need_both_kinds_in_splits(data)
     part = data.splits.groupby("split")["sheet_id"].apply(list)
     fitted = classification.train_classifier(
         data.labelled_sheets(config.cache), part["train"], part["validation"], config, own,
@@ -110,10 +117,7 @@ def train_classifier(
     }
 
 
-def _need_both_kinds(data: TrainingData) -> None:
-    reason = nothing_to_classify(data.sheets)
-    if reason:
-        raise SteelDefectsError(reason)
+def _need_both_kinds_in_splits(data: TrainingData) -> None:
     joined = data.splits.merge(data.sheets[["sheet_id", "has_defect"]], on="sheet_id")
     kinds = joined.groupby("split")["has_defect"].nunique()
     for split in ("train", "validation"):

@@ -1,14 +1,13 @@
 """Nodes that train, score and compare the classifiers."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.models.absent import NoModel
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.config import (
@@ -16,7 +15,7 @@ from steel_defects.training.config import (
     ClassificationConfig,
     CrossValidationConfig,
 )
-from steel_defects.training.jobs import TrainingData, nothing_to_classify
+from steel_defects.training.jobs import TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +32,7 @@ def train_classifier(
     classification: ClassificationConfig,
     training: BackboneTraining,
 ) -> tuple[Any, pd.DataFrame, Json]:
-    """Fit one backbone on the training split; validation decides when to stop.
-
-    Where all sheets are of one kind there is nothing to classify, and no model.
-    """
-    reason = nothing_to_classify(sheets)
-    if reason:
-        history = pd.DataFrame({"epoch": pd.Series(dtype=int), "loss": pd.Series(dtype=float)})
-        return NoModel(reason), history, {"backbone": training.backbone.name, "parameters": 0}
+    """Fit one backbone on the training split; validation decides when to stop."""
     from steel_defects.training import jobs
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, pd.DataFrame(), checkpoints)
@@ -52,8 +44,6 @@ def score_sheets(
     classifier: Any, raw_sheets: SheetFolder, sheets: pd.DataFrame, splits: pd.DataFrame
 ) -> tuple[pd.DataFrame, Json, pd.DataFrame]:
     """Let a classifier score every sheet, time it, and see where it looks on unseen sheets."""
-    if isinstance(classifier, NoModel):
-        return _empty(_OUTPUT_TYPES), {}, _empty(_HEAT_MAP_TYPES)
     from steel_defects.training.heat_maps import heat_map_table
     from steel_defects.training.sheet_scores import measure_speed, predict_scores
 
@@ -70,12 +60,6 @@ def score_sheets(
 
 
 _SPEEDS = ("ms_per_sheet_p50", "ms_per_sheet_p90")
-_OUTPUT_TYPES = {"sheet_id": "str", "split": "str", "has_defect": "bool", "output": "float64"}
-_HEAT_MAP_TYPES = {"sheet_id": "str", "rows": "int64", "columns": "int64", "heat": "object"}
-
-
-def _empty(types: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(columns=list(types)).astype(types)
 
 
 def cross_validate(
@@ -89,11 +73,9 @@ def cross_validate(
     training: BackboneTraining,
     cross_validation: CrossValidationConfig,
 ) -> pd.DataFrame:
-    """Score every sheet out of fold, if the backbone is among the models to cross-validate."""
-    from steel_defects.training.cross_validation import OUT_OF_FOLD_TYPES, out_of_fold_scores
+    """Score every sheet out of fold."""
+    from steel_defects.training.cross_validation import out_of_fold_scores
 
-    if training.backbone.name not in cross_validation.models or nothing_to_classify(sheets):
-        return pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES)).astype(OUT_OF_FOLD_TYPES)
     folder = checkpoints / "cross_validation" / training.backbone.name
     data = TrainingData(raw_sheets, sheets, annotations, splits, pd.DataFrame(), checkpoints)
     return out_of_fold_scores(
@@ -108,12 +90,15 @@ def cross_validate(
 
 
 def calibrate(
-    outputs: pd.DataFrame, out_of_fold: pd.DataFrame, sheets: pd.DataFrame, splits: pd.DataFrame
+    outputs: pd.DataFrame,
+    sheets: pd.DataFrame,
+    splits: pd.DataFrame,
+    out_of_fold: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
     from steel_defects.evaluation.gate_calibration import calibrated_scores
 
-    scores, calibration = calibrated_scores(outputs, out_of_fold, sheets, splits)
+    scores, calibration = calibrated_scores(outputs, sheets, splits, out_of_fold)
     scores.attrs.update(outputs.attrs)
     return scores, calibration | outputs.attrs
 
@@ -127,11 +112,9 @@ def choose_operating_point(
     """Choose the gate's thresholds, and check them once on the test split."""
     from steel_defects.evaluation.gate_evidence import operating_point_of
 
-    stamp = common_stamp(
-        sheet_scores=sheet_scores, calibration=calibration if len(sheet_scores) else {}
-    )
+    stamp = common_stamp(sheet_scores=sheet_scores, calibration=calibration)
     point = operating_point_of(sheet_scores, operating_point, splits)
-    if len(sheet_scores) and not point.defective_sheets:
+    if not point.defective_sheets:
         logger.warning(
             "no defective sheet is there to choose the gate's thresholds on, so that it clears "
             "none; give data_engineering.shares a part for calibration"
@@ -153,11 +136,7 @@ def compare_classifiers(
     """Set backbones side by side; inputs are ``{backbone}_scores``, ``_profile``, ``_speed``."""
     from steel_defects.evaluation.classifier_comparison import classification_comparison
 
-    names = [
-        key.removesuffix("_scores")
-        for key, table in tables.items()
-        if key.endswith("_scores") and len(table)
-    ]
+    names = _backbones_of(tables)
     return classification_comparison(
         {name: tables[f"{name}_scores"] for name in names},
         {name: tables[f"{name}_profile"] | tables[f"{name}_speed"] for name in names},
@@ -166,17 +145,15 @@ def compare_classifiers(
     )
 
 
-def select_gate(gate: str, sheets: pd.DataFrame, splits: pd.DataFrame, **tables: Any) -> Json:
+def _backbones_of(tables: Mapping[str, Any]) -> list[str]:
+    return [key.removesuffix("_scores") for key in tables if key.endswith("_scores")]
+
+
+def select_gate(gate: str, splits: pd.DataFrame, **tables: Any) -> Json:
     """Choose the backbone of the cascade by its ROC-AUC on validation."""
-    reason = nothing_to_classify(sheets)
-    if reason:
-        logger.warning("%s; the cascade has no gate", reason)
-        return {"name": None, "reason": reason, "candidates": {}}
     from steel_defects.evaluation.classifier_comparison import select_gate as select
 
-    names = [key.removesuffix("_scores") for key in tables if key.endswith("_scores")]
-    if gate not in {"best", "none", *names}:
-        raise SteelDefectsError(f"gate is {gate!r}; it takes best, none, {', '.join(names)}")
+    names = _backbones_of(tables)
     return select(
         gate,
         {name: tables[f"{name}_scores"] for name in names},

@@ -1,8 +1,10 @@
 """The pipeline of the gate: one namespace a backbone, then the comparison."""
 
+from collections.abc import Sequence
+
 from kedro.pipeline import Node, Pipeline
 
-from steel_defects.models.config import BACKBONES
+from steel_defects.selection import Selection
 
 from .nodes import (
     calibrate,
@@ -19,31 +21,24 @@ _FOLDERS = ["pretrained_weights", "checkpoints"]
 _SHARED = {"params:classification", "params:cross_validation", "params:operating_point"}
 
 
-def create_pipeline() -> Pipeline:
-    """From sheets to scores, thresholds and the chosen gate."""
-    backbones = [_backbone_pipeline(name) for name in BACKBONES]
-    return Pipeline([*backbones, _comparison()], tags="classification")
+def create_pipeline(selection: Selection) -> Pipeline:
+    """From sheets to scores, thresholds and the chosen gate; without a backbone there are none."""
+    if not selection.backbones:
+        return Pipeline([])
+    backbones = [
+        _backbone_pipeline(name, name in selection.cross_validated) for name in selection.backbones
+    ]
+    return Pipeline([*backbones, _comparison(selection.backbones)], tags="classification")
 
 
-def _backbone_pipeline(name: str) -> Pipeline:
+def _backbone_pipeline(name: str, cross_validated: bool) -> Pipeline:
+    out_of_fold = ["out_of_fold_scores"] if cross_validated else []
     nodes = [
         Node(
             train_classifier,
             inputs=[*_TABLES, *_FOLDERS, "params:classification", "params:training"],
             outputs=["classifier", "classifier_history", "classifier_profile"],
             name="train_classifier",
-        ),
-        Node(
-            cross_validate,
-            inputs=[
-                *_TABLES,
-                *_FOLDERS,
-                "params:classification",
-                "params:training",
-                "params:cross_validation",
-            ],
-            outputs="out_of_fold_scores",
-            name="cross_validate",
         ),
         Node(
             score_sheets,
@@ -53,7 +48,7 @@ def _backbone_pipeline(name: str) -> Pipeline:
         ),
         Node(
             calibrate,
-            inputs=["classifier_outputs", "out_of_fold_scores", "sheets", "splits"],
+            inputs=["classifier_outputs", "sheets", "splits", *out_of_fold],
             outputs=["sheet_scores", "calibration"],
             name="calibrate",
         ),
@@ -64,14 +59,29 @@ def _backbone_pipeline(name: str) -> Pipeline:
             name="choose_operating_point",
         ),
     ]
-    return Pipeline(nodes, namespace=name, inputs={*_TABLES, *_FOLDERS}, parameters=_SHARED)
+    cross_validation = Node(
+        cross_validate,
+        inputs=[
+            *_TABLES,
+            *_FOLDERS,
+            "params:classification",
+            "params:training",
+            "params:cross_validation",
+        ],
+        outputs="out_of_fold_scores",
+        name="cross_validate",
+    )
+    if cross_validated:
+        nodes.append(cross_validation)
+    parameters = _SHARED if cross_validated else _SHARED - {"params:cross_validation"}
+    return Pipeline(nodes, namespace=name, inputs={*_TABLES, *_FOLDERS}, parameters=parameters)
 
 
-def _comparison() -> Pipeline:
+def _comparison(backbones: Sequence[str]) -> Pipeline:
     """Compare and choose; inputs are mapped, since only namespaces may name ``resnet50.…``."""
-    scores = {f"{b}_scores": f"{b}.sheet_scores" for b in BACKBONES}
-    profiles = {f"{b}_profile": f"{b}.classifier_profile" for b in BACKBONES}
-    speeds = {f"{b}_speed": f"{b}.classifier_speed" for b in BACKBONES}
+    scores = {f"{b}_scores": f"{b}.sheet_scores" for b in backbones}
+    profiles = {f"{b}_profile": f"{b}.classifier_profile" for b in backbones}
+    speeds = {f"{b}_speed": f"{b}.classifier_speed" for b in backbones}
     nodes = [
         Node(
             compare_classifiers,
@@ -81,11 +91,13 @@ def _comparison() -> Pipeline:
         ),
         Node(
             select_gate,
-            inputs={"gate": "params:gate", "sheets": "sheets", "splits": "splits"}
+            inputs={"gate": "params:gate", "splits": "splits"}
             | {name: name for name in [*scores, *profiles]},
             outputs="gate_selection",
             name="select_gate",
         ),
     ]
-    shared = {name: name for name in ("sheets", "splits", "annotations")}
-    return Pipeline(nodes, inputs={**shared, **scores, **profiles, **speeds})
+    return Pipeline(
+        nodes,
+        inputs={"splits": "splits", "annotations": "annotations", **scores, **profiles, **speeds},
+    )

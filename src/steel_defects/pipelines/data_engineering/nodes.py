@@ -10,6 +10,7 @@ from steel_defects.annotations import mask_folder, severstal
 from steel_defects.annotations.mask_folder import MaskFolder
 from steel_defects.annotations.severstal import Finding
 from steel_defects.errors import SteelDefectsError
+from steel_defects.models.config import Backbones
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.division import (
     ASSIGNMENT_COLUMNS,
@@ -26,6 +27,7 @@ from steel_defects.sheets.quality import DataSet, quality_report
 from steel_defects.sheets.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
 from steel_defects.sheets.tiles import tile_table
 from steel_defects.training.config import CrossValidationConfig
+from steel_defects.training.jobs import need_both_kinds
 
 logger = logging.getLogger(__name__)
 
@@ -194,11 +196,17 @@ def split_sheets(
     earlier_split_assignments: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     cross_validation: CrossValidationConfig,
+    backbones: Backbones | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide the groups into splits, and into folds for each repeat, alike in their classes.
 
     Sheets that were divided before stay where they are.
+
+    Raises:
+        SteelDefectsError: A gate is to be trained, and the sheets are all of one kind.
     """
+    if backbones and backbones.root:
+        need_both_kinds(sheets)
     config = data_engineering
     earlier = pd.DataFrame(columns=list(ASSIGNMENT_COLUMNS))
     division = Division(

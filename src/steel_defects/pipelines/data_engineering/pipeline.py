@@ -72,7 +72,7 @@ def _tables() -> list[Node]:
             split_sheets,
             inputs=[
                 *("sheets", "annotations", "earlier_split_assignments"),
-                *(_CONFIG, "params:cross_validation"),
+                *(_CONFIG, "params:cross_validation", "params:backbones"),
             ],
             outputs=["splits", "split_assignments"],
             name="split_sheets",

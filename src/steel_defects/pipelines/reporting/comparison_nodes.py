@@ -38,13 +38,13 @@ _SCHEMAS = {"scores": schemas.sheet_scores, "predictions": schemas.predictions}
 
 def compare_with_earlier(
     earlier_versions: ModelVersions,
-    compare: str | None,
-    gate_selection: Json,
+    compare: str,
     segmenter_selection: Json,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     operating_point: OperatingPointConfig,
+    gate_selection: Json | None = None,
     **tables: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the chosen gate and segmenter with what they were at an earlier version.
@@ -52,15 +52,13 @@ def compare_with_earlier(
     Where that version lacks a table, the newest before it was in use at the time, and counts.
 
     Returns:
-        ``run_comparison`` and ``changed_verdicts``; no rows where ``compare`` is null.
+        ``run_comparison`` and ``changed_verdicts``.
     """
-    from steel_defects.evaluation.changed_verdicts import RunTables, no_changed_verdicts
-    from steel_defects.evaluation.run_comparison import Truth, figures_table
+    from steel_defects.evaluation.changed_verdicts import RunTables
+    from steel_defects.evaluation.run_comparison import Truth
 
-    if compare is None:
-        return _labelled(figures_table([]), "", {}, {}), no_changed_verdicts()
     version = earlier_versions.resolve(compare)
-    models = _models(gate_selection["name"], segmenter_selection["name"])
+    models = _models((gate_selection or {}).get("name"), segmenter_selection["name"])
     now = RunTables(**{part: tables[f"{name}_{part}"] for part, name in models.items()})
     truth = Truth(sheets, annotations, splits)
     return _compared(earlier_versions, version, now, models, truth, operating_point)
@@ -87,7 +85,8 @@ def compare_versions(
 
     versions = catalog.load("earlier_versions")
     version = versions.resolve(before, after)
-    models = _models(*(catalog.load(f"{x}_selection")["name"] for x in ("gate", "segmenter")))
+    gate = catalog.load("gate_selection")["name"] if catalog.exists("gate_selection") else None
+    models = _models(gate, catalog.load("segmenter_selection")["name"])
     return _compared(
         versions,
         version,
@@ -173,7 +172,6 @@ def _labelled(
 
 def draw_changed_verdicts(
     changed_verdicts: pd.DataFrame,
-    compare: str | None,
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
@@ -183,6 +181,5 @@ def draw_changed_verdicts(
     from steel_defects.reporting.contact_sheet import contact_sheet
 
     shown = changed_verdicts.head(_MOST_PICTURES)
-    nothing = "No verdict changed." if compare else "No earlier version was named to compare with."
     pictures = outlined_sheets(shown["sheet_id"], raw_sheets, sheets, annotations)
-    return contact_sheet(pictures, changed_captions(shown), nothing)
+    return contact_sheet(pictures, changed_captions(shown), "No verdict changed.")

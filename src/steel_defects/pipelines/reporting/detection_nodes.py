@@ -84,10 +84,10 @@ def measure_robustness(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
-    gate_selection: Json,
     segmenter_selection: Json,
     segmenter_prediction: SegmenterPredictionConfig,
     reporting: ReportingConfig,
+    gate_selection: Json | None = None,
     **parts: Any,
 ) -> pd.DataFrame:
     """Let the chosen models judge some test sheets at every level of every corruption."""
@@ -101,7 +101,7 @@ def measure_robustness(
         )
     from .worse_pictures import Judges, robustness_table
 
-    gate, segmenter = gate_selection["name"], segmenter_selection["name"]
+    gate, segmenter = (gate_selection or {}).get("name"), segmenter_selection["name"]
     point, postprocessing = parts.get(f"{gate}_point", {}), parts[f"{segmenter}_postprocessing"]
     networks = {"segmenter": _newest_model(trained_models, f"{segmenter}.segmenter")}
     if gate:

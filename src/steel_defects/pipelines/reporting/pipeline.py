@@ -1,8 +1,10 @@
 """The pipeline of figures, overlays and the report."""
 
+from collections.abc import Sequence
+
 from kedro.pipeline import Node, Pipeline
 
-from steel_defects.models.config import ARCHITECTURES, BACKBONES
+from steel_defects.selection import Selection
 
 from .comparison_nodes import compare_with_earlier, draw_changed_verdicts
 from .detection_nodes import (
@@ -18,53 +20,73 @@ from .nodes import (
     draw_overlays,
     draw_segmentation_figures,
 )
-from .report_node import FIGURES, write_report
+from .report_node import GATE_FIGURES, ROBUSTNESS_FIGURES, SEGMENTER_FIGURES, write_report
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(selection: Selection) -> Pipeline:
     """From scores, predictions and comparisons to what people look at."""
-    scores = {f"{b}_scores": f"{b}.sheet_scores" for b in BACKBONES}
-    points = {f"{b}_point": f"{b}.operating_point" for b in BACKBONES}
-    heat_maps = {f"{b}_heat_maps": f"{b}.heat_maps" for b in BACKBONES}
-    histories = {f"{b}_history": f"{b}.classifier_history" for b in BACKBONES}
-    predictions = {f"{a}_predictions": f"{a}.predictions" for a in ARCHITECTURES}
-    maps = {f"{a}_probabilities": f"{a}.probabilities" for a in ARCHITECTURES}
-    settings = {f"{a}_postprocessing": f"{a}.postprocessing" for a in ARCHITECTURES}
-    stackings = {f"{a}_stacking": f"{a}.stacking" for a in ARCHITECTURES}
-    courses = {f"{a}_history": f"{a}.segmenter_history" for a in ARCHITECTURES}
-    data_engineering = {"data_engineering": "params:data_engineering"}
-    reporting = {"reporting": "params:reporting"}
-    compare = {"compare": "params:compare"}
-    nodes = [
+    models = _Models(selection.backbones, selection.architectures)
+    nodes = [*_segmenter_nodes(models), _report_node(models, selection)]
+    if selection.backbones:
+        nodes += _gate_nodes(models)
+    if selection.robustness:
+        nodes += _robustness_nodes(models)
+    if selection.comparison:
+        nodes += _comparison_nodes(models)
+    needed = {name for node in nodes for name in node.inputs}
+    mapped = {name: dataset for name, dataset in models.datasets.items() if name in needed}
+    return Pipeline([Pipeline(nodes, inputs=mapped)], tags="reporting")
+
+
+class _Models:
+    """Datasets of each model, by the names of arguments: only namespaces may name ``unet.…``."""
+
+    def __init__(self, backbones: Sequence[str], architectures: Sequence[str]) -> None:
+        self.selections = [*(["gate_selection"] if backbones else []), "segmenter_selection"]
+        self.scores = {f"{b}_scores": f"{b}.sheet_scores" for b in backbones}
+        self.points = {f"{b}_point": f"{b}.operating_point" for b in backbones}
+        self.heat_maps = {f"{b}_heat_maps": f"{b}.heat_maps" for b in backbones}
+        self.histories = {f"{b}_history": f"{b}.classifier_history" for b in backbones}
+        self.predictions = {f"{a}_predictions": f"{a}.predictions" for a in architectures}
+        self.maps = {f"{a}_probabilities": f"{a}.probabilities" for a in architectures}
+        self.settings = {f"{a}_postprocessing": f"{a}.postprocessing" for a in architectures}
+        self.stackings = {f"{a}_stacking": f"{a}.stacking" for a in architectures if backbones}
+        self.courses = {f"{a}_history": f"{a}.segmenter_history" for a in architectures}
+
+    @property
+    def datasets(self) -> dict[str, str]:
+        of_gates = self.scores | self.points | self.heat_maps | self.histories
+        of_segmenters = self.predictions | self.maps | self.settings | self.stackings | self.courses
+        return of_gates | of_segmenters
+
+
+def _gate_nodes(models: _Models) -> list[Node]:
+    """What the gates decide, and what the chosen one looks at."""
+    return [
         Node(
             draw_classification_figures,
-            inputs=_same(*scores, *points, *histories),
-            outputs=[
-                "confusion_figure",
-                "roc_figure",
-                "pr_figure",
-                "reliability_figure",
-                "classifier_learning_figure",
-            ],
+            inputs=_same(*models.scores, *models.points, *models.histories),
+            outputs=[f"{name}_figure" for name in GATE_FIGURES],
             name="draw_classification_figures",
         ),
         Node(
             check_grad_cam,
-            inputs=_same("gate_selection", "sheets", "annotations", *scores, *points, *heat_maps),
+            inputs=_same("gate_selection", "sheets", "annotations")
+            | _same(*models.scores, *models.points, *models.heat_maps),
             outputs="grad_cam_check",
             name="check_grad_cam",
         ),
         Node(
             draw_grad_cam,
             inputs=_same("gate_selection", "raw_sheets", "sheets", "annotations")
-            | _same(*scores, *points, *heat_maps)
-            | reporting,
+            | _same(*models.scores, *models.points, *models.heat_maps)
+            | _parameters("reporting"),
             outputs="grad_cam_figure",
             name="draw_grad_cam",
         ),
         Node(
             list_mistakes,
-            inputs=_same("gate_selection", *scores),
+            inputs=_same("gate_selection", *models.scores),
             outputs="confident_mistakes",
             name="list_mistakes",
         ),
@@ -75,46 +97,58 @@ def create_pipeline() -> Pipeline:
             outputs="confident_mistakes_figure",
             name="draw_mistakes",
         ),
+    ]
+
+
+def _segmenter_nodes(models: _Models) -> list[Node]:
+    """What the segmenters outline, and what the chosen one finds."""
+    return [
         Node(
             draw_segmentation_figures,
             inputs=_same("class_comparison", "annotations", "sheets", "segmenter_selection")
-            | data_engineering
-            | _same(*maps, *courses),
+            | _parameters("data_engineering")
+            | _same(*models.maps, *models.courses),
             outputs=["class_dice_figure", "segmentation_pr_figure", "segmenter_learning_figure"],
             name="draw_segmentation_figures",
         ),
         Node(
             choose_overlays,
-            inputs=_same("sheets", "annotations", "segmenter_selection", *predictions) | reporting,
+            inputs=_same("sheets", "annotations", "segmenter_selection", *models.predictions)
+            | _parameters("reporting"),
             outputs="overlay_selection",
             name="choose_overlays",
         ),
         Node(
             draw_overlays,
             inputs=_same("overlay_selection", "raw_sheets", "sheets", "annotations")
-            | _same("segmenter_selection", *predictions)
-            | data_engineering,
+            | _same("segmenter_selection", *models.predictions)
+            | _parameters("data_engineering"),
             outputs="overlays",
             name="draw_overlays",
         ),
         Node(
             measure_detection,
-            inputs=_same("sheets", "annotations", "segmenter_selection", *predictions),
+            inputs=_same("sheets", "annotations", "segmenter_selection", *models.predictions),
             outputs=["evaluated_pairs", "defect_targets"],
             name="measure_detection",
         ),
         Node(
             draw_detection,
-            inputs=_same("evaluated_pairs", "defect_targets") | data_engineering,
+            inputs=_same("evaluated_pairs", "defect_targets") | _parameters("data_engineering"),
             outputs=["detection_by_size", "detection_figure", "dice_spread_figure"],
             name="draw_detection",
         ),
+    ]
+
+
+def _robustness_nodes(models: _Models) -> list[Node]:
+    """What worse pictures do to the chosen models."""
+    return [
         Node(
             measure_robustness,
             inputs=_same("trained_models", "raw_sheets", "sheets", "annotations", "splits")
-            | _same("gate_selection", "segmenter_selection", *points, *settings)
-            | {"segmenter_prediction": "params:segmenter_prediction"}
-            | reporting,
+            | _same(*models.selections, *models.points, *models.settings)
+            | _parameters("segmenter_prediction", "reporting"),
             outputs="robustness",
             name="measure_robustness",
         ),
@@ -124,44 +158,55 @@ def create_pipeline() -> Pipeline:
             outputs="robustness_figure",
             name="draw_robustness",
         ),
+    ]
+
+
+def _comparison_nodes(models: _Models) -> list[Node]:
+    """What an earlier version decided otherwise."""
+    return [
         Node(
             compare_with_earlier,
-            inputs=_same("earlier_versions", "gate_selection", "segmenter_selection")
+            inputs=_same("earlier_versions", *models.selections)
             | _same("sheets", "annotations", "splits")
-            | _same(*scores, *points, *predictions, *stackings)
-            | {"operating_point": "params:operating_point"}
-            | compare,
+            | _same(*models.scores, *models.points, *models.predictions, *models.stackings)
+            | _parameters("operating_point", "compare"),
             outputs=["run_comparison", "changed_verdicts"],
             name="compare_with_earlier",
         ),
         Node(
             draw_changed_verdicts,
-            inputs=_same("changed_verdicts", "raw_sheets", "sheets", "annotations") | compare,
+            inputs=_same("changed_verdicts", "raw_sheets", "sheets", "annotations"),
             outputs="changed_verdicts_figure",
             name="draw_changed_verdicts",
         ),
-        Node(
-            write_report,
-            inputs=_same("classification_comparison", "segmentation_comparison")
-            | _same("class_comparison", "gate_selection", "segmenter_selection", "data_quality")
-            | _same("overlays", "overlay_selection", "run_record", *points)
-            | _same("leakage", "lookup_baseline", "oddest_sheets_figure")
-            | _same("grad_cam_check", "grad_cam_figure")
-            | _same("confident_mistakes", "confident_mistakes_figure")
-            | _same("evaluated_pairs", "detection_by_size", "robustness", *stackings)
-            | _same("run_comparison", "changed_verdicts", "changed_verdicts_figure")
-            | data_engineering
-            | {f"{name}_figure": f"{name}_figure" for name in FIGURES}
-            | reporting,
-            outputs="report",
-            name="write_report",
-        ),
     ]
-    mapped = scores | points | heat_maps | histories | predictions | maps | courses
-    mapped |= settings | stackings
-    return Pipeline([Pipeline(nodes, inputs=mapped)], tags="reporting")
+
+
+def _report_node(models: _Models, selection: Selection) -> Node:
+    inputs = _same("segmentation_comparison", "class_comparison", "data_quality", "run_record")
+    inputs |= _same("overlays", "overlay_selection", "evaluated_pairs", "detection_by_size")
+    inputs |= _same("leakage", "lookup_baseline", "oddest_sheets_figure")
+    inputs |= _same(*models.selections, *models.points, *models.stackings)
+    inputs |= _parameters("data_engineering", "reporting")
+    figures = [*SEGMENTER_FIGURES]
+    if selection.backbones:
+        figures += GATE_FIGURES
+        inputs |= _same("classification_comparison", "grad_cam_check", "grad_cam_figure")
+        inputs |= _same("confident_mistakes", "confident_mistakes_figure")
+    if selection.robustness:
+        figures += ROBUSTNESS_FIGURES
+        inputs |= _same("robustness")
+    if selection.comparison:
+        inputs |= _same("run_comparison", "changed_verdicts", "changed_verdicts_figure")
+    inputs |= _same(*(f"{name}_figure" for name in figures))
+    return Node(write_report, inputs=inputs, outputs="report", name="write_report")
 
 
 def _same(*names: str) -> dict[str, str]:
     """Name arguments like the datasets they take."""
     return {name: name for name in names}
+
+
+def _parameters(*names: str) -> dict[str, str]:
+    """Name arguments like the groups of parameters they take."""
+    return {name: f"params:{name}" for name in names}

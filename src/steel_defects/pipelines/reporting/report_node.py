@@ -13,35 +13,36 @@ from .nodes import ending, picture_name
 
 Json = dict[str, Any]
 
+NO_ROWS = pd.DataFrame()
+NO_GATE: Json = {"name": None, "reason": "no backbone was chosen", "candidates": {}}
+
 
 def write_report(
-    classification_comparison: pd.DataFrame,
     segmentation_comparison: pd.DataFrame,
     class_comparison: pd.DataFrame,
-    gate_selection: Json,
     segmenter_selection: Json,
     data_quality: Json,
     overlays: SheetFolder,
     overlay_selection: pd.DataFrame,
     leakage: pd.DataFrame,
     lookup_baseline: pd.DataFrame,
-    grad_cam_check: pd.DataFrame,
-    confident_mistakes: pd.DataFrame,
     run_record: Json,
     evaluated_pairs: pd.DataFrame,
     detection_by_size: Json,
-    robustness: pd.DataFrame,
-    run_comparison: pd.DataFrame,
-    changed_verdicts: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     reporting: ReportingConfig,
+    gate_selection: Json | None = None,
+    classification_comparison: pd.DataFrame = NO_ROWS,
+    grad_cam_check: pd.DataFrame | None = None,
+    confident_mistakes: pd.DataFrame = NO_ROWS,
+    robustness: pd.DataFrame = NO_ROWS,
+    run_comparison: pd.DataFrame = NO_ROWS,
+    changed_verdicts: pd.DataFrame = NO_ROWS,
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file with everything in it."""
-    from steel_defects.evaluation.attention import summarise_attention
     from steel_defects.evaluation.detection_by_size import DetectionCurve
     from steel_defects.reporting.detection_figures import detection_sentences
-    from steel_defects.reporting.heat import attention_sentence
     from steel_defects.reporting.report import ReportContext, render_report
 
     totals, classes = counted_outcomes(evaluated_pairs)
@@ -55,7 +56,7 @@ def write_report(
             classification_comparison=classification_comparison,
             segmentation_comparison=segmentation_comparison,
             per_class=class_comparison,
-            gate_selection=gate_selection,
+            gate_selection=gate_selection or NO_GATE,
             segmenter_selection=segmenter_selection,
             operating_points=ending(tables, "_point"),
             together=stacking.get("operating_point") or {},
@@ -70,20 +71,37 @@ def write_report(
             data_figures={
                 "The sheets least like the rest": tables["oddest_sheets_figure"].read_bytes()
             },
-            figures={title: tables[f"{key}_figure"].read_bytes() for key, title in _TITLES.items()},
+            figures={
+                title: tables[f"{key}_figure"].read_bytes()
+                for key, title in _TITLES.items()
+                if f"{key}_figure" in tables
+            },
             detection=detection_sentences(curves, f"{detection_by_size['sheets']:,} {kind} sheets"),
             robustness=robustness,
-            attention=attention_sentence(summarise_attention(grad_cam_check)),
-            grad_cam=tables["grad_cam_figure"].read_bytes(),
+            attention=_attention(grad_cam_check),
+            grad_cam=_picture(tables, "grad_cam_figure"),
             mistakes=confident_mistakes,
-            mistake_sheets=tables["confident_mistakes_figure"].read_bytes(),
+            mistake_sheets=_picture(tables, "confident_mistakes_figure"),
             pictures=_gallery(overlays, overlay_selection, classes),
             sheet_totals=totals,
             run_comparison=run_comparison,
             changed_verdicts=changed_verdicts,
-            changed_sheets=tables["changed_verdicts_figure"].read_bytes(),
+            changed_sheets=_picture(tables, "changed_verdicts_figure"),
         )
     )
+
+
+def _picture(tables: dict[str, Any], name: str) -> bytes:
+    return bytes(tables[name].read_bytes()) if name in tables else b""
+
+
+def _attention(grad_cam_check: pd.DataFrame | None) -> str:
+    if grad_cam_check is None:
+        return ""
+    from steel_defects.evaluation.attention import summarise_attention
+    from steel_defects.reporting.heat import attention_sentence
+
+    return attention_sentence(summarise_attention(grad_cam_check))
 
 
 def _gallery(
@@ -99,17 +117,22 @@ def _gallery(
     return pictures
 
 
-_TITLES = {
+_GATE_TITLES = {
     "confusion": "Decisions of the gates on test sheets",
     "roc": "ROC curves of the gates",
     "pr": "Precision and recall of the gates",
     "reliability": "Do the gates' probabilities come true?",
     "classifier_learning": "How the gates learned",
+}
+_SEGMENTER_TITLES = {
     "detection": "Detection by the size of the defect",
     "dice_spread": "Dice from sheet to sheet",
     "class_dice": "Segmentation, class by class",
     "segmentation_pr": "Precision and recall of pixels",
     "segmenter_learning": "How the segmenters learned",
-    "robustness": "On worse pictures",
 }
-FIGURES = tuple(_TITLES)
+_ROBUSTNESS_TITLES = {"robustness": "On worse pictures"}
+_TITLES = _GATE_TITLES | _SEGMENTER_TITLES | _ROBUSTNESS_TITLES
+GATE_FIGURES = tuple(_GATE_TITLES)
+SEGMENTER_FIGURES = tuple(_SEGMENTER_TITLES)
+ROBUSTNESS_FIGURES = tuple(_ROBUSTNESS_TITLES)

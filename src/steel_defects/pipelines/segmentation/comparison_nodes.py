@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.stacking import StackedScore, Stacking, cleared_sheets
 from steel_defects.models.identity import common_stamp, stamp_of
@@ -45,9 +44,9 @@ _GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleare
 def compare_segmenters(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
-    gate_scores: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     operating_point: OperatingPointConfig,
+    gate_scores: pd.DataFrame | None = None,
     **tables: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Set architectures side by side, alone and behind the gate: on test and out of fold."""
@@ -56,9 +55,11 @@ def compare_segmenters(
     rows, classes = [], []
     for name in _trained(tables, "_predictions"):
         predictions, profile = tables[f"{name}_predictions"], tables[f"{name}_profile"]
-        evidence = together_with_gate(predictions, gate_scores, sheets)
-        stacked = Stacking.model_validate(tables[f"{name}_stacking"]).stacked
-        cleared = _cleared_sheets(evidence, stacked, operating_point)
+        cleared: dict[int, set[str]] = {}
+        if gate_scores is not None:
+            evidence = together_with_gate(predictions, gate_scores, sheets)
+            stacked = Stacking.model_validate(tables[f"{name}_stacking"]).stacked
+            cleared = _cleared_sheets(evidence, stacked, operating_point)
         held_out = predictions["repeat"].isna()
         test = predictions[held_out & (predictions["split"] == "test")]
         row, per_class = segmentation_rows(test, annotations, sheets, cleared.get(-1, set()))
@@ -76,8 +77,8 @@ def compare_segmenters(
 
 
 def _trained(tables: Mapping[str, Any], ending: str) -> list[str]:
-    """Return the architectures of which there is something."""
-    return [key.removesuffix(ending) for key in tables if key.endswith(ending) and len(tables[key])]
+    """Return the architectures that were trained."""
+    return [key.removesuffix(ending) for key in tables if key.endswith(ending)]
 
 
 def _cleared_sheets(
@@ -97,10 +98,6 @@ def select_segmenter(segmenter: str, **tables: Any) -> Json:
     from steel_defects.evaluation.comparison import select
 
     names = _trained(tables, "_postprocessing")
-    if segmenter not in {"best", *names}:
-        raise SteelDefectsError(
-            f"segmenter is {segmenter!r}; it takes best, or what was trained: {', '.join(names)}"
-        )
     settings = {name: tables[f"{name}_postprocessing"].items() for name in names}
     quality = {
         name: float(np.mean([v["validation_dice"] for key, v in of_class if key.isdigit()]))
@@ -117,12 +114,12 @@ def build_package(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
-    gate_selection: Json,
     segmenter_selection: Json,
     segmentation_comparison: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     mm_per_px: float | None,
+    gate_selection: Json | None = None,
     **parts: Any,
 ) -> Any:
     """Put the chosen gate and segmenter into one package with all that using them takes.
@@ -134,11 +131,11 @@ def build_package(
     from steel_defects.inspection.building import build_manifest
     from steel_defects.models.segmenters import required_stride
 
-    gate, segmenter = gate_selection["name"], segmenter_selection["name"]
-    names = [f"{segmenter}_postprocessing", f"{segmenter}_stacking"]
+    gate, segmenter = (gate_selection or {}).get("name"), segmenter_selection["name"]
+    names = [f"{segmenter}_postprocessing"]
     networks = {"segmenter": parts[f"{segmenter}_segmenter"]}
     if gate:
-        names += [f"{gate}_scores", f"{gate}_point"]
+        names += [f"{segmenter}_stacking", f"{gate}_scores", f"{gate}_point"]
         networks["gate"] = parts[f"{gate}_classifier"]
     common_stamp(trained_networks=stamp_of(**networks), **{name: parts[name] for name in names})
     reference = of_splits(sheets, splits, TUNING_SPLITS)
@@ -155,7 +152,7 @@ def build_package(
         pictures=(raw_sheets.read(path) for path in reference["path"]),
         fingerprint_of=sheets["sha256"].tolist(),
         tta=segmenter_prediction.tta,
-        stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked,
+        stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked if gate else None,
         stride=required_stride(networks["segmenter"]),
     )
     writers = {manifest.segmenter.file: networks["segmenter"].save}

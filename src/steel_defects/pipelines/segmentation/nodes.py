@@ -1,9 +1,5 @@
-"""Nodes that train and tune the segmenters, and predict with them.
+"""Nodes that train and tune the segmenters, and predict with them."""
 
-For an architecture that is not to be trained they write empty tables, which cost next to nothing.
-"""
-
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +10,13 @@ import pandas as pd
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
 from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.postprocessing import PostprocessingGrid, settings_of
-from steel_defects.models.absent import NoModel
-from steel_defects.models.config import Architectures, NetworkConfig
+from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.sheets.config import DataEngineeringConfig
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import TrainingData
-
-logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -42,14 +35,9 @@ def train_segmenter(
     data_engineering: DataEngineeringConfig,
     segmentation: SegmentationConfig,
     segmenter_prediction: SegmenterPredictionConfig,
-    architectures: Architectures,
     network: NetworkConfig,
 ) -> tuple[Any, pd.DataFrame, Json]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop."""
-    name = network.root.name
-    if name not in architectures.root:
-        history = pd.DataFrame({"epoch": pd.Series(dtype=int), "loss": pd.Series(dtype=float)})
-        return NoModel(f"{name} is not among the architectures"), history, {"parameters": 0}
     from steel_defects.training import jobs
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
@@ -68,30 +56,21 @@ def cross_validate_segmenter(
     tiles: pd.DataFrame,
     pretrained_weights: Path,
     checkpoints: Path,
-    gate_scores: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     segmentation: SegmentationConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     segmenter_cross_validation: SegmenterCrossValidationConfig,
     postprocessing: PostprocessingGrid,
-    architectures: Architectures,
     network: NetworkConfig,
+    gate_scores: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
-    """Outline every sheet out of fold, if the architecture is among those to cross-validate.
+    """Outline every sheet out of fold.
 
     Returns:
         The outlines, and the post-processing that all folds together chose, by class; empty where
         that is left to validation sheets.
     """
     from steel_defects.evaluation.postprocessing import class_settings
-    from steel_defects.training.predicted_masks import predictions_table
-
-    name = network.root.name
-    wanted = name in segmenter_cross_validation.architectures
-    if wanted and name not in architectures.root:
-        logger.warning("%s is not cross-validated: it is not among the architectures", name)
-    if not wanted or name not in architectures.root:
-        return predictions_table([]), {}
     from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
@@ -102,7 +81,7 @@ def cross_validate_segmenter(
             network.root, segmentation, postprocessing, segmenter_prediction.tta, pretrained_weights
         ),
         segmenter_cross_validation,
-        checkpoints / "segmenter_cross_validation" / name,
+        checkpoints / "segmenter_cross_validation" / network.root.name,
         gate_scores,
     )
     return found.predictions, class_settings(found.settings or [])
@@ -116,8 +95,6 @@ def predict_probabilities(
     segmenter_prediction: SegmenterPredictionConfig,
 ) -> Iterator[Predicted]:
     """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
-    if isinstance(segmenter, NoModel):
-        return iter(())
     from steel_defects.models.inference import shrink_maps
     from steel_defects.training.segmentation import predict_maps
 
@@ -147,23 +124,21 @@ def tune_postprocessing(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
-    gate_scores: pd.DataFrame,
-    out_of_fold_postprocessing: Json,
     data_engineering: DataEngineeringConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     postprocessing: PostprocessingGrid,
+    gate_scores: pd.DataFrame | None = None,
+    out_of_fold_postprocessing: Json | None = None,
 ) -> Json:
     """Choose threshold, smallest area and presence cut of each class on the validation split.
 
     What the folds of a cross-validation chose is taken over, and measured there.
     """
-    if not len(probabilities):
-        return {}
     from steel_defects.evaluation.postprocessing import class_settings
     from steel_defects.training.predicted_masks import gate_scores_of, measure_classes
 
     stamp = common_stamp(probabilities=probabilities, gate_scores=gate_scores)
-    given = settings_of(out_of_fold_postprocessing)
+    given = settings_of(out_of_fold_postprocessing or {})
     grids = [one.grid for one in given] or [postprocessing] * data_engineering.classes
     rows = of_splits(sheets, splits, ("validation",))[["sheet_id", "height", "width"]]
     tuners = measure_classes(
@@ -187,9 +162,9 @@ def predict_masks(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
-    gate_scores: pd.DataFrame,
-    out_of_fold_predictions: pd.DataFrame,
     segmenter_prediction: SegmenterPredictionConfig,
+    gate_scores: pd.DataFrame | None = None,
+    out_of_fold_predictions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Predict every sheet that training did not see, at full size; out-of-fold rows come after."""
     from steel_defects.training.predicted_masks import (
@@ -197,9 +172,6 @@ def predict_masks(
         mask_rows,
         predictions_table,
     )
-
-    if isinstance(segmenter, NoModel):
-        return predictions_table([])
     from steel_defects.training.segmentation import predict_maps
 
     stamp = common_stamp(
@@ -219,7 +191,7 @@ def predict_masks(
         )
         for row in mask_rows(found, settings, scores.get(sheet_id))
     )
-    if not out_of_fold_predictions.empty:
+    if out_of_fold_predictions is not None:
         held_out = pd.concat([held_out, out_of_fold_predictions], ignore_index=True)
     held_out.attrs.update(stamp)
     return held_out

@@ -1,0 +1,121 @@
+"""What the parameters choose: it decides which nodes there are.
+
+Kedro registers pipelines before it reads parameters. So the configuration loader, which every
+command with a session makes first, publishes what its parameters choose; the registry reads it.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import pipelines, settings
+from kedro.utils import find_kedro_project
+from pydantic import BaseModel, ValidationError
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.models.config import ARCHITECTURES, BACKBONES, Architectures, Backbones
+
+logger = logging.getLogger(__name__)
+
+_REGISTRY = "steel_defects.pipeline_registry"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run trains and measures.
+
+    Attributes:
+        backbones: Of the gates to train; none for no gate.
+        architectures: Of the segmenters to train.
+        cross_validated: Which of both are cross-validated.
+        robustness: Whether the models are measured on worse pictures.
+        comparison: Whether an earlier version is compared with this run.
+    """
+
+    backbones: tuple[str, ...]
+    architectures: tuple[str, ...]
+    cross_validated: frozenset[str] = frozenset()
+    robustness: bool = False
+    comparison: bool = False
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Selection":
+        """Read it from the parameters of all pipelines.
+
+        Raises:
+            SteelDefectsError: A name is none of those that there are, or a model is named that is
+                not to be trained.
+        """
+        backbones = _names("backbones", Backbones, parameters)
+        architectures = _names("architectures", Architectures, parameters)
+        _need_chosen("gate", parameters.get("gate"), "backbones", ("none", *backbones))
+        _need_chosen("segmenter", parameters.get("segmenter"), "architectures", architectures)
+        asked = {
+            *(_group(parameters, "cross_validation").get("models") or ()),
+            *(_group(parameters, "segmenter_cross_validation").get("architectures") or ()),
+        }
+        for name in sorted(asked - {*backbones, *architectures}):
+            logger.warning("%s is not cross-validated: it is not to be trained", name)
+        return cls(
+            backbones,
+            architectures,
+            frozenset(asked & {*backbones, *architectures}),
+            bool(_group(parameters, "reporting").get("robustness_sheets")),
+            parameters.get("compare") is not None,
+        )
+
+
+#: Whatever can be chosen, for documentation and checks of the catalog.
+EVERYTHING = Selection(BACKBONES, ARCHITECTURES, frozenset(BACKBONES + ARCHITECTURES), True, True)
+
+
+def _names(name: str, kind: type[BaseModel], parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    try:
+        return tuple(kind.model_validate(parameters.get(name)).root)  # type: ignore[attr-defined]
+    except ValidationError as error:
+        raise SteelDefectsError(f"{name}: {error.errors()[0]['msg']}") from error
+
+
+def _need_chosen(name: str, value: Any, among: str, choices: tuple[str, ...]) -> None:
+    if value not in (None, "best", *choices):
+        raise SteelDefectsError(
+            f"{name} is {value!r}; it takes best, {', '.join(choices)}; others must be added to "
+            f'{among} (--params "{among}=…", with blanks between the names)'
+        )
+
+
+def _group(parameters: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    group = parameters.get(name)
+    return group if isinstance(group, Mapping) else {}
+
+
+_published: Selection | None = None
+
+
+def publish(parameters: Mapping[str, Any]) -> None:
+    """Let the registry know what the parameters choose; pipelines are made anew if it changed.
+
+    Raises:
+        SteelDefectsError: As for :meth:`Selection.of`.
+    """
+    global _published  # noqa: PLW0603 (Kedro's registry takes no arguments)
+    selection = Selection.of(parameters)
+    if selection != _published:
+        _published = selection
+        pipelines.configure(_REGISTRY)
+
+
+def current_selection() -> Selection:
+    """Return what was published last; without a session, what the configuration files choose."""
+    if _published is None:
+        project = find_kedro_project(Path.cwd()) or Path(__file__).parents[2]
+        settings.CONFIG_LOADER_CLASS(
+            conf_source=str(Path(project) / settings.CONF_SOURCE),
+            env=os.environ.get("KEDRO_ENV"),
+            **settings.CONFIG_LOADER_ARGS,
+        )
+    assert _published is not None  # noqa: S101 (the loader publishes)
+    return _published
