@@ -33,6 +33,7 @@ class InspectedSheet:
         statistics: From :func:`frame_statistics`; empty for an unreadable sheet.
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
         frame: Digest of its pixels; empty for an unreadable sheet.
+        file: Size and time of change of its file, where a folder is watched.
         inspected_at: When, UTC.
     """
 
@@ -44,6 +45,7 @@ class InspectedSheet:
     statistics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     frame: str = ""
+    file: tuple[int, int] = (0, 0)
     inspected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -97,7 +99,7 @@ class Cascade:
         seconds = time.perf_counter() - started
         return InspectedSheet(
             frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
-            frame.statistics, seconds, frame.digest,
+            frame.statistics, seconds, frame.digest, frame.file,
         )  # fmt: skip
 
     def _problem(self, frame: Frame, frame_before: str) -> str:
@@ -108,8 +110,9 @@ class Cascade:
     def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
         verdict = Verdict("review", problem)
         return InspectedSheet(
-            frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics, frame=frame.digest
-        )
+            frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics,
+            frame=frame.digest, file=frame.file,
+        )  # fmt: skip
 
     @property
     def _no_masks(self) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class Frame:
         digest: Of its pixels, by which a repeated frame is told; empty for an unreadable one.
         statistics: From :func:`frame_statistics`; empty for an unreadable one.
         problem: Why it can't be read; empty for one that can.
+        file: Size and time of change of its file, where a folder is watched.
     """
 
     sheet_id: str
@@ -104,6 +105,7 @@ class Frame:
     digest: str = ""
     statistics: dict[str, float] = field(default_factory=dict)
     problem: str = ""
+    file: tuple[int, int] = (0, 0)
 
 
 def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:

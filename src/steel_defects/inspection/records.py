@@ -38,6 +38,7 @@ def part_record(
         "last": sheets[-1].sheet_id,
         "last_frame": sheets[-1].frame,
         "sheets": len(sheets),
+        "files": {s.sheet_id: (*s.file, s.frame) for s in sheets if any(s.file)},
         "verdicts": dict(Counter(sheet.verdict.verdict for sheet in sheets)),
         "reviews": dict(Counter(_kind(s) for s in sheets if s.verdict.verdict == "review")),
         "cleared": sum(sheet.verdict.reason == CLEARED for sheet in sheets),
