@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -22,16 +23,19 @@ from tests.inspection.sheet_jobs import (
 
 from steel_defects.annotations import schemas
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
+from steel_defects.datasets.optional_csv import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import watch
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.frames import Frame, read_frame
 from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource, as_begun, open_source
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.watch import FolderWatch, complete_frames
 from steel_defects.inspection.work import result_of
+from steel_defects.sheets.config import PositionsConfig
 
 
 class Camera:
@@ -192,7 +196,7 @@ def test_another_sheet_under_a_name_that_was_used_before(camera, caplog, deleted
         assert [camera.look(4), camera.look()] == [[], [f"a.png#{number}"]]
         assert camera.look(4) == []
     camera.watch.judged.tell_of_names()
-    assert "2 files were written again with other pixels" in caplog.text
+    assert "files written again with other pixels: 2;" in caplog.text
 
 
 def test_a_file_that_was_only_touched_keeps_its_row(camera, caplog):
@@ -202,7 +206,7 @@ def test_a_file_that_was_only_touched_keeps_its_row(camera, caplog):
     assert [camera.look(4), camera.look(4), camera.look(4)] == [[], [], []]
     camera.watch.judged.tell_of_names()
     camera.watch.judged.tell_of_names()
-    assert caplog.text.count("1 files were written again with the same pixels") == 1
+    assert caplog.text.count("files written again with the same pixels: 1;") == 1
 
 
 def test_a_file_that_is_written_again_and_can_not_be_read_at_first(camera):
@@ -282,10 +286,13 @@ def follow_until(sheets, jobs, count: int, told=lambda seen: None, **values: obj
 
     settings = config(**FAST, **values)
     setup = inspection(open_source(sheets), settings, BrightnessRuntime())
+    table = OptionalCSVDataset(filepath=str(sheets / "positions.csv")).load()
+    places = Places(table, PositionsConfig(), lambda _: True, grows=True)
+    setup = replace(setup, places=places)
     given_up = threading.Timer(60, setattr, (stop, "requested", True))
     given_up.start()
     try:
-        return follow_folder(setup, jobs, pd.DataFrame(), watcher, stop), seen
+        return follow_folder(setup, jobs, watcher, stop), seen
     finally:
         given_up.cancel()
 
@@ -326,7 +333,7 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
 
     setup = inspection(open_source(tmp_path / "sheets"), config(**FAST), BrightnessRuntime())
     with pytest.raises(RuntimeError):
-        follow_folder(setup, jobs, pd.DataFrame(), watcher)
+        follow_folder(setup, jobs, watcher)
     assert lines == list(range(8))
     result, seen = follow_until(tmp_path / "sheets", jobs, 2)
     assert len(seen) == 2
@@ -401,6 +408,70 @@ def test_names_that_are_used_again_have_rows_of_their_own(tmp_path, part_sheets,
     assert defects["sheet_id"].value_counts().to_dict() == rows[rows > 0].to_dict()
     schemas.verdicts.validate(pd.concat(pd.read_parquet(path) for path in result.tables()[0]))
     schemas.submission.validate(submission)
+
+
+def places_of(result) -> dict[str, tuple[str, float]]:
+    verdicts = loaded(result.tables()[0])
+    rows = verdicts[["coil_id", "position_mm"]].itertuples(index=False, name=None)
+    return dict(zip(verdicts["sheet_id"], rows, strict=True))
+
+
+def test_positions_that_are_appended_while_a_folder_is_watched(tmp_path):
+    sheets, table = tmp_path / "sheets", tmp_path / "sheets/positions.csv"
+    write_sheets(sheets, 4)
+    names = sorted(os.listdir(sheets))
+
+    def append(seen: list[str]) -> None:
+        with table.open("a", encoding="utf-8") as file:
+            if len(seen) == 2:  # the last line is not finished yet
+                file.write(f"\n{names[1]},K1,1600\n{names[2]},K1,32")
+            if len(seen) == 4:
+                file.write(f"00\n{names[3]},K2,4800\n{names[0]},K9,7\n")
+                (sheets / names[0]).write_bytes(sheet_bytes(".png", 100))
+
+    expected = {names[0]: ("K1", 0), names[1]: ("K1", 1600)}
+    table.write_text(f"sheet_id,coil_id,position_mm\n{names[0]},K1,0", encoding="utf-8")
+    result, _ = follow_until(sheets, tmp_path / "stopped", 3, append, part_sheets=2)
+    found = places_of(result)
+    assert {name: found[name] for name in names[:2]} == expected
+    assert pd.isna(found[names[2]][0])
+    table.write_text(f"sheet_id,coil_id,position_mm\n{names[0]},K1,0", encoding="utf-8")
+    result, _ = follow_until(sheets, tmp_path / "whole", 5, append, part_sheets=5)
+    expected |= {names[2]: ("K1", 3200), names[3]: ("K2", 4800), f"{names[0]}#2": ("K9", 7)}
+    assert places_of(result) == expected
+
+
+def test_positions_that_change_make_no_other_job_of_a_watched_folder(tmp_path):
+    sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
+    write_sheets(sheets, 10)
+    names = sorted(os.listdir(sheets))
+    follow_until(sheets, jobs, 10)
+    for name in names[:4]:
+        (sheets / name).unlink()
+    (sheets / "positions.csv").write_text(f"sheet_id,coil_id\n{names[9]},K1\n", encoding="utf-8")
+    result, seen = follow_until(sheets, jobs, 0)
+    assert seen == []
+    assert loaded(result.tables()[0])["sheet_id"].tolist() == names
+
+
+@pytest.mark.parametrize("content", [b"sheet_id,coil_id\n\xff,K2\n", b"a,b\n1,2\n", b"", None])
+def test_positions_that_can_not_be_read_any_more(tmp_path, caplog, content):
+    file = tmp_path / "positions.csv"
+    file.write_text("sheet_id,coil_id\na.png,K1\n", encoding="utf-8")
+    table = OptionalCSVDataset(filepath=str(file)).load()
+    places = Places(table, PositionsConfig(), lambda _: True, grows=True)
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    for _ in range(2):
+        assert places.of(["a.png"])["coil_id"].tolist() == ["K1"]
+    assert caplog.text.count("that were read before count") == (content is not None)
+
+
+def test_names_that_are_used_again_are_read_by_the_pattern(tmp_path):
+    places = Places(pd.DataFrame(), PositionsConfig(pattern=r"(?P<coil_id>K\d)\.png$"), bool, True)
+    assert places.of(["K1.png", "K1.png#2"])["coil_id"].tolist() == ["K1", "K1"]
 
 
 def test_a_folder_of_pictures_that_comes_later_changes_nothing(tmp_path, caplog):
@@ -496,7 +567,7 @@ def test_a_signal_ends_it_with_a_summary(tmp_path, number):
         os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt).start()
-    result = follow_folder(setup, tmp_path / "jobs", pd.DataFrame())
+    result = follow_folder(setup, tmp_path / "jobs")
     assert result.summary(setup.package)["sheets"] == 0
     assert [len(loaded(table)) for table in result.tables()[:0]] == []
     assert signal.getsignal(number) is before

@@ -22,7 +22,6 @@ from steel_defects.inspection.work import Inspection, JobResult, OnSheet, OpenPa
 def follow_folder(
     inspection: Inspection,
     jobs: Path,
-    positions: pd.DataFrame,
     watcher: Callable[[Path], OnSheet] | None = None,
     stop: Stop | None = None,
 ) -> JobResult:
@@ -33,7 +32,6 @@ def follow_folder(
     Args:
         inspection: The sheets, and what judges them.
         jobs: Folder that holds a folder for each job.
-        positions: The table of positions, as it was read.
         watcher: Makes, for the job's folder, what is told of each sheet.
         stop: Another way to end it.
 
@@ -44,7 +42,7 @@ def follow_folder(
     source = inspection.source
     if not isinstance(source, FolderSource):
         raise SteelDefectsError(f"only a folder can be followed, and {source.place} is none")
-    parts = Parts(jobs / inspection.job_id(f"follow {source.root.resolve()}", positions))
+    parts = Parts(jobs / inspection.job_id(f"follow {source.root.resolve()}"))
     with at_work(parts.folder, "follow"), stop_on_signals() as signalled:
         inspection = replace(inspection, source=as_begun(source, parts.folder, begin=True))
         list_folder(str(inspection.source.place))

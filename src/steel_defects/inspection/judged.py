@@ -77,8 +77,8 @@ class JudgedFiles:
         """Say how many names were used again since this was last said."""
         if other := self._counts.pop("other", 0):
             logger.warning(
-                "%d files were written again with other pixels: each has a new row, whose sheet_id "
+                "files written again with other pixels: %d; each has a new row, whose sheet_id "
                 "ends in #2, #3 and so on; a camera should not use names again", other,
             )  # fmt: skip
         if same := self._counts.pop("same", 0):
-            logger.warning("%d files were written again with the same pixels: rows stay", same)
+            logger.warning("files written again with the same pixels: %d; their rows stay", same)

@@ -80,14 +80,15 @@ class Inspection:
         """Sheets that are judged at a time."""
         return min(self.config.judges or self.cascade.parallel, self.cascade.parallel)
 
-    def job_id(self, sheets: str, positions: pd.DataFrame) -> str:
+    def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
         """Return a digest of all that the result depends on.
 
         Args:
             sheets: Tells the sheets.
-            positions: The table of positions.
+            positions: The table of positions; None where it may change.
         """
-        rows = pd.util.hash_pandas_object(positions, index=False).to_numpy().tobytes()
+        table = pd.DataFrame() if positions is None else positions
+        rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
         described = [
             __version__,
             sheets,
