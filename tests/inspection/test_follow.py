@@ -237,6 +237,14 @@ def test_checks_of_very_many_known_files_leave_time_for_others(camera, monkeypat
     assert [camera.look(), camera.look()] == [[], ["b.png"]]
 
 
+def test_numbers_in_names_tell_their_order(camera):
+    for number in (10000, 9, 9999, 100):
+        camera.write(f"f_{number}.png")
+    assert [camera.look(), camera.look()] == [
+        [], ["f_9.png", "f_100.png", "f_9999.png", "f_10000.png"]
+    ]  # fmt: skip
+
+
 def test_quiet_folders_are_not_listed(camera, monkeypatch):
     camera.write("old/a.png")
     camera.look()

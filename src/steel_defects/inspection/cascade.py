@@ -16,6 +16,7 @@ from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Verdict
 from steel_defects.inspection.runtimes import Runtime
+from steel_defects.paths import natural_order
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, limited_by_memory
 
@@ -120,9 +121,9 @@ class Cascade:
 
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:
-    """Judge every sheet of a folder in the order of their names, and keep nothing on disk."""
+    """Judge every sheet of a folder in natural order of their names, and keep nothing on disk."""
     before = ""
-    for sheet_id in folder.sheet_ids:
+    for sheet_id in sorted(folder.sheet_ids, key=natural_order):
         frame = read_frame(folder.read_file, sheet_id)
         yield cascade.judge(frame, before)
         before = frame.digest

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.inspection.names import NameSet, name_of
-from steel_defects.paths import leave_out_housekeeping, shown_name
+from steel_defects.paths import leave_out_housekeeping, natural_order, shown_name
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
 
@@ -67,7 +67,7 @@ class FolderSource:
         return self._folder.picture_folder
 
     def list_files(self) -> Iterator[SheetFile]:
-        """List the pictures sorted by id; only one folder's names are held at a time.
+        """List the pictures in natural order of ids; only one folder's names are held at a time.
 
         Raises:
             SteelDefectsError: A folder can't be listed; its sheets would be missing.
@@ -211,7 +211,7 @@ def _warn_of_others(root: Path, chosen: Path) -> None:
 
 
 def walk(folder: str, below: str = "") -> Iterator[str]:
-    """List the pictures below a folder, sorted by path; links to folders are not followed.
+    """List the pictures below a folder, in natural order; links to folders are not followed.
 
     Args:
         folder: The folder.
@@ -221,7 +221,7 @@ def walk(folder: str, below: str = "") -> Iterator[str]:
         SteelDefectsError: A folder can't be listed.
     """
     # With its slash, a folder stands where the paths of its pictures belong.
-    for name in sorted(list_folder(folder), key=shown_name):
+    for name in sorted(list_folder(folder), key=lambda name: natural_order(shown_name(name))):
         if name.endswith("/"):
             yield from walk(os.path.join(folder, name[:-1]), below + name)
         else:

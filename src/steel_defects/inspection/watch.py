@@ -15,7 +15,7 @@ from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.judged import FileState, JudgedFiles
 from steel_defects.inspection.names import name_of
 from steel_defects.inspection.sources import list_folder, size_and_time
-from steel_defects.paths import shown_name
+from steel_defects.paths import natural_order, shown_name
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class FolderWatch:
         earlier, now = self._waiting, self._clock()
         if checks:
             self._next_check = now + _CHECK_PAUSE * (now - started)
-        names = sorted(found)[:_AT_ONCE]
+        names = sorted(found, key=natural_order)[:_AT_ONCE]
         self._waiting = {}
         for name in names:
             file = earlier.get(name)
