@@ -348,6 +348,19 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
     assert len(loaded(result.tables()[0])) == 9
 
 
+@pytest.mark.parametrize("part_sheets", [1, 3, 100])
+def test_a_watched_camera_that_plays_a_loop(tmp_path, part_sheets):
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    for number in range(6):
+        (sheets / f"f_{9998 + number}.png").write_bytes(sheet_bytes(".png", 50 + number % 3))
+    follow_until(sheets, tmp_path / "jobs", 2, part_sheets=part_sheets)
+    result, _ = follow_until(sheets, tmp_path / "jobs", 4, part_sheets=part_sheets)
+    verdicts = loaded(result.tables()[0]).set_index("sheet_id")
+    repeated = verdicts["reason"] == "camera: repeated frame"
+    assert repeated[repeated].index.tolist() == ["f_10001.png", "f_10002.png", "f_10003.png"]
+
+
 @pytest.mark.parametrize("restarted", [True, False])
 @pytest.mark.parametrize("part_sheets", [1, 100])
 def test_a_file_that_is_whole_too_late_has_one_row(tmp_path, part_sheets, restarted):

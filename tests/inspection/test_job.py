@@ -12,10 +12,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pandas as pd
 import pytest
 from tests.inspection import sheet_jobs
-from tests.inspection.sheet_jobs import BrightnessRuntime, config, loaded, run, write_sheets
+from tests.inspection.sheet_jobs import (
+    BrightnessRuntime,
+    config,
+    draw_sheet,
+    loaded,
+    run,
+    write_sheets,
+)
 
 from steel_defects import files
 from steel_defects.annotations import schemas
@@ -93,6 +101,49 @@ def test_tables_of_a_part_keep_their_schemas(sheets, tmp_path):
 def test_parts_and_threads_change_nothing(sheets, whole, tmp_path, part_sheets, judges):
     runtime = BrightnessRuntime(parallel=judges)
     assert_whole(run(sheets, tmp_path, config(part_sheets=part_sheets), runtime), whole)
+
+
+@pytest.fixture(scope="module")
+def looping(tmp_path_factory) -> tuple[Path, list[str]]:
+    """Sheets of a camera that plays loops, and the names of those that it repeats."""
+    seeds = [*range(9), 8, 20, 21, 20, 21, 30, 31, 32, 30, 31, 32, *range(40, 65), 33, 0, 20, 33]
+    folder = tmp_path_factory.mktemp("looping") / "sheets"
+    write_sheets(folder, 0)
+    for number, seed in enumerate(seeds):
+        cv2.imwrite(str(folder / f"f_{9980 + number}.png"), draw_sheet(seed))
+    repeated = [n for n, seed in enumerate(seeds) if seed in seeds[max(0, n - 32) : n]]
+    assert len(repeated) == 7
+    return folder, [f"f_{9980 + number}.png" for number in repeated]
+
+
+def repeated_in(*results) -> list[str]:
+    verdicts = pd.concat(loaded(result.tables()[0]) for result in results)
+    return verdicts.loc[verdicts["reason"] == "camera: repeated frame", "sheet_id"].tolist()
+
+
+@pytest.mark.parametrize("judges", [1, 3])
+@pytest.mark.parametrize("part_sheets", [1, 4, 1000])
+def test_a_frame_is_compared_with_the_last_ones(looping, tmp_path, part_sheets, judges):
+    sheets, repeated = looping
+    runtime = BrightnessRuntime(parallel=judges)
+    found = run(sheets, tmp_path, config(part_sheets=part_sheets), runtime)
+    assert repeated_in(found) == repeated
+
+
+@pytest.mark.parametrize("part_sheets", [3, 30])
+def test_machines_apart_compare_frames_with_those_of_others(looping, tmp_path, part_sheets):
+    sheets, repeated = looping
+    settings = [config(part_sheets=part_sheets, shard=shard, shards=4) for shard in (1, 2, 3, 4)]
+    found = [run(sheets, tmp_path / str(each.shard), each) for each in settings]
+    assert repeated_in(*found) == repeated
+
+
+def test_a_run_that_failed_knows_the_frames_before(looping, tmp_path):
+    sheets, repeated = looping
+    for fails_at in (9, 3, 8, 9):  # counted from where the run before it failed
+        with pytest.raises(RuntimeError):
+            run(sheets, tmp_path, config(part_sheets=20), CountingRuntime(fails_at))
+    assert repeated_in(run(sheets, tmp_path, config(part_sheets=20))) == repeated
 
 
 @pytest.mark.parametrize("fails_at", [0, 4, 12, 30])

@@ -13,6 +13,7 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.decision import decide
 from steel_defects.inspection.frames import UNREADABLE, Frame, frame_problem, read_frame
 from steel_defects.inspection.package import ModelPackage
+from steel_defects.inspection.recent import RecentFrames
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Verdict
 from steel_defects.inspection.runtimes import Runtime
@@ -73,15 +74,14 @@ class Cascade:
         """Read and judge one sheet by itself."""
         return self.judge(read_frame(folder.read_file, sheet_id))
 
-    def judge(self, frame: Frame, frame_before: str = "") -> InspectedSheet:
+    def judge(self, frame: Frame, repeated: bool = False) -> InspectedSheet:
         """Judge a frame; a broken one becomes a review, never an error.
 
         Args:
             frame: The frame.
-            frame_before: Digest of the frame just before it; empty where there is none, or none
-                that can be read.
+            repeated: Whether its pixels are those of one of the last frames before it.
         """
-        problem = frame.problem or self._problem(frame, frame_before)
+        problem = frame.problem or self._problem(frame, repeated)
         if problem or frame.image is None:
             return self._reviewed(frame, problem)
         try:
@@ -103,8 +103,8 @@ class Cascade:
             frame.statistics, seconds, frame.digest, frame.file,
         )  # fmt: skip
 
-    def _problem(self, frame: Frame, frame_before: str) -> str:
-        if frame.digest == frame_before:
+    def _problem(self, frame: Frame, repeated: bool) -> str:
+        if repeated:
             return "camera: repeated frame"
         return frame_problem(frame.statistics, self._least_sharpness, self._config)
 
@@ -122,8 +122,7 @@ class Cascade:
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:
     """Judge every sheet of a folder in natural order of their names, and keep nothing on disk."""
-    before = ""
+    recent = RecentFrames()
     for sheet_id in sorted(folder.sheet_ids, key=natural_order):
         frame = read_frame(folder.read_file, sheet_id)
-        yield cascade.judge(frame, before)
-        before = frame.digest
+        yield cascade.judge(frame, recent.add(frame))

@@ -13,6 +13,7 @@ from steel_defects.inspection.ahead import judge_in_order
 from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import UNREADABLE, read_frame
 from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.recent import RecentFrames
 from steel_defects.inspection.sources import FolderSource, as_begun, list_folder
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.watch import FolderWatch, complete_frames
@@ -62,20 +63,22 @@ class _Following:
         finished = parts.all_finished()
         for part in set(finished) & set(parts.begun()):
             parts.journal(part).unlink()  # left by a process that was killed
+        self._recent = RecentFrames()
         self._reviewed_in: dict[str, int] = {}  # of sheets that could not be read, the part
         verdicts, _, _ = JobResult(parts, finished, len(finished)).tables()
         for part, path in zip(finished, verdicts, strict=True):
             rows = pd.read_parquet(path, columns=["sheet_id", "reason"])
-            files = parts.record(part)["files"]
+            record = parts.record(part)
+            files = record["files"]
+            self._recent.extend(record["last_frames"])
             for sheet_id, reason in rows.itertuples(index=False, name=None):
                 self._remember(sheet_id, reason, *files.get(sheet_id, (0, 0, "")))
                 if reason.startswith(UNREADABLE):
                     self._reviewed_in[sheet_id] = part
-        self._before = str(parts.record(finished[-1])["last_frame"]) if finished else ""
         self._part = OpenPart(inspection, parts, finished[-1] + 1 if finished else 0)
         for sheet in self._part.sheets.values():
             self._remember(sheet.sheet_id, sheet.verdict.reason, *sheet.file, sheet.frame)
-            self._before = sheet.frame
+            self._recent.extend([sheet.frame])
 
     def _remember(self, sheet_id: str, reason: str, size: int, time_ns: int, frame: str) -> None:
         """Remember a sheet of an earlier run; a file that could not be read is tried again."""
@@ -104,12 +107,11 @@ class _Following:
     def _round(self, stop: Stop, display: Display) -> None:
         setup, config = self._setup, self._setup.config
         frames = complete_frames(self._watch, self._read, setup.readers, config.read_ahead)
-        for frame, sheet in judge_in_order(setup.cascade, frames, self._before, setup.judges):
+        for frame, sheet in judge_in_order(setup.cascade, frames, self._recent, setup.judges):
             if self._on_sheet:
                 self._on_sheet(frame, sheet)
             self._part.add(sheet)
             self._watch.done(sheet.sheet_id, sheet.verdict.reason, sheet.frame)
-            self._before = sheet.frame
             display.count(sheet)
             if len(self._part.sheets) >= config.part_sheets:
                 self._finish_part()

@@ -10,6 +10,7 @@ from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
 from steel_defects.inspection.frames import UNREADABLE
 from steel_defects.inspection.parts import Record
+from steel_defects.inspection.recent import RECENT_FRAMES
 from steel_defects.inspection.rules import CLEARED
 
 # Times of sheets are counted in steps of 1 %, from 10 µs on.
@@ -36,7 +37,7 @@ def part_record(
         "part": part,
         "first": sheets[0].sheet_id,
         "last": sheets[-1].sheet_id,
-        "last_frame": sheets[-1].frame,
+        "last_frames": [sheet.frame for sheet in sheets[-RECENT_FRAMES:]],
         "sheets": len(sheets),
         "files": {s.sheet_id: (*s.file, s.frame) for s in sheets if any(s.file)},
         "verdicts": dict(Counter(sheet.verdict.verdict for sheet in sheets)),

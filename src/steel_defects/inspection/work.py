@@ -25,6 +25,7 @@ from steel_defects.inspection.journal import Journal
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.parts import JoinedTable, Parts
 from steel_defects.inspection.places import Places
+from steel_defects.inspection.recent import RECENT_FRAMES
 from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.locks import lock
@@ -91,6 +92,7 @@ class Inspection:
         rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
         described = [
             __version__,
+            RECENT_FRAMES,
             sheets,
             self.package.model_id,
             self.package.thresholds_id,
