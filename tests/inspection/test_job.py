@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pandas as pd
 import pytest
 from tests.inspection import sheet_jobs
@@ -144,6 +145,54 @@ def test_a_run_that_failed_knows_the_frames_before(looping, tmp_path):
         with pytest.raises(RuntimeError):
             run(sheets, tmp_path, config(part_sheets=20), CountingRuntime(fails_at))
     assert repeated_in(run(sheets, tmp_path, config(part_sheets=20))) == repeated
+
+
+def frozen(number: int, kind: str) -> np.ndarray:
+    """One sheet, as a frozen camera might deliver it again and again."""
+    image = cv2.resize(draw_sheet(3), (800, 128))
+    if kind == "one pixel":
+        image[number, 5] ^= 64
+    elif kind == "clock":
+        cv2.putText(image, f"12:34:{number:02}", (5, 30), 0, 0.6, (255,))
+    else:
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60 + 3 * number])[1]
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return image
+
+
+def warnings_in(caplog) -> int:
+    return caplog.text.count("is the camera frozen?")
+
+
+@pytest.mark.parametrize("kind", ["one pixel", "clock", "encoded again"])
+@pytest.mark.parametrize("part_sheets", [2, 100])
+def test_a_camera_whose_frames_are_nearly_equal_is_said(tmp_path, caplog, kind, part_sheets):
+    sheets = tmp_path / "sheets"
+    write_sheets(sheets, 2)
+    for number in range(2, 9):
+        cv2.imwrite(str(sheets / f"sheet_{number:04}.png"), frozen(number, kind))
+    settings = config(part_sheets=part_sheets)
+    with pytest.raises(RuntimeError):
+        run(sheets, tmp_path / "jobs", settings, CountingRuntime(4))
+    result = run(sheets, tmp_path / "jobs", settings, BrightnessRuntime(parallel=3))
+    # The first three of them are like fewer than three before them.
+    assert result.summary(sheet_jobs.package())["nearly_repeated_frames"] == 4
+    assert warnings_in(caplog) == (1 if part_sheets == 100 else 3)
+    assert repeated_in(result) == []
+
+
+def test_frames_that_repeat_or_are_black_are_not_said_twice(tmp_path, caplog):
+    sheets = tmp_path / "sheets"
+    write_sheets(sheets, 3)
+    for number in range(10):
+        cv2.imwrite(str(sheets / f"a{number}.png"), draw_sheet(50))
+        black = np.zeros((32, 96), np.uint8)
+        black[number, 0] = 40
+        cv2.imwrite(str(sheets / f"b{number}.png"), black)
+    result = run(sheets, tmp_path / "jobs", config())
+    summary = result.summary(sheet_jobs.package())
+    assert summary["nearly_repeated_frames"] == warnings_in(caplog) == 0
+    assert summary["review_reasons"] == {"camera: black frame": 10, "camera: repeated frame": 9}
 
 
 @pytest.mark.parametrize("fails_at", [0, 4, 12, 30])

@@ -52,10 +52,9 @@ def judge_in_order(
         threads: Sheets judged at a time; 1 judges them in the caller's thread.
     """
 
-    def judge(frame_and_repeated: tuple[Frame, bool]) -> tuple[Frame, InspectedSheet]:
-        frame, repeated = frame_and_repeated
-        return frame, cascade.judge(frame, repeated)
+    def judge(frame: Frame) -> tuple[Frame, InspectedSheet]:
+        return frame, cascade.judge(frame)
 
     # The next frame is taken only when it is asked for: a watched folder can wait.
-    compared = ((frame, recent.add(frame)) for frame in frames)
+    compared = map(recent.compare, frames)
     return in_order(judge, compared, 0 if threads == 1 else threads, threads)

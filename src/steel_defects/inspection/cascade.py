@@ -36,6 +36,8 @@ class InspectedSheet:
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
         frame: Digest of its pixels; empty for an unreadable sheet.
         file: Size and time of change of its file, where a folder is watched.
+        thumbnail: From :func:`steel_defects.inspection.frames.thumbnail_of`.
+        nearly_repeated: Whether it nearly equals several of the frames just before it.
         inspected_at: When, UTC.
     """
 
@@ -48,6 +50,8 @@ class InspectedSheet:
     seconds: float = 0.0
     frame: str = ""
     file: tuple[int, int] = (0, 0)
+    thumbnail: str = ""
+    nearly_repeated: bool = False
     inspected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -74,14 +78,9 @@ class Cascade:
         """Read and judge one sheet by itself."""
         return self.judge(read_frame(folder.read_file, sheet_id))
 
-    def judge(self, frame: Frame, repeated: bool = False) -> InspectedSheet:
-        """Judge a frame; a broken one becomes a review, never an error.
-
-        Args:
-            frame: The frame.
-            repeated: Whether its pixels are those of one of the last frames before it.
-        """
-        problem = frame.problem or self._problem(frame, repeated)
+    def judge(self, frame: Frame) -> InspectedSheet:
+        """Judge a frame; a broken one becomes a review, never an error."""
+        problem = frame.problem or self._problem(frame)
         if problem or frame.image is None:
             return self._reviewed(frame, problem)
         try:
@@ -100,11 +99,12 @@ class Cascade:
         seconds = time.perf_counter() - started
         return InspectedSheet(
             frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
-            frame.statistics, seconds, frame.digest, frame.file,
+            frame.statistics, seconds, frame.digest, frame.file, frame.thumbnail,
+            frame.nearly_repeated,
         )  # fmt: skip
 
-    def _problem(self, frame: Frame, repeated: bool) -> str:
-        if repeated:
+    def _problem(self, frame: Frame) -> str:
+        if frame.repeated:
             return "camera: repeated frame"
         return frame_problem(frame.statistics, self._least_sharpness, self._config)
 
@@ -112,7 +112,7 @@ class Cascade:
         verdict = Verdict("review", problem)
         return InspectedSheet(
             frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics,
-            frame=frame.digest, file=frame.file,
+            frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
         )  # fmt: skip
 
     @property
@@ -125,4 +125,4 @@ def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedS
     recent = RecentFrames()
     for sheet_id in sorted(folder.sheet_ids, key=natural_order):
         frame = read_frame(folder.read_file, sheet_id)
-        yield cascade.judge(frame, recent.add(frame))
+        yield cascade.judge(recent.compare(frame))

@@ -78,7 +78,7 @@ class _Following:
         self._part = OpenPart(inspection, parts, finished[-1] + 1 if finished else 0)
         for sheet in self._part.sheets.values():
             self._remember(sheet.sheet_id, sheet.verdict.reason, *sheet.file, sheet.frame)
-            self._recent.extend([sheet.frame])
+            self._recent.extend([(sheet.frame, sheet.thumbnail)])
 
     def _remember(self, sheet_id: str, reason: str, size: int, time_ns: int, frame: str) -> None:
         """Remember a sheet of an earlier run; a file that could not be read is tried again."""

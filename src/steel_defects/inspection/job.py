@@ -87,7 +87,7 @@ class _Job:
         frames = in_order(self._read, ids, setup.readers, setup.config.read_ahead)
         recent = RecentFrames()
         recent.extend(self._frames_before(work.number))
-        recent.extend(sheet.frame for sheet in work.sheets.values())
+        recent.extend((sheet.frame, sheet.thumbnail) for sheet in work.sheets.values())
         for _, sheet in judge_in_order(setup.cascade, frames, recent, setup.judges):
             work.add(sheet)
             display.count(sheet)
@@ -96,14 +96,18 @@ class _Job:
                     f"stopped at {sheet.sheet_id}; the same command goes on from there"
                 )
 
-    def _frames_before(self, part: int) -> list[str]:
-        """Return digests of the frames before a part, which another machine may inspect."""
-        digests: list[str] = []
-        while part and len(digests) < RECENT_FRAMES:
+    def _frames_before(self, part: int) -> list[tuple[str, str]]:
+        """Return digests and thumbnails of the frames before a part.
+
+        Another machine may inspect them.
+        """
+        before: list[tuple[str, str]] = []
+        while part and len(before) < RECENT_FRAMES:
             part -= 1
             if self._parts.finished(part):
-                digests = self._parts.record(part)["last_frames"] + digests
+                last = self._parts.record(part)["last_frames"]
             else:
-                ids = self._listing.ids(part)[len(digests) - RECENT_FRAMES :]
-                digests = [self._read(sheet_id).digest for sheet_id in ids] + digests
-        return digests
+                ids = self._listing.ids(part)[len(before) - RECENT_FRAMES :]
+                last = [(frame.digest, frame.thumbnail) for frame in map(self._read, ids)]
+            before = last + before
+        return before
