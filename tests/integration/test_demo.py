@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from tests.integration.conftest import Project
 
-# Below what the demo reaches, since arithmetic differs between processors, and training with it. A
-# threshold on the mean intensity stays below 0.75; 48 validation sheets choose the gate's threshold.
+# Below what the demo reaches, since arithmetic differs between processors, and training with it; a
+# threshold on the mean intensity stays below 0.75.
 LEAST_ACCURACY = 0.8
 LEAST_ROC_AUC = 0.75
 LEAST_DICE = 0.5
