@@ -83,7 +83,7 @@ def main() -> None:
 
         if not options.backlog:
             process.start()
-        follow_folder(setup, Path(name) / "jobs", pd.DataFrame(), lambda job: count, stop)
+        follow_folder(setup, Path(name) / "jobs", lambda job: count, stop)
         process.join()
     quantiles = np.quantile(delays, [0.5, 0.9, 0.99, 1])
     names = ("p50", "p90", "p99", "worst")

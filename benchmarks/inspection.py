@@ -3,7 +3,8 @@
     python benchmarks/inspection.py --raw-dir PATH --package DIR [--runtime NAME] [--sheets 100]
 
 Draws folders of sheets from the labelled ones, by seed, at the folder's own mix and at 95 % clean,
-no sheet after itself (hard links, or copies). For each mix, in one run and in turns, five times:
+no sheet twice among 33 in a row (hard links, or copies). For each mix, in one run and in turns,
+five times:
 
 * the peer: ``model.predict(x, batch_size=1)`` of both Keras models on every sheet, preloaded and
   resized, warm;
@@ -37,6 +38,7 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.job import run_job
 from steel_defects.inspection.package import Manifest, ModelPackage, read_package
 from steel_defects.inspection.places import Places
+from steel_defects.inspection.recent import RECENT_FRAMES
 from steel_defects.inspection.rules import Thresholds, clears
 from steel_defects.inspection.runtimes import PackageRuntime, load_runtime
 from steel_defects.inspection.runtimes.keras_network import load_keras
@@ -56,7 +58,7 @@ PEER_SHEETS = 8
 def draw_mix(
     labelled: SheetFolder, defective: set[str], sheets: int, clean_share: float | None
 ) -> list[str]:
-    """Draw sheets with replacement, none after itself; at their own mix where no share is given."""
+    """Draw sheets, none twice among 33 in a row; at their own mix where no share is given."""
     rng = np.random.default_rng(SEED)
     ids = labelled.sheet_ids
     clean = [name for name in ids if name not in defective]
@@ -66,7 +68,7 @@ def draw_mix(
         if clean_share is not None:
             pool = clean if rng.random() < clean_share else sorted(defective & set(ids))
         name = pool[int(rng.integers(len(pool)))]
-        if not drawn or drawn[-1] != name:
+        if name not in drawn[-RECENT_FRAMES:]:
             drawn.append(name)
     return drawn
 

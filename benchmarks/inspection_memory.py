@@ -97,7 +97,7 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
             left -= 1
             stop.requested = left == 0
 
-        result = follow_folder(setup, work, none, lambda folder: count, stop)
+        result = follow_folder(setup, work, lambda folder: count, stop)
     else:
         result = run_job(setup, work, none)
     verdicts, defects, submission = result.tables()

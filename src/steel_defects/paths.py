@@ -19,6 +19,7 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPE = re.compile(rb"\\(?:x(?!00)(?:[018-9a-f][0-9a-f]|7f)|[nrt])")
 # Names that drives and desktops keep for themselves: thumbnails, snapshots, what was deleted.
 _HOUSEKEEPING = re.compile(r"[.@#$].*|~snapshot|lost\+found|System Volume Information", re.DOTALL)
+_DIGITS = re.compile(r"(\d+)")
 _told: set[str] = set()
 
 
@@ -91,6 +92,11 @@ def shown_name(name: str) -> str:
         return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def natural_order(name: str) -> tuple[list[int | str], str]:
+    """Return a key that sorts names by the numbers in them: ``f_9999`` before ``f_10000``."""
+    return [int(text) if text.isdecimal() else text for text in _DIGITS.split(name)], name
 
 
 def names_shown_as(shown: str) -> list[str]:

@@ -10,7 +10,6 @@ from steel_defects.models.config import ARCHITECTURES, BACKBONES
 _CONSTANT = "it is always {value}; take it out"
 _SHARED = "set it in classification, for all backbones"
 _THREADS = "it is one a core; give the process fewer cores, with taskset or a CPU quota"
-_ALL_EPOCHS = "set classification.patience to the epochs; the best of them is kept"
 _RATES = "train at a few values of learning_rate, and compare"
 _BLACKOUT = "segmentation.copy_paste_share shows defects on other steel"
 _WHOLE = "head.statistics: [mean, max, std, top] sees small defects, too"
@@ -24,7 +23,6 @@ RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "classification.ema_momentum": ((0,), _CONSTANT),
     "classification.flips": ((True,), _CONSTANT),
     "classification.head.pooling": (("features",), _WHOLE),
-    "classification.keep_last": ((False,), _ALL_EPOCHS),
     "classification.threads": ((0,), _THREADS),
     "classification.transposes": ((False,), _CONSTANT),
     "classification.warmup_share": ((0.1,), _CONSTANT),
@@ -63,7 +61,7 @@ RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "{backbone}.training.fine_tuning_rate": ((None,), _SHARED),
     "{backbone}.training.frozen_epochs": ((None,), _SHARED),
     "{backbone}.training.head.pooling": (("features",), _WHOLE),
-    "{backbone}.training.keep_last": ((None, False), _ALL_EPOCHS),
+    "{backbone}.training.keep_last": ((None,), _SHARED),
     "{backbone}.training.mask_loss_weight": ((None,), _SHARED),
     "{backbone}.training.precision": ((None,), _SHARED),
 }

@@ -47,8 +47,13 @@ class FakeRuntime:
         return SheetPrediction(maps, self.presence)
 
 
-def write(folder: Path, name: str, number: int) -> None:
-    image = np.random.default_rng(number).normal(120, 10, (40, 80)).clip(60, 200).astype(np.uint8)
+def write(folder: Path, name: str, number: int, seed: int = 0) -> None:
+    image = (
+        np.random.default_rng([number, seed])
+        .normal(120, 10, (40, 80))
+        .clip(60, 200)
+        .astype(np.uint8)
+    )
     image[0, 0] = 100 + number
     cv2.imwrite(str(folder / name), image)
 
@@ -57,8 +62,9 @@ def write(folder: Path, name: str, number: int) -> None:
 def folder(tmp_path) -> SheetFolder:
     sheets = tmp_path / "sheets"
     sheets.mkdir()
-    for name, number in (("a", 1), ("b", 2), ("c", 2), ("d", 3), ("f", 4), ("g", 2)):
+    for name, number in (("a", 1), ("b", 2), ("c", 2), ("d", 3), ("f", 4)):
         write(sheets, f"{name}.png", number)
+    write(sheets, "g.png", 2, seed=1)
     (sheets / "e.png").write_bytes((sheets / "d.png").read_bytes()[:200])
     cv2.imwrite(str(sheets / "h.png"), np.zeros((40, 80), np.uint8))
     return SheetFolder(sheets)
@@ -242,12 +248,16 @@ def test_submission_and_summary(inspected, package):
     assert (record["first"], record["last"]) == ("a.png", "h.png")
 
 
-def test_a_sheet_after_a_broken_one_is_no_repetition(package, runtime, config, folder):
-    write(folder.root, "i.png", 1)
+def test_frames_that_can_not_be_read_repeat_nothing(package, runtime, config, folder):
+    write(folder.root, "i.png", 1, seed=1)
     (folder.root / "j.png").write_bytes(b"broken")
-    write(folder.root, "k.png", 1)
+    (folder.root / "k.png").write_bytes(b"broken")
+    write(folder.root, "l.png", 1, seed=1)
     found = list(inspect_folder(Cascade(package, runtime, config), SheetFolder(folder.root)))
-    assert [s.verdict.verdict for s in found[-3:]] == ["accept", "review", "accept"]
+    broken = "unreadable: not a picture"
+    assert [s.verdict.reason for s in found[-4:]] == [
+        "cleared by the gate", broken, broken, "camera: repeated frame"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("inspected_seconds", [[0.001 * n for n in range(1, 101)]])

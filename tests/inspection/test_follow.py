@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -20,16 +21,21 @@ from tests.inspection.sheet_jobs import (
     write_sheets,
 )
 
+from steel_defects.annotations import schemas
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
+from steel_defects.datasets.optional_csv import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection import follow
+from steel_defects.inspection import watch
 from steel_defects.inspection.config import FollowConfig
-from steel_defects.inspection.follow import FolderWatch, complete_frames, follow_folder
+from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.frames import Frame, read_frame
 from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource, as_begun, open_source
 from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.watch import FolderWatch, complete_frames
 from steel_defects.inspection.work import result_of
+from steel_defects.sheets.config import PositionsConfig
 
 
 class Camera:
@@ -48,20 +54,20 @@ class Camera:
         frames = complete_frames(self.watch, lambda name: read_frame(read, name))
         taken = []
         for frame in frames:
-            self.watch.done(frame.sheet_id, frame.problem)
+            self.watch.done(frame.sheet_id, frame.problem, frame.digest)
             taken.append(frame.sheet_id + frame.problem)
         return taken
 
-    def write(self, name: str, share: float = 1.0) -> None:
-        data = sheet_bytes(name)
+    def write(self, name: str, share: float = 1.0, seed: int | None = None) -> None:
+        data = sheet_bytes(name, seed)
         (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_bytes(data[: int(share * len(data))])
 
 
-def sheet_bytes(name: str) -> bytes:
+def sheet_bytes(name: str, seed: int | None = None) -> bytes:
     import cv2
 
-    return cv2.imencode(name[-4:], draw_sheet(len(name)))[1].tobytes()
+    return cv2.imencode(name[-4:], draw_sheet(len(name) if seed is None else seed))[1].tobytes()
 
 
 @pytest.fixture
@@ -100,7 +106,7 @@ def test_a_file_that_nobody_finishes_is_unreadable(camera):
 
 
 def test_a_file_that_is_written_while_a_backlog_is_judged_is_waited_for(camera, monkeypatch):
-    monkeypatch.setattr(follow, "core_count", lambda: 0)  # each is read where it is asked for
+    monkeypatch.setattr(watch, "core_count", lambda: 0)  # each is read where it is asked for
     names = ["a.png", "b.png", "slow.png"]
     for name in names:
         camera.write(name, 0.3 if name == "slow.png" else 1)
@@ -130,8 +136,6 @@ def test_a_file_that_could_not_be_read_is_judged_again_when_it_has_changed(camer
     assert [camera.look(), camera.look(4)] == [[], []]
     camera.write("a.png")
     assert [camera.look(), camera.look()] == [[], ["a.png"]]
-    camera.write("a.png", 0.5)
-    assert [camera.look(), camera.look(4)] == [[], []]
 
 
 def test_files_that_can_never_be_read_become_reviews(camera):
@@ -148,14 +152,14 @@ def test_files_that_can_never_be_read_become_reviews(camera):
 def test_a_folder_that_can_not_be_entered_does_not_stop_the_others(camera, monkeypatch, caplog):
     (camera.folder / "locked").mkdir()
     camera.write("z/a.png")
-    listed = follow.list_folder
+    listed = watch.list_folder
 
     def list_folder(folder: str) -> list[str]:
         if folder.endswith("locked"):
             raise SteelDefectsError("cannot list locked: Permission denied")
         return listed(folder)
 
-    monkeypatch.setattr(follow, "list_folder", list_folder)
+    monkeypatch.setattr(watch, "list_folder", list_folder)
     assert camera.look() == []
     assert camera.look() == ["z/a.png"]
     assert caplog.text.count("Permission denied; the other folders go on") == 1
@@ -175,14 +179,71 @@ def test_a_file_that_is_renamed_into_place(camera):
     assert camera.look() == ["a.png"]
 
 
-def test_a_name_is_inspected_once(camera):
+@pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.parametrize("quiet", [True, False])
+def test_another_sheet_under_a_name_that_was_used_before(camera, caplog, deleted, quiet):
     camera.write("a.png")
-    camera.look()
-    assert camera.look() == ["a.png"]
-    (camera.folder / "a.png").unlink()
-    camera.look()
+    assert [camera.look(), camera.look()] == [[], ["a.png"]]
+    for number in (2, 3):
+        if deleted:
+            (camera.folder / "a.png").unlink()
+            camera.look()
+        if quiet:
+            os.utime(camera.folder, (1, 1))
+            camera.look()
+        camera.write("a.png", seed=number)
+        if quiet:
+            os.utime(camera.folder, (1, 1))
+        assert [camera.look(4), camera.look()] == [[], [f"a.png#{number}"]]
+        assert camera.look(4) == []
+    camera.watch.judged.tell_of_names()
+    assert "files written again with other pixels: 2;" in caplog.text
+
+
+def test_a_file_that_was_only_touched_keeps_its_row(camera, caplog):
     camera.write("a.png")
-    assert [camera.look(), camera.look()] == [[], []]
+    assert [camera.look(), camera.look()] == [[], ["a.png"]]
+    os.utime(camera.folder / "a.png", (1, 1))
+    assert [camera.look(4), camera.look(4), camera.look(4)] == [[], [], []]
+    camera.watch.judged.tell_of_names()
+    camera.watch.judged.tell_of_names()
+    assert caplog.text.count("files written again with the same pixels: 1;") == 1
+
+
+def test_a_file_that_is_written_again_and_can_not_be_read_at_first(camera):
+    camera.write("a.png")
+    assert [camera.look(), camera.look()] == [[], ["a.png"]]
+    camera.write("a.png", 0.5, seed=2)
+    assert [camera.look(), camera.look(4)] == [[], ["a.png#2unreadable: truncated file"]]
+    camera.write("a.png", seed=2)
+    assert [camera.look(), camera.look()] == [[], ["a.png#2"]]
+
+
+def test_checks_of_very_many_known_files_leave_time_for_others(camera, monkeypatch):
+    camera.write("a.png")
+    assert [camera.look(), camera.look()] == [[], ["a.png"]]
+    looks = []
+
+    def size_and_time(path: str) -> tuple[int, int]:
+        camera.now += 1  # a slow drive
+        looks.append(path)
+        return watched(path)
+
+    watched = watch.size_and_time
+    monkeypatch.setattr(watch, "size_and_time", size_and_time)
+    for _ in range(30):
+        camera.look(1)
+    assert len(looks) == 2
+    camera.write("b.png")
+    assert [camera.look(), camera.look()] == [[], ["b.png"]]
+
+
+def test_numbers_in_names_tell_their_order(camera):
+    for number in (10000, 9, 9999, 100):
+        camera.write(f"f_{number}.png")
+    assert [camera.look(), camera.look()] == [
+        [], ["f_9.png", "f_100.png", "f_9999.png", "f_10000.png"]
+    ]  # fmt: skip
 
 
 def test_quiet_folders_are_not_listed(camera, monkeypatch):
@@ -193,8 +254,8 @@ def test_quiet_folders_are_not_listed(camera, monkeypatch):
         os.utime(folder, (1, 1))
     camera.look()
     listed = []
-    listing = follow.list_folder
-    monkeypatch.setattr(follow, "list_folder", lambda path: listed.append(path) or listing(path))
+    listing = watch.list_folder
+    monkeypatch.setattr(watch, "list_folder", lambda path: listed.append(path) or listing(path))
     assert camera.look() == []
     assert listed == []
     camera.write("old/b.png")
@@ -234,10 +295,13 @@ def follow_until(sheets, jobs, count: int, told=lambda seen: None, **values: obj
 
     settings = config(**FAST, **values)
     setup = inspection(open_source(sheets), settings, BrightnessRuntime())
+    table = OptionalCSVDataset(filepath=str(sheets / "positions.csv")).load()
+    places = Places(table, PositionsConfig(), lambda _: True, grows=True)
+    setup = replace(setup, places=places)
     given_up = threading.Timer(60, setattr, (stop, "requested", True))
     given_up.start()
     try:
-        return follow_folder(setup, jobs, pd.DataFrame(), watcher, stop), seen
+        return follow_folder(setup, jobs, watcher, stop), seen
     finally:
         given_up.cancel()
 
@@ -278,11 +342,24 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
 
     setup = inspection(open_source(tmp_path / "sheets"), config(**FAST), BrightnessRuntime())
     with pytest.raises(RuntimeError):
-        follow_folder(setup, jobs, pd.DataFrame(), watcher)
+        follow_folder(setup, jobs, watcher)
     assert lines == list(range(8))
     result, seen = follow_until(tmp_path / "sheets", jobs, 2)
     assert len(seen) == 2
     assert len(loaded(result.tables()[0])) == 9
+
+
+@pytest.mark.parametrize("part_sheets", [1, 3, 100])
+def test_a_watched_camera_that_plays_a_loop(tmp_path, part_sheets):
+    sheets = tmp_path / "sheets"
+    sheets.mkdir()
+    for number in range(6):
+        (sheets / f"f_{9998 + number}.png").write_bytes(sheet_bytes(".png", 50 + number % 3))
+    follow_until(sheets, tmp_path / "jobs", 2, part_sheets=part_sheets)
+    result, _ = follow_until(sheets, tmp_path / "jobs", 4, part_sheets=part_sheets)
+    verdicts = loaded(result.tables()[0]).set_index("sheet_id")
+    repeated = verdicts["reason"] == "camera: repeated frame"
+    assert repeated[repeated].index.tolist() == ["f_10001.png", "f_10002.png", "f_10003.png"]
 
 
 @pytest.mark.parametrize("restarted", [True, False])
@@ -320,6 +397,103 @@ def joined(result, folder) -> list[list[tuple]]:
         sorted(table.drop(columns="inspected_at", errors="ignore").astype(str).to_numpy().tolist())
         for table in tables
     ]
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("part_sheets", [1, 100])
+def test_names_that_are_used_again_have_rows_of_their_own(tmp_path, part_sheets, restarted):
+    sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
+    write_sheets(sheets, 5)
+    names = sorted(os.listdir(sheets))
+
+    def roll_over(seen: list[str]) -> None:
+        if len(seen) == 5:
+            for number in (0, 1):
+                (sheets / names[number]).write_bytes(sheet_bytes(".png", 103 + number))
+            os.utime(sheets / names[2], (1, 1))
+
+    if restarted:
+        follow_until(sheets, jobs, 5, roll_over, part_sheets=part_sheets)
+    count = 2 if restarted else 7
+    _, seen = follow_until(sheets, jobs, count, roll_over, part_sheets=part_sheets)
+    again = [f"{name}#2" for name in names[:2]]
+    assert seen[-2:] == again
+    write_sheets(tmp_path / "more", 7)
+    shutil.copy(tmp_path / "more/sheet_0006.png", sheets / "sheet_0006.png")
+    result, seen = follow_until(sheets, jobs, 1, part_sheets=part_sheets)
+    assert seen == ["sheet_0006.png"]  # none of the others is judged again
+    verdicts, defects, submission = (loaded(table) for table in result.tables())
+    assert verdicts["sheet_id"].tolist() == [*names, *again, *seen]
+    assert verdicts["path"].tolist() == [*names, *names[:2], *seen]
+    rows = verdicts.set_index("sheet_id")["defect_count"]
+    assert rows[again].tolist() == [3, 0]
+    assert defects["sheet_id"].value_counts().to_dict() == rows[rows > 0].to_dict()
+    schemas.verdicts.validate(pd.concat(pd.read_parquet(path) for path in result.tables()[0]))
+    schemas.submission.validate(submission)
+
+
+def places_of(result) -> dict[str, tuple[str, float]]:
+    verdicts = loaded(result.tables()[0])
+    rows = verdicts[["coil_id", "position_mm"]].itertuples(index=False, name=None)
+    return dict(zip(verdicts["sheet_id"], rows, strict=True))
+
+
+def test_positions_that_are_appended_while_a_folder_is_watched(tmp_path):
+    sheets, table = tmp_path / "sheets", tmp_path / "sheets/positions.csv"
+    write_sheets(sheets, 4)
+    names = sorted(os.listdir(sheets))
+
+    def append(seen: list[str]) -> None:
+        with table.open("a", encoding="utf-8") as file:
+            if len(seen) == 2:  # the last line is not finished yet
+                file.write(f"\n{names[1]},K1,1600\n{names[2]},K1,32")
+            if len(seen) == 4:
+                file.write(f"00\n{names[3]},K2,4800\n{names[0]},K9,7\n")
+                (sheets / names[0]).write_bytes(sheet_bytes(".png", 100))
+
+    expected = {names[0]: ("K1", 0), names[1]: ("K1", 1600)}
+    table.write_text(f"sheet_id,coil_id,position_mm\n{names[0]},K1,0", encoding="utf-8")
+    result, _ = follow_until(sheets, tmp_path / "stopped", 3, append, part_sheets=2)
+    found = places_of(result)
+    assert {name: found[name] for name in names[:2]} == expected
+    assert pd.isna(found[names[2]][0])
+    table.write_text(f"sheet_id,coil_id,position_mm\n{names[0]},K1,0", encoding="utf-8")
+    result, _ = follow_until(sheets, tmp_path / "whole", 5, append, part_sheets=5)
+    expected |= {names[2]: ("K1", 3200), names[3]: ("K2", 4800), f"{names[0]}#2": ("K9", 7)}
+    assert places_of(result) == expected
+
+
+def test_positions_that_change_make_no_other_job_of_a_watched_folder(tmp_path):
+    sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
+    write_sheets(sheets, 10)
+    names = sorted(os.listdir(sheets))
+    follow_until(sheets, jobs, 10)
+    for name in names[:4]:
+        (sheets / name).unlink()
+    (sheets / "positions.csv").write_text(f"sheet_id,coil_id\n{names[9]},K1\n", encoding="utf-8")
+    result, seen = follow_until(sheets, jobs, 0)
+    assert seen == []
+    assert loaded(result.tables()[0])["sheet_id"].tolist() == names
+
+
+@pytest.mark.parametrize("content", [b"sheet_id,coil_id\n\xff,K2\n", b"a,b\n1,2\n", b"", None])
+def test_positions_that_can_not_be_read_any_more(tmp_path, caplog, content):
+    file = tmp_path / "positions.csv"
+    file.write_text("sheet_id,coil_id\na.png,K1\n", encoding="utf-8")
+    table = OptionalCSVDataset(filepath=str(file)).load()
+    places = Places(table, PositionsConfig(), lambda _: True, grows=True)
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    for _ in range(2):
+        assert places.of(["a.png"])["coil_id"].tolist() == ["K1"]
+    assert caplog.text.count("that were read before count") == (content is not None)
+
+
+def test_names_that_are_used_again_are_read_by_the_pattern(tmp_path):
+    places = Places(pd.DataFrame(), PositionsConfig(pattern=r"(?P<coil_id>K\d)\.png$"), bool, True)
+    assert places.of(["K1.png", "K1.png#2"])["coil_id"].tolist() == ["K1", "K1"]
 
 
 def test_a_folder_of_pictures_that_comes_later_changes_nothing(tmp_path, caplog):
@@ -415,7 +589,7 @@ def test_a_signal_ends_it_with_a_summary(tmp_path, number):
         os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt).start()
-    result = follow_folder(setup, tmp_path / "jobs", pd.DataFrame())
+    result = follow_folder(setup, tmp_path / "jobs")
     assert result.summary(setup.package)["sheets"] == 0
     assert [len(loaded(table)) for table in result.tables()[:0]] == []
     assert signal.getsignal(number) is before

@@ -12,10 +12,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 from tests.inspection import sheet_jobs
-from tests.inspection.sheet_jobs import BrightnessRuntime, config, loaded, run, write_sheets
+from tests.inspection.sheet_jobs import (
+    BrightnessRuntime,
+    config,
+    draw_sheet,
+    loaded,
+    run,
+    write_sheets,
+)
 
 from steel_defects import files
 from steel_defects.annotations import schemas
@@ -93,6 +102,97 @@ def test_tables_of_a_part_keep_their_schemas(sheets, tmp_path):
 def test_parts_and_threads_change_nothing(sheets, whole, tmp_path, part_sheets, judges):
     runtime = BrightnessRuntime(parallel=judges)
     assert_whole(run(sheets, tmp_path, config(part_sheets=part_sheets), runtime), whole)
+
+
+@pytest.fixture(scope="module")
+def looping(tmp_path_factory) -> tuple[Path, list[str]]:
+    """Sheets of a camera that plays loops, and the names of those that it repeats."""
+    seeds = [*range(9), 8, 20, 21, 20, 21, 30, 31, 32, 30, 31, 32, *range(40, 65), 33, 0, 20, 33]
+    folder = tmp_path_factory.mktemp("looping") / "sheets"
+    write_sheets(folder, 0)
+    for number, seed in enumerate(seeds):
+        cv2.imwrite(str(folder / f"f_{9980 + number}.png"), draw_sheet(seed))
+    repeated = [n for n, seed in enumerate(seeds) if seed in seeds[max(0, n - 32) : n]]
+    assert len(repeated) == 7
+    return folder, [f"f_{9980 + number}.png" for number in repeated]
+
+
+def repeated_in(*results) -> list[str]:
+    verdicts = pd.concat(loaded(result.tables()[0]) for result in results)
+    return verdicts.loc[verdicts["reason"] == "camera: repeated frame", "sheet_id"].tolist()
+
+
+@pytest.mark.parametrize("judges", [1, 3])
+@pytest.mark.parametrize("part_sheets", [1, 4, 1000])
+def test_a_frame_is_compared_with_the_last_ones(looping, tmp_path, part_sheets, judges):
+    sheets, repeated = looping
+    runtime = BrightnessRuntime(parallel=judges)
+    found = run(sheets, tmp_path, config(part_sheets=part_sheets), runtime)
+    assert repeated_in(found) == repeated
+
+
+@pytest.mark.parametrize("part_sheets", [3, 30])
+def test_machines_apart_compare_frames_with_those_of_others(looping, tmp_path, part_sheets):
+    sheets, repeated = looping
+    settings = [config(part_sheets=part_sheets, shard=shard, shards=4) for shard in (1, 2, 3, 4)]
+    found = [run(sheets, tmp_path / str(each.shard), each) for each in settings]
+    assert repeated_in(*found) == repeated
+
+
+def test_a_run_that_failed_knows_the_frames_before(looping, tmp_path):
+    sheets, repeated = looping
+    for fails_at in (9, 3, 8, 9):  # counted from where the run before it failed
+        with pytest.raises(RuntimeError):
+            run(sheets, tmp_path, config(part_sheets=20), CountingRuntime(fails_at))
+    assert repeated_in(run(sheets, tmp_path, config(part_sheets=20))) == repeated
+
+
+def frozen(number: int, kind: str) -> np.ndarray:
+    """One sheet, as a frozen camera might deliver it again and again."""
+    image = cv2.resize(draw_sheet(3), (800, 128))
+    if kind == "one pixel":
+        image[number, 5] ^= 64
+    elif kind == "clock":
+        cv2.putText(image, f"12:34:{number:02}", (5, 30), 0, 0.6, (255,))
+    else:
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60 + 3 * number])[1]
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return image
+
+
+def warnings_in(caplog) -> int:
+    return caplog.text.count("is the camera frozen?")
+
+
+@pytest.mark.parametrize("kind", ["one pixel", "clock", "encoded again"])
+@pytest.mark.parametrize("part_sheets", [2, 100])
+def test_a_camera_whose_frames_are_nearly_equal_is_said(tmp_path, caplog, kind, part_sheets):
+    sheets = tmp_path / "sheets"
+    write_sheets(sheets, 2)
+    for number in range(2, 9):
+        cv2.imwrite(str(sheets / f"sheet_{number:04}.png"), frozen(number, kind))
+    settings = config(part_sheets=part_sheets)
+    with pytest.raises(RuntimeError):
+        run(sheets, tmp_path / "jobs", settings, CountingRuntime(4))
+    result = run(sheets, tmp_path / "jobs", settings, BrightnessRuntime(parallel=3))
+    # The first three of them are like fewer than three before them.
+    assert result.summary(sheet_jobs.package())["nearly_repeated_frames"] == 4
+    assert warnings_in(caplog) == (1 if part_sheets == 100 else 3)
+    assert repeated_in(result) == []
+
+
+def test_frames_that_repeat_or_are_black_are_not_said_twice(tmp_path, caplog):
+    sheets = tmp_path / "sheets"
+    write_sheets(sheets, 3)
+    for number in range(10):
+        cv2.imwrite(str(sheets / f"a{number}.png"), draw_sheet(50))
+        black = np.zeros((32, 96), np.uint8)
+        black[number, 0] = 40
+        cv2.imwrite(str(sheets / f"b{number}.png"), black)
+    result = run(sheets, tmp_path / "jobs", config())
+    summary = result.summary(sheet_jobs.package())
+    assert summary["nearly_repeated_frames"] == warnings_in(caplog) == 0
+    assert summary["review_reasons"] == {"camera: black frame": 10, "camera: repeated frame": 9}
 
 
 @pytest.mark.parametrize("fails_at", [0, 4, 12, 30])

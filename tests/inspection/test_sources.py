@@ -10,6 +10,7 @@ from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.listing import write_list
 from steel_defects.inspection.names import NameSet
 from steel_defects.inspection.sources import FolderSource, ListSource, SheetFile, open_source
+from steel_defects.paths import natural_order
 from steel_defects.sheets.folder import SheetFolder
 
 NAMES = [
@@ -32,9 +33,24 @@ def folder(tmp_path) -> Path:
     return tmp_path / "sheets"
 
 
-def test_a_folder_is_listed_in_the_order_of_all_paths(folder):
+def test_a_folder_is_listed_in_natural_order(folder):
+    for name in (
+        "f_9999.png",
+        "f_10000.png",
+        "f_010.png",
+        "a/10.bmp",
+        "coil 9/1.png",
+        "coil 10/1.png",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
     listed = [file.sheet_id for file in FolderSource(folder).list_files()]
-    assert listed == SheetFolder(folder).sheet_ids
+    assert listed == sorted(SheetFolder(folder).sheet_ids, key=natural_order)
+    numbered = [name for name in listed if name[:2] in ("a/", "co", "f_") and "caf" not in name]
+    assert numbered == [
+        "a/1.bmp", "a/2.JPG", "a/10.bmp", "a/deep/er/x.tiff",
+        "coil 9/1.png", "coil 10/1.png", "f_010.png", "f_9999.png", "f_10000.png",
+    ]  # fmt: skip
     assert set(NAMES) < set(listed)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from tests.integration.conftest import Project
 
-# Below what the demo reaches, since arithmetic differs between processors, and training with it.
-LEAST_ACCURACY = 0.9
+# Below what the demo reaches, since arithmetic differs between processors, and training with it; a
+# threshold on the mean intensity stays below 0.75.
+LEAST_ACCURACY = 0.8
 LEAST_ROC_AUC = 0.75
 LEAST_DICE = 0.5
 LEAST_CLEARED = 0.1

@@ -2,7 +2,6 @@ from collections import Counter
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from tests.inspection.sheet_jobs import BrightnessRuntime, config, inspection, run, write_sheets
 from tests.inspection.test_follow import FAST
@@ -92,7 +91,7 @@ def test_a_watched_folder_is_drawn_while_it_runs(sheets, result, tmp_path):
 
     setup = inspection(open_source(sheets), settings, BrightnessRuntime())
     for _ in range(2):
-        followed = follow_folder(setup, tmp_path / "jobs", pd.DataFrame(), watcher, stop)
+        followed = follow_folder(setup, tmp_path / "jobs", watcher, stop)
         stop.requested = False
     live = followed.parts.folder / "overlays"
     wanted = {drawing.name for drawing in chosen(followed)}

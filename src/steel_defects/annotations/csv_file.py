@@ -2,8 +2,10 @@
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import BinaryIO
 
 import pandas as pd
@@ -51,6 +53,29 @@ def parse_csv(data: bytes | BinaryIO) -> pd.DataFrame:
             )
         table.append(cells)
     return pd.DataFrame(table, columns=header, dtype="str")
+
+
+def read_plain_table(path: Path, data: bytes) -> pd.DataFrame:
+    """Read a table whose cells are separated by commas; all are text, empty ones ``""``.
+
+    Args:
+        path: The file, for messages.
+        data: What is in it.
+
+    Raises:
+        SteelDefectsError: It is not CSV in UTF-8, its rows have more cells than its header, or one
+            is too long to read.
+    """
+    try:
+        # pandas takes minutes and gigabytes for rows that this refuses.
+        deque(read_rows(io.BytesIO(data), strict=False), maxlen=0)
+        table = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
+    except (ValueError, SteelDefectsError) as error:
+        raise SteelDefectsError(f"{path} can't be read as CSV in UTF-8: {error}") from error
+    # pandas takes the first cells of such rows for names of rows, and moves all others along.
+    if not isinstance(table.index, pd.RangeIndex):
+        raise SteelDefectsError(f"{path} has rows with more cells than its header")
+    return table
 
 
 def read_rows(file: BinaryIO, strict: bool = True) -> Iterator[tuple[int, list[str]]]:

@@ -1,6 +1,5 @@
 """A CSV file in the catalog that people may leave out."""
 
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,7 @@ import pandas as pd
 from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from steel_defects.annotations.csv_file import read_rows
-from steel_defects.errors import SteelDefectsError
+from steel_defects.annotations.csv_file import read_plain_table
 
 
 class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame]):
@@ -21,25 +19,16 @@ class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame]):
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        """Read the file, if there is one; empty cells are empty text.
+        """Read the file, if there is one; empty cells are empty text, ``attrs`` name the file.
 
         Raises:
             DatasetError: The file is not CSV in UTF-8, its rows have more cells than its header,
                 or one is too long to read. The cause is a SteelDefectsError.
         """
-        if not self._filepath.is_file():
-            return pd.DataFrame()
-        try:
-            with self._filepath.open("rb") as file:
-                # pandas takes minutes and gigabytes for rows that this refuses.
-                deque(read_rows(file, strict=False), maxlen=0)
-            table = pd.read_csv(self._filepath, dtype=str, keep_default_na=False)
-        except (ValueError, SteelDefectsError) as error:
-            reason = f"{self._filepath} can't be read as CSV in UTF-8: {error}"
-            raise SteelDefectsError(reason) from error
-        # pandas takes the first cells of such rows for names of rows, and moves all others along.
-        if not isinstance(table.index, pd.RangeIndex):
-            raise SteelDefectsError(f"{self._filepath} has rows with more cells than its header")
+        table = pd.DataFrame()
+        if self._filepath.is_file():
+            table = read_plain_table(self._filepath, self._filepath.read_bytes())
+        table.attrs["file"] = str(self._filepath)  # for whoever reads it again when it has grown
         return table
 
     def save(self, data: None) -> None:

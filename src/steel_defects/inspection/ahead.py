@@ -3,11 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
 from typing import TypeVar
 
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
 from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.recent import RecentFrames
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,23 +44,20 @@ def in_order(
 
 
 def judge_in_order(
-    cascade: Cascade, frames: Iterable[Frame], frame_before: str, threads: int
+    cascade: Cascade, frames: Iterable[Frame], recent: RecentFrames, threads: int
 ) -> Iterator[tuple[Frame, InspectedSheet]]:
-    """Judge frames, each with the digest of the one before it.
+    """Judge frames, each compared with the last ones before it.
 
     Args:
         cascade: Judges them.
         frames: In the order in which the camera took them.
-        frame_before: Digest of the frame before the first.
+        recent: The frames before the first.
         threads: Sheets judged at a time; 1 judges them in the caller's thread.
     """
 
-    def judge(pair: tuple[Frame, Frame]) -> tuple[Frame, InspectedSheet]:
-        return pair[1], cascade.judge(pair[1], pair[0].digest)
+    def judge(frame: Frame) -> tuple[Frame, InspectedSheet]:
+        return frame, cascade.judge(frame)
 
-    def chain() -> Iterator[Frame]:
-        yield Frame("", None, frame_before)
-        yield from frames
-
-    # pairwise takes the next frame only when it is asked for it: a watched folder can wait.
-    return in_order(judge, pairwise(chain()), 0 if threads == 1 else threads, threads)
+    # The next frame is taken only when it is asked for: a watched folder can wait.
+    compared = map(recent.compare, frames)
+    return in_order(judge, compared, 0 if threads == 1 else threads, threads)

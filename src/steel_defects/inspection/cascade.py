@@ -13,9 +13,11 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.decision import decide
 from steel_defects.inspection.frames import UNREADABLE, Frame, frame_problem, read_frame
 from steel_defects.inspection.package import ModelPackage
+from steel_defects.inspection.recent import RecentFrames
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Verdict
 from steel_defects.inspection.runtimes import Runtime
+from steel_defects.paths import natural_order
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, limited_by_memory
 
@@ -33,6 +35,9 @@ class InspectedSheet:
         statistics: From :func:`frame_statistics`; empty for an unreadable sheet.
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
         frame: Digest of its pixels; empty for an unreadable sheet.
+        file: Size and time of change of its file, where a folder is watched.
+        thumbnail: From :func:`steel_defects.inspection.frames.thumbnail_of`.
+        nearly_repeated: Whether it nearly equals several of the frames just before it.
         inspected_at: When, UTC.
     """
 
@@ -44,6 +49,9 @@ class InspectedSheet:
     statistics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     frame: str = ""
+    file: tuple[int, int] = (0, 0)
+    thumbnail: str = ""
+    nearly_repeated: bool = False
     inspected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -70,15 +78,9 @@ class Cascade:
         """Read and judge one sheet by itself."""
         return self.judge(read_frame(folder.read_file, sheet_id))
 
-    def judge(self, frame: Frame, frame_before: str = "") -> InspectedSheet:
-        """Judge a frame; a broken one becomes a review, never an error.
-
-        Args:
-            frame: The frame.
-            frame_before: Digest of the frame just before it; empty where there is none, or none
-                that can be read.
-        """
-        problem = frame.problem or self._problem(frame, frame_before)
+    def judge(self, frame: Frame) -> InspectedSheet:
+        """Judge a frame; a broken one becomes a review, never an error."""
+        problem = frame.problem or self._problem(frame)
         if problem or frame.image is None:
             return self._reviewed(frame, problem)
         try:
@@ -97,19 +99,21 @@ class Cascade:
         seconds = time.perf_counter() - started
         return InspectedSheet(
             frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
-            frame.statistics, seconds, frame.digest,
+            frame.statistics, seconds, frame.digest, frame.file, frame.thumbnail,
+            frame.nearly_repeated,
         )  # fmt: skip
 
-    def _problem(self, frame: Frame, frame_before: str) -> str:
-        if frame.digest == frame_before:
+    def _problem(self, frame: Frame) -> str:
+        if frame.repeated:
             return "camera: repeated frame"
         return frame_problem(frame.statistics, self._least_sharpness, self._config)
 
     def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
         verdict = Verdict("review", problem)
         return InspectedSheet(
-            frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics, frame=frame.digest
-        )
+            frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics,
+            frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
+        )  # fmt: skip
 
     @property
     def _no_masks(self) -> tuple[str, ...]:
@@ -117,9 +121,8 @@ class Cascade:
 
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:
-    """Judge every sheet of a folder in the order of their names, and keep nothing on disk."""
-    before = ""
-    for sheet_id in folder.sheet_ids:
+    """Judge every sheet of a folder in natural order of their names, and keep nothing on disk."""
+    recent = RecentFrames()
+    for sheet_id in sorted(folder.sheet_ids, key=natural_order):
         frame = read_frame(folder.read_file, sheet_id)
-        yield cascade.judge(frame, before)
-        before = frame.digest
+        yield cascade.judge(recent.compare(frame))

@@ -11,6 +11,7 @@ from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.listing import SheetList, write_list
 from steel_defects.inspection.parts import Parts
+from steel_defects.inspection.recent import RECENT_FRAMES, RecentFrames
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
 from steel_defects.threads import core_count
@@ -85,9 +86,10 @@ class _Job:
         display.skip(len(work.sheets))
         ids = self._listing.ids(work.number)[len(work.sheets) :]
         frames = in_order(self._read, ids, core_count(), READ_AHEAD)
-        last = next(reversed(work.sheets.values()), None)
-        before = last.frame if last else self._frame_before(work.number)
-        for _, sheet in judge_in_order(setup.cascade, frames, before, setup.judges):
+        recent = RecentFrames()
+        recent.extend(self._frames_before(work.number))
+        recent.extend((sheet.frame, sheet.thumbnail) for sheet in work.sheets.values())
+        for _, sheet in judge_in_order(setup.cascade, frames, recent, setup.judges):
             work.add(sheet)
             display.count(sheet)
             if stop.requested:
@@ -95,10 +97,18 @@ class _Job:
                     f"stopped at {sheet.sheet_id}; the same command goes on from there"
                 )
 
-    def _frame_before(self, part: int) -> str:
-        """Return the digest of the frame before a part, which another machine may inspect."""
-        if part == 0:
-            return ""
-        if self._parts.finished(part - 1):
-            return str(self._parts.record(part - 1)["last_frame"])
-        return self._read(self._listing.ids(part - 1)[-1]).digest
+    def _frames_before(self, part: int) -> list[tuple[str, str]]:
+        """Return digests and thumbnails of the frames before a part.
+
+        Another machine may inspect them.
+        """
+        before: list[tuple[str, str]] = []
+        while part and len(before) < RECENT_FRAMES:
+            part -= 1
+            if self._parts.finished(part):
+                last = self._parts.record(part)["last_frames"]
+            else:
+                ids = self._listing.ids(part)[len(before) - RECENT_FRAMES :]
+                last = [(frame.digest, frame.thumbnail) for frame in map(self._read, ids)]
+            before = last + before
+        return before

@@ -97,6 +97,7 @@ def _from_json(values: dict[str, Any]) -> InspectedSheet:
             "verdict": Verdict(**values["verdict"]),
             "regions": tuple(Region(**region) for region in values["regions"]),
             "masks": tuple(values["masks"]),
+            "file": tuple(values["file"]),
             "inspected_at": datetime.fromisoformat(values["inspected_at"]),
         }
     )

@@ -2,12 +2,17 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
+from steel_defects.annotations.csv_file import read_plain_table
 from steel_defects.annotations.severstal import Finding
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection.names import name_of, numbered
+from steel_defects.inspection.sources import size_and_time
 from steel_defects.sheets.config import PositionsConfig
-from steel_defects.sheets.positions import find_positions, positions_from_table
+from steel_defects.sheets.positions import positions_from_names, positions_from_table
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +21,11 @@ class Places:
     """Finds coil and position of each sheet; what is wrong with them is for the log."""
 
     def __init__(
-        self, table: pd.DataFrame, config: PositionsConfig, exists: Callable[[str], bool]
+        self,
+        table: pd.DataFrame,
+        config: PositionsConfig,
+        exists: Callable[[str], bool],
+        grows: bool = False,
     ) -> None:
         """Check the table, so that one that can't be used ends the run before the long work.
 
@@ -24,23 +33,48 @@ class Places:
             table: See :func:`steel_defects.sheets.positions.positions_from_table`.
             config: Holds the pattern that names are read by.
             exists: Tells whether there is a sheet of an id.
+            grows: Read the file that the table's ``attrs`` name again when it has changed.
 
         Raises:
             SteelDefectsError: The table has other columns than it should.
         """
-        known = [sheet_id for sheet_id in _ids(table) if exists(sheet_id)]
-        given, findings = positions_from_table(table, known)
-        self._given = given.set_index("sheet_id", drop=False)
-        self.config = config
+        self.config, self._exists, self._grows = config, exists, grows
+        self._file, self._state = Path(table.attrs.get("file", "")), (0, 0)
         self._told = False
+        self._given = pd.DataFrame()
+        self._take(table)
+
+    def _take(self, table: pd.DataFrame) -> None:
+        """Take the rows of a table; those that are in it no more stay."""
+        table = _numbered(table) if self._grows else table
+        known = [sheet_id for sheet_id in _ids(table) if self._exists(sheet_id)]
+        given, findings = positions_from_table(table, known)
+        given = given.set_index("sheet_id", drop=False)
+        gone = self._given[~self._given.index.isin(given.index)]
+        self._given = pd.concat([given, gone]) if len(gone) else given
         self._tell(findings)
+
+    def _read_again(self) -> None:
+        """Read the file again if it has changed; a line without its end is being written."""
+        state = size_and_time(self._file)
+        if not self._grows or not any(state) or state == self._state:
+            return
+        self._state = state
+        try:
+            data = self._file.read_bytes()
+            self._take(read_plain_table(self._file, data[: data.rfind(b"\n") + 1]))
+        except (OSError, SteelDefectsError) as error:
+            logger.warning("%s; the rows of %s that were read before count", error, self._file)
 
     def of(self, sheet_ids: Sequence[str]) -> pd.DataFrame:
         """Return ``sheet_id, coil_id, position_mm`` of sheets; null where unknown."""
+        self._read_again()
         given = self._given[self._given.index.isin(sheet_ids)]
-        places, findings = find_positions(sheet_ids, given, self.config)
+        given, _ = positions_from_table(given, sheet_ids)
+        names = [name_of(sheet_id) for sheet_id in sheet_ids]
+        named, findings = positions_from_names(names, self.config.pattern)
         self._tell(findings)
-        return places
+        return given.fillna(named)
 
     def _tell(self, findings: Sequence[Finding]) -> None:
         """Warn once: each part would find fault with its names again."""
@@ -54,9 +88,24 @@ class Places:
         )  # fmt: skip
 
 
+def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a name's second row to the second sheet of that name, and so on."""
+    column = _column(table)
+    if column is None:
+        return table
+    names = table[column].str.strip()
+    numbers = names.groupby(names).cumcount() + 1
+    ids = [numbered(name, n) if n > 1 else name for name, n in zip(names, numbers, strict=True)]
+    return table.assign(**{column: ids})
+
+
 def _ids(table: pd.DataFrame) -> list[str]:
-    names = {str(name).strip().lstrip("\ufeff"): name for name in table.columns}
-    column = names.get("sheet_id", names.get("ImageId"))
+    column = _column(table)
     if column is None:
         return []
     return [str(value) for value in table[column].dropna().astype(str).str.strip().unique()]
+
+
+def _column(table: pd.DataFrame) -> str | None:
+    names = {str(name).strip().lstrip("\ufeff"): name for name in table.columns}
+    return names.get("sheet_id", names.get("ImageId"))

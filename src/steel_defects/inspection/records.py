@@ -10,6 +10,7 @@ from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
 from steel_defects.inspection.frames import UNREADABLE
 from steel_defects.inspection.parts import Record
+from steel_defects.inspection.recent import RECENT_FRAMES
 from steel_defects.inspection.rules import CLEARED
 
 # Times of sheets are counted in steps of 1 %, from 10 µs on.
@@ -36,10 +37,12 @@ def part_record(
         "part": part,
         "first": sheets[0].sheet_id,
         "last": sheets[-1].sheet_id,
-        "last_frame": sheets[-1].frame,
+        "last_frames": [(s.frame, s.thumbnail) for s in sheets[-RECENT_FRAMES:]],
         "sheets": len(sheets),
+        "files": {s.sheet_id: (*s.file, s.frame) for s in sheets if any(s.file)},
         "verdicts": dict(Counter(sheet.verdict.verdict for sheet in sheets)),
         "reviews": dict(Counter(_kind(s) for s in sheets if s.verdict.verdict == "review")),
+        "nearly_repeated": sum(sheet.nearly_repeated for sheet in sheets),
         "cleared": sum(sheet.verdict.reason == CLEARED for sheet in sheets),
         "defects": dict(Counter(str(r.class_id) for sheet in sheets for r in sheet.regions)),
         "seconds": seconds,
@@ -69,7 +72,7 @@ def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str
     totals: dict[str, Counter[str]] = {
         name: Counter() for name in ("verdicts", "reviews", "defects")
     }
-    sheets = cleared = 0
+    sheets = cleared = nearly_repeated = 0
     drift, parts = _DriftSummary(), set()
     for record in records:
         parts.add(record["part"])
@@ -78,6 +81,7 @@ def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str
         totals["verdicts"]["review"] -= replaced
         totals["reviews"][UNREADABLE] -= replaced
         cleared += record["cleared"]
+        nearly_repeated += record["nearly_repeated"]
         for name, total in totals.items():
             total.update(record[name])
         drift.add(record)
@@ -87,6 +91,7 @@ def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str
         "verdicts": {name: verdicts[name] for name in ("accept", "review", "reject")},
         "review_share": verdicts["review"] / sheets if sheets else None,
         "review_reasons": dict(sorted((+totals["reviews"]).items())),
+        "nearly_repeated_frames": nearly_repeated,
         "cleared_by_gate": cleared,
         "defects_by_class": {name: defects[str(k)] for k, name in enumerate(class_names, start=1)},
         "drift": drift.result(),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from steel_defects.errors import SteelDefectsError, shown
-from steel_defects.inspection.names import NameSet
-from steel_defects.paths import leave_out_housekeeping, shown_name
+from steel_defects.inspection.names import NameSet, name_of
+from steel_defects.paths import leave_out_housekeeping, natural_order, shown_name
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
 
@@ -47,7 +47,10 @@ class SheetSource(Protocol):
 
 
 class FolderSource:
-    """The pictures of a folder, also of those in it, by the names of :class:`SheetFolder`."""
+    """The pictures of a folder, also of those in it, by the names of :class:`SheetFolder`.
+
+    Sheets that were judged under one name, as a camera used it again, share a file.
+    """
 
     def __init__(self, root: Path, pictures: str | None = None) -> None:
         """Name the folder, and that of the pictures in it if it is known."""
@@ -64,7 +67,7 @@ class FolderSource:
         return self._folder.picture_folder
 
     def list_files(self) -> Iterator[SheetFile]:
-        """List the pictures sorted by id; only one folder's names are held at a time.
+        """List the pictures in natural order of ids; only one folder's names are held at a time.
 
         Raises:
             SteelDefectsError: A folder can't be listed; its sheets would be missing.
@@ -78,15 +81,15 @@ class FolderSource:
 
     def read_file(self, sheet_id: str) -> bytes:
         """Return the bytes of a sheet's file; see :meth:`SheetFolder.read_file`."""
-        return self._folder.read_file(sheet_id)
+        return self._folder.read_file(name_of(sheet_id))
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
-        return self._folder.path_of(sheet_id)
+        return self._folder.path_of(name_of(sheet_id))
 
     def relative_path(self, sheet_id: str) -> str:
         """Return a sheet's path below the data folder, POSIX."""
-        return self._folder.relative_path(sheet_id)
+        return self._folder.relative_path(name_of(sheet_id))
 
 
 class ListSource:
@@ -208,7 +211,7 @@ def _warn_of_others(root: Path, chosen: Path) -> None:
 
 
 def walk(folder: str, below: str = "") -> Iterator[str]:
-    """List the pictures below a folder, sorted by path; links to folders are not followed.
+    """List the pictures below a folder, in natural order; links to folders are not followed.
 
     Args:
         folder: The folder.
@@ -218,7 +221,7 @@ def walk(folder: str, below: str = "") -> Iterator[str]:
         SteelDefectsError: A folder can't be listed.
     """
     # With its slash, a folder stands where the paths of its pictures belong.
-    for name in sorted(list_folder(folder), key=shown_name):
+    for name in sorted(list_folder(folder), key=lambda name: natural_order(shown_name(name))):
         if name.endswith("/"):
             yield from walk(os.path.join(folder, name[:-1]), below + name)
         else:
@@ -247,10 +250,10 @@ def _name(entry: os.DirEntry[str]) -> str:
     return "" if entry.is_symlink() and os.path.isdir(entry.path) else entry.name
 
 
-def size_and_time(path: Path) -> tuple[int, int]:
+def size_and_time(path: str | Path) -> tuple[int, int]:
     """Return bytes and time of change (nanoseconds) of a file; 0 and 0 where there is none."""
     try:
-        file = path.stat()
+        file = os.stat(path)
     except OSError:
         return 0, 0
     return file.st_size, file.st_mtime_ns

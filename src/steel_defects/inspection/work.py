@@ -25,6 +25,7 @@ from steel_defects.inspection.journal import Journal
 from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.parts import JoinedTable, Parts
 from steel_defects.inspection.places import Places
+from steel_defects.inspection.recent import ALIKE_FRAMES, RECENT_FRAMES
 from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.locks import lock
@@ -73,16 +74,18 @@ class Inspection:
         """Sheets that are judged at a time."""
         return min(self.config.judges or self.cascade.parallel, self.cascade.parallel)
 
-    def job_id(self, sheets: str, positions: pd.DataFrame) -> str:
+    def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
         """Return a digest of all that the result depends on.
 
         Args:
             sheets: Tells the sheets.
-            positions: The table of positions.
+            positions: The table of positions; None where it may change.
         """
-        rows = pd.util.hash_pandas_object(positions, index=False).to_numpy().tobytes()
+        table = pd.DataFrame() if positions is None else positions
+        rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
         described = [
             __version__,
+            RECENT_FRAMES,
             sheets,
             self.package.model_id,
             self.package.thresholds_id,
@@ -110,12 +113,19 @@ class OpenPart:
         self.sheets = self._journal.read()
         self._seconds = sum(sheet.seconds for sheet in self.sheets.values())
         self._started = time.perf_counter()
+        self._told = any(sheet.nearly_repeated for sheet in self.sheets.values())
 
     def add(self, sheet: InspectedSheet) -> None:
         """Take a sheet, in the place of an earlier verdict; it is on disk before this returns."""
         self._journal.append(sheet)
         self.sheets.pop(sheet.sheet_id, None)
         self.sheets[sheet.sheet_id] = sheet
+        if sheet.nearly_repeated and not self._told:
+            self._told = True
+            logger.warning(
+                "camera: %s looks nearly like %d or more of the %d frames before it; is the camera "
+                "frozen?", sheet.sheet_id, ALIKE_FRAMES, RECENT_FRAMES,
+            )  # fmt: skip
 
     def close(self) -> None:
         """Leave the part as it is, for another time."""

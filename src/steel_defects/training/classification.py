@@ -188,6 +188,7 @@ def _fit_phase(
         label,
         checkpoint,
         start_counts=start_counts,
+        keep_last=config.keep_last,
     )
 
 

@@ -75,6 +75,8 @@ class ClassificationConfig(TrainingConfig):
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
         fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
         mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
+        keep_last: Keep the weights of the last epoch whatever validation says, and let patience be;
+            for data sets with too few validation sheets to choose an epoch by.
     """
 
     input_size: tuple[Side, Side]
@@ -82,6 +84,7 @@ class ClassificationConfig(TrainingConfig):
     frozen_epochs: int = Field(default=0, ge=0)
     fine_tuning_rate: float = Field(default=0.1, ge=0)
     mask_loss_weight: float = Field(default=0.0, ge=0)
+    keep_last: bool = False
 
     @model_validator(mode="after")
     def _learns(self) -> Self:

@@ -44,7 +44,7 @@ def inspect_sheets(
     )
     if inspection.follow:
         live = _live_overlays(inspection, inspection_package)
-        result = follow_folder(setup, inspection_jobs, inspection_positions, live)
+        result = follow_folder(setup, inspection_jobs, live)
     else:
         result = run_job(setup, inspection_jobs, inspection_positions)
     return result.reference()
@@ -80,7 +80,7 @@ def _set_up(
         return config.follow or os.path.lexists(sheets.path_of(sheet_id))
 
     # First, so that a file of positions that can't be used ends the run before the long work.
-    places = Places(table, positions, exists)
+    places = Places(table, positions, exists, grows=config.follow)
     runtime = load_runtime(package, config.runtime, config.execution)
     cascade = Cascade(package, runtime, config)
     return Inspection(sheets, package, cascade, places, config)

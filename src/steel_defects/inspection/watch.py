@@ -1,0 +1,197 @@
+"""Looking again and again for files that a camera writes into a folder."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.inspection.ahead import READ_AHEAD, in_order
+from steel_defects.inspection.config import FollowConfig
+from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.judged import FileState, JudgedFiles
+from steel_defects.inspection.names import name_of
+from steel_defects.inspection.sources import list_folder, size_and_time
+from steel_defects.paths import natural_order, shown_name
+from steel_defects.threads import core_count
+
+logger = logging.getLogger(__name__)
+
+# New names that are looked at in a round; the rest of a backlog waits on the disk.
+_AT_ONCE = 1000
+# A folder's time of change may be as coarse as this; before, a second change would not show.
+_COARSEST_NS = 2_000_000_000
+# A file that is written over does not change its folder: so often all folders are listed, at most.
+_FULL_LOOK_SECONDS = 2.0
+# Times as long as a check of all known files takes, none is made: there may be very many.
+_CHECK_PAUSE = 20
+
+
+@dataclass(frozen=True)
+class _SeenFile:
+    """A file as it was seen.
+
+    Attributes:
+        path: The file.
+        state: Its size and time of change.
+        since: When it was first seen so, by the watch's clock.
+    """
+
+    path: Path
+    state: tuple[int, int]
+    since: float = 0.0
+
+
+class FolderWatch:
+    """Finds files that are new in a folder and in those below it, by looking again and again.
+
+    It also finds files that have changed since they were inspected; :class:`JudgedFiles` says what
+    becomes of them. The memory that this takes is what these take, and a folder's names while it
+    is listed.
+    """
+
+    def __init__(
+        self, folder: Path, config: FollowConfig, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Watch a folder; nothing in it is known yet."""
+        self._folder, self._config, self._clock = str(folder), config, clock
+        self.judged = JudgedFiles()
+        self._waiting: dict[str, _SeenFile] = {}
+        # Of folders in which all is known: when they last changed, and the folders in them.
+        self._quiet: dict[str, tuple[int, list[str]]] = {}
+        self._next_check = 0.0
+        self._next_full_look = clock() + _FULL_LOOK_SECONDS
+        self._complained = False
+        self._passed_over: set[str] = set()
+
+    def done(
+        self, sheet_id: str, reason: str, frame: str = "", state: tuple[int, int] | None = None
+    ) -> None:
+        """Remember a sheet as inspected.
+
+        Args:
+            sheet_id: The sheet.
+            reason: That of its verdict.
+            frame: Digest of its pixels.
+            state: Size and time of change of its file; None for those that the watch saw.
+        """
+        name = name_of(sheet_id)
+        file = self._waiting.pop(name, None)
+        state = file.state if file else state
+        if state:
+            self.judged.add_state((name, *state))
+        self.judged.add(name, sheet_id, reason, frame)
+
+    def poll(self) -> list[str]:
+        """Look at the folder, and return files to read that have not changed since the last look.
+
+        They are new, or have changed since they were inspected.
+        """
+        started = self._clock()
+        checks = started >= self._next_check
+        if checks and started >= self._next_full_look:
+            self._quiet.clear()
+            self._next_full_look = started + _FULL_LOOK_SECONDS
+        try:
+            found = {
+                state[0]: _SeenFile(path, state[1:])
+                for path, state in self._unknown(self._folder, "", checks)
+            }
+            self._complained = False
+        except SteelDefectsError as error:
+            if not self._complained:  # a network drive may come back
+                logger.warning("%s; still trying", error)
+            self._complained = True
+            return []
+        earlier, now = self._waiting, self._clock()
+        if checks:
+            self._next_check = now + _CHECK_PAUSE * (now - started)
+        names = sorted(found, key=natural_order)[:_AT_ONCE]
+        self._waiting = {}
+        for name in names:
+            file = earlier.get(name)
+            if file is None or file.state != found[name].state:
+                file = replace(found[name], since=now)
+            self._waiting[name] = file
+        return [name for name in names if name in earlier and self._waiting[name].since < now]
+
+    def take(self, frame: Frame) -> Frame | None:
+        """Return a frame that was just read, under the id of its row; None for one without a row.
+
+        One that can't be read may still be being written. It can be judged when it has not changed
+        for so long that nobody is writing it any more.
+        """
+        file, now = self._waiting[frame.sheet_id], self._clock()
+        # Looked at again: judging the files before it may have taken longer than settling.
+        if frame.problem and (
+            size_and_time(file.path) != file.state or now - file.since < self._config.settle_seconds
+        ):
+            return None
+        if sheet_id := self.judged.id_for(frame):
+            return replace(frame, sheet_id=sheet_id, file=file.state)
+        self._waiting.pop(frame.sheet_id)
+        self.judged.add_state((frame.sheet_id, *file.state))
+        return None
+
+    def _unknown(self, folder: str, below: str, checks: bool) -> Iterator[tuple[Path, FileState]]:
+        """Yield files that were not judged as they are now.
+
+        Args:
+            folder: The folder.
+            below: Its path below the watched one.
+            checks: Look at files whose names are known as well.
+        """
+        changed = _time_of_change(folder)
+        quiet_since, folders = self._quiet.get(folder, (0, []))
+        if not changed or quiet_since != changed:
+            found = list_folder(folder)
+            folders = [name for name in found if name.endswith("/")]
+            # A file's name may be no text that can be shown.
+            pictures = {shown_name(below + name): name for name in found if not name.endswith("/")}
+            unknown = self._unknown_states(folder, pictures, checks)
+            yield from ((Path(folder, pictures[state[0]]), state) for state in unknown)
+            self._quiet.pop(folder, None)
+            if checks and not unknown and time.time_ns() - changed > _COARSEST_NS:
+                self._quiet[folder] = (changed, folders)
+        for name in folders:
+            if self._is_ignored(name[:-1]):
+                continue
+            try:
+                yield from self._unknown(os.path.join(folder, name[:-1]), below + name, checks)
+            except SteelDefectsError as error:
+                self._warn_once(below + name, error)
+
+    def _unknown_states(
+        self, folder: str, pictures: Mapping[str, str], checks: bool
+    ) -> list[FileState]:
+        names: Collection[str] = pictures.keys()
+        if not checks:
+            names = {*self.judged.unknown_names(names), *(pictures.keys() & self._waiting.keys())}
+        states = [(name, *size_and_time(os.path.join(folder, pictures[name]))) for name in names]
+        unknown = self.judged.unknown_states(states)
+        # Wildcards take longest: of files that are known, nobody asks for them again.
+        return [state for state in unknown if not self._is_ignored(state[0].rpartition("/")[2])]
+
+    def _warn_once(self, folder: str, error: SteelDefectsError) -> None:
+        """Say which folder is passed over; the others go on."""
+        if folder not in self._passed_over:
+            logger.warning("%s; the other folders go on", error)
+        self._passed_over.add(folder)
+
+    def _is_ignored(self, name: str) -> bool:
+        return any(fnmatch(name, pattern) for pattern in self._config.ignore)
+
+
+def _time_of_change(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def complete_frames(watch: FolderWatch, read: Callable[[str], Frame]) -> Iterator[Frame]:
+    """Read the files of a round, and return those that can be judged."""
+    return filter(None, map(watch.take, in_order(read, watch.poll(), core_count(), READ_AHEAD)))
