@@ -106,7 +106,7 @@ class Cascade:
     def _problem(self, frame: Frame) -> str:
         if frame.repeated:
             return "camera: repeated frame"
-        return frame_problem(frame.statistics, self._least_sharpness, self._config)
+        return frame_problem(frame.statistics, self._least_sharpness, self._config, frame.damage)
 
     def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
         verdict = Verdict("review", problem)

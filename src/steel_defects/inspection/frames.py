@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.sheets.damage import frame_damage
 from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
@@ -69,7 +70,7 @@ def _mean_and_deviation(
 
 
 def frame_problem(
-    statistics: dict[str, float], least_sharpness: float, config: InspectionConfig
+    statistics: dict[str, float], least_sharpness: float, config: InspectionConfig, damage: str = ""
 ) -> str:
     """Say why a frame can't be judged; empty where it can.
 
@@ -77,11 +78,14 @@ def frame_problem(
         statistics: From :func:`frame_statistics`.
         least_sharpness: Sharpness of the least sharp reference sheets.
         config: The limits.
+        damage: From :func:`steel_defects.sheets.damage.frame_damage`.
     """
     if statistics["black_share"] >= config.black_share:
         return "camera: black frame"
     if statistics["white_share"] >= config.saturated_share:
         return "camera: saturated frame"
+    if damage:
+        return "camera: incomplete frame"
     if statistics["sharpness"] < config.focus_share * least_sharpness:
         return "camera: out of focus"
     return ""
@@ -99,6 +103,7 @@ class Frame:
         problem: Why it can't be read; empty for one that can.
         file: Size and time of change of its file, where a folder is watched.
         thumbnail: From :func:`thumbnail_of`; empty for an unreadable one.
+        damage: From :func:`steel_defects.sheets.damage.frame_damage`; empty for an unreadable one.
         repeated: Whether one of the last frames before it has its pixels.
         nearly_repeated: Whether several of them nearly have.
     """
@@ -110,6 +115,7 @@ class Frame:
     problem: str = ""
     file: tuple[int, int] = (0, 0)
     thumbnail: str = ""
+    damage: str = ""
     repeated: bool = False
     nearly_repeated: bool = False
 
@@ -125,7 +131,10 @@ def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
         with limited_by_memory():
             image = decode_gray(read_file(sheet_id))
             digest, statistics = pixel_digest(image), frame_statistics(image)
-            return Frame(sheet_id, image, digest, statistics, thumbnail=thumbnail_of(image))
+            return Frame(
+                sheet_id, image, digest, statistics,
+                thumbnail=thumbnail_of(image), damage=frame_damage(image),
+            )  # fmt: skip
     except UnreadableSheet as error:
         return Frame(sheet_id, None, problem=f"{UNREADABLE}: {error}")
 
