@@ -80,11 +80,11 @@ class Cascade:
 
     def judge(self, frame: Frame) -> InspectedSheet:
         """Judge a frame; a broken one becomes a review, never an error."""
-        problem = frame.problem or self._problem(frame)
-        if problem or frame.image is None:
-            return self._reviewed(frame, problem)
         try:
             with limited_by_memory():
+                problem = frame.problem or self._problem(frame)
+                if problem or frame.image is None:
+                    return self._reviewed(frame, problem)
                 return self._judge(frame, frame.image)
         except UnreadableSheet as error:
             return self._reviewed(frame, f"{UNREADABLE}: {error}")

@@ -103,7 +103,6 @@ class Frame:
         problem: Why it can't be read; empty for one that can.
         file: Size and time of change of its file, where a folder is watched.
         thumbnail: From :func:`thumbnail_of`; empty for an unreadable one.
-        damage: From :func:`steel_defects.sheets.damage.frame_damage`; empty for an unreadable one.
         repeated: Whether one of the last frames before it has its pixels.
         nearly_repeated: Whether several of them nearly have.
     """
@@ -115,9 +114,13 @@ class Frame:
     problem: str = ""
     file: tuple[int, int] = (0, 0)
     thumbnail: str = ""
-    damage: str = ""
     repeated: bool = False
     nearly_repeated: bool = False
+
+    @property
+    def damage(self) -> str:
+        """Which rows are lost, repeated or mixed: looked for when the frame is judged, not read."""
+        return "" if self.image is None else frame_damage(self.image)
 
 
 def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
@@ -131,10 +134,7 @@ def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
         with limited_by_memory():
             image = decode_gray(read_file(sheet_id))
             digest, statistics = pixel_digest(image), frame_statistics(image)
-            return Frame(
-                sheet_id, image, digest, statistics,
-                thumbnail=thumbnail_of(image), damage=frame_damage(image),
-            )  # fmt: skip
+            return Frame(sheet_id, image, digest, statistics, thumbnail=thumbnail_of(image))
     except UnreadableSheet as error:
         return Frame(sheet_id, None, problem=f"{UNREADABLE}: {error}")
 
