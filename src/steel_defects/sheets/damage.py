@@ -48,8 +48,7 @@ def frame_damage(image: Picture) -> str:
     height, width = image.shape
     if width < _SAMPLES or height < _WINDOW:
         return ""
-    step = width // _SAMPLES
-    begin = (width - step * (_SAMPLES - 1)) // 2
+    begin, step = _sampling(width)
     samples = np.ascontiguousarray(image[:, begin : begin + step * _SAMPLES : step])
     across = np.asarray(cv2.absdiff(samples[:, 1:], samples[:, :-1]), np.uint8)
     abrupt = _abrupt(samples)
@@ -58,12 +57,18 @@ def frame_damage(image: Picture) -> str:
     lost = _row_sums(flat) >= _DIFFERENT - 1
     ringing = _row_sums((across < _STEP) & abrupt) >= _RINGING
     return (
-        _lost(image, samples, _in_windows(flat, np.flatnonzero(lost)))
+        _lost(image, samples, across, _in_windows(flat, np.flatnonzero(lost)))
         or _mixed(samples)
         or _repeated(image, samples)
         or _strip(image, samples, across, np.flatnonzero(ringing))
         or _cut_off(samples)
     )
+
+
+def _sampling(width: int) -> tuple[int, int]:
+    """Return the first column that is looked at, and the distance to the next."""
+    step = width // _SAMPLES
+    return (width - step * (_SAMPLES - 1)) // 2, step
 
 
 def _abrupt(samples: Picture) -> Flags:
@@ -88,19 +93,17 @@ def _in_windows(flat: Picture, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     return rows[within >= _DIFFERENT - 1]
 
 
-def _lost(image: Picture, samples: Picture, rows: NDArray[np.intp]) -> str:
+def _lost(image: Picture, samples: Picture, across: Picture, rows: NDArray[np.intp]) -> str:
     """Find an eighth of a row that holds one gray value, unlike the row before or after it."""
     if not len(rows):
         return ""
     here = samples[rows]
-    across = np.asarray(cv2.absdiff(here[:, 1:], here[:, :-1]), np.uint8)
-    flat = _over_windows(np.maximum, across, _WINDOW - 1) <= _FLAT
+    flat = _over_windows(np.maximum, across[rows], _WINDOW - 1) <= _FLAT
     suspicious = np.zeros_like(flat)
     for next_ones in (np.maximum(rows - 1, 0), np.minimum(rows + 1, len(samples) - 1)):
         differs = (cv2.absdiff(here, samples[next_ones]) >= _STEP).view(np.uint8)
         suspicious |= flat & (_over_windows(np.add, differs, _WINDOW) >= _DIFFERENT)
-    step = image.shape[1] // _SAMPLES
-    first = (image.shape[1] - step * (_SAMPLES - 1)) // 2
+    first, step = _sampling(image.shape[1])
     for index in np.flatnonzero(suspicious.any(axis=1)):
         y, begin = int(rows[index]), first + step * int(suspicious[index].argmax())
         end = begin + step * _WINDOW
