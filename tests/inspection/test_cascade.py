@@ -15,6 +15,7 @@ from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import DriftMonitor
+from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.folder import SheetFolder
@@ -324,6 +325,24 @@ def test_a_sheet_that_memory_does_not_hold_is_reviewed_and_others_go_on(
     assert reviewed.verdict.reason == "unreadable: too large for the memory of this machine"
     assert reviewed.masks == ("", "")
     assert not any("memory" in sheet.verdict.reason for sheet in found.values())
+
+
+def test_damage_is_looked_for_in_judging_and_memory_may_not_hold_that(
+    package, runtime, config, folder, monkeypatch
+):
+    def starved(image: np.ndarray) -> str:
+        raise MemoryError
+
+    frame = read_frame(folder.read_file, "a.png")
+    incomplete = replace(frame, image=frame.image.copy())
+    incomplete.image[20:] = 0
+    cascade = Cascade(package, runtime, config)
+    assert cascade.judge(incomplete).verdict.reason == "camera: incomplete frame"
+    monkeypatch.setattr("steel_defects.inspection.frames.frame_damage", starved)
+    frame = read_frame(folder.read_file, "a.png")
+    assert frame.problem == ""
+    reason = "unreadable: too large for the memory of this machine"
+    assert cascade.judge(frame).verdict.reason == reason
 
 
 def test_another_error_of_a_runtime_ends_the_run(package, config, folder, monkeypatch):

@@ -47,6 +47,18 @@ def test_problem(config, steel, change, problem):
 
 
 @pytest.mark.parametrize(
+    ("value", "problem"),
+    [(0, "camera: incomplete frame"), (255, "camera: saturated frame")],
+)
+def test_a_frame_whose_end_is_missing_is_incomplete(config, steel, value, problem):
+    image = steel.copy()
+    image[len(image) // 4 :] = value
+    frame = read_frame(lambda _: cv2.imencode(".png", image)[1].tobytes(), "a.png")
+    least = frame_statistics(steel)["sharpness"]
+    assert frame_problem(frame.statistics, least, config, frame.damage) == problem
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda image: image,

@@ -99,6 +99,15 @@ def test_dark_and_overexposed_frames_are_measured_and_noted(tmp_path, low, high,
     assert table[measure].eq(1).all()
 
 
+def test_an_incomplete_frame_is_noted_and_used(tmp_path):
+    image = np.random.default_rng(0).normal(120, 10, (64, 256)).astype(np.uint8)
+    image[40:] = 0
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    row = inventory(tmp_path).loc["a.png"]
+    assert row["note"] == "incomplete frame: row 40 holds one gray value from column 0 to 255"
+    assert row["problem"] == ""
+
+
 def test_what_reading_changes_is_noted(tmp_path):
     cv2.imwrite(str(tmp_path / "red.png"), np.full((20, 50, 3), (20, 20, 200), np.uint8))
     cv2.imwrite(str(tmp_path / "gray.png"), np.full((20, 50, 3), 90, np.uint8))

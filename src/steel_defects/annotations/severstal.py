@@ -148,5 +148,5 @@ def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns:
         ``ImageId_ClassId,EncodedPixels``, one row a sheet and class, empty text for none.
     """
-    keys = predictions["sheet_id"] + "_" + predictions["class_id"].astype(str)
+    keys = predictions["sheet_id"].astype("str") + "_" + predictions["class_id"].astype(str)
     return pd.DataFrame({"ImageId_ClassId": keys, "EncodedPixels": predictions["rle"]})

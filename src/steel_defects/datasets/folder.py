@@ -5,6 +5,22 @@ from typing import Any
 
 from kedro.io.core import AbstractDataset, DatasetError
 
+from steel_defects.files import check_target
+
+
+class FolderTarget:
+    """A dataset that writes a folder, which is looked at before there is anything to write."""
+
+    _filepath: Path
+
+    def check_target(self) -> None:
+        """Look at the folder.
+
+        Raises:
+            SteelDefectsError: It cannot be written.
+        """
+        check_target(self._filepath, folder=True)
+
 
 class FolderDataset(AbstractDataset[None, Path]):
     """Loads as the path of a folder, made absolute by the catalog; it need not exist yet."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.io.core import AbstractDataset
 
-from steel_defects.files import check_target
+from steel_defects.datasets.folder import FolderTarget
 from steel_defects.inspection.package import (
     Manifest,
     ModelPackage,
@@ -25,7 +25,7 @@ class PackageContents:
     writers: Mapping[str, Callable[[Path], None]]
 
 
-class ModelPackageDataset(AbstractDataset[PackageContents, ModelPackage]):
+class ModelPackageDataset(FolderTarget, AbstractDataset[PackageContents, ModelPackage]):
     """A model package: written whole or not at all, checked against its checksums when read."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -40,14 +40,6 @@ class ModelPackageDataset(AbstractDataset[PackageContents, ModelPackage]):
     def save(self, data: PackageContents) -> None:
         """Write the package."""
         write_package(self._filepath, data.manifest, data.writers)
-
-    def check_target(self) -> None:
-        """Look at the folder before there is anything to write.
-
-        Raises:
-            SteelDefectsError: It cannot be written.
-        """
-        check_target(self._filepath, folder=True)
 
     def _exists(self) -> bool:
         return has_package(self._filepath)

@@ -10,7 +10,8 @@ import pandas as pd
 from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
-from steel_defects.files import check_target, replaced
+from steel_defects.datasets.folder import FolderTarget
+from steel_defects.files import replaced
 from steel_defects.models.inference import SheetPrediction
 
 Maps = NDArray[np.uint8]
@@ -60,7 +61,7 @@ class ProbabilityMaps(Mapping[str, Maps]):
         return len(self.index)
 
 
-class ProbabilityMapsDataset(AbstractDataset[Iterable[Predicted], ProbabilityMaps]):
+class ProbabilityMapsDataset(FolderTarget, AbstractDataset[Iterable[Predicted], ProbabilityMaps]):
     """A folder with ``index.parquet`` and ``maps.bin``, written map by map as they are made."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -93,14 +94,6 @@ class ProbabilityMapsDataset(AbstractDataset[Iterable[Predicted], ProbabilityMap
         # The index comes last: without it the folder does not count as there.
         with replaced(index) as temporary:
             pd.DataFrame(rows, columns=columns).to_parquet(temporary)
-
-    def check_target(self) -> None:
-        """Look at the folder before there is anything to write.
-
-        Raises:
-            SteelDefectsError: It cannot be written.
-        """
-        check_target(self._filepath, folder=True)
 
     def _exists(self) -> bool:
         return (self._filepath / "index.parquet").is_file()

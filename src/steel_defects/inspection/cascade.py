@@ -80,11 +80,11 @@ class Cascade:
 
     def judge(self, frame: Frame) -> InspectedSheet:
         """Judge a frame; a broken one becomes a review, never an error."""
-        problem = frame.problem or self._problem(frame)
-        if problem or frame.image is None:
-            return self._reviewed(frame, problem)
         try:
             with limited_by_memory():
+                problem = frame.problem or self._problem(frame)
+                if problem or frame.image is None:
+                    return self._reviewed(frame, problem)
                 return self._judge(frame, frame.image)
         except UnreadableSheet as error:
             return self._reviewed(frame, f"{UNREADABLE}: {error}")
@@ -106,7 +106,7 @@ class Cascade:
     def _problem(self, frame: Frame) -> str:
         if frame.repeated:
             return "camera: repeated frame"
-        return frame_problem(frame.statistics, self._least_sharpness, self._config)
+        return frame_problem(frame.statistics, self._least_sharpness, self._config, frame.damage)
 
     def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
         verdict = Verdict("review", problem)

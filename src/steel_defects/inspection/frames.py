@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.sheets.damage import frame_damage
 from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
@@ -69,7 +70,7 @@ def _mean_and_deviation(
 
 
 def frame_problem(
-    statistics: dict[str, float], least_sharpness: float, config: InspectionConfig
+    statistics: dict[str, float], least_sharpness: float, config: InspectionConfig, damage: str = ""
 ) -> str:
     """Say why a frame can't be judged; empty where it can.
 
@@ -77,11 +78,14 @@ def frame_problem(
         statistics: From :func:`frame_statistics`.
         least_sharpness: Sharpness of the least sharp reference sheets.
         config: The limits.
+        damage: From :func:`steel_defects.sheets.damage.frame_damage`.
     """
     if statistics["black_share"] >= config.black_share:
         return "camera: black frame"
     if statistics["white_share"] >= config.saturated_share:
         return "camera: saturated frame"
+    if damage:
+        return "camera: incomplete frame"
     if statistics["sharpness"] < config.focus_share * least_sharpness:
         return "camera: out of focus"
     return ""
@@ -112,6 +116,11 @@ class Frame:
     thumbnail: str = ""
     repeated: bool = False
     nearly_repeated: bool = False
+
+    @property
+    def damage(self) -> str:
+        """Which rows are lost, repeated or mixed: looked for when the frame is judged, not read."""
+        return "" if self.image is None else frame_damage(self.image)
 
 
 def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:

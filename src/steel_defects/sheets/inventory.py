@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.progress import track
+from steel_defects.sheets.damage import frame_damage
 from steel_defects.sheets.fingerprints import THUMBNAIL, fingerprint, thumbnail_of
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import (
@@ -35,7 +36,7 @@ SATURATED_LEVEL = 250
 # Share of black or of saturated pixels from which a frame shows next to nothing of the steel.
 _FEATURELESS = 0.98
 #: Of what is measured. Raise it with any change: rows of another version are measured anew.
-VERSION = 2
+VERSION = 3
 
 INVENTORY_COLUMNS = {
     "sheet_id": "str",
@@ -72,9 +73,9 @@ def take_inventory(
     Returns:
         A row a picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
         ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
-        what reading had to change, and that a frame is black or overexposed. ``contrast`` is the
-        standard deviation of the gray values; ``thumbnail`` and ``fingerprint`` are the bytes of
-        the arrays of :mod:`steel_defects.sheets.fingerprints`.
+        what reading had to change, and that a frame is black, overexposed or incomplete.
+        ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
+        are the bytes of the arrays of :mod:`steel_defects.sheets.fingerprints`.
     """
     known = _by_path(earlier)
 
@@ -118,8 +119,9 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
             data = folder.read_file(sheet_id)
             row |= {"bytes": len(data), "modified_ns": modified_ns}
             row |= {"sha256": hashlib.sha256(data).hexdigest()}
-            row |= _measure(decode_gray(data))
-            notes = (picture_note(data), _exposure_note(row))
+            image = decode_gray(data)
+            row |= _measure(image)
+            notes = (picture_note(data), _exposure_note(row), _damage_note(image))
             row["note"] = "; ".join(note for note in notes if note)
     except UnreadableSheet as error:
         row["problem"] = str(error)
@@ -165,6 +167,11 @@ def _exposure_note(row: Row) -> str:
     if saturated >= _FEATURELESS:
         return f"overexposed frame: {saturated:.0%} of its pixels are {SATURATED_LEVEL} or brighter"
     return ""
+
+
+def _damage_note(image: NDArray[np.uint8]) -> str:
+    damage = frame_damage(image)
+    return f"incomplete frame: {damage}" if damage else ""
 
 
 def fingerprints_of(table: pd.DataFrame) -> Iterator[NDArray[np.float16]]:
