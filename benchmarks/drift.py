@@ -18,7 +18,7 @@ import pandas as pd
 
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import Comparison, DriftMonitor
-from steel_defects.inspection.frames import frame_statistics
+from steel_defects.sheets.appearance import frame_statistics
 from steel_defects.sheets.folder import SheetFolder
 
 PART = 200

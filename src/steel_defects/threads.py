@@ -1,9 +1,16 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and work done on them in threads."""
 
 import math
 import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @cache
@@ -53,3 +60,36 @@ def _quota_of(group: Path) -> float:
         return int(quota) / int(period) if limited else math.inf
     except (OSError, ValueError):
         return math.inf
+
+
+def map_in_order(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int | None = None,
+    ahead: int | None = None,
+) -> Generator[Result, None, None]:
+    """Do some work on each item in threads, and hand the results on in the items' order.
+
+    Args:
+        work: What is done to an item.
+        items: Taken from the caller's thread, as many as may be worked on.
+        threads: Number of threads; None for one per core; 0 works in the caller's.
+        ahead: Most results that wait for their turn, and so most that are in memory; None for four
+            per thread.
+    """
+    if threads == 0:
+        yield from map(work, items)
+        return
+    threads = threads or core_count()
+    most = 4 * threads if ahead is None else ahead
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

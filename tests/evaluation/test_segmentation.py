@@ -7,10 +7,9 @@ import pytest
 from sklearn import metrics
 
 from steel_defects.annotations import rle
+from steel_defects.annotations.overlap import dice, iou
 from steel_defects.evaluation.segmentation import (
     class_metrics,
-    dice,
-    iou,
     pair_metrics,
     pair_table,
     segmentation_metrics,

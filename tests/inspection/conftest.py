@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
-from steel_defects.inspection.config import InspectionConfig, RegionLimits
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.limits import RegionLimits
 from steel_defects.inspection.package import (
     GateSpec,
     Manifest,

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from steel_defects.evaluation.answers import SheetPrediction
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
@@ -18,7 +19,6 @@ from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import SheetSource, open_source
 from steel_defects.inspection.work import Inspection, JobResult
-from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.config import PositionsConfig
 
 SETTINGS = ClassPostprocessing(threshold=0.5, min_area_px=2)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.annotations import rle, schemas
+from steel_defects.evaluation.answers import SheetPrediction
 from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.stacking import StackedScore
 from steel_defects.inspection import tables
@@ -17,7 +18,6 @@ from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.records import part_record, summarise, timing
-from steel_defects.models.inference import SheetPrediction
 from steel_defects.sheets.folder import SheetFolder
 
 SCORES = {1: 0.05, 2: 0.5, 3: 0.9, 4: 0.95}

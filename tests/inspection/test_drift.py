@@ -11,9 +11,9 @@ from steel_defects.inspection import drift, records
 from steel_defects.inspection.building import _reference
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import MEASURES, Distribution, DriftMonitor, as_record, psi_band
-from steel_defects.inspection.frames import frame_statistics
 from steel_defects.inspection.job import run_job
 from steel_defects.inspection.sources import open_source
+from steel_defects.sheets.appearance import frame_statistics
 from steel_defects.sheets.config import SampleDataConfig
 from steel_defects.sheets.synthetic import draw_sheet
 

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from steel_defects.inspection.frames import frame_problem, frame_statistics, read_frame
+from steel_defects.inspection.frames import frame_problem, read_frame
+from steel_defects.sheets.appearance import frame_statistics
 from steel_defects.sheets.inventory import BLACK_LEVEL
 
 

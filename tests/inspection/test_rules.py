@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from steel_defects.inspection.config import InspectionConfig, RegionLimits, SeverityLimits
+from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.limits import RegionLimits, SeverityLimits
 from steel_defects.inspection.regions import Region
 from steel_defects.inspection.rules import Thresholds, exceeds, judge, severity
 

@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from tests.integration.conftest import Project
 
-from steel_defects.evaluation.comparison import TIME_COLUMNS
+from steel_defects.annotations.schemas.columns import TIME_COLUMNS
 from steel_defects.models.config import BACKBONES
 
 

@@ -9,6 +9,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import (
     ARCHITECTURES,
     BACKBONES,
+    STRIDE,
     Architectures,
     EncoderConfig,
     Network,
@@ -16,7 +17,6 @@ from steel_defects.models.config import (
 )
 from steel_defects.models.encoders import encode_with_backbone
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.inference import STRIDE
 from steel_defects.models.segmenters import build_segmenter, required_stride
 
 SMALL = {"name": "mobilenet_v2", "weights": "none", "alpha": 0.35}

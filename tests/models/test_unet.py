@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from steel_defects.models.config import UNetConfig
+from steel_defects.models.config import STRIDE, UNetConfig
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.inference import STRIDE, predict_sheet
+from steel_defects.models.inference import predict_sheet
 from steel_defects.models.unet import add_auxiliary_masks, build_unet
 
 

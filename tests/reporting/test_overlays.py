@@ -5,14 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.reporting.overlays import (
-    choose_sheets,
-    class_shades,
-    draw_comparison,
-    draw_overlay,
-    harmless,
-)
-from steel_defects.reporting.selection import OUTCOMES, sheet_outcomes
+from steel_defects.reporting.overlays import class_shades, draw_comparison, draw_overlay, harmless
+from steel_defects.reporting.selection import OUTCOMES, choose_sheets, sheet_outcomes
 
 NAMES = ("pitting", "cracks", "scratches", "scale")
 

@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 
+from steel_defects.threads import map_in_order
 from steel_defects.training.batches import Channels, Memory
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.loader import Loader, read_in_order
+from steel_defects.training.loader import Loader
 
 
 def read(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -56,12 +57,12 @@ def test_chance_differs_within_an_epoch():
     assert len(set(chances)) == len(chances)
 
 
-def test_read_in_order_keeps_the_order():
+def test_map_in_order_keeps_the_order():
     def slow(index: int) -> int:
         time.sleep(0.001 * (index % 4))
         return index
 
-    assert list(read_in_order(slow, 30, threads=5)) == list(range(30))
+    assert list(map_in_order(slow, range(30), threads=5)) == list(range(30))
 
 
 def test_an_error_in_a_thread_reaches_the_caller():
@@ -71,7 +72,7 @@ def test_an_error_in_a_thread_reaches_the_caller():
         return index
 
     with pytest.raises(OSError, match="disk gone"):
-        list(read_in_order(broken, 8, threads=2))
+        list(map_in_order(broken, range(8), threads=2))
 
 
 # === Several examples a read, and how batches are put together ===

@@ -11,8 +11,8 @@ from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
 from steel_defects.datasets.folder import FolderTarget
+from steel_defects.evaluation.answers import SheetPrediction
 from steel_defects.files import replaced
-from steel_defects.models.inference import SheetPrediction
 
 Maps = NDArray[np.uint8]
 #: Sheet, split, what a segmenter says of the sheet, and which one: name and digest of its weights.

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.evaluation.segmentation import dice
-from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.decision import decide
-from steel_defects.inspection.package import Manifest, SegmenterSpec
-from steel_defects.models.inference import SheetPrediction
+from steel_defects.annotations.overlap import dice
+from steel_defects.evaluation.answers import SheetPrediction
+from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.inspection.decision import Policy, decide
+from steel_defects.inspection.limits import VerdictConfig
+from steel_defects.inspection.package import Manifest
+from steel_defects.inspection.rules import Thresholds
 
 Masks = list[NDArray[np.uint8]]
 
@@ -25,7 +27,7 @@ class Judged:
 class Judge:
     """Judges sheets as inspection does, from what the networks say of them."""
 
-    def __init__(self, manifest: Manifest, inspection: InspectionConfig) -> None:
+    def __init__(self, manifest: Manifest, inspection: VerdictConfig) -> None:
         """Take thresholds and limits."""
         self._manifest, self._inspection = manifest, inspection
 
@@ -37,43 +39,35 @@ class Judge:
             found: What the segmenter says, also of sheets that the gate clears.
             shift: Is added to every threshold.
         """
-        decision = decide(
-            _shifted(self._manifest, shift), self._inspection, gate_score, lambda: found
-        )
+        policy = _shifted(self._manifest.policy, shift)
+        decision = decide(policy, self._inspection, gate_score, lambda: found)
         empty = np.zeros(found.maps.shape[:2], np.uint8)
         masks = list(decision.masks) or [empty] * len(self._manifest.class_names)
         return Judged(decision.verdict.verdict, masks)
 
 
-def _shifted(manifest: Manifest, shift: float) -> Manifest:
+def _shifted(policy: Policy, shift: float) -> Policy:
     """Move every threshold of a package."""
     if not shift:
-        return manifest
-    changes: dict[str, object] = {"segmenter": _shifted_segmenter(manifest.segmenter, shift)}
-    if gate := manifest.gate:
-        lower, upper = gate.lower_threshold + shift, gate.upper_threshold + shift
-        moved = {"lower_threshold": lower, "upper_threshold": upper}
-        changes["gate"] = gate.model_copy(update=moved)
-    if stacked := manifest.stacked:
-        moved = {"threshold": stacked.threshold + shift}
-        changes["stacked"] = stacked.model_copy(update=moved)
-    return manifest.model_copy(update=changes)
+        return policy
+    gate, stacked = policy.thresholds, policy.stacked
+    return Policy(
+        thresholds=gate and Thresholds(gate.lower + shift, gate.upper + shift),
+        postprocessing=tuple(_shifted_class(one, shift) for one in policy.postprocessing),
+        stacked=stacked and stacked.model_copy(update={"threshold": stacked.threshold + shift}),
+    )
 
 
-def _shifted_segmenter(segmenter: SegmenterSpec, shift: float) -> SegmenterSpec:
+def _shifted_class(settings: ClassPostprocessing, shift: float) -> ClassPostprocessing:
     def moved(value: float, lowest: float) -> float:
         return min(max(value + shift, lowest), 1 - 1e-6)
 
-    settings = tuple(
-        values.model_copy(
-            update={
-                "threshold": moved(values.threshold, 1e-6),
-                "presence_cut": moved(values.presence_cut, 0.0) if values.presence_cut else 0.0,
-            }
-        )
-        for values in segmenter.postprocessing
-    )
-    return segmenter.model_copy(update={"postprocessing": settings})
+    cut = settings.presence_cut
+    moves = {
+        "threshold": moved(settings.threshold, 1e-6),
+        "presence_cut": moved(cut, 0.0) if cut else 0.0,
+    }
+    return settings.model_copy(update=moves)
 
 
 def mean_dice(truth: Masks, masks: Masks) -> float:

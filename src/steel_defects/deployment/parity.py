@@ -14,13 +14,14 @@ from steel_defects.deployment.export import Candidate
 from steel_defects.deployment.graphs import as_float32
 from steel_defects.deployment.judging import Judge, Judged, Masks, mean_dice
 from steel_defects.deployment.sheets import DeploymentSheets
-from steel_defects.inspection.config import InspectionConfig
+from steel_defects.evaluation.answers import SheetPrediction
+from steel_defects.inspection.limits import VerdictConfig
 from steel_defects.inspection.package import ModelPackage, NetworkName
 from steel_defects.inspection.runtimes.choice import load_gate, load_segmenter
 from steel_defects.inspection.runtimes.config import ExecutionConfig
 from steel_defects.inspection.runtimes.keras_network import KerasNetwork, load_keras
 from steel_defects.inspection.runtimes.runtime import Gate, Segmenter
-from steel_defects.models.inference import SheetPrediction, sheet_batch, sheet_prediction
+from steel_defects.models.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
 
 logger = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ def compare_exports(
     package: ModelPackage,
     candidates: Sequence[Candidate],
     sheets: DeploymentSheets,
-    inspection: InspectionConfig,
+    inspection: VerdictConfig,
 ) -> pd.DataFrame:
     """Compare exports with the trained networks, one network exchanged at a time.
 

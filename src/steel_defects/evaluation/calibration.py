@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from steel_defects.config import Config
-from steel_defects.evaluation.classification import require_numbers
+from steel_defects.evaluation.score_tables import require_numbers
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]

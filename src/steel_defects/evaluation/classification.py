@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.score_tables import require_numbers
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -96,20 +96,6 @@ def accuracy_threshold(labels: Labels, scores: Scores, weights: Scores | None = 
     best = int(np.argmax(widths))
     middle = (lows[best] + highs[best]) / 2
     return float(middle if middle > lows[best] or best == 0 else highs[best])
-
-
-def require_numbers(scores: Scores) -> None:
-    """Refuse scores that are not numbers.
-
-    Raises:
-        SteelDefectsError: A score is NaN.
-    """
-    broken = int(np.isnan(scores).sum())
-    if broken:
-        raise SteelDefectsError(
-            f"{broken} of {scores.size} scores are not numbers, so that the network has diverged; "
-            "train it again with a lower classification.learning_rate"
-        )
 
 
 def confusion(labels: Labels, scores: Scores, threshold: float) -> NDArray[np.int64]:

@@ -5,9 +5,6 @@ from typing import Any
 
 import numpy as np
 
-#: Columns that differ between two runs of the same seed.
-TIME_COLUMNS = ("ms_per_sheet", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds")
-
 
 def select(
     wanted: str, quality: Mapping[str, float], parameters: Mapping[str, int], measure: str

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.annotations import rle as run_length
-from steel_defects.evaluation.segmentation import dice, iou
+from steel_defects.annotations.overlap import dice, iou
 from steel_defects.sheets.copies import COPY_SCORE, copy_scores
 from steel_defects.sheets.fingerprints import OBLONG, SQUARE
 from steel_defects.sheets.inventory import fingerprints_of

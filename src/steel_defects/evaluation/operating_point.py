@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from steel_defects.config import Config
-from steel_defects.evaluation.classification import require_numbers
 from steel_defects.evaluation.intervals import (
     CONFIDENCE,
     allowed_misses,
@@ -16,6 +15,7 @@ from steel_defects.evaluation.intervals import (
     needed_trials,
     upper_bound,
 )
+from steel_defects.evaluation.score_tables import require_numbers
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.classification import require_numbers
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -124,3 +123,17 @@ def _classes(ids: list[str], annotations: pd.DataFrame | None) -> dict[int, Flag
         int(number): np.isin(ids, part["sheet_id"].astype(str))
         for number, part in annotations.groupby("class_id")
     }
+
+
+def require_numbers(scores: Floats) -> None:
+    """Refuse scores that are not numbers.
+
+    Raises:
+        SteelDefectsError: A score is NaN.
+    """
+    broken = int(np.isnan(scores).sum())
+    if broken:
+        raise SteelDefectsError(
+            f"{broken} of {scores.size} scores are not numbers, so that the network has diverged; "
+            "train it again with a lower classification.learning_rate"
+        )

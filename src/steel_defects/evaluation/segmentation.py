@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.annotations import rle as run_length
+from steel_defects.annotations.overlap import dice, iou
 from steel_defects.evaluation.boundaries import boundary_f1, boundary_iou, boundary_width
 
 Mask = NDArray[np.uint8]
@@ -24,18 +25,6 @@ _CLASS_COLUMNS = [
     *("boundary_iou_on_positives", "boundary_f1_on_positives"),
     *("detection_rate", "false_positive_rate"),
 ]
-
-
-def dice(intersection: int, truth: int, predicted: int) -> float:
-    """Dice coefficient of two masks from their areas; 1 where both are empty."""
-    total = truth + predicted
-    return 2 * intersection / total if total else 1.0
-
-
-def iou(intersection: int, truth: int, predicted: int) -> float:
-    """Intersection over union of two masks from their areas; 1 where both are empty."""
-    union = truth + predicted - intersection
-    return intersection / union if union else 1.0
 
 
 def pair_metrics(truth: str, predicted: str, height: int, width: int) -> dict[str, float]:

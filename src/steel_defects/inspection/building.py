@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.evaluation.comparison import TIME_COLUMNS
+from steel_defects.annotations.schemas.columns import TIME_COLUMNS
 from steel_defects.evaluation.postprocessing import settings_of
 from steel_defects.evaluation.stacking import StackedScore
-from steel_defects.inspection.drift import SCORES_BY_CLASS, SHEETS
-from steel_defects.inspection.frames import frame_statistics
+from steel_defects.inspection.manifest import SCORES_BY_CLASS, SHEETS
 from steel_defects.inspection.package import GateSpec, Manifest, SegmenterSpec
-from steel_defects.models.inference import STRIDE, TestTimeAugmentation
+from steel_defects.models.config import STRIDE
+from steel_defects.models.inference import TestTimeAugmentation
+from steel_defects.sheets.appearance import frame_statistics
 
 _QUANTILES = np.linspace(0, 1, 101)
 _LIBRARIES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "steel_defects")

@@ -93,7 +93,7 @@ class Cascade:
         started = time.perf_counter()
         gate_score = self._runtime.gate_score(image)
         decision = decide(
-            self._manifest, self._config, gate_score, lambda: self._runtime.segment(image)
+            self._manifest.policy, self._config, gate_score, lambda: self._runtime.segment(image)
         )
         masks = tuple(run_length.encode(mask) for mask in decision.masks) or self._no_masks
         seconds = time.perf_counter() - started

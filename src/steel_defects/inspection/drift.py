@@ -28,16 +28,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2, kstwo, kstwobign
 
 from steel_defects.inspection.config import DriftConfig
+from steel_defects.inspection.manifest import SCORES_BY_CLASS, SHEETS
 
 Floats = NDArray[np.float64]
 
 #: What is compared, where the package holds a reference for it.
 MEASURES = ("brightness", "contrast", "sharpness", "gate_score")
-#: What the reference calls the number of its sheets.
-SHEETS = "sheets"
-#: What the reference calls the scores of defective and of clean sheets.
-SCORES_BY_CLASS = ("gate_score_defective", "gate_score_clean")
-
 _STATISTICS = 2
 _LEAST_SHEETS = 50  # from which a part is tested at all
 _BINS = 10

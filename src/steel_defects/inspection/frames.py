@@ -1,72 +1,21 @@
 """What a camera frame looks like, and whether it can be judged at all."""
 
-import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.sheets.appearance import frame_statistics
 from steel_defects.sheets.damage import frame_damage
-from steel_defects.sheets.inventory import BLACK_LEVEL
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
-_WHITE_LEVEL = 254
-_INNER = np.ones((5, 5), np.uint8)
 _DIGEST_BLOCKS = 8
 #: How the reason of a sheet that can't be read begins.
 UNREADABLE = "unreadable"
-
-
-def frame_statistics(image: NDArray[np.uint8]) -> dict[str, float]:
-    """Measure a gray picture.
-
-    Args:
-        image: Of shape ``(height, width)``, uint8.
-
-    Returns:
-        ``brightness`` (mean gray value of the steel), ``contrast`` (its standard deviation),
-        ``sharpness`` (variance of the Laplacian over the square of the contrast, so that it does
-        not follow the light), ``black_share`` and ``white_share``, 0 to 1.
-    """
-    steel = _at_least(image, BLACK_LEVEL)
-    count = cv2.countNonZero(steel)
-    mean, deviation = _mean_and_deviation(image, steel, count)
-    # One pixel in from the black, whose edge would outweigh everything else.
-    inner = np.asarray(cv2.erode(steel, _INNER), np.uint8)
-    detail = cv2.Laplacian(image, cv2.CV_16S)
-    _, roughness = _mean_and_deviation(detail, inner, cv2.countNonZero(inner))
-    white = cv2.countNonZero(_at_least(image, _WHITE_LEVEL))
-    return {
-        "brightness": mean,
-        "contrast": deviation,
-        "sharpness": (roughness / max(deviation, 1.0)) ** 2,
-        "black_share": 1 - count / image.size,
-        "white_share": white / image.size,
-    }
-
-
-def _at_least(image: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.threshold(image, level - 1, 1, cv2.THRESH_BINARY)[1], np.uint8)
-
-
-def _mean_and_deviation(
-    values: NDArray[Any], mask: NDArray[np.uint8], count: int
-) -> tuple[float, float]:
-    """Return mean and standard deviation of ``count`` whole numbers under a mask; 0 of none.
-
-    Sums over everything, with zeros outside the mask, take OpenCV a tenth of the time of
-    ``cv2.meanStdDev`` under one. They are whole numbers, too: nothing is lost to rounding.
-    """
-    if not count:
-        return 0.0, 0.0
-    inside = values if count == values.size else cv2.copyTo(values, mask)
-    total, squares = round(cv2.sumElems(inside)[0]), round(cv2.norm(inside, cv2.NORM_L2SQR))
-    return total / count, math.sqrt(count * squares - total * total) / count
 
 
 def frame_problem(

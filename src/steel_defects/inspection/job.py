@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import READ_AHEAD, in_order, judge_in_order
+from steel_defects.inspection.ahead import READ_AHEAD, judge_in_order
 from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.listing import SheetList, write_list
@@ -14,7 +14,7 @@ from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.recent import RECENT_FRAMES, RecentFrames
 from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
-from steel_defects.threads import core_count
+from steel_defects.threads import core_count, map_in_order
 
 
 def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobResult:
@@ -85,7 +85,7 @@ class _Job:
         setup = self._inspection
         display.skip(len(work.sheets))
         ids = self._listing.ids(work.number)[len(work.sheets) :]
-        frames = in_order(self._read, ids, core_count(), READ_AHEAD)
+        frames = map_in_order(self._read, ids, core_count(), READ_AHEAD)
         recent = RecentFrames()
         recent.extend(self._frames_before(work.number))
         recent.extend((sheet.frame, sheet.thumbnail) for sheet in work.sheets.values())

@@ -9,9 +9,16 @@ from steel_defects.config import Config
 from steel_defects.errors import shown
 from steel_defects.evaluation.postprocessing import ClassPostprocessing, Share
 from steel_defects.evaluation.stacking import StackedScore
-from steel_defects.models.inference import STRIDE, TestTimeAugmentation
+from steel_defects.inspection.decision import Policy
+from steel_defects.inspection.rules import Thresholds
+from steel_defects.models.config import STRIDE
+from steel_defects.models.inference import TestTimeAugmentation
 
 MANIFEST = "package.json"
+#: What the reference calls the number of its sheets.
+SHEETS = "sheets"
+#: What the reference calls the scores of defective and of clean sheets.
+SCORES_BY_CLASS = ("gate_score_defective", "gate_score_clean")
 
 _LONGEST_NAME = 200  # bytes; file systems take 255
 _LARGEST_NUMBER = 2**53  # from here on floating point skips whole numbers
@@ -170,6 +177,13 @@ class Manifest(Config):
     versions: dict[str, str] = Field(default_factory=dict)
     data_fingerprint: str = ""
     files: dict[FileName, str] = Field(default_factory=dict)
+
+    @property
+    def policy(self) -> Policy:
+        """What the package decides by."""
+        gate = self.gate
+        thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
+        return Policy(thresholds, self.segmenter.postprocessing, self.stacked)
 
     @model_validator(mode="after")
     def _one_setting_per_class(self) -> "Manifest":

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from steel_defects.inspection.config import InspectionConfig, RegionLimits, SeverityLimits
+from steel_defects.inspection.limits import RegionLimits, SeverityLimits, VerdictConfig
 from steel_defects.inspection.regions import Region
 
 VerdictName = Literal["accept", "review", "reject"]
@@ -43,7 +43,7 @@ def judge(
     gate_score: float | None,
     thresholds: Thresholds | None,
     regions: Sequence[Region],
-    config: InspectionConfig,
+    config: VerdictConfig,
     cleared_by_both: bool = False,
 ) -> Verdict:
     """Apply the first rule that fits.
@@ -69,14 +69,14 @@ def judge(
     return Verdict("review", "doubtful: gate between its thresholds, no region")
 
 
-def exceeds(region: Region, config: InspectionConfig) -> bool:
+def exceeds(region: Region, config: VerdictConfig) -> bool:
     """Say whether a region is larger or longer than its class may be."""
     limits = config.limits.get(region.class_id, _NOTHING)
     too_large = limits.area_px is not None and region.area_px > limits.area_px
     return too_large or (limits.length_px is not None and region.length_px > limits.length_px)
 
 
-def _problem_of(regions: Sequence[Region], config: InspectionConfig) -> str:
+def _problem_of(regions: Sequence[Region], config: VerdictConfig) -> str:
     """Say which regions are over the limits of their classes, or of which there are too many."""
     over = [region for region in regions if exceeds(region, config)]
     if over:
@@ -89,7 +89,7 @@ def _problem_of(regions: Sequence[Region], config: InspectionConfig) -> str:
     return ""
 
 
-def severity(region: Region, config: InspectionConfig, count: int = 1) -> str:
+def severity(region: Region, config: VerdictConfig, count: int = 1) -> str:
     """Name the highest severity that a region reaches, or the lowest of all.
 
     In the spirit of EN 10163-1, which classes discontinuities by their size and number.

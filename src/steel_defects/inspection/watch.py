@@ -9,14 +9,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import READ_AHEAD, in_order
+from steel_defects.inspection.ahead import READ_AHEAD
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.judged import FileState, JudgedFiles
 from steel_defects.inspection.names import name_of
 from steel_defects.inspection.sources import list_folder, size_and_time
 from steel_defects.paths import natural_order, shown_name
-from steel_defects.threads import core_count
+from steel_defects.threads import core_count, map_in_order
 
 logger = logging.getLogger(__name__)
 
@@ -194,4 +194,4 @@ def _time_of_change(folder: str) -> int:
 
 def complete_frames(watch: FolderWatch, read: Callable[[str], Frame]) -> Iterator[Frame]:
     """Read the files of a round, and return those that can be judged."""
-    return filter(None, map(watch.take, in_order(read, watch.poll(), core_count(), READ_AHEAD)))
+    return filter(None, map(watch.take, map_in_order(read, watch.poll(), core_count(), READ_AHEAD)))

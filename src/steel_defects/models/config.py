@@ -8,6 +8,9 @@ from pydantic import ConfigDict, Field, PositiveInt, RootModel, field_validator,
 from steel_defects.config import Config
 from steel_defects.sheets.orientations import FLIPS, HALF_TURN
 
+#: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
+STRIDE = 32
+
 BackboneName = Literal["resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2"]
 BACKBONES: tuple[str, ...] = get_args(BackboneName)
 #: Those that spend their time in a few large convolutions.

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import cv2
@@ -10,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.config import Config
+from steel_defects.evaluation.answers import SheetPrediction
+from steel_defects.models.config import STRIDE
 from steel_defects.sheets.orientations import FLIPS, HALF_TURN, ORIENTATIONS, oriented
 from steel_defects.sheets.tiles import cut_windows
-
-#: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
-STRIDE = 32
 
 #: Pixels of the largest sheet that is predicted as a whole: twice 4096×1024. Larger ones are
 #: predicted in tiles, because networks take a hundred times the memory of what they are shown.
@@ -39,20 +37,6 @@ class SegmenterPredictionConfig(Config):
 
     tta: TestTimeAugmentation = "none"
     map_shrink: Literal[1, 2, 4] = 1
-
-
-@dataclass(frozen=True)
-class SheetPrediction:
-    """What a segmenter says of a sheet.
-
-    Attributes:
-        maps: Probability of each class at each pixel, ``(height, width, classes)``, uint8, 255 for
-            certain.
-        presence: Probability that each class occurs on the sheet, ``(classes,)``, float32, 0 to 1.
-    """
-
-    maps: NDArray[np.uint8]
-    presence: NDArray[np.float32]
 
 
 #: Rows and columns of a part of a sheet.

@@ -3,6 +3,7 @@
 import keras
 
 from steel_defects.models.config import (
+    STRIDE,
     BackboneUNetConfig,
     DeepLabConfig,
     FPNConfig,
@@ -11,7 +12,6 @@ from steel_defects.models.config import (
 )
 from steel_defects.models.deeplab_v3_plus import build_deeplab
 from steel_defects.models.fpn import build_fpn
-from steel_defects.models.inference import STRIDE
 from steel_defects.models.unet import build_unet
 from steel_defects.models.unet_backbone import build_backbone_unet
 

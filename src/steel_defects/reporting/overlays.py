@@ -6,17 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.reporting.selection import choose_sheets
-
-__all__ = [
-    "choose_sheets",
-    "class_shades",
-    "draw_comparison",
-    "draw_overlay",
-    "harmless",
-    "with_heading",
-]
-
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]  # x, y, width, height

@@ -8,8 +8,7 @@ file by this name is whole.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -23,7 +22,7 @@ from steel_defects.files import force, replaced
 from steel_defects.progress import track
 from steel_defects.sheets.folder import SheetFolder
 from steel_defects.sheets.reading import UnreadableSheet, decode_gray
-from steel_defects.threads import core_count
+from steel_defects.threads import map_in_order
 
 Gray = NDArray[np.uint8]
 
@@ -149,7 +148,7 @@ def _write(
 
     with replaced(cache_dir / _FILE) as temporary, temporary.open("xb") as file:
         _require_room(cache_dir, sum(key.height * key.width for key in ids))
-        _fill(file, list(ids), _in_order(fetch, list(ids)))
+        _fill(file, list(ids), map_in_order(fetch, list(ids)))
 
 
 def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
@@ -158,12 +157,6 @@ def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
         file.write(np.ascontiguousarray(image).data)
     file.flush()
     force(Path(file.name))
-
-
-def _in_order(fetch: Callable[[SheetKey], Gray], keys: list[SheetKey]) -> Iterator[Gray]:
-    with ThreadPoolExecutor(core_count()) as pool:
-        for first in range(0, len(keys), _AT_ONCE):
-            yield from pool.map(fetch, keys[first : first + _AT_ONCE])
 
 
 def _decode(folder: SheetFolder, sheet_id: str, key: SheetKey) -> Gray:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from steel_defects.models.grad_cam import GradCam
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.reading import resize
-from steel_defects.training.loader import read_in_order
+from steel_defects.threads import map_in_order
 from steel_defects.training.sheet_scores import sheets_at_once
 
 _TYPES = {"sheet_id": "str", "rows": "int64", "columns": "int64", "heat": "object"}
@@ -51,7 +51,7 @@ def heat_maps(
 
     batch = sheets_at_once(size)
     waiting: list[NDArray[np.float32]] = []
-    for number, image in enumerate(read_in_order(read, len(paths), threads), start=1):
+    for number, image in enumerate(map_in_order(read, range(len(paths)), threads), start=1):
         waiting.append(image)
         if len(waiting) == batch or number == len(paths):
             yield from explain(np.stack(waiting))

@@ -4,15 +4,13 @@ What a batch holds depends on the seed, the epoch and its number alone, never on
 or on which batches were read before; so training can stop and go on anywhere.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from steel_defects.threads import core_count
+from steel_defects.threads import core_count, map_in_order
 from steel_defects.training.batches import Assembly, Batch, Example, Memory
 
 S = TypeVar("S")
@@ -68,8 +66,11 @@ class Loader(Generic[T]):
                 self._read_into(assembly, order[place % len(order)], number, place)
 
         ahead = -(-_AHEAD * self._batch_size // (at_once * self._per_read))
-        with _closing_pool(self._threads) as pool:
-            done, written = _submit_ahead(pool, fill, -(-places // at_once), ahead), 0
+        # Reads that still wait are given up when the reader stops early.
+        with closing(
+            map_in_order(fill, range(-(-places // at_once)), self._threads, ahead)
+        ) as done:
+            written = 0
             for batch in range(batches):
                 while written < (batch + 1) * self._batch_size:
                     next(done)
@@ -85,32 +86,3 @@ class Loader(Generic[T]):
         found = self._read(chosen, np.random.default_rng([self._seed, epoch, place]))
         for number, example in enumerate(found if isinstance(found, list) else [found]):
             assembly.put(place * self._per_read + number, example)
-
-
-def read_in_order(read: Callable[[int], S], count: int, threads: int = 0) -> Iterator[S]:
-    """Read items 0 to count - 1 with threads, a few ahead of the one asked for."""
-    threads = threads or core_count()
-    with _closing_pool(threads) as pool:
-        yield from _submit_ahead(pool, read, count, 4 * threads)
-
-
-@contextmanager
-def _closing_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Reads that are still waiting are given up when the reader stops early."""
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _submit_ahead(
-    pool: ThreadPoolExecutor, read: Callable[[int], S], count: int, ahead: int
-) -> Iterator[S]:
-    waiting: deque[Future[S]] = deque()
-    for index in range(count):
-        waiting.append(pool.submit(read, index))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

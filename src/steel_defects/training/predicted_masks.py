@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.annotations import rle as run_length
+from steel_defects.evaluation.answers import SheetPrediction
 from steel_defects.evaluation.postprocessing import (
     ClassPostprocessing,
     PostprocessingGrid,
@@ -13,7 +14,7 @@ from steel_defects.evaluation.postprocessing import (
     sheet_masks,
 )
 from steel_defects.evaluation.postprocessing_tuning import ClassTuner
-from steel_defects.models.inference import SheetPrediction, shrink_maps
+from steel_defects.models.inference import shrink_maps
 
 #: Sheet, its height and width, pixels, and what a segmenter says of it.
 Predicted = tuple[str, int, int, SheetPrediction]

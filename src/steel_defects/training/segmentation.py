@@ -13,22 +13,18 @@ from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.answers import SheetPrediction
 from steel_defects.models.config import Network, UNetConfig
-from steel_defects.models.inference import (
-    SheetPrediction,
-    TestTimeAugmentation,
-    median_ms,
-    predict_sheet,
-)
+from steel_defects.models.inference import TestTimeAugmentation, median_ms, predict_sheet
 from steel_defects.models.segmenters import build_segmenter, required_stride
 from steel_defects.models.unet import add_auxiliary_masks
 from steel_defects.sheets.gray_cache import SheetReader
+from steel_defects.threads import map_in_order
 from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.devices import on_one_device, spread_over
 from steel_defects.training.labelled_tiles import LabelledTiles, training_loader
-from steel_defects.training.loader import read_in_order
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.losses import MaskLoss
 from steel_defects.training.optimizers import build_optimizer
@@ -228,7 +224,7 @@ def predict_maps(
         return folder.read(paths[index])
 
     stride = required_stride(model)
-    for image in read_in_order(read, len(paths), threads):
+    for image in map_in_order(read, range(len(paths)), threads):
         yield predict_sheet(model.predict_on_batch, image, tta, stride)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from steel_defects.models.inference import percentiles_ms
 from steel_defects.sheets.gray_cache import SheetReader
 from steel_defects.sheets.reading import resize
-from steel_defects.training.loader import read_in_order
+from steel_defects.threads import map_in_order
 
 _MOST_SHEETS = 16  # in a batch
 _MOST_PIXELS = 2**21  # in a batch; the maps of a few large sheets fill gigabytes
@@ -43,7 +43,7 @@ def predict_sheets(
 
     scores: list[NDArray[np.float64]] = []
     waiting: list[NDArray[np.float32]] = []
-    for image in read_in_order(read, len(paths)):
+    for image in map_in_order(read, range(len(paths))):
         waiting.append(image)
         if len(waiting) == batch:
             scores.append(_predict(model, waiting, batch))

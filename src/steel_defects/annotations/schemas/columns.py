@@ -2,6 +2,8 @@
 
 import pandera.pandas as pa
 
+#: Columns that differ between two runs of the same seed.
+TIME_COLUMNS = ("ms_per_sheet", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds")
 SPLITS = ("train", "validation", "calibration", "test")
 
 

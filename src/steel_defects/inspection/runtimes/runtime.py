@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defects.evaluation.answers import SheetPrediction
 from steel_defects.evaluation.calibration import scale_scores
 from steel_defects.inspection.package import GateSpec
 from steel_defects.inspection.runtimes.network import Network, Outputs, Sheets
+from steel_defects.models.config import STRIDE
 from steel_defects.models.inference import (
-    STRIDE,
-    SheetPrediction,
     TestTimeAugmentation,
     Window,
     join_windows,
