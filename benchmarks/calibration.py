@@ -17,13 +17,13 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from steel_defects.evaluation.calibration import fit_calibration
+from steel_defects.data.config import SampleDataConfig
+from steel_defects.data.sample import draw_samples
+from steel_defects.data.splits import assign_groups
+from steel_defects.decision.calibration import fit_calibration
 from steel_defects.evaluation.classification import classification_metrics
 from steel_defects.evaluation.reliability import expected_calibration_error, reliability_table
-from steel_defects.sheets.config import SampleDataConfig
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.sample import draw_samples
-from steel_defects.sheets.splits import assign_groups
+from steel_defects.images.folder import SheetFolder
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 0.03
@@ -68,9 +68,9 @@ def outputs_of(
 
     Keras is imported here, so that the command line answers at once.
     """
+    from steel_defects.prediction.sheet_scores import predict_scores
     from steel_defects.training.classification import train_classifier
-    from steel_defects.training.labelled_sheets import LabelledSheets
-    from steel_defects.training.sheet_scores import predict_scores
+    from steel_defects.training.data.labelled_sheets import LabelledSheets
 
     data = LabelledSheets(SheetFolder(folder), sheets, masks)
     training, validation = divide(sheets.head(known), parameters)

@@ -16,11 +16,11 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from sklearn.metrics import roc_auc_score
 
+from steel_defects.decision.fusion import cleared_sheets, stack_scores
+from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.gate_evidence import operating_point_of
-from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.segmenter_comparison import out_of_fold_row
-from steel_defects.evaluation.stacking import cleared_sheets, stack_scores
 from steel_defects.pipelines.segmentation.nodes import together_with_gate
 
 ROOT = Path(__file__).parents[1]

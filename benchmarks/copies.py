@@ -20,15 +20,15 @@ import pandas as pd
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.sheets.planting import planted  # noqa: E402
+from tests.support.planting import planted  # noqa: E402
 
-from steel_defects.sheets.config import SampleDataConfig  # noqa: E402
-from steel_defects.sheets.folder import SheetFolder  # noqa: E402
-from steel_defects.sheets.groups import group_sheets  # noqa: E402
-from steel_defects.sheets.inventory import take_inventory  # noqa: E402
-from steel_defects.sheets.reading import PICTURE_ENDINGS, read_gray  # noqa: E402
-from steel_defects.sheets.sample import draw_samples  # noqa: E402
-from steel_defects.sheets.similar import COPY, DIFFERENT, find_similar  # noqa: E402
+from steel_defects.data.config import SampleDataConfig  # noqa: E402
+from steel_defects.data.groups import group_sheets  # noqa: E402
+from steel_defects.data.inventory import take_inventory  # noqa: E402
+from steel_defects.data.sample import draw_samples  # noqa: E402
+from steel_defects.data.similarity.similar import COPY, DIFFERENT, find_similar  # noqa: E402
+from steel_defects.images.folder import SheetFolder  # noqa: E402
+from steel_defects.images.reading import PICTURE_ENDINGS, read_gray  # noqa: E402
 
 SEED = 3
 LOOK_ALIKE = 0.985

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from steel_defects.data.appearance import frame_statistics
+from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import Comparison, DriftMonitor
-from steel_defects.sheets.appearance import frame_statistics
-from steel_defects.sheets.folder import SheetFolder
 
 PART = 200
 LEVELS = np.linspace(0, 1, 101)

@@ -25,12 +25,12 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from steel_defects.decision.score_tables import out_of_fold
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.paired import compare_out_of_fold
-from steel_defects.evaluation.score_tables import out_of_fold
+from steel_defects.images.folder import SheetFolder
 from steel_defects.models.backbones import build_backbone
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.training.sheet_scores import predict_sheets
+from steel_defects.prediction.sheet_scores import predict_sheets
 
 ROOT = Path(__file__).parents[1]
 INNER_FOLDS = 4

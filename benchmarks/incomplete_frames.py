@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.sheets.config import SampleDataConfig
-from steel_defects.sheets.damage import frame_damage
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.synthetic import draw_sheet
+from steel_defects.data.config import SampleDataConfig
+from steel_defects.data.damage import frame_damage
+from steel_defects.data.synthetic import draw_sheet
+from steel_defects.images.folder import SheetFolder
 
 Picture = NDArray[np.uint8]
 #: Makes a damaged picture of one, of another, and of chance.

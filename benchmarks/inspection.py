@@ -32,22 +32,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from timing import median_seconds
 
+from steel_defects.data.config import PositionsConfig
+from steel_defects.decision.rules import Thresholds, clears
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.reading import resize
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.job import run_job
-from steel_defects.inspection.package import Manifest, ModelPackage, read_package
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.recent import RECENT_FRAMES
-from steel_defects.inspection.rules import Thresholds, clears
-from steel_defects.inspection.runtimes import PackageRuntime, load_runtime
-from steel_defects.inspection.runtimes.keras_network import load_keras
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.inspection.work import Inspection
-from steel_defects.models.inference import sheet_batch
-from steel_defects.sheets.config import PositionsConfig
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import resize
+from steel_defects.package.folder import Manifest, ModelPackage, read_package
+from steel_defects.package.runtimes import PackageRuntime, load_runtime
+from steel_defects.package.runtimes.keras_network import load_keras
+from steel_defects.prediction.inference import sheet_batch
 
 SEED = 20
 REPEATS = 5

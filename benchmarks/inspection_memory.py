@@ -36,7 +36,7 @@ class BrightnessRuntime:
         return float(np.clip(image[::8].mean() / 128, 0, 1))
 
     def segment(self, image: np.ndarray) -> object:
-        from steel_defects.evaluation.answers import SheetPrediction
+        from steel_defects.decision.answers import SheetPrediction
 
         maps = np.zeros((*image.shape, 4), np.uint8)
         maps[..., 0] = np.where(image > np.quantile(image[::8], 0.99), 230, 0)
@@ -45,8 +45,8 @@ class BrightnessRuntime:
 
 def stand_in() -> object:
     """Return a package without files."""
-    from steel_defects.evaluation.postprocessing import ClassPostprocessing
-    from steel_defects.inspection.package import GateSpec, Manifest, ModelPackage, SegmenterSpec
+    from steel_defects.decision.postprocessing import ClassPostprocessing
+    from steel_defects.package.folder import GateSpec, Manifest, ModelPackage, SegmenterSpec
 
     settings = (ClassPostprocessing(threshold=0.5, min_area_px=60),) * 4
     gate = GateSpec(
@@ -65,18 +65,18 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
     """Inspect a folder, write the joined tables, and print the peak of this process, MB."""
     import logging
 
+    from steel_defects.data.config import PositionsConfig
     from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
     from steel_defects.inspection.cascade import Cascade
     from steel_defects.inspection.config import InspectionConfig
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import run_job
-    from steel_defects.inspection.package import read_package
     from steel_defects.inspection.places import Places
-    from steel_defects.inspection.runtimes import load_runtime
     from steel_defects.inspection.sources import open_source
     from steel_defects.inspection.stopping import Stop
     from steel_defects.inspection.work import Inspection
-    from steel_defects.sheets.config import PositionsConfig
+    from steel_defects.package.folder import read_package
+    from steel_defects.package.runtimes import load_runtime
 
     logging.disable(logging.WARNING)
     package = read_package(Path(package_dir)) if package_dir else stand_in()
@@ -109,9 +109,9 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
 
 def originals(folder: Path | None, to: Path) -> list[Path]:
     """Copy the sheets, or draw some, so that links to them are possible."""
-    from steel_defects.sheets.config import SampleDataConfig
-    from steel_defects.sheets.folder import SheetFolder
-    from steel_defects.sheets.sample import draw_samples
+    from steel_defects.data.config import SampleDataConfig
+    from steel_defects.data.sample import draw_samples
+    from steel_defects.images.folder import SheetFolder
 
     to.mkdir()
     if folder:

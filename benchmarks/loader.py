@@ -21,14 +21,19 @@ import numpy as np
 import pandas as pd
 from timing import median_seconds
 
-from steel_defects.sheets.config import SampleDataConfig
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.gray_cache import SheetReader, open_gray_cache
-from steel_defects.sheets.sample import draw_samples
-from steel_defects.training.augmentation import Augmentation
+from steel_defects.data.config import SampleDataConfig
+from steel_defects.data.sample import draw_samples
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.gray_cache import SheetReader, open_gray_cache
+from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.config import CropConfig
-from steel_defects.training.labelled_tiles import Draw, LabelledTiles, crop_reader, labelled_tiles
-from steel_defects.training.loader import Loader
+from steel_defects.training.data.labelled_tiles import (
+    Draw,
+    LabelledTiles,
+    crop_reader,
+    labelled_tiles,
+)
+from steel_defects.training.data.loader import Loader
 
 SIZE = 256
 BATCH = 16

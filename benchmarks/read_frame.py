@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from steel_defects.data.appearance import frame_statistics
+from steel_defects.data.config import SampleDataConfig
+from steel_defects.data.sample import draw_samples
+from steel_defects.images.reading import decode_gray
 from steel_defects.inspection.frames import pixel_digest, read_frame
 from steel_defects.inspection.sources import FolderSource
-from steel_defects.sheets.appearance import frame_statistics
-from steel_defects.sheets.config import SampleDataConfig
-from steel_defects.sheets.reading import decode_gray
-from steel_defects.sheets.sample import draw_samples
 
 
 def stages(source: FolderSource, sheet_id: str) -> Mapping[str, Callable[[], object]]:

@@ -15,7 +15,7 @@ import pandas as pd
 from pycocotools import mask as coco
 from timing import median_seconds
 
-from steel_defects.annotations import rle
+from steel_defects.labels import rle
 
 HEIGHT, WIDTH = 256, 1600
 REPEATS = 7

@@ -30,8 +30,8 @@ import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.evaluation.segmentation import class_metrics, pair_table, segmentation_metrics
 from steel_defects.models.config import EncoderConfig, Network, NetworkConfig
 from steel_defects.training.config import SegmentationConfig
@@ -141,7 +141,7 @@ def try_rate(task: Task) -> dict[str, Any]:
 
 def train(task: Task, seed: int) -> dict[str, Any]:
     """Fit, tune and test an architecture once."""
-    from steel_defects.training.predicted_masks import mask_rows, measure_classes
+    from steel_defects.prediction.predicted_masks import mask_rows, measure_classes
     from steel_defects.training.segmentation import measure_speed
 
     config = task.config

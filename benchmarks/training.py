@@ -22,8 +22,8 @@ import pandas as pd
 from loader import draw_sheets, read_tables
 from timing import median_seconds
 
+from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import BackboneConfig, HeadConfig, UNetConfig
-from steel_defects.sheets.folder import SheetFolder
 from steel_defects.training import classification, segmentation
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import (

@@ -10,6 +10,13 @@ from kedro.framework.startup import bootstrap_project
 
 ROOT = Path(__file__).parents[1]
 
+pytest_plugins = [
+    "tests.support.data",
+    "tests.support.packages",
+    "tests.support.projects",
+    "tests.support.sheets",
+]
+
 # Before any test module imports TensorFlow. Kedro sets up logging once and closes the handlers it
 # finds; absl's, which TensorFlow brings, would take pytest's captured stderr with it.
 bootstrap_project(ROOT)

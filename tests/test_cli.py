@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog
-from tests.annotations.good_tables import GOOD
+from tests.support.good_tables import GOOD
 
 from steel_defects.cli import one_line
 from steel_defects.cli import run as run_command
@@ -165,7 +165,7 @@ FAULTY = {
 @pytest.mark.parametrize(("name", "spoil", "words"), FAULTY.values(), ids=FAULTY)
 def test_a_table_that_breaks_its_schema_is_told_in_one_line(tmp_path, name, spoil, words, mode):
     entry = {"type": "pandas.ParquetDataset", "filepath": str(tmp_path / "table.parquet")}
-    validator = f"steel_defects.annotations.schemas.{name}"
+    validator = f"steel_defects.tables.{name}"
     catalog = DataCatalog.from_config({name: entry | {"validator": validator}})
     table = spoil(pd.DataFrame(GOOD[name]))
     if mode == "load":

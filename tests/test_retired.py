@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from kedro.framework.session import KedroSession
-from tests.training import standalone
+from tests.support import standalone
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES

@@ -11,7 +11,7 @@ import pytest
 from kedro.framework.session import KedroSession
 
 from steel_defects.datasets.text_file import TextFileDataset
-from steel_defects.inspection.package import read_package
+from steel_defects.package.folder import read_package
 
 ROOT = Path(__file__).parents[1]
 TEXT = "Löcher ✗"
@@ -31,7 +31,7 @@ assert catalog.load("report") == text
 WRITE_PACKAGE = """
 import sys
 from pathlib import Path
-from steel_defects.inspection.package import Manifest, write_package
+from steel_defects.package.folder import Manifest, write_package
 write_package(Path(sys.argv[1]), Manifest.model_validate_json(sys.stdin.buffer.read()), {
     "segmenter.keras": lambda path: path.write_bytes(b"segmenter")})
 """

@@ -5,15 +5,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from kedro.io.core import DatasetError
-from tests.inspection.sheet_jobs import config, loaded, run, write_sheets
+from tests.support.sheet_jobs import config, loaded, run, write_sheets
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.datasets import joined_tables
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
 from steel_defects.datasets.sheet_source import SheetSourceDataset
 from steel_defects.inspection import tables
-from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import FolderSource, ListSource
+from steel_defects.inspection.store.parts import JoinedTable
 
 TEXT = {"dtype": str, "keep_default_na": False}
 

@@ -8,13 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.deployment import export
 from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.release import with_exports
 from steel_defects.deployment.sheets import DeploymentSheets, choose_sheets
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.images.orientations import HALF_TURN
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import (
+from steel_defects.models.backbones import in_orientations
+from steel_defects.models.config import UNetConfig
+from steel_defects.models.unet import build_unet
+from steel_defects.package.folder import (
     GateSpec,
     Manifest,
     ModelPackage,
@@ -22,11 +26,7 @@ from steel_defects.inspection.package import (
     SegmenterSpec,
     write_package,
 )
-from steel_defects.inspection.runtimes import PackageRuntime, load_runtime
-from steel_defects.models.backbones import in_orientations
-from steel_defects.models.config import UNetConfig
-from steel_defects.models.unet import build_unet
-from steel_defects.sheets.orientations import HALF_TURN
+from steel_defects.package.runtimes import PackageRuntime, load_runtime
 
 SHEET, INPUT = (64, 128), (32, 64)
 

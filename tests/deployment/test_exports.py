@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from tests.deployment.conftest import Exported
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.deployment import export, latency
 from steel_defects.deployment.parity import compare_exports
 from steel_defects.deployment.release import judged_exports
-from steel_defects.inspection.package import ModelPackage, SegmenterSpec
-from steel_defects.inspection.runtimes import ExecutionConfig
-from steel_defects.inspection.runtimes.choice import load_gate, load_runtime, load_segmenter
-from steel_defects.models.inference import sheet_batch
+from steel_defects.package.folder import ModelPackage, SegmenterSpec
+from steel_defects.package.runtimes import ExecutionConfig
+from steel_defects.package.runtimes.choice import load_gate, load_runtime, load_segmenter
+from steel_defects.prediction.inference import sheet_batch
 
 LIBRARIES = {"openvino": "openvino", "onnx": "tf2onnx", "litert": "ai_edge_litert"}
 

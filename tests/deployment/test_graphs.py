@@ -8,10 +8,10 @@ from tests.deployment.conftest import INPUT, build_gate, vary
 from steel_defects.deployment.export import fitting_size
 from steel_defects.deployment.graphs import as_float32, gate_graph, segmenter_graph
 from steel_defects.deployment.layers import DoubleSmoothly, PadToStride, RepeatPixels, Resize
+from steel_defects.images.reading import resize
 from steel_defects.models.config import UNetConfig
-from steel_defects.models.inference import predict_sheet, sheet_batch
 from steel_defects.models.unet import build_unet
-from steel_defects.sheets.reading import resize
+from steel_defects.prediction.inference import predict_sheet, sheet_batch
 
 RNG = np.random.default_rng(3)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.package import (
+from steel_defects.package.folder import (
     ExportSpec,
     Manifest,
     ModelPackage,
@@ -16,7 +16,7 @@ from steel_defects.inspection.package import (
     read_package,
     write_package,
 )
-from steel_defects.inspection.runtimes import load_runtime
+from steel_defects.package.runtimes import load_runtime
 
 WEIGHTS = np.full((1, 1, 1, 2), 1 / 255, np.float32)  # of two classes
 SHEET = np.full((32, 32), 204, np.uint8)

@@ -28,12 +28,12 @@ import pandas as pd
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.job import run_job
-from steel_defects.inspection.package import read_package
+from steel_defects.package.folder import read_package
 from steel_defects.inspection.places import Places
-from steel_defects.inspection.runtimes import load_runtime
+from steel_defects.package.runtimes import load_runtime
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.inspection.work import Inspection
-from steel_defects.sheets.config import PositionsConfig
+from steel_defects.data.config import PositionsConfig
 
 folder, sheets, jobs = map(Path, sys.argv[1:])
 package = read_package(folder)

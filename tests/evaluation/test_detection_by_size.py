@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.annotations import rle, schemas
+from steel_defects import tables as schemas
 from steel_defects.evaluation.detection_by_size import defect_targets, detection_curve
+from steel_defects.labels import rle
 
 
 def drawn(seed: int, targets: int = 120) -> tuple[np.ndarray, np.ndarray]:

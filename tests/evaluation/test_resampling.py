@@ -7,9 +7,10 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn import metrics
 
+from steel_defects.decision.intervals import share_interval
+from steel_defects.decision.score_tables import ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.classification import RECALLS, classification_metrics
-from steel_defects.evaluation.intervals import share_interval
 from steel_defects.evaluation.paired import compare_out_of_fold, paired_differences
 from steel_defects.evaluation.resampling import (
     group_weights,
@@ -17,7 +18,6 @@ from steel_defects.evaluation.resampling import (
     metrics_by_repeat,
     weighted_metrics,
 )
-from steel_defects.evaluation.score_tables import ScoredSheets, scored_sheets
 
 
 def scored(labels, scores, groups=None, threshold=0.5, classes=None) -> ScoredSheets:

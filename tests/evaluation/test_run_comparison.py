@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.changed_verdicts import RunTables, changed_verdicts
-from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.paired import paired_ratios
 from steel_defects.evaluation.run_comparison import Truth, compare_runs
 

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from steel_defects.annotations import rle
-from steel_defects.annotations.overlap import dice, iou
 from steel_defects.evaluation.segmentation import (
     class_metrics,
     pair_metrics,
     pair_table,
     segmentation_metrics,
 )
+from steel_defects.labels import rle
+from steel_defects.labels.overlap import dice, iou
 
 
 @pytest.mark.parametrize(

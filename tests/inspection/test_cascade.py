@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.annotations import rle, schemas
-from steel_defects.evaluation.answers import SheetPrediction
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
-from steel_defects.evaluation.stacking import StackedScore
+from steel_defects import tables as schemas
+from steel_defects.decision.answers import SheetPrediction
+from steel_defects.decision.fusion import StackedScore
+from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import read_frame
-from steel_defects.inspection.records import part_record, summarise, timing
-from steel_defects.sheets.folder import SheetFolder
+from steel_defects.inspection.store.records import part_record, summarise, timing
+from steel_defects.labels import rle
 
 SCORES = {1: 0.05, 2: 0.5, 3: 0.9, 4: 0.95}
 

@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
+from steel_defects.decision.rules import CLEARED, Verdict
 from steel_defects.inspection import display
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.display import Display
-from steel_defects.inspection.rules import CLEARED, Verdict
 
 
 def sheets(count: int) -> list[InspectedSheet]:

@@ -5,17 +5,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kstest
-from tests.inspection.sheet_jobs import BrightnessRuntime, config, inspection, write_sheets
+from tests.support.sheet_jobs import BrightnessRuntime, config, inspection, write_sheets
 
-from steel_defects.inspection import drift, records
-from steel_defects.inspection.building import _reference
+from steel_defects.data.appearance import frame_statistics
+from steel_defects.data.config import SampleDataConfig
+from steel_defects.data.synthetic import draw_sheet
+from steel_defects.inspection import drift
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import MEASURES, Distribution, DriftMonitor, as_record, psi_band
 from steel_defects.inspection.job import run_job
 from steel_defects.inspection.sources import open_source
-from steel_defects.sheets.appearance import frame_statistics
-from steel_defects.sheets.config import SampleDataConfig
-from steel_defects.sheets.synthetic import draw_sheet
+from steel_defects.inspection.store import records
+from steel_defects.package.build import _reference
 
 PART = 200
 FRAMES = MEASURES[:3]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from tests.inspection.sheet_jobs import (
+from tests.support.sheet_jobs import (
     BrightnessRuntime,
     config,
     draw_sheet,
@@ -21,7 +21,8 @@ from tests.inspection.sheet_jobs import (
     write_sheets,
 )
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.data.config import PositionsConfig
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
 from steel_defects.datasets.optional_csv import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
@@ -29,13 +30,12 @@ from steel_defects.inspection import watch
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.frames import Frame, read_frame
-from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource, as_begun, open_source
 from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.store.parts import Parts
 from steel_defects.inspection.watch import FolderWatch, complete_frames
 from steel_defects.inspection.work import result_of
-from steel_defects.sheets.config import PositionsConfig
 
 
 class Camera:

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from steel_defects.data.appearance import frame_statistics
+from steel_defects.data.inventory import BLACK_LEVEL
 from steel_defects.inspection.frames import frame_problem, read_frame
-from steel_defects.sheets.appearance import frame_statistics
-from steel_defects.sheets.inventory import BLACK_LEVEL
 
 
 @pytest.fixture

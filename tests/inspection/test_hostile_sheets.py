@@ -5,8 +5,8 @@ import sys
 
 import pandas as pd
 import pytest
-from tests.inspection.sheet_jobs import config, loaded, run, write_sheets
 from tests.integration.test_hostile_folder import NOTED, SET_ASIDE, write_pictures
+from tests.support.sheet_jobs import config, loaded, run, write_sheets
 
 BAD = {name: reason for name, (_, reason) in SET_ASIDE.items() if not reason.startswith("size")}
 BAD |= {

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from tests.inspection import sheet_jobs
-from tests.inspection.sheet_jobs import (
+from tests.support import sheet_jobs
+from tests.support.sheet_jobs import (
     BrightnessRuntime,
     config,
     draw_sheet,
@@ -27,17 +27,17 @@ from tests.inspection.sheet_jobs import (
 )
 
 from steel_defects import files
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection import parts as parts_module
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.inspection.journal import Journal
-from steel_defects.inspection.listing import write_list
-from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import SheetFile, open_source
 from steel_defects.inspection.stopping import Stop
-from steel_defects.sheets.config import PositionsConfig
+from steel_defects.inspection.store import parts as parts_module
+from steel_defects.inspection.store.journal import Journal
+from steel_defects.inspection.store.listing import write_list
+from steel_defects.inspection.store.parts import Parts
 
 SHEETS = 43
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.frames import read_frame
-from steel_defects.inspection.listing import write_list
-from steel_defects.inspection.names import NameSet
 from steel_defects.inspection.sources import FolderSource, ListSource, SheetFile, open_source
+from steel_defects.inspection.store.listing import write_list
+from steel_defects.inspection.store.names import NameSet
 from steel_defects.paths import natural_order
-from steel_defects.sheets.folder import SheetFolder
 
 NAMES = [
     "b.png", "a/2.JPG", "a/1.bmp", "a-b/1.tif", "a.png", "a/deep/er/x.tiff", "ä.png", "z/1.jpeg",

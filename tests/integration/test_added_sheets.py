@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from tests.integration.conftest import Project
+from tests.support.projects import Project
 
-from steel_defects.sheets.reading import read_gray
+from steel_defects.images.reading import read_gray
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
-from tests.integration.conftest import ROOT, Project
+from tests.support.projects import ROOT, Project
 
 from steel_defects.errors import SteelDefectsError
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.integration.conftest import Project
+from tests.support.projects import Project
 
 # Below what the demo reaches, since arithmetic differs between processors, and training with it; a
 # threshold on the mean intensity stays below 0.75.

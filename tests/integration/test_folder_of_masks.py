@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.integration.conftest import ROOT, Project
+from tests.support.projects import ROOT, Project
 
-from steel_defects.sheets.config import SampleDataConfig
-from steel_defects.sheets.synthetic import draw_sheet
+from steel_defects.data.config import SampleDataConfig
+from steel_defects.data.synthetic import draw_sheet
 
 OPTIONS = "data_engineering.expected_size=null,data_engineering.compare_parts=true"
 

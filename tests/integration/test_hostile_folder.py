@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.integration.conftest import Project
+from tests.support.projects import Project
 
 HEIGHT, WIDTH = 128, 512
 

@@ -11,10 +11,10 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
-from tests.integration.conftest import Project
+from tests.support.projects import Project
 
-from steel_defects.annotations.schemas.columns import TIME_COLUMNS
 from steel_defects.models.config import BACKBONES
+from steel_defects.tables.columns import TIME_COLUMNS
 
 
 @pytest.mark.parametrize(

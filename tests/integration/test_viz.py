@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from kedro.framework.project import pipelines
-from tests.integration.conftest import ROOT, Project
+from tests.support.projects import ROOT, Project
 
 LAYERS = [
     "raw", "intermediate", "primary", "model_input", "models", "model_output", "reporting",

@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.inspection.sheet_jobs import SETTINGS, draw_sheet
-from tests.integration.conftest import ROOT, Project
+from tests.support.projects import ROOT, Project
+from tests.support.sheet_jobs import SETTINGS, draw_sheet
 
-from steel_defects.inspection.package import (
+from steel_defects.package.folder import (
     ExportSpec,
     Manifest,
     ParityResult,

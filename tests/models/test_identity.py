@@ -35,7 +35,7 @@ def test_a_table_keeps_its_models_in_the_catalog_without_a_column(tmp_path: Path
     entry = {
         "type": "pandas.ParquetDataset",
         "filepath": str(tmp_path / "outputs.parquet"),
-        "validator": {"class": "steel_defects.annotations.schemas.classifier_outputs"},
+        "validator": {"class": "steel_defects.tables.classifier_outputs"},
     }
     catalog = DataCatalog.from_config({"outputs": entry})
     catalog.save("outputs", table)

@@ -4,8 +4,8 @@ from pydantic import ValidationError
 
 from steel_defects.models.config import STRIDE, UNetConfig
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.inference import predict_sheet
 from steel_defects.models.unet import add_auxiliary_masks, build_unet
+from steel_defects.prediction.inference import predict_sheet
 
 
 @pytest.mark.parametrize("size", [(32, 64), (45, 71), (1, 33)])

@@ -9,20 +9,20 @@ import pandas as pd
 import pytest
 from keras.applications import MobileNetV2
 from pydantic import ValidationError
-from tests.pipelines.conftest import PLAN, Data
+from tests.support.data import PLAN, Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.datasets.keras_model import KerasModelDataset
+from steel_defects.decision.intervals import share_interval
+from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.intervals import share_interval
-from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.models.config import BackboneConfig, HeadConfig
 from steel_defects.models.files import needs_keras_alone, save_model
 from steel_defects.pipelines.classification import nodes
 from steel_defects.training import cross_validation
 from steel_defects.training.classification import FittedClassifier
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
-from steel_defects.training.labelled_sheets import labelled_sheets
+from steel_defects.training.data.labelled_sheets import labelled_sheets
 
 TRAINING = ClassificationConfig(
     seed=1,
@@ -230,8 +230,8 @@ import sys
 from pathlib import Path
 import pandas as pd
 from steel_defects.models.files import load_model
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.training.sheet_scores import predict_scores
+from steel_defects.images.folder import SheetFolder
+from steel_defects.prediction.sheet_scores import predict_scores
 model, sheets, root = sys.argv[1:]
 paths = pd.read_parquet(sheets)["path"].tolist()
 for score in predict_scores(load_model(Path(model)), SheetFolder(Path(root)), paths):

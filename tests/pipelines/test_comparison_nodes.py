@@ -9,12 +9,12 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from tests.datasets.test_model_versions import save
-from tests.pipelines.conftest import Data
+from tests.support.data import Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.datasets.model_versions import ModelVersions, ModelVersionsDataset
+from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.hooks import ComparisonHooks
 from steel_defects.pipelines.reporting import comparison_nodes as nodes
 

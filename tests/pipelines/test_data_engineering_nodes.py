@@ -2,13 +2,13 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.pipelines.conftest import CONFIG, PLAN, Data
+from tests.support.data import CONFIG, PLAN, Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import Backbones
 from steel_defects.pipelines.data_engineering import create_pipeline, nodes
-from steel_defects.sheets.config import PositionsConfig
 
 
 def test_tables_keep_their_schemas(data: Data):

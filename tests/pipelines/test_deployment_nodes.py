@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.sheets import choose_sheets
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import Manifest, SegmenterSpec, write_package
+from steel_defects.package.folder import Manifest, SegmenterSpec, write_package
 from steel_defects.pipelines.deployment import nodes
 
 CONFIG = DeploymentConfig(

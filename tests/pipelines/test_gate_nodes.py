@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import Data
+from tests.support.data import Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.pipelines.reporting import gate_nodes
 from steel_defects.reporting.config import ReportingConfig
 

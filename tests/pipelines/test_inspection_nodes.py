@@ -3,23 +3,23 @@ import logging
 import keras
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import CONFIG, Data
+from tests.support.data import CONFIG, Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.data.config import PositionsConfig
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import (
+from steel_defects.inspection.sources import FolderSource
+from steel_defects.package.folder import (
     GateSpec,
     Manifest,
     ModelPackage,
     SegmenterSpec,
     write_package,
 )
-from steel_defects.inspection.sources import FolderSource
 from steel_defects.pipelines.inspection import nodes
 from steel_defects.pipelines.inspection.overlays import ACCEPTED
-from steel_defects.sheets.config import PositionsConfig
 
 RULES = InspectionConfig(
     severity_area_px={"minor": 0},

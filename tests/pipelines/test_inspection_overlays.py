@@ -3,8 +3,8 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
-from tests.inspection.sheet_jobs import BrightnessRuntime, config, inspection, run, write_sheets
 from tests.inspection.test_follow import FAST
+from tests.support.sheet_jobs import BrightnessRuntime, config, inspection, run, write_sheets
 
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.sources import FolderSource, open_source

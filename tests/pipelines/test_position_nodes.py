@@ -2,12 +2,12 @@ import logging
 
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import Data
+from tests.support.data import Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.pipelines.data_engineering.position_nodes import locate_sheets
-from steel_defects.sheets.config import PositionsConfig
 
 PATTERN = PositionsConfig(pattern=r"_(?P<position_mm>\d+)\.")
 NO_FILE = pd.DataFrame()

@@ -3,9 +3,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import CONFIG, Data
+from tests.support.data import CONFIG, Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.datasets.image_folder import ImageFolderDataset
 from steel_defects.pipelines.reporting import detection_nodes, nodes, report_node
 from steel_defects.reporting.config import ReportingConfig

@@ -4,22 +4,23 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import CONFIG, Data
+from tests.support.data import CONFIG, Data
 
-from steel_defects.annotations import rle, schemas
+from steel_defects import tables as schemas
 from steel_defects.datasets.model_package import PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
+from steel_defects.decision.fusion import StackedScore, Stacking
+from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.postprocessing import PostprocessingGrid
-from steel_defects.evaluation.stacking import StackedScore, Stacking
-from steel_defects.inspection.package import read_package, write_package
+from steel_defects.labels import rle
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import stamp_of
-from steel_defects.models.inference import SegmenterPredictionConfig
+from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
+from steel_defects.prediction.inference import SegmenterPredictionConfig
+from steel_defects.prediction.predicted_masks import predictions_table
 from steel_defects.training.config import CropConfig, SegmentationConfig
-from steel_defects.training.predicted_masks import predictions_table
 
 TRAINING = SegmentationConfig(
     seed=1,

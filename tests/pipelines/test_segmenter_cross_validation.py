@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import CONFIG, Data
 from tests.pipelines.test_segmentation_nodes import TRAINING, Seer
+from tests.support.data import CONFIG, Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import PostprocessingGrid
 from steel_defects.evaluation.segmentation import pair_table
 from steel_defects.models.config import NetworkConfig
-from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.segmentation import nodes
+from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training import segmenter_cross_validation as domain
 from steel_defects.training.config import SegmenterCrossValidationConfig
 
@@ -126,7 +126,7 @@ def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_p
     ).astype({"repeat": "Int64"})
     always = GRID.model_copy(update={"thresholds": (0.05,), "min_areas_px": (1,)})
     recipe = domain.SegmenterRecipe(NETWORK.root, TRAINING, always)
-    from steel_defects.training.labelled_tiles import labelled_tiles
+    from steel_defects.training.data.labelled_tiles import labelled_tiles
 
     tiles = labelled_tiles(data.folder, data.tiles, data.sheets, data.annotations, CONFIG.classes)
     found = domain.out_of_fold_masks(tiles, data.splits, recipe, PLAN, tmp_path, gate)

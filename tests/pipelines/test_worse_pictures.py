@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import Data
+from tests.support.data import Data
 
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import LEVELS
-from steel_defects.models.inference import SegmenterPredictionConfig
 from steel_defects.pipelines.reporting.detection_nodes import measure_robustness
+from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 
 from steel_defects.evaluation.detection_by_size import DetectionCurve, detection_curve
 from steel_defects.evaluation.robustness import COLUMNS, LEVELS
-from steel_defects.reporting.detection_figures import (
+from steel_defects.reporting.figures.detection_figures import (
     detection_figure,
     detection_sentences,
     dice_spread_figure,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.reporting.mistakes import confident_mistakes, mistake_captions
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steel_defects.reporting.reliability import reliability_figure
+from steel_defects.reporting.figures.reliability import reliability_figure
 
 
 def scores(split: str = "test", repeat: int | None = None, sheets: int = 40) -> pd.DataFrame:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.pipelines.conftest import Data, data  # noqa: F401 (a fixture)
-from tests.training import standalone
+from tests.support import standalone
+from tests.support.data import Data
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def tables(data: Data) -> Path:  # noqa: F811
+def tables(data: Data) -> Path:
     """A folder with pictures, the tables of data engineering, and the record of a run."""
     root = data.folder.root
     for name in ("sheets", "annotations", "splits", "tiles"):
@@ -53,7 +53,7 @@ def trained(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     (output / "jax").mkdir()
     folders = [tables, output / "tensorflow", output / "jax"]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.training.standalone", *map(str, folders)],
+        [sys.executable, "-m", "tests.support.standalone", *map(str, folders)],
         cwd=ROOT,
         env=os.environ
         | {

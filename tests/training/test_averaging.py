@@ -11,7 +11,7 @@ from keras import layers
 from steel_defects.training.averaging import AveragingAdamW, averaged
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.loader import Loader
+from steel_defects.training.data.loader import Loader
 from steel_defects.training.loop import fit
 from steel_defects.training.optimizers import build_optimizer
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.integration.conftest import Project
-from tests.pipelines.conftest import Data
+from tests.support.data import Data
+from tests.support.projects import Project
+from tests.support.standalone import latest, predict
 from tests.training.conftest import Trained
-from tests.training.standalone import latest, predict
 
 from steel_defects.pipelines.classification import nodes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.training import standalone
+from tests.support import standalone
 
 from steel_defects.models.files import load_model
 from steel_defects.training import checkpoints

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from steel_defects.threads import map_in_order
-from steel_defects.training.batches import Channels, Memory
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.loader import Loader
+from steel_defects.training.data.batches import Channels, Memory
+from steel_defects.training.data.loader import Loader
 
 
 def read(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.pipelines.conftest import Data
-from tests.training import standalone
+from tests.support import standalone
+from tests.support.data import Data
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
 from steel_defects.training import cross_validation, segmenter_cross_validation
 from steel_defects.training.config import ClassificationConfig
 from steel_defects.training.parameters import group, read_parameters

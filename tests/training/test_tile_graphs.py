@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from keras import ops
 
-from steel_defects.annotations import rle
 from steel_defects.errors import SteelDefectsError
+from steel_defects.labels import rle
 from steel_defects.models.config import UNetConfig
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.labelled_tiles import LabelledTiles, labelled_tiles
+from steel_defects.training.data.labelled_tiles import LabelledTiles, labelled_tiles
+from steel_defects.training.data.tile_graphs import for_tiles
 from steel_defects.training.segmentation import train_segmenter
-from steel_defects.training.tile_graphs import for_tiles
 from steel_defects.training.tile_validation import TileValidation
 
 HEIGHT, WIDTH, SHEETS = 12, 20, 5

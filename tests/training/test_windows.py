@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from steel_defects.annotations import rle
-from steel_defects.annotations.rle import RleError
-from steel_defects.training.windows import (
+from steel_defects.labels import rle
+from steel_defects.labels.rle import RleError
+from steel_defects.training.data.windows import (
     Runs,
     Window,
     cut,

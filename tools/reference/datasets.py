@@ -9,7 +9,7 @@ from typing import Any
 import pandera.pandas as pa
 import yaml
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from tools.reference.docstrings import source_comments
 from tools.reference.markdown import GENERATED, code, codes, table
 from tools.reference.pipelines import PIPELINES, general

@@ -7,16 +7,16 @@ import pandas as pd
 from kedro.io.core import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from steel_defects.annotations.csv_file import parse_csv
-from steel_defects.annotations.severstal import layout_of
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
+from steel_defects.labels.severstal import layout_of
+from steel_defects.tables.csv_file import parse_csv
 
 
 class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     """Severstal's ``train.csv``, in either of its layouts.
 
-    Loads CSV as people's tools write it (see :func:`steel_defects.annotations.csv_file.parse_csv`)
+    Loads CSV as people's tools write it (see :func:`steel_defects.tables.csv_file.parse_csv`)
     as a table of text, and saves CSV with commas.
     """
 

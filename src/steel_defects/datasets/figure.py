@@ -30,7 +30,7 @@ class FigureDataset(AbstractDataset[Any, Path]):
 
     def save(self, data: Any) -> None:
         """Draw a figure."""
-        from steel_defects.reporting.style import to_png
+        from steel_defects.drawing.style import to_png
 
         with replaced(self._filepath) as temporary:
             temporary.write_bytes(to_png(data, _DPI))

@@ -15,9 +15,9 @@ from kedro_datasets._typing import ImagePreview
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target, replaced_contents, visible, was_replacing
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.jpeg import to_jpeg
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.jpeg import to_jpeg
+from steel_defects.images.reading import UnreadableSheet, decode_gray
 from steel_defects.threads import core_count
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]

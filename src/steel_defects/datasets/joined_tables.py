@@ -13,7 +13,7 @@ from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
 from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.files import replaced
-from steel_defects.inspection.parts import JoinedTable
+from steel_defects.inspection.store.parts import JoinedTable
 
 _ROWS_AT_ONCE = 50_000
 _REMEDY = "the table of before is kept, and the same command writes the new one"

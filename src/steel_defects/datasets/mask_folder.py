@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.io.core import AbstractDataset, DatasetError
 
-from steel_defects.annotations.mask_folder import MaskFolder
+from steel_defects.labels.mask_folder import MaskFolder
 
 
 class MaskFolderDataset(AbstractDataset[None, MaskFolder]):

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io.core import AbstractDataset
 
 from steel_defects.datasets.folder import FolderTarget
-from steel_defects.inspection.package import (
+from steel_defects.package.folder import (
     Manifest,
     ModelPackage,
     has_package,

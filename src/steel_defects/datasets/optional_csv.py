@@ -7,7 +7,7 @@ import pandas as pd
 from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from steel_defects.annotations.csv_file import read_plain_table
+from steel_defects.tables.csv_file import read_plain_table
 
 
 class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame]):

@@ -11,7 +11,7 @@ from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
 from steel_defects.datasets.folder import FolderTarget
-from steel_defects.evaluation.answers import SheetPrediction
+from steel_defects.decision.answers import SheetPrediction
 from steel_defects.files import replaced
 
 Maps = NDArray[np.uint8]

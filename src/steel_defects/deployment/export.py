@@ -20,7 +20,7 @@ from steel_defects.deployment.openvino_export import (
     quantise_openvino,
 )
 from steel_defects.deployment.sheets import DeploymentSheets
-from steel_defects.inspection.package import (
+from steel_defects.package.folder import (
     ExportRuntime,
     ExportSpec,
     ModelPackage,
@@ -28,9 +28,9 @@ from steel_defects.inspection.package import (
     Precision,
     SegmenterSpec,
 )
-from steel_defects.inspection.runtimes.choice import is_installed
-from steel_defects.inspection.runtimes.keras_network import load_keras
-from steel_defects.models.inference import sheet_batch
+from steel_defects.package.runtimes.choice import is_installed
+from steel_defects.package.runtimes.keras_network import load_keras
+from steel_defects.prediction.inference import sheet_batch
 
 logger = logging.getLogger(__name__)
 

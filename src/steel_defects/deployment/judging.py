@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.annotations.overlap import dice
-from steel_defects.evaluation.answers import SheetPrediction
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
-from steel_defects.inspection.decision import Policy, decide
-from steel_defects.inspection.limits import VerdictConfig
-from steel_defects.inspection.package import Manifest
-from steel_defects.inspection.rules import Thresholds
+from steel_defects.decision.answers import SheetPrediction
+from steel_defects.decision.limits import VerdictConfig
+from steel_defects.decision.policy import Policy, decide
+from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.decision.rules import Thresholds
+from steel_defects.labels.overlap import dice
+from steel_defects.package.folder import Manifest
 
 Masks = list[NDArray[np.uint8]]
 

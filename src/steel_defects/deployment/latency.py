@@ -10,8 +10,8 @@ import pandas as pd
 
 from steel_defects.deployment.export import CELLS
 from steel_defects.deployment.measure import Request
-from steel_defects.inspection.package import ExportSpec, ModelPackage, NetworkName
-from steel_defects.inspection.runtimes.choice import name_of
+from steel_defects.package.folder import ExportSpec, ModelPackage, NetworkName
+from steel_defects.package.runtimes.choice import name_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ Shape = tuple[int | None, ...]
 
 
 class ReduceByArea(layers.Layer):
-    """Averages blocks of pixels and rounds, like ``sheets.reading.resize`` at whole ratios."""
+    """Averages blocks of pixels and rounds, like ``images.reading.resize`` at whole ratios."""
 
     def __init__(self, ratio: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
@@ -26,7 +26,7 @@ class ReduceByArea(layers.Layer):
 
 
 class Resize(layers.Layer):
-    """Resizes sheets of any size and rounds, like ``sheets.reading.resize``.
+    """Resizes sheets of any size and rounds, like ``images.reading.resize``.
 
     Rows and columns are mixed by two matrices, which the graph computes from the size of the sheet:
     shares of areas where it shrinks, linear interpolation where it grows.
@@ -67,7 +67,7 @@ def _mixing(length: KerasTensor, new: int, shrinks: KerasTensor) -> KerasTensor:
 
 
 class PadToStride(layers.Layer):
-    """Mirrors sheets at their edges up to whole strides, like ``models.inference``."""
+    """Mirrors sheets at their edges up to whole strides, like ``prediction.inference``."""
 
     def __init__(self, stride: int) -> None:
         """Take the stride, pixels."""

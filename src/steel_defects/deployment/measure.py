@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from steel_defects.config import Config
-from steel_defects.inspection.package import NetworkName, read_package
-from steel_defects.inspection.runtimes.choice import load_gate, load_segmenter, name_of
-from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.models.inference import percentiles_ms
+from steel_defects.package.folder import NetworkName, read_package
+from steel_defects.package.runtimes.choice import load_gate, load_segmenter, name_of
+from steel_defects.package.runtimes.config import ExecutionConfig
+from steel_defects.prediction.inference import percentiles_ms
 
 
 class Request(Config):

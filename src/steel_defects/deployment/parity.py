@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.annotations import rle as run_length
+from steel_defects.decision.answers import SheetPrediction
+from steel_defects.decision.limits import VerdictConfig
 from steel_defects.deployment.export import Candidate
 from steel_defects.deployment.graphs import as_float32
 from steel_defects.deployment.judging import Judge, Judged, Masks, mean_dice
 from steel_defects.deployment.sheets import DeploymentSheets
-from steel_defects.evaluation.answers import SheetPrediction
-from steel_defects.inspection.limits import VerdictConfig
-from steel_defects.inspection.package import ModelPackage, NetworkName
-from steel_defects.inspection.runtimes.choice import load_gate, load_segmenter
-from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.inspection.runtimes.keras_network import KerasNetwork, load_keras
-from steel_defects.inspection.runtimes.runtime import Gate, Segmenter
-from steel_defects.models.inference import sheet_batch, sheet_prediction
+from steel_defects.labels import rle as run_length
+from steel_defects.package.folder import ModelPackage, NetworkName
+from steel_defects.package.runtimes.choice import load_gate, load_segmenter
+from steel_defects.package.runtimes.config import ExecutionConfig
+from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
+from steel_defects.package.runtimes.runtime import Gate, Segmenter
+from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
 
 logger = logging.getLogger(__name__)

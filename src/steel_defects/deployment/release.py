@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from steel_defects.inspection.package import ExportSpec, Manifest, ModelPackage, ParityResult
+from steel_defects.package.folder import ExportSpec, Manifest, ModelPackage, ParityResult
 
 Writers = dict[str, Callable[[Path], None]]
 

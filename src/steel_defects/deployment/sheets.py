@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.reading import UnreadableSheet, decode_gray
 
 _COMPARED = ("validation", "calibration")
 _SEED = 20

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from steel_defects.evaluation.intervals import CONFIDENCE, share_interval
+from steel_defects.decision.intervals import CONFIDENCE, share_interval
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.uint8]

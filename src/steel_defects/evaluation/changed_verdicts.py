@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.score_tables import hold_out, out_of_fold
-from steel_defects.evaluation.stacking import StackedScore, Stacking, cleared_sheets
+from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
+from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.decision.score_tables import hold_out, out_of_fold
 
 #: The figures of all sheets first: they stand on more of them.
 EVALUATIONS = ("out_of_fold", "test")
@@ -36,7 +36,7 @@ class RunTables:
         point: Its operating point: ``lower_threshold``, ``target_recall``, ``confidence``.
         predictions: ``predictions`` of the segmenter.
         stacking: What decides about sheets that both saw; see
-            :class:`steel_defects.evaluation.stacking.Stacking`.
+            :class:`steel_defects.decision.fusion.Stacking`.
     """
 
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from steel_defects.evaluation.score_tables import require_numbers
+from steel_defects.decision.score_tables import require_numbers
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]

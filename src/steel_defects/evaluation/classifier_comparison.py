@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.decision.intervals import share_interval
+from steel_defects.decision.score_tables import (
+    ScoredSheets,
+    hold_out,
+    out_of_fold,
+    scored_sheets,
+)
 from steel_defects.evaluation.comparison import select
-from steel_defects.evaluation.intervals import share_interval
 from steel_defects.evaluation.paired import paired_differences
 from steel_defects.evaluation.resampling import (
     DRAWS,
     Interval,
     metric_intervals,
     metrics_by_repeat,
-)
-from steel_defects.evaluation.score_tables import (
-    ScoredSheets,
-    hold_out,
-    out_of_fold,
-    scored_sheets,
 )
 
 #: Facts about a backbone that do not depend on the sheets it is evaluated on.

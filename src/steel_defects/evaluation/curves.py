@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.annotations import rle as run_length
+from steel_defects.labels import rle as run_length
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 

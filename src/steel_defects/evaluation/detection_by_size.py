@@ -17,9 +17,9 @@ from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import expit, logit
 from scipy.stats import chi2
 
-from steel_defects.annotations import rle as run_length
 from steel_defects.config import Config
-from steel_defects.evaluation.intervals import lower_bound
+from steel_defects.decision.intervals import lower_bound
+from steel_defects.labels import rle as run_length
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

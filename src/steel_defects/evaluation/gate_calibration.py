@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.calibration import fit_calibration
+from steel_defects.decision.calibration import fit_calibration
+from steel_defects.decision.score_tables import hold_out, out_of_fold
 from steel_defects.evaluation.classification import accuracy_threshold
 from steel_defects.evaluation.classifier_comparison import calibration_effect
-from steel_defects.evaluation.score_tables import hold_out, out_of_fold
 
 #: With fewer validation sheets of a kind, out-of-fold outputs are better to calibrate by.
 FEW_OF_A_KIND = 30

@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.intervals import CONFIDENCE, needed_trials
-from steel_defects.evaluation.operating_point import (
+from steel_defects.decision.intervals import CONFIDENCE, needed_trials
+from steel_defects.decision.operating_point import (
     Evidence,
     OperatingPoint,
     OperatingPointConfig,
     choose_operating_point,
     measure_rates,
 )
-from steel_defects.evaluation.score_tables import (
+from steel_defects.decision.score_tables import (
     groups_of,
     hold_out,
     labels_and_scores,

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from steel_defects.decision.intervals import CONFIDENCE
+from steel_defects.decision.score_tables import Floats, ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.intervals import CONFIDENCE
 from steel_defects.evaluation.resampling import (
     DRAWS,
     group_weights,
     metrics_by_repeat,
     resampled,
 )
-from steel_defects.evaluation.score_tables import Floats, ScoredSheets, scored_sheets
 
 
 @dataclass(frozen=True)

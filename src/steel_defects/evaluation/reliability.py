@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.evaluation.intervals import CONFIDENCE, share_interval
+from steel_defects.decision.intervals import CONFIDENCE, share_interval
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]

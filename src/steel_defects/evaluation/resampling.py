@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defects.decision.intervals import CONFIDENCE, share_interval
+from steel_defects.decision.score_tables import Flags, Floats, ScoredSheets
 from steel_defects.evaluation.classification import LEAST_PROBABILITY, RECALLS
-from steel_defects.evaluation.intervals import CONFIDENCE, share_interval
-from steel_defects.evaluation.score_tables import Flags, Floats, ScoredSheets
 
 DRAWS = 1000
 _SEED = 20  # the same draws for all models, which pairs them

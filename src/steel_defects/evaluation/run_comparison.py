@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.decision.score_tables import Floats, ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.changed_verdicts import (
     EVALUATIONS,
@@ -16,9 +18,7 @@ from steel_defects.evaluation.changed_verdicts import (
     compared_verdicts,
     rows_of,
 )
-from steel_defects.evaluation.operating_point import OperatingPointConfig
 from steel_defects.evaluation.paired import Difference, paired_differences, paired_ratios
-from steel_defects.evaluation.score_tables import Floats, ScoredSheets, scored_sheets
 from steel_defects.evaluation.segmentation import pair_table
 
 _TYPES = {

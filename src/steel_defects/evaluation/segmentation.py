@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.annotations import rle as run_length
-from steel_defects.annotations.overlap import dice, iou
 from steel_defects.evaluation.boundaries import boundary_f1, boundary_iou, boundary_width
+from steel_defects.labels import rle as run_length
+from steel_defects.labels.overlap import dice, iou
 
 Mask = NDArray[np.uint8]
 

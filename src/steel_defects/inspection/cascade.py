@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.annotations import rle as run_length
+from steel_defects.decision.policy import decide
+from steel_defects.decision.regions import Region
+from steel_defects.decision.rules import Verdict
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.reading import UnreadableSheet, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.decision import decide
 from steel_defects.inspection.frames import UNREADABLE, Frame, frame_problem, read_frame
-from steel_defects.inspection.package import ModelPackage
 from steel_defects.inspection.recent import RecentFrames
-from steel_defects.inspection.regions import Region
-from steel_defects.inspection.rules import Verdict
-from steel_defects.inspection.runtimes import Runtime
+from steel_defects.labels import rle as run_length
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.runtimes import Runtime
 from steel_defects.paths import natural_order
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import UnreadableSheet, limited_by_memory
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from steel_defects.config import Config
-from steel_defects.inspection.limits import VerdictConfig
-from steel_defects.inspection.runtimes.config import ExecutionConfig
+from steel_defects.decision.limits import VerdictConfig
+from steel_defects.package.runtimes.config import ExecutionConfig
 
 
 class DriftConfig(Config):

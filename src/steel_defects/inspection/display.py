@@ -9,8 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from steel_defects.decision.rules import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.inspection.rules import CLEARED
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2, kstwo, kstwobign
 
 from steel_defects.inspection.config import DriftConfig
-from steel_defects.inspection.manifest import SCORES_BY_CLASS, SHEETS
+from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS
 
 Floats = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defects.data.appearance import frame_statistics
+from steel_defects.data.damage import frame_damage
+from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.sheets.appearance import frame_statistics
-from steel_defects.sheets.damage import frame_damage
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
 _DIGEST_BLOCKS = 8
 #: How the reason of a sheet that can't be read begins.
@@ -27,7 +27,7 @@ def frame_problem(
         statistics: From :func:`frame_statistics`.
         least_sharpness: Sharpness of the least sharp reference sheets.
         config: The limits.
-        damage: From :func:`steel_defects.sheets.damage.frame_damage`.
+        damage: From :func:`steel_defects.data.damage.frame_damage`.
     """
     if statistics["black_share"] >= config.black_share:
         return "camera: black frame"

@@ -9,10 +9,10 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.ahead import READ_AHEAD, judge_in_order
 from steel_defects.inspection.display import Display
 from steel_defects.inspection.frames import read_frame
-from steel_defects.inspection.listing import SheetList, write_list
-from steel_defects.inspection.parts import Parts
 from steel_defects.inspection.recent import RECENT_FRAMES, RecentFrames
 from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.store.listing import SheetList, write_list
+from steel_defects.inspection.store.parts import Parts
 from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
 from steel_defects.threads import core_count, map_in_order
 

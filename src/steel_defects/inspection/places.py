@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from steel_defects.annotations.csv_file import read_plain_table
-from steel_defects.annotations.severstal import Finding
+from steel_defects.data.config import PositionsConfig
+from steel_defects.data.positions import positions_from_names, positions_from_table
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.names import name_of, numbered
 from steel_defects.inspection.sources import size_and_time
-from steel_defects.sheets.config import PositionsConfig
-from steel_defects.sheets.positions import positions_from_names, positions_from_table
+from steel_defects.inspection.store.names import name_of, numbered
+from steel_defects.labels.severstal import Finding
+from steel_defects.tables.csv_file import read_plain_table
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Places:
         """Check the table, so that one that can't be used ends the run before the long work.
 
         Args:
-            table: See :func:`steel_defects.sheets.positions.positions_from_table`.
+            table: See :func:`steel_defects.data.positions.positions_from_table`.
             config: Holds the pattern that names are read by.
             exists: Tells whether there is a sheet of an id.
             grows: Read the file that the table's ``attrs`` name again when it has changed.

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from steel_defects.data.inventory import BLACK_LEVEL
 from steel_defects.inspection.frames import Frame
-from steel_defects.sheets.inventory import BLACK_LEVEL
 
 #: Frames before a frame that it is compared with.
 RECENT_FRAMES = 32

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from steel_defects.errors import SteelDefectsError, shown
-from steel_defects.inspection.names import NameSet, name_of
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
+from steel_defects.inspection.store.names import NameSet, name_of
 from steel_defects.paths import leave_out_housekeeping, natural_order, shown_name
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from steel_defects.annotations.rle import area
-from steel_defects.annotations.severstal import submission_table
+from steel_defects.decision.regions import Region
+from steel_defects.decision.rules import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import ModelPackage
-from steel_defects.inspection.regions import Region
-from steel_defects.inspection.rules import severity
+from steel_defects.labels.rle import area
+from steel_defects.labels.severstal import submission_table
+from steel_defects.package.folder import ModelPackage
 
 _VERDICT_TYPES = {
     "sheet_id": "str",

@@ -12,9 +12,9 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.ahead import READ_AHEAD
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.frames import Frame
-from steel_defects.inspection.judged import FileState, JudgedFiles
-from steel_defects.inspection.names import name_of
 from steel_defects.inspection.sources import list_folder, size_and_time
+from steel_defects.inspection.store.judged import FileState, JudgedFiles
+from steel_defects.inspection.store.names import name_of
 from steel_defects.paths import natural_order, shown_name
 from steel_defects.threads import core_count, map_in_order
 

@@ -21,14 +21,14 @@ from steel_defects.inspection.cascade import Cascade, InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import Frame
-from steel_defects.inspection.journal import Journal
-from steel_defects.inspection.package import ModelPackage
-from steel_defects.inspection.parts import JoinedTable, Parts
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.recent import ALIKE_FRAMES, RECENT_FRAMES
-from steel_defects.inspection.records import part_record, summarise, timing
 from steel_defects.inspection.sources import SheetSource
+from steel_defects.inspection.store.journal import Journal
+from steel_defects.inspection.store.parts import JoinedTable, Parts
+from steel_defects.inspection.store.records import part_record, summarise, timing
 from steel_defects.locks import lock
+from steel_defects.package.folder import ModelPackage
 
 logger = logging.getLogger(__name__)
 
@@ -236,14 +236,14 @@ class JobResult:
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
-        """Count what was found; see :func:`steel_defects.inspection.records.summarise`."""
+        """Count what was found; see :func:`steel_defects.inspection.store.records.summarise`."""
         counted = summarise(map(self.parts.record, self.numbers), package.manifest.class_names)
         job = {**self.reference(), "complete": self.complete}
         ids = {"model_id": package.model_id, "thresholds_id": package.thresholds_id}
         return {**counted, **ids, **job}
 
     def timing(self) -> dict[str, float | None]:
-        """Return how long it took; see :func:`steel_defects.inspection.records.timing`."""
+        """Return how long it took; see :func:`steel_defects.inspection.store.records.timing`."""
         return timing(map(self.parts.record, self.numbers))
 
 

@@ -55,7 +55,7 @@ def build_backbone(
         seed: Seed of the initial weights, where none are loaded.
         weights_dir: Folder of weight files.
         orientations: Mirrored orientations of each sheet that it looks at; see
-            :func:`steel_defects.sheets.orientations.oriented`.
+            :func:`steel_defects.images.orientations.oriented`.
 
     Returns:
         Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps of

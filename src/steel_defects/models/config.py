@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import ConfigDict, Field, PositiveInt, RootModel, field_validator, model_validator
 
 from steel_defects.config import Config
-from steel_defects.sheets.orientations import FLIPS, HALF_TURN
+from steel_defects.images.orientations import FLIPS, HALF_TURN
 
 #: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
 STRIDE = 32
@@ -69,7 +69,7 @@ class HeadConfig(Config):
 
     @property
     def turns(self) -> Sequence[int]:
-        """The orientations by number; see :func:`steel_defects.sheets.orientations.oriented`."""
+        """The orientations by number; see :func:`steel_defects.images.orientations.oriented`."""
         return {"one": (0,), "half_turn": HALF_TURN, "flips": FLIPS}[self.orientations]
 
     @property
@@ -95,7 +95,7 @@ class EncoderConfig(BackboneConfig):
 class _NetworkConfig(Config):
     """What all segmenters have.
 
-    No stride may be larger than twice ``models.inference.STRIDE``; see
+    No stride may be larger than twice ``prediction.inference.STRIDE``; see
     ``models.segmenters.required_stride``.
 
     Attributes:

@@ -50,7 +50,7 @@ def build_segmenter(
 def required_stride(segmenter: keras.Model) -> int:
     """Return what the sides of a segmenter's input must be multiples of, pixels.
 
-    That is ``models.inference.STRIDE``, or twice as much where that fails: what was halved too
+    That is ``prediction.inference.STRIDE``, or twice as much where that fails: what was halved too
     often can't be joined with what was not.
     """
     fits, larger = (takes_multiples_of(segmenter, stride) for stride in (STRIDE, 2 * STRIDE))

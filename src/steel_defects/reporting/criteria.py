@@ -50,7 +50,7 @@ class Stage:
 
     Attributes:
         name: Of whom, to be put behind "of".
-        point: Fields of :class:`steel_defects.evaluation.operating_point.OperatingPoint`.
+        point: Fields of :class:`steel_defects.decision.operating_point.OperatingPoint`.
         fitted: Whether its score was fitted to the sheets that set the point. Then they prove
             nothing alone: the test sheets must reach the target, too.
     """

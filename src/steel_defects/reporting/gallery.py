@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from steel_defects.sheets.jpeg import to_jpeg
+from steel_defects.images.jpeg import to_jpeg
 
 #: Largest report, bytes.
 REPORT_LIMIT = 15_000_000

@@ -91,7 +91,7 @@ def operating_point_sections(
     """Show the operating points, what they stand on, and what test sheets say of them.
 
     Args:
-        points: Fields of :class:`steel_defects.evaluation.operating_point.OperatingPoint` by
+        points: Fields of :class:`steel_defects.decision.operating_point.OperatingPoint` by
             backbone.
         chosen: The backbone whose row is marked.
     """

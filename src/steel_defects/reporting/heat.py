@@ -11,8 +11,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from steel_defects.reporting import style
-from steel_defects.reporting.contact_sheet import contact_sheet
+from steel_defects.drawing import style
+from steel_defects.drawing.contact_sheet import contact_sheet
 from steel_defects.reporting.tables import percent
 
 Image = NDArray[np.uint8]

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.decision.postprocessing import PostprocessingGrid, class_settings
 from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.postprocessing import PostprocessingGrid, class_settings
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
-from steel_defects.models.inference import SegmenterPredictionConfig
-from steel_defects.sheets.config import DataEngineeringConfig
+from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training.catalog_files import (
     RUN_RECORD,
     CatalogFolder,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
-from steel_defects.sheets.folder import SheetFolder
+from steel_defects.images.folder import SheetFolder
 from steel_defects.training.jobs import TrainingData
 
 _TABLES = {

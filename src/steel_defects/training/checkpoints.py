@@ -48,7 +48,7 @@ def fingerprint_of(*parts: object) -> str:
 @cache
 def _code_digest() -> str:
     package = Path(__file__).parents[1]
-    files = sorted([*package.glob("models/*.py"), *package.glob("training/*.py")])
+    files = sorted([*package.glob("models/*.py"), *package.glob("training/**/*.py")])
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -20,24 +20,24 @@ from steel_defects.models.classifier import (
     standardise_features,
 )
 from steel_defects.models.config import PLAIN_BACKBONES, HeadConfig
-from steel_defects.training.augmentation import Augmentation
-from steel_defects.training.batches import Batch, Example
+from steel_defects.prediction.sheet_scores import predict_scores, predict_sheets
+from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.classifier_phases import phases_of, set_trainable
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
-from steel_defects.training.devices import on_one_device, spread_over
-from steel_defects.training.initialisation import fit_initial_weights
-from steel_defects.training.labelled_sheets import (
+from steel_defects.training.data.batches import Batch, Example
+from steel_defects.training.data.labelled_sheets import (
     LabelledSheets,
     class_weights,
     sheet_reader,
 )
-from steel_defects.training.loader import Loader
+from steel_defects.training.data.loader import Loader
+from steel_defects.training.devices import on_one_device, spread_over
+from steel_defects.training.initialisation import fit_initial_weights
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.optimizers import build_optimizer
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import fresh_start
-from steel_defects.training.sheet_scores import predict_scores, predict_sheets
 
 logger = logging.getLogger(__name__)
 

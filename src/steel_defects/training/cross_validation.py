@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from steel_defects.decision.calibration import fit_calibration
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.calibration import fit_calibration
 from steel_defects.evaluation.classification import accuracy_threshold
 from steel_defects.models.files import save_model
+from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.training.classification import train_classifier
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
     CrossValidationConfig,
 )
+from steel_defects.training.data.labelled_sheets import LabelledSheets
 from steel_defects.training.folds import divide_training, folds_of
-from steel_defects.training.labelled_sheets import LabelledSheets
-from steel_defects.training.sheet_scores import predict_scores
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from steel_defects.data.splits import assign_groups
 from steel_defects.errors import SteelDefectsError
-from steel_defects.sheets.splits import assign_groups
 
 
 def folds_of(splits: pd.DataFrame, repeat: int) -> pd.Series:

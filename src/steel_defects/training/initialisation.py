@@ -5,10 +5,10 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from steel_defects.images.reading import resize
 from steel_defects.models.backbones import to_channels
-from steel_defects.sheets.reading import resize
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
-from steel_defects.training.labelled_sheets import LabelledSheets
+from steel_defects.training.data.labelled_sheets import LabelledSheets
 
 _LEAST_STD = 1e-3  # keeps a channel that hardly varies from being blown up
 _SAMPLE = 16  # sheets that initial weights are fitted to

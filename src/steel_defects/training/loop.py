@@ -11,11 +11,11 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.training.averaging import averaged, use_averages
-from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, Progress, State, weights_of
 from steel_defects.training.config import TrainingConfig
+from steel_defects.training.data.batches import Batch
+from steel_defects.training.data.loader import Loader
 from steel_defects.training.devices import shares_of
-from steel_defects.training.loader import Loader
 from steel_defects.training.steps import Unpacked, take_steps
 
 logger = logging.getLogger(__name__)

@@ -12,25 +12,25 @@ import pandas as pd
 from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
+from steel_defects.decision.answers import SheetPrediction
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.answers import SheetPrediction
+from steel_defects.images.gray_cache import SheetReader
 from steel_defects.models.config import Network, UNetConfig
-from steel_defects.models.inference import TestTimeAugmentation, median_ms, predict_sheet
 from steel_defects.models.segmenters import build_segmenter, required_stride
 from steel_defects.models.unet import add_auxiliary_masks
-from steel_defects.sheets.gray_cache import SheetReader
+from steel_defects.prediction.inference import TestTimeAugmentation, median_ms, predict_sheet
 from steel_defects.threads import map_in_order
-from steel_defects.training.batches import Batch
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.data.batches import Batch
+from steel_defects.training.data.labelled_tiles import LabelledTiles, training_loader
+from steel_defects.training.data.tile_graphs import for_tiles
 from steel_defects.training.devices import on_one_device, spread_over
-from steel_defects.training.labelled_tiles import LabelledTiles, training_loader
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.losses import MaskLoss
 from steel_defects.training.optimizers import build_optimizer
 from steel_defects.training.precision import dtype_policy, resolve_precision
 from steel_defects.training.reproducibility import fresh_start
-from steel_defects.training.tile_graphs import for_tiles
 from steel_defects.training.tile_validation import TileValidation
 
 _PRESENCE_WEIGHT = 0.2  # of the presence head's cross-entropy; that of the masks counts once

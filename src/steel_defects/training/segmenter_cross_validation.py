@@ -9,19 +9,15 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from steel_defects.evaluation.postprocessing import (
+from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
     PostprocessingGrid,
 )
-from steel_defects.evaluation.postprocessing_tuning import ClassTuner, best_settings
+from steel_defects.decision.postprocessing_tuning import ClassTuner, best_settings
 from steel_defects.models.config import Network
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.inference import TestTimeAugmentation
-from steel_defects.training.checkpoints import fingerprint_of
-from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
-from steel_defects.training.folds import divide_training, folds_of
-from steel_defects.training.labelled_tiles import LabelledTiles
-from steel_defects.training.predicted_masks import (
+from steel_defects.prediction.inference import TestTimeAugmentation
+from steel_defects.prediction.predicted_masks import (
     Predicted,
     cleared_sheets_of,
     gate_scores_of,
@@ -29,6 +25,10 @@ from steel_defects.training.predicted_masks import (
     measure_classes,
     predictions_table,
 )
+from steel_defects.training.checkpoints import fingerprint_of
+from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
+from steel_defects.training.data.labelled_tiles import LabelledTiles
+from steel_defects.training.folds import divide_training, folds_of
 from steel_defects.training.segmentation import predict_maps, train_segmenter
 
 logger = logging.getLogger(__name__)

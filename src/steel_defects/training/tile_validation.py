@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.training import tile_graphs as graphs
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.labelled_tiles import LabelledTiles, tile_reader
-from steel_defects.training.loader import Loader
+from steel_defects.training.data import tile_graphs as graphs
+from steel_defects.training.data.labelled_tiles import LabelledTiles, tile_reader
+from steel_defects.training.data.loader import Loader
 
 Sums = NDArray[np.float64]
 

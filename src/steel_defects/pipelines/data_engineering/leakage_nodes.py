@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.leakage import leakage_table, lookup_baseline
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.duplicates import masks_by_sheet
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.oddities import oddest_sheets
-from steel_defects.sheets.similar import nearest_similarity
-from steel_defects.sheets.splits import assign_groups
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.data.oddities import oddest_sheets
+from steel_defects.data.similarity.duplicates import masks_by_sheet
+from steel_defects.data.similarity.leakage import leakage_table, lookup_baseline
+from steel_defects.data.similarity.similar import nearest_similarity
+from steel_defects.data.splits import assign_groups
+from steel_defects.images.folder import SheetFolder
 
 ODDEST = 12  # sheets on the contact sheet
 
@@ -52,7 +52,7 @@ def find_oddest_sheets(sheets: pd.DataFrame, sheet_inventory: pd.DataFrame) -> p
 
 def draw_oddest_sheets(raw_sheets: SheetFolder, oddest: pd.DataFrame) -> Any:
     """Draw a contact sheet of the oddest sheets."""
-    from steel_defects.reporting.contact_sheet import contact_sheet
+    from steel_defects.drawing.contact_sheet import contact_sheet
 
     pictures: list[np.ndarray] = [raw_sheets.read(path) for path in oddest["path"]]
     captions = [

@@ -6,26 +6,26 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.annotations import mask_folder, severstal
-from steel_defects.annotations.mask_folder import MaskFolder
-from steel_defects.annotations.severstal import Finding
-from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import Backbones
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.division import (
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.data.division import (
     ASSIGNMENT_COLUMNS,
     Division,
     assignments_of,
     divide,
     earlier_splits,
 )
-from steel_defects.sheets.duplicates import masks_by_sheet
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.sheets.groups import group_sheets
-from steel_defects.sheets.inventory import take_inventory
-from steel_defects.sheets.quality import DataSet, quality_report
-from steel_defects.sheets.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
-from steel_defects.sheets.tiles import tile_table
+from steel_defects.data.groups import group_sheets
+from steel_defects.data.inventory import take_inventory
+from steel_defects.data.quality import DataSet, quality_report
+from steel_defects.data.similarity.duplicates import masks_by_sheet
+from steel_defects.data.similarity.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
+from steel_defects.data.tiles import tile_table
+from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import SheetFolder
+from steel_defects.labels import mask_folder, severstal
+from steel_defects.labels.mask_folder import MaskFolder
+from steel_defects.labels.severstal import Finding
+from steel_defects.models.config import Backbones
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.sheets.config import PositionsConfig
-from steel_defects.sheets.positions import find_positions
+from steel_defects.data.config import PositionsConfig
+from steel_defects.data.positions import find_positions
 
 logger = logging.getLogger(__name__)
 

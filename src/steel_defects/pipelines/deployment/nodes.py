@@ -11,7 +11,7 @@ from steel_defects.datasets.model_package import PackageContents
 from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.sheets import choose_sheets
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import ModelPackage, write_package
+from steel_defects.package.folder import ModelPackage, write_package
 
 
 @dataclass(frozen=True)

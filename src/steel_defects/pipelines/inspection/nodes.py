@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.data.config import PositionsConfig
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.package import ModelPackage
-from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import SheetSource
-from steel_defects.sheets.config import PositionsConfig
+from steel_defects.inspection.store.parts import JoinedTable
+from steel_defects.package.folder import ModelPackage
 
 if TYPE_CHECKING:
     from steel_defects.inspection.work import Inspection
@@ -73,8 +73,8 @@ def _set_up(
 ) -> "Inspection":
     from steel_defects.inspection.cascade import Cascade
     from steel_defects.inspection.places import Places
-    from steel_defects.inspection.runtimes import load_runtime
     from steel_defects.inspection.work import Inspection
+    from steel_defects.package.runtimes import load_runtime
 
     def exists(sheet_id: str) -> bool:
         return config.follow or os.path.lexists(sheets.path_of(sheet_id))

@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from steel_defects.annotations import rle as run_length
+from steel_defects.drawing.overlays import draw_overlay, harmless, with_heading
 from steel_defects.files import replaced
+from steel_defects.images.jpeg import to_jpeg
+from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import UNREADABLE, Frame
-from steel_defects.inspection.parts import JoinedTable
 from steel_defects.inspection.sources import SheetSource
+from steel_defects.inspection.store.parts import JoinedTable
+from steel_defects.labels import rle as run_length
 from steel_defects.paths import flat_name
-from steel_defects.reporting.overlays import draw_overlay, harmless, with_heading
-from steel_defects.sheets.jpeg import to_jpeg
-from steel_defects.sheets.reading import UnreadableSheet, decode_gray, limited_by_memory
 
 #: Accepted sheets that are drawn beside all others.
 ACCEPTED = 8

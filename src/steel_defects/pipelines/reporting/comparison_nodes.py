@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from steel_defects.annotations import schemas
+from steel_defects import tables as schemas
 from steel_defects.datasets.model_versions import ModelVersions
+from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.sheets.folder import SheetFolder
+from steel_defects.images.folder import SheetFolder
 
 from .gate_nodes import outlined_sheets
 
@@ -177,8 +177,8 @@ def draw_changed_verdicts(
     annotations: pd.DataFrame,
 ) -> Any:
     """Draw a contact sheet of some sheets whose verdict changed, those for the worse first."""
+    from steel_defects.drawing.contact_sheet import contact_sheet
     from steel_defects.reporting.compared import changed_captions
-    from steel_defects.reporting.contact_sheet import contact_sheet
 
     shown = changed_verdicts.head(_MOST_PICTURES)
     pictures = outlined_sheets(shown["sheet_id"], raw_sheets, sheets, annotations)

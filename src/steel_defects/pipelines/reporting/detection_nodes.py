@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.postprocessing import settings_of
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.decision.postprocessing import settings_of
+from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.inference import SegmenterPredictionConfig
+from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.folder import SheetFolder
 
 Json = dict[str, Any]
 
@@ -55,7 +55,10 @@ def draw_detection(
 ) -> tuple[Json, Any, Any]:
     """Fit the probability of detection, and draw it beside the spread of Dice."""
     from steel_defects.evaluation.detection_by_size import detection_curve
-    from steel_defects.reporting.detection_figures import detection_figure, dice_spread_figure
+    from steel_defects.reporting.figures.detection_figures import (
+        detection_figure,
+        dice_spread_figure,
+    )
 
     kind = "out_of_fold" if "out_of_fold" in set(evaluated_pairs["evaluation"]) else "test"
     pairs = evaluated_pairs[evaluated_pairs["evaluation"] == kind]
@@ -126,7 +129,7 @@ def _newest_model(folder: Path, name: str) -> Any:
 
 def draw_robustness(robustness: pd.DataFrame) -> Any:
     """Draw accuracy and Dice at each level of each corruption."""
-    from steel_defects.reporting.detection_figures import robustness_figure
+    from steel_defects.reporting.figures.detection_figures import robustness_figure
 
     return robustness_figure(robustness)
 

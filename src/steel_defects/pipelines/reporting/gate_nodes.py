@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.images.folder import SheetFolder
 from steel_defects.reporting.config import ReportingConfig
-from steel_defects.sheets.folder import SheetFolder
 
 Json = dict[str, Any]
 
@@ -59,7 +59,7 @@ class _Masks:
         self._encoded = annotations.groupby("sheet_id")["rle"].apply(list).to_dict()
 
     def of(self, sheet_id: str, shape: tuple[int, int]) -> np.ndarray:
-        from steel_defects.annotations import rle as run_length
+        from steel_defects.labels import rle as run_length
 
         mask = np.zeros(shape, np.uint8)
         for rle in self._encoded.get(sheet_id, []):
@@ -115,7 +115,7 @@ def draw_mistakes(
     annotations: pd.DataFrame,
 ) -> Any:
     """Draw a contact sheet of them, with the outlines that people have drawn."""
-    from steel_defects.reporting.contact_sheet import contact_sheet
+    from steel_defects.drawing.contact_sheet import contact_sheet
     from steel_defects.reporting.mistakes import mistake_captions
 
     pictures = outlined_sheets(confident_mistakes["sheet_id"], raw_sheets, sheets, annotations)

@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.images.folder import SheetFolder
 from steel_defects.paths import flat_name
 from steel_defects.reporting.config import ReportingConfig
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.folder import SheetFolder
 
 Json = dict[str, Any]
 
 
 def draw_classification_figures(**tables: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Draw confusion matrices, ROC, precision-recall, reliability and learning of the backbones."""
-    from steel_defects.reporting import figures
-    from steel_defects.reporting.reliability import reliability_figure
+    from steel_defects.reporting.figures import charts
+    from steel_defects.reporting.figures.reliability import reliability_figure
 
     scores = ending(tables, "_scores")
     thresholds = {
         name: point["lower_threshold"] for name, point in ending(tables, "_point").items()
     }
     return (
-        figures.confusion_figure(scores, thresholds),
-        figures.roc_figure(scores),
-        figures.pr_figure(scores),
+        charts.confusion_figure(scores, thresholds),
+        charts.roc_figure(scores),
+        charts.pr_figure(scores),
         reliability_figure(scores),
-        figures.learning_figure(ending(tables, "_history")),
+        charts.learning_figure(ending(tables, "_history")),
     )
 
 
@@ -48,7 +48,7 @@ def draw_segmentation_figures(
 ) -> tuple[Any, Any, Any]:
     """Draw Dice a class, pixel precision-recall and learning curves of the architectures."""
     from steel_defects.evaluation.curves import pixel_precision_recall
-    from steel_defects.reporting import figures
+    from steel_defects.reporting.figures import charts
 
     maps = tables[f"{segmenter_selection['name']}_probabilities"]
     sizes = sheets.set_index("sheet_id")[["height", "width"]]
@@ -59,9 +59,9 @@ def draw_segmentation_figures(
     }
     per_class = dict(tuple(class_comparison.groupby("architecture")))
     return (
-        figures.class_dice_figure(per_class, data_engineering.class_names),
-        figures.segmentation_pr_figure(curves),
-        figures.learning_figure(ending(tables, "_history")),
+        charts.class_dice_figure(per_class, data_engineering.class_names),
+        charts.segmentation_pr_figure(curves),
+        charts.learning_figure(ending(tables, "_history")),
     )
 
 
@@ -102,7 +102,7 @@ def draw_overlays(
     paths = sheets.set_index("sheet_id")["path"]
 
     def draw(sheet_id: str, caption: str) -> np.ndarray:
-        from steel_defects.reporting.overlays import draw_comparison
+        from steel_defects.drawing.overlays import draw_comparison
 
         image = raw_sheets.read(paths[sheet_id])
         truth, predicted = (
@@ -117,7 +117,7 @@ def draw_overlays(
 
 
 def _masks_of(table: pd.DataFrame, sheet_id: str, shape: tuple[int, int]) -> dict[int, np.ndarray]:
-    from steel_defects.annotations import rle as run_length
+    from steel_defects.labels import rle as run_length
 
     rows = table[(table["sheet_id"] == sheet_id) & (table["rle"] != "")]
     return {

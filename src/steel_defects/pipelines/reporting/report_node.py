@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.images.folder import SheetFolder
 from steel_defects.reporting.config import ReportingConfig
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.folder import SheetFolder
 
 from .detection_nodes import counted_outcomes
 from .nodes import ending, picture_name
@@ -42,7 +42,7 @@ def write_report(
 ) -> str:
     """Write the report: one HTML file with everything in it."""
     from steel_defects.evaluation.detection_by_size import DetectionCurve
-    from steel_defects.reporting.detection_figures import detection_sentences
+    from steel_defects.reporting.figures.detection_figures import detection_sentences
     from steel_defects.reporting.report import ReportContext, render_report
 
     totals, classes = counted_outcomes(evaluated_pairs)

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.annotations import rle as run_length
-from steel_defects.evaluation.calibration import scale_scores
-from steel_defects.evaluation.postprocessing import ClassPostprocessing
+from steel_defects.decision.calibration import scale_scores
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import (
     COLUMNS,
     LEVELS,
@@ -19,12 +18,13 @@ from steel_defects.evaluation.robustness import (
     shifted_mask,
 )
 from steel_defects.evaluation.segmentation import pair_table
-from steel_defects.models.inference import TestTimeAugmentation
+from steel_defects.images.folder import SheetFolder
+from steel_defects.labels import rle as run_length
+from steel_defects.prediction.inference import TestTimeAugmentation
+from steel_defects.prediction.predicted_masks import mask_rows
+from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.progress import track
-from steel_defects.sheets.folder import SheetFolder
-from steel_defects.training.predicted_masks import mask_rows
 from steel_defects.training.segmentation import predict_maps
-from steel_defects.training.sheet_scores import predict_scores
 
 
 @dataclass(frozen=True)

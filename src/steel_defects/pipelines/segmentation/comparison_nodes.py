@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.stacking import StackedScore, Stacking, cleared_sheets
+from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
+from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.inference import SegmenterPredictionConfig
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.folder import SheetFolder
+from steel_defects.prediction.inference import SegmenterPredictionConfig
 
 from .nodes import TUNING_SPLITS, of_splits, together_with_gate
 
@@ -128,8 +128,8 @@ def build_package(
         SteelDefectsError: Scores, thresholds or settings belong to other weights.
     """
     from steel_defects.datasets.model_package import PackageContents
-    from steel_defects.inspection.building import build_manifest
     from steel_defects.models.segmenters import required_stride
+    from steel_defects.package.build import build_manifest
 
     gate, segmenter = (gate_selection or {}).get("name"), segmenter_selection["name"]
     names = [f"{segmenter}_postprocessing"]

@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
-from steel_defects.evaluation.operating_point import OperatingPointConfig
-from steel_defects.evaluation.postprocessing import PostprocessingGrid, settings_of
+from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.decision.postprocessing import PostprocessingGrid, settings_of
+from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.inference import SegmenterPredictionConfig
-from steel_defects.sheets.config import DataEngineeringConfig
-from steel_defects.sheets.folder import SheetFolder
+from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import TrainingData
 
@@ -70,7 +70,7 @@ def cross_validate_segmenter(
         The outlines, and the post-processing that all folds together chose, by class; empty where
         that is left to validation sheets.
     """
-    from steel_defects.evaluation.postprocessing import class_settings
+    from steel_defects.decision.postprocessing import class_settings
     from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
@@ -95,7 +95,7 @@ def predict_probabilities(
     segmenter_prediction: SegmenterPredictionConfig,
 ) -> Iterator[Predicted]:
     """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
-    from steel_defects.models.inference import shrink_maps
+    from steel_defects.prediction.inference import shrink_maps
     from steel_defects.training.segmentation import predict_maps
 
     rows = of_splits(sheets, splits, TUNING_SPLITS)
@@ -134,8 +134,8 @@ def tune_postprocessing(
 
     What the folds of a cross-validation chose is taken over, and measured there.
     """
-    from steel_defects.evaluation.postprocessing import class_settings
-    from steel_defects.training.predicted_masks import gate_scores_of, measure_classes
+    from steel_defects.decision.postprocessing import class_settings
+    from steel_defects.prediction.predicted_masks import gate_scores_of, measure_classes
 
     stamp = common_stamp(probabilities=probabilities, gate_scores=gate_scores)
     given = settings_of(out_of_fold_postprocessing or {})
@@ -167,7 +167,7 @@ def predict_masks(
     out_of_fold_predictions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Predict every sheet that training did not see, at full size; out-of-fold rows come after."""
-    from steel_defects.training.predicted_masks import (
+    from steel_defects.prediction.predicted_masks import (
         gate_scores_of,
         mask_rows,
         predictions_table,
@@ -207,7 +207,7 @@ def stack_with_gate(
 
     The test sheets only check it.
     """
-    from steel_defects.evaluation.stacking import Stacking, check_on_test, stack_scores
+    from steel_defects.decision.fusion import Stacking, check_on_test, stack_scores
 
     stamp = common_stamp(predictions=predictions, gate_scores=gate_scores)
     evidence = together_with_gate(predictions, gate_scores, sheets)

@@ -1,0 +1,179 @@
+"""Whether splits leak: how close held-out sheets come to training sheets, and what memory scores.
+
+The lookup baseline learns nothing: it answers each held-out sheet with the masks of the nearest
+training sheet, turned as the picture has to be. Where it scores well, so would a model that has
+only memorised, and a score says little about new steel.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.data.inventory import fingerprints_of
+from steel_defects.data.similarity.copies import COPY_SCORE, copy_scores
+from steel_defects.data.similarity.fingerprints import OBLONG, SQUARE
+from steel_defects.data.similarity.search import best_orientation, nearest
+from steel_defects.images.orientations import brought_over
+from steel_defects.labels import rle as run_length
+from steel_defects.labels.overlap import dice, iou
+
+Masks = Mapping[str, Mapping[int, str]]
+Mask = NDArray[np.uint8]
+ReadPath = Callable[[str], NDArray[np.uint8]]
+
+HELD_OUT = ("validation", "calibration", "test")
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest training sheet of each held-out sheet.
+
+    Attributes:
+        sheet: Row numbers of the held-out sheets.
+        nearest: Row number of each one's nearest training sheet.
+        similarity: Correlation of their fingerprints in the best orientation.
+        orientation: The one that brings the training sheet over the held-out one.
+    """
+
+    sheet: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    orientation: NDArray[np.int64]
+
+
+def find_neighbours(inventory: pd.DataFrame, parts: Sequence[str], held_out: str) -> Neighbours:
+    """Find the nearest training sheet of each sheet of a split.
+
+    Args:
+        inventory: ``fingerprint`` of each sheet.
+        parts: Split of each sheet.
+        held_out: The split whose sheets are looked up.
+    """
+    prints, part = list(fingerprints_of(inventory)), np.array(parts)
+    found = []
+    for shape in (SQUARE, OBLONG):
+        alike = np.array([len(one) == shape.length for one in prints], bool)
+        asked = np.flatnonzero(alike & (part == held_out))
+        known = np.flatnonzero(alike & (part == "train"))
+        if not len(asked) or not len(known):
+            continue
+        own, others = (np.stack([prints[k] for k in rows]) for rows in (asked, known))
+        number, similarity = nearest(own, others, shape)
+        turns = best_orientation(others[number], own, shape)
+        found.append((asked, known[number], similarity, turns))
+    empty = np.zeros(0, np.int64)
+    if not found:
+        return Neighbours(empty, empty, np.zeros(0, np.float32), empty)
+    return Neighbours(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def leakage_table(
+    inventory: pd.DataFrame, divisions: Mapping[str, Sequence[str]], read: ReadPath
+) -> pd.DataFrame:
+    """Compare held-out sheets with training sheets, under one or more ways to divide them.
+
+    Args:
+        inventory: ``path, fingerprint`` of each sheet.
+        divisions: Split of each sheet, by the name of the way to divide.
+        read: Reads a picture by its path.
+
+    Returns:
+        A row a division and held-out split: ``sheets``; ``similarity_p50``, ``similarity_p95`` and
+        ``similarity_max`` of each sheet to its nearest training sheet; ``copies``, those that are a
+        copy of it, pixel by pixel.
+    """
+    rows = []
+    paths = inventory["path"].tolist()
+    for division, parts in divisions.items():
+        for held_out in HELD_OUT:
+            found = find_neighbours(inventory, parts, held_out)
+            if len(found.sheet):
+                rows.append(
+                    {"division": division, "split": held_out, **_summary(found, paths, read)}
+                )
+    return pd.DataFrame(rows, columns=LEAKAGE_COLUMNS)
+
+
+LEAKAGE_COLUMNS = [
+    *("division", "split", "sheets", "similarity_p50", "similarity_p95", "similarity_max"),
+    "copies",
+]
+
+
+def _summary(found: Neighbours, paths: Sequence[str], read: ReadPath) -> dict[str, float]:
+    pairs = np.stack([found.nearest, found.sheet, found.orientation], axis=1).tolist()
+    scores = copy_scores(pairs, lambda number: read(paths[number]))
+    # Fingerprints are kept in half precision, which may bring equal ones above 1.
+    similarity = np.clip(found.similarity, -1, 1)
+    p50, p95 = np.quantile(similarity, [0.5, 0.95])
+    return {
+        "sheets": len(pairs),
+        "similarity_p50": round(float(p50), 4),
+        "similarity_p95": round(float(p95), 4),
+        "similarity_max": round(float(similarity.max()), 4),
+        "copies": sum(score >= COPY_SCORE for score in scores),
+    }
+
+
+def lookup_baseline(
+    inventory: pd.DataFrame, masks: Masks, parts: Sequence[str], classes: int
+) -> dict[str, Any]:
+    """Score the masks of the nearest training sheet on the test sheets.
+
+    Args:
+        inventory: ``sheet_id, height, width, fingerprint`` of each sheet.
+        masks: Encoded masks by sheet and class.
+        parts: Split of each sheet.
+        classes: Number of defect classes.
+
+    Returns:
+        ``sheets``; ``mean_dice`` and ``mean_iou`` over all (sheet, class) pairs, where two empty
+        masks agree fully; ``all_empty_dice``, which finding nothing scores; each 0 to 1, None
+        without test sheets.
+    """
+    found = find_neighbours(inventory, parts, "test")
+    rows = list(inventory[["sheet_id", "height", "width"]].itertuples(index=False, name=None))
+    scores = [
+        pair
+        for sheet, other, turn in zip(found.sheet, found.nearest, found.orientation, strict=True)
+        for pair in _pair_scores(rows[sheet], rows[other], int(turn), masks, classes)
+    ]
+    if not scores:
+        return {"sheets": 0, "mean_dice": None, "mean_iou": None, "all_empty_dice": None}
+    names = ("mean_dice", "mean_iou", "all_empty_dice")
+    means = np.mean(scores, axis=0).round(4).tolist()
+    return {"sheets": len(found.sheet), **dict(zip(names, means, strict=True))}
+
+
+def _pair_scores(
+    sheet: tuple[str, int, int],
+    other: tuple[str, int, int],
+    orientation: int,
+    masks: Masks,
+    classes: int,
+) -> Iterator[tuple[float, float, float]]:
+    """Yield Dice, IoU and the Dice of finding nothing, for each class of a sheet."""
+    truths, answers = masks.get(sheet[0], {}), masks.get(other[0], {})
+    for class_id in range(1, classes + 1):
+        truth, answer = truths.get(class_id, ""), answers.get(class_id, "")
+        empty = float(not truth)
+        if not truth or not answer:
+            agree = float(not truth and not answer)
+            yield agree, agree, empty
+            continue
+        one = run_length.decode(truth, *sheet[1:])
+        two = _fitted(run_length.decode(answer, *other[1:]), orientation, sheet[1:])
+        areas = (int((one & two).sum()), int(one.sum()), int(two.sum()))
+        yield dice(*areas), iou(*areas), empty
+
+
+def _fitted(mask: Mask, orientation: int, shape: tuple[int, int]) -> Mask:
+    """Turn a mask as the picture was turned; bring it to ``(height, width)`` if sheets differ."""
+    turned = np.ascontiguousarray(brought_over(mask, orientation, shape))
+    size = (shape[1], shape[0])
+    return np.asarray(cv2.resize(turned, size, interpolation=cv2.INTER_NEAREST), np.uint8)

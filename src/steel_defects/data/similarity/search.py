@@ -1,0 +1,248 @@
+"""Searching for similar pictures among all pairs, in all orientations, in constant memory."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.data.similarity.fingerprints import SQUARE, Shape
+from steel_defects.images.orientations import FLIPS
+
+Matrix = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+_ROWS, _COLUMNS = 1024, 4096  # of the similarity matrix that are held at a time: 16 MB
+
+
+@dataclass(frozen=True)
+class Parities:
+    """Fingerprints, sorted by how their coefficients answer to mirroring.
+
+    Attributes:
+        parts: Coefficients that are even or odd down, and even or odd across: ``parts[2 * y + x]``
+            of shape ``(pictures, coefficients)``, float32.
+    """
+
+    parts: tuple[Matrix, Matrix, Matrix, Matrix]
+
+    @classmethod
+    def of(cls, prints: NDArray[np.floating], shape: Shape, transposed: bool) -> "Parities":
+        """Sort the coefficients of fingerprints, of shape ``(pictures, shape.length)``."""
+        grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+        grid = grid.swapaxes(1, 2) if transposed else grid
+        even_odd = [grid[:, y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        first, second, third, fourth = (
+            np.ascontiguousarray(part.reshape(len(grid), part.shape[1] * part.shape[2]))
+            for part in even_odd
+        )
+        return cls((first, second, third, fourth))
+
+    def products(self, other: "Parities") -> tuple[Matrix, ...]:
+        """Multiply pictures with others, part by part."""
+        return tuple(own @ others.T for own, others in zip(self.parts, other.parts, strict=True))
+
+
+def similarity_blocks(
+    prints: NDArray[np.floating],
+    others: NDArray[np.floating],
+    shape: Shape,
+    *,
+    upper: bool = False,
+) -> Iterator[tuple[int, int, Matrix]]:
+    """Correlate pictures with others in the best of their orientations, block by block.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        others: Fingerprints to compare with, of shape ``(others, shape.length)``.
+        shape: How both are described.
+        upper: Leave out blocks in which no row number is below a column number.
+
+    Yields:
+        Number of the first row and the first column of a block, and the block: correlations, -1 to
+        1, of shape ``(rows, columns)``, float32.
+    """
+    for column in range(0, len(others), _COLUMNS):
+        # Sorted block by block: all of them at once would take four times the memory.
+        right = Parities.of(others[column : column + _COLUMNS], shape, transposed=False)
+        last = min(len(prints), column + len(right.parts[0])) if upper else len(prints)
+        for row in range(0, last, _ROWS):
+            rows = prints[row : row + _ROWS]
+            lefts = (Parities.of(rows, shape, transposed) for transposed in _transposes(shape))
+            blocks = [_best_flip(*left.products(right)) for left in lefts]
+            yield row, column, blocks[0] if len(blocks) == 1 else np.maximum(*blocks)
+
+
+def _transposes(shape: Shape) -> tuple[bool, ...]:
+    """An oblong picture was laid down already, and a transposed one would fit nothing."""
+    return (False, True) if shape is SQUARE else (False,)
+
+
+def _best_flip(even: Matrix, across: Matrix, down: Matrix, both: Matrix) -> Matrix:
+    """Return the largest of the four sums that mirroring down and across leads to."""
+    upright, mirrored = even + down, np.subtract(even, down, out=even)
+    upright += np.abs(np.add(across, both, out=down), out=down)
+    mirrored += np.abs(np.subtract(across, both, out=both), out=both)
+    return np.maximum(upright, mirrored, out=upright)
+
+
+def best_orientation(
+    prints: NDArray[np.floating], others: NDArray[np.floating], shape: Shape
+) -> NDArray[np.int64]:
+    """Return the orientation, 0 to 7, that brings each picture closest to its other one."""
+    right = Parities.of(others, shape, transposed=False)
+    scores = []
+    for transposed in _transposes(shape):
+        left = Parities.of(prints, shape, transposed)
+        pairs = zip(left.parts, right.parts, strict=True)
+        parts = [(own * other).sum(axis=1) for own, other in pairs]
+        for flip in FLIPS:
+            down, across = -1 if flip & 2 else 1, -1 if flip & 1 else 1
+            signs = (1, across, down, across * down)
+            scores.append(sum(sign * part for sign, part in zip(signs, parts, strict=True)))
+    return np.asarray(np.argmax(scores, axis=0), np.int64)
+
+
+def least_band(
+    prints: NDArray[np.floating],
+    others: NDArray[np.floating],
+    orientations: Indices,
+    shape: Shape,
+) -> Matrix:
+    """Correlate pairs in bands of frequency, and return the lowest of the correlations.
+
+    Two sheets may resemble each other as a whole for their joints or their shading alone; a copy
+    agrees in coarse and in fine structure.
+
+    Args:
+        prints: Fingerprint of one picture of each pair, of shape ``(pairs, shape.length)``.
+        others: Fingerprint of the other one.
+        orientations: That bring the one over the other, 0 to 7.
+        shape: How both are described.
+
+    Returns:
+        -1 to 1, of shape ``(pairs,)``, float32.
+    """
+    one = _turned(prints, orientations, shape)
+    two = others.reshape(-1, *shape.kept).astype(np.float32)
+    bands = itertools.pairwise(shape.bands)
+    return np.min([_correlation(one, two, low, high) for low, high in bands], axis=0)
+
+
+def _turned(prints: NDArray[np.floating], orientations: Indices, shape: Shape) -> Matrix:
+    """Turn fingerprints as their pictures would be turned; of shape ``(pictures, *kept)``."""
+    grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+    if shape is SQUARE:
+        grid = np.where((orientations & 4 > 0)[:, None, None], grid.swapaxes(1, 2), grid)
+    grid[:, 1::2] *= np.where(orientations & 2, -1, 1)[:, None, None]
+    grid[:, :, 1::2] *= np.where(orientations & 1, -1, 1)[:, None, None]
+    return grid
+
+
+def _correlation(one: Matrix, two: Matrix, low: int, high: int) -> Matrix:
+    first, second = one[:, :, low:high], two[:, :, low:high]
+    product = (first * second).sum((1, 2))
+    squares = (first**2).sum((1, 2)) * (second**2).sum((1, 2))
+    return np.asarray(product / np.sqrt(np.maximum(squares, 1e-12)), np.float32)
+
+
+class SimilarPairs(NamedTuple):
+    """Pairs of pictures that are similar in some orientation.
+
+    Attributes:
+        first: Number of the earlier picture of each pair.
+        second: Number of the later one.
+        similarity: Correlation of their fingerprints.
+        orientation: 0 to 7, that brings the first over the second.
+    """
+
+    first: Indices
+    second: Indices
+    similarity: Matrix
+    orientation: Indices
+
+
+def similar_pairs(
+    prints: NDArray[np.floating], shape: Shape, at_least: float, in_every_band: float, most: int
+) -> SimilarPairs:
+    """List the pairs of pictures that are similar in some orientation.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        shape: How they are described.
+        at_least: Correlation from which a pair is listed.
+        in_every_band: Correlation that it must have in each band of frequency, too.
+        most: Pairs of a picture with later ones within a block that are listed at most, the most
+            similar ones: pictures without structure may resemble thousands.
+    """
+    nothing = np.zeros(0, np.int64)
+    found = [SimilarPairs(nothing, nothing, np.zeros(0, np.float32), nothing)]
+    for row, column, block in similarity_blocks(prints, prints, shape, upper=True):
+        rows, columns = np.nonzero(block >= at_least)
+        later = columns + column > rows + row
+        rows, columns = rows[later], columns[later]
+        values = block[rows, columns]
+        keep = rank_within(rows, values) < most
+        pairs = rows[keep] + row, columns[keep] + column
+        found.append(_agreeing(prints, shape, in_every_band, *pairs, values[keep]))
+    return SimilarPairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _agreeing(
+    prints: NDArray[np.floating],
+    shape: Shape,
+    in_every_band: float,
+    first: Indices,
+    second: Indices,
+    similarity: Matrix,
+) -> SimilarPairs:
+    """Find the orientation of pairs, and keep those that agree in every band."""
+    turns = best_orientation(prints[first], prints[second], shape)
+    keep = least_band(prints[first], prints[second], turns, shape) >= in_every_band
+    return SimilarPairs(first[keep], second[keep], similarity[keep], turns[keep])
+
+
+def rank_within(owners: Indices, values: Matrix) -> Indices:
+    """Return the place, from 0, of each value among its owner's, the largest first."""
+    order = np.lexsort((-values, owners))
+    sorted_owners = owners[order]
+    starts = np.flatnonzero(np.r_[True, sorted_owners[1:] != sorted_owners[:-1]])
+    counts = np.diff(np.r_[starts, len(order)])
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(starts, counts)
+    return ranks
+
+
+def nearest(
+    prints: NDArray[np.floating],
+    others: NDArray[np.floating],
+    shape: Shape,
+    *,
+    others_only: bool = False,
+) -> tuple[Indices, Matrix]:
+    """Find the most similar of the others for each picture.
+
+    Args:
+        prints: Fingerprints of shape ``(pictures, shape.length)``.
+        others: Fingerprints of shape ``(others, shape.length)``.
+        shape: How both are described.
+        others_only: Both are the same pictures, and none is to be its own neighbour.
+
+    Returns:
+        Its number and the correlation, each of shape ``(pictures,)``; -1 and -1.0 without others.
+    """
+    number = np.full(len(prints), -1, np.int64)
+    best = np.full(len(prints), -1.0, np.float32)
+    for row, column, block in similarity_blocks(prints, others, shape):
+        where = slice(row, row + len(block))
+        if others_only:
+            same = np.arange(len(block))[:, None] + row == np.arange(block.shape[1]) + column
+            block[same] = -1
+        place = block.argmax(axis=1)
+        value = block[np.arange(len(block)), place]
+        better = value > best[where]
+        number[where] = np.where(better, place + column, number[where])
+        best[where] = np.where(better, value, best[where])
+    return number, best

@@ -1,0 +1,171 @@
+"""A folder of pictures, listed at once and read one picture at a time."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.images.reading import (
+    PICTURE_ENDINGS,
+    UnreadableSheet,
+    decode_gray,
+    read_file,
+)
+from steel_defects.paths import (
+    leads_out,
+    leave_out_housekeeping,
+    names_shown_as,
+    shown_name,
+)
+
+# Where data sets keep their pictures, in order of preference.
+_PICTURE_FOLDERS = ("train_images", "images")
+
+
+@dataclass(frozen=True)
+class SheetFolder(Mapping[str, NDArray[np.uint8]]):
+    """Pictures below a data folder, by sheet id; a picture is read when it is asked for.
+
+    The pictures lie in ``train_images/`` or ``images/`` of the folder, or else in the folder
+    itself. A sheet's id is its path below the picture folder, POSIX, with its ending.
+
+    The data folder and the picture folder may be symbolic links. Inside, links to files are
+    followed if they stay in the picture folder; one that leads out of it is listed, and refused
+    when it is read. Links to folders are not followed, so that no picture is listed twice or
+    without end.
+
+    Attributes:
+        root: The data folder.
+        pictures: Name of the picture folder in it; None for the one that is there.
+    """
+
+    root: Path
+    pictures: str | None = None
+
+    @cached_property
+    def picture_folder(self) -> Path:
+        """The folder that holds the pictures."""
+        if self.pictures is not None:
+            return self.root / self.pictures
+        for name in _PICTURE_FOLDERS:
+            if (self.root / name).is_dir():
+                return self.root / name
+        return self.root
+
+    @cached_property
+    def sheet_ids(self) -> list[str]:
+        """Ids of all pictures, sorted; also of those that :meth:`problem_of` finds fault with."""
+        return sorted({shown_name(name) for name in self._names})
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Paths below the picture folder, as the file system spells them."""
+        folder = self.picture_folder
+        if not folder.is_dir():
+            raise SteelDefectsError(f"there is no folder {folder}")
+        start, found = len(os.path.join(folder, "")), []
+        for parent, folders, files in os.walk(folder, onerror=_refuse):
+            pictures = [n for n in files if os.path.splitext(n)[1].lower() in PICTURE_ENDINGS]
+            data = set(leave_out_housekeeping(parent, [*folders, *pictures]))
+            folders[:] = data.intersection(folders)
+            found += [os.path.join(parent, name)[start:] for name in data.intersection(pictures)]
+        return found
+
+    @cached_property
+    def _real_folder(self) -> str:
+        return os.path.realpath(self.picture_folder)
+
+    def path_of(self, sheet_id: str) -> Path:
+        """Return the file of a sheet."""
+        path = self.picture_folder / sheet_id
+        return self._odd_file(path) or path
+
+    def _odd_file(self, path: Path) -> Path | None:
+        """Return the file that is listed under a path, if its name can't be shown.
+
+        Nothing is listed to find it: a folder that is not the file's may be locked.
+        """
+        if "\\" not in str(path):  # names are only changed by writing escapes into them
+            return None
+        names = names_shown_as(os.path.relpath(path, self.picture_folder))
+        files = (self.picture_folder / name for name in names)
+        return next(filter(os.path.lexists, files), None)
+
+    def relative_path(self, sheet_id: str) -> str:
+        """Return a sheet's path below the data folder, POSIX."""
+        return (self.picture_folder / sheet_id).relative_to(self.root).as_posix()
+
+    def problem_of(self, sheet_id: str) -> str:
+        """Say why a sheet's file is not opened at all; empty for one that is.
+
+        What is wrong with the picture in it, :meth:`read_file` and
+        :func:`steel_defects.images.reading.decode_gray` say.
+        """
+        return self._problem(self.picture_folder / sheet_id)
+
+    def _problem(self, path: Path) -> str:
+        if self._odd_file(path):
+            return "name of the file is not plain text in UTF-8"
+        if leads_out(path, self._real_folder):
+            return "symbolic link that leads out of the folder"
+        # Reading a pipe would wait for ever.
+        regular = os.path.isfile(path) or not os.path.exists(path)
+        return "" if regular else "not a regular file"
+
+    def read_file(self, sheet_id: str) -> bytes:
+        """Read the bytes of a sheet's file.
+
+        Raises:
+            UnreadableSheet: The file is missing, may not be read, or has a problem of
+                :meth:`problem_of`.
+        """
+        return self._read(self.picture_folder / sheet_id)
+
+    def _read(self, path: Path) -> bytes:
+        problem = self._problem(path)
+        if problem:
+            raise UnreadableSheet(problem)
+        return read_file(path)
+
+    def read(self, relative_path: str) -> NDArray[np.uint8]:
+        """Read a picture, named as the ``path`` column of the ``sheets`` table names it.
+
+        Returns:
+            Gray picture of shape ``(height, width)``, uint8.
+
+        Raises:
+            UnreadableSheet: See :meth:`read_file` and
+                :func:`steel_defects.images.reading.decode_gray`.
+        """
+        return decode_gray(self._read(self.root / relative_path))
+
+    def __getitem__(self, sheet_id: str) -> NDArray[np.uint8]:
+        """Read a sheet as a gray picture of shape ``(height, width)``, uint8."""
+        if sheet_id not in self:
+            raise KeyError(sheet_id)
+        return decode_gray(self.read_file(sheet_id))
+
+    def __contains__(self, sheet_id: object) -> bool:
+        # Mapping's own would read the picture, and fail at a broken one.
+        if not isinstance(sheet_id, str):
+            return False
+        path = self.path_of(sheet_id)
+        return os.path.lexists(path) and not path.is_dir()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sheet_ids)
+
+    def __len__(self) -> int:
+        return len(self.sheet_ids)
+
+
+def _refuse(error: OSError) -> None:
+    """Say which folder below can't be listed; its sheets would be missing without a word."""
+    raise SteelDefectsError(
+        f"cannot list {shown_name(error.filename)}: {error.strerror}"
+    ) from error

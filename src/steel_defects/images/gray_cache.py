@@ -1,0 +1,181 @@
+"""Decoded gray sheets in one memory-mapped file, for trainings that read each sheet many times.
+
+The file begins with a line of JSON that names every sheet by the digest of its picture file and its
+size; the pixels follow in that order, one byte each. It is written beside and renamed, so that a
+file by this name is whole.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.files import force, replaced
+from steel_defects.images.folder import SheetFolder
+from steel_defects.images.reading import UnreadableSheet, decode_gray
+from steel_defects.progress import track
+from steel_defects.threads import map_in_order
+
+Gray = NDArray[np.uint8]
+
+_FILE = "gray_sheets.bin"
+_FORMAT = "steel_defects gray sheets 1"
+_AT_ONCE = 64  # sheets decoded before they are written; bounds the memory
+_LONGEST_HEADER = 2**28
+
+
+class SheetReader(Protocol):
+    """Where sheets are read from: their picture files or a cache."""
+
+    def read(self, relative_path: str) -> Gray:
+        """Return a gray picture of shape ``(height, width)``, uint8, by the column ``path``."""
+
+
+class SheetKey(NamedTuple):
+    """What identifies the pixels of a sheet."""
+
+    sha256: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class CachedSheets:
+    """Sheets whose pixels lie in a cache, by their path below the data folder.
+
+    Attributes:
+        keys: What identifies each sheet, by path.
+        places: Where the pixels of each begin.
+        pixels: All of them in a row, memory-mapped.
+    """
+
+    keys: Mapping[str, SheetKey]
+    places: Mapping[SheetKey, int]
+    pixels: Gray
+
+    def read(self, relative_path: str) -> Gray:
+        """Return a sheet as a read-only view of shape ``(height, width)``, uint8.
+
+        Raises:
+            SteelDefectsError: The cache was opened without this sheet.
+        """
+        if relative_path not in self.keys:
+            raise SteelDefectsError(f"{relative_path} is not in the cache of gray sheets")
+        return _view(self.pixels, self.places, self.keys[relative_path])
+
+
+def reader_of(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path | None) -> SheetReader:
+    """Return the folder itself or, where there is to be a cache, :func:`open_gray_cache` of it."""
+    return folder if cache_dir is None else open_gray_cache(folder, sheets, cache_dir)
+
+
+def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) -> CachedSheets:
+    """Open the cache of some sheets; whatever it lacks is decoded and written first.
+
+    Args:
+        folder: Where the pictures are.
+        sheets: The sheets, with ``sheet_id, path, sha256, height, width``.
+        cache_dir: Folder of the cache; takes ``height × width`` bytes a sheet.
+
+    Returns:
+        The sheets, with the pixels that :meth:`SheetFolder.read` would give.
+
+    Raises:
+        SteelDefectsError: A picture can't be read or is not the one that the table describes, or
+            the folder can't be written to or has too little room.
+    """
+    columns = [sheets[n] for n in ("path", "sha256", "height", "width")]
+    keys = {path: SheetKey(d, int(h), int(w)) for path, d, h, w in zip(*columns, strict=True)}
+    found = _open(cache_dir / _FILE)
+    if not all(key in found[0] for key in keys.values()):
+        ids = dict(zip(keys.values(), sheets["sheet_id"], strict=True))
+        try:
+            _write(folder, ids, cache_dir, *found)
+        except OSError as error:
+            text = f"{cache_dir}: gray sheets can't be cached: {error.strerror or error}"
+            raise SteelDefectsError(text) from error
+        found = _open(cache_dir / _FILE)
+    return CachedSheets(keys, *found)
+
+
+def _open(file: Path) -> tuple[dict[SheetKey, int], Gray]:
+    """Map a cache into memory; one that is missing or not whole counts as empty."""
+    try:
+        with file.open("rb") as opened:
+            header = json.loads(opened.readline(_LONGEST_HEADER))
+            first = opened.tell()
+        if header["format"] != _FORMAT:
+            return {}, np.zeros(0, np.uint8)
+        places = _places([SheetKey(*key) for key in header["sheets"]])
+        pixels = sum(key.height * key.width for key in places)
+        if not pixels or file.stat().st_size != first + pixels:
+            return {}, np.zeros(0, np.uint8)
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}, np.zeros(0, np.uint8)
+    # A plain array over the map: slicing np.memmap costs ten times as much.
+    return places, np.asarray(np.memmap(file, np.uint8, mode="r", offset=first))
+
+
+def _places(keys: Sequence[SheetKey]) -> dict[SheetKey, int]:
+    ends = np.cumsum([key.height * key.width for key in keys], dtype=np.int64).tolist()
+    return dict(zip(keys, [0, *ends[:-1]], strict=True)) if keys else {}
+
+
+def _view(pixels: Gray, places: Mapping[SheetKey, int], key: SheetKey) -> Gray:
+    first = places[key]
+    return pixels[first : first + key.height * key.width].reshape(key.height, key.width)
+
+
+def _write(
+    folder: SheetFolder,
+    ids: Mapping[SheetKey, str],
+    cache_dir: Path,
+    places: Mapping[SheetKey, int],
+    pixels: Gray,
+) -> None:
+    """Write all sheets to a new file; those that the old one holds are copied from there."""
+
+    def fetch(key: SheetKey) -> Gray:
+        return _view(pixels, places, key) if key in places else _decode(folder, ids[key], key)
+
+    with replaced(cache_dir / _FILE) as temporary, temporary.open("xb") as file:
+        _require_room(cache_dir, sum(key.height * key.width for key in ids))
+        _fill(file, list(ids), map_in_order(fetch, list(ids)))
+
+
+def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
+    file.write(json.dumps({"format": _FORMAT, "sheets": keys}).encode() + b"\n")
+    for image in track(images, len(keys), "caching gray sheets"):
+        file.write(np.ascontiguousarray(image).data)
+    file.flush()
+    force(Path(file.name))
+
+
+def _decode(folder: SheetFolder, sheet_id: str, key: SheetKey) -> Gray:
+    try:
+        data = folder.read_file(sheet_id)
+        image = decode_gray(data)
+    except UnreadableSheet as error:
+        raise SteelDefectsError(f"{sheet_id}: {error}") from error
+    if hashlib.sha256(data).hexdigest() != key.sha256 or image.shape != key[1:]:
+        raise SteelDefectsError(
+            f"{sheet_id} has changed since the table sheets was made; run data_engineering again"
+        )
+    return image
+
+
+def _require_room(cache_dir: Path, needed: int) -> None:
+    free = shutil.disk_usage(cache_dir).free
+    if needed > free:
+        raise SteelDefectsError(
+            f"{cache_dir}: the cache of gray sheets takes {needed / 1e9:.1f} GB, and only "
+            f"{free / 1e9:.1f} GB are free; make room, or train with cache: false"
+        )

@@ -1,7 +1,0 @@
-"""Running a package's networks by Keras, OpenVINO, ONNX Runtime or LiteRT, imported when used."""
-
-from steel_defects.inspection.runtimes.choice import KerasRuntime, load_runtime
-from steel_defects.inspection.runtimes.config import ExecutionConfig
-from steel_defects.inspection.runtimes.runtime import PackageRuntime, Runtime
-
-__all__ = ["ExecutionConfig", "KerasRuntime", "PackageRuntime", "Runtime", "load_runtime"]

@@ -1,0 +1,159 @@
+"""What is written down of a part, and what the parts of a job sum up to."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from steel_defects.decision.rules import CLEARED
+from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
+from steel_defects.inspection.frames import UNREADABLE
+from steel_defects.inspection.recent import RECENT_FRAMES
+from steel_defects.inspection.store.parts import Record
+
+# Times of sheets are counted in steps of 1 %, from 10 µs on.
+_STEP = np.log(1.01)
+_LEAST_MS = 0.01
+# Alarmed parts that a summary names; all of them are in the records.
+_NARROWEST = 1e-9  # band of a statistic
+_NAMED = 20
+
+
+def part_record(
+    part: int, sheets: Sequence[InspectedSheet], seconds: float, monitor: DriftMonitor
+) -> Record:
+    """Describe a part.
+
+    Args:
+        part: Its number.
+        sheets: What was found, at least one sheet.
+        seconds: How long it took.
+        monitor: Compares the sheets with the package's reference.
+    """
+    times = Counter(_time_step(1000 * sheet.seconds) for sheet in sheets if sheet.seconds)
+    return {
+        "part": part,
+        "first": sheets[0].sheet_id,
+        "last": sheets[-1].sheet_id,
+        "last_frames": [(s.frame, s.thumbnail) for s in sheets[-RECENT_FRAMES:]],
+        "sheets": len(sheets),
+        "files": {s.sheet_id: (*s.file, s.frame) for s in sheets if any(s.file)},
+        "verdicts": dict(Counter(sheet.verdict.verdict for sheet in sheets)),
+        "reviews": dict(Counter(_kind(s) for s in sheets if s.verdict.verdict == "review")),
+        "nearly_repeated": sum(sheet.nearly_repeated for sheet in sheets),
+        "cleared": sum(sheet.verdict.reason == CLEARED for sheet in sheets),
+        "defects": dict(Counter(str(r.class_id) for sheet in sheets for r in sheet.regions)),
+        "seconds": seconds,
+        "times": {str(step): count for step, count in sorted(times.items())},
+        "drift": as_record(monitor.compare(_measures(sheets))),
+    }
+
+
+def _kind(sheet: InspectedSheet) -> str:
+    """Return the reason of a review without what differs from sheet to sheet."""
+    reason = sheet.verdict.reason
+    return reason if reason.startswith("camera") else reason.partition(":")[0]
+
+
+def _measures(sheets: Sequence[InspectedSheet]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in MEASURES}
+    for sheet in sheets:
+        for name in found.keys() & sheet.statistics.keys():
+            found[name].append(sheet.statistics[name])
+        if sheet.gate_score is not None:
+            found["gate_score"].append(sheet.gate_score)
+    return found
+
+
+def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str, Any]:
+    """Count verdicts, reasons and defects of parts, and say where sheets have drifted."""
+    totals: dict[str, Counter[str]] = {
+        name: Counter() for name in ("verdicts", "reviews", "defects")
+    }
+    sheets = cleared = nearly_repeated = 0
+    drift, parts = _DriftSummary(), set()
+    for record in records:
+        parts.add(record["part"])
+        replaced = sum(part in parts for part in record.get("replaces", {}).values())
+        sheets += record["sheets"] - replaced
+        totals["verdicts"]["review"] -= replaced
+        totals["reviews"][UNREADABLE] -= replaced
+        cleared += record["cleared"]
+        nearly_repeated += record["nearly_repeated"]
+        for name, total in totals.items():
+            total.update(record[name])
+        drift.add(record)
+    verdicts, defects = totals["verdicts"], totals["defects"]
+    return {
+        "sheets": sheets,
+        "verdicts": {name: verdicts[name] for name in ("accept", "review", "reject")},
+        "review_share": verdicts["review"] / sheets if sheets else None,
+        "review_reasons": dict(sorted((+totals["reviews"]).items())),
+        "nearly_repeated_frames": nearly_repeated,
+        "cleared_by_gate": cleared,
+        "defects_by_class": {name: defects[str(k)] for k, name in enumerate(class_names, start=1)},
+        "drift": drift.result(),
+    }
+
+
+class _DriftSummary:
+    """The worst of all parts, and the first that raised an alarm."""
+
+    def __init__(self) -> None:
+        self._tested = self._alarmed = self._sure = 0
+        self._named: list[dict[str, Any]] = []
+        self._worst: dict[str, dict[str, Any]] = {}
+
+    def add(self, record: Record) -> None:
+        found = record["drift"]
+        self._tested += bool(found)
+        alarms = [name for name, values in found.items() if values["alarm"]]
+        if alarms:
+            self._alarmed += 1
+            self._sure += any(values["sure"] for values in found.values())
+            if len(self._named) < _NAMED:
+                place = {key: record[key] for key in ("part", "first", "last")}
+                self._named.append({**place, "measures": alarms})
+        for name, values in found.items():
+            if name not in self._worst or _excess(values) > _excess(self._worst[name]):
+                self._worst[name] = {"part": record["part"], **values}
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "alarm": self._alarmed > 0,
+            "parts_tested": self._tested,
+            "parts_alarmed": self._alarmed,
+            "parts_surely_alarmed": self._sure,
+            "first_alarms": self._named,
+            "worst": self._worst,
+        }
+
+
+def _excess(values: dict[str, Any]) -> float:
+    """Return how many times its band the larger statistic is; a band may have no width at all."""
+    pairs = [(float(values[name]), float(values[f"{name}_band"])) for name in ("psi", "ks")]
+    return max(found / max(band, _NARROWEST) for found, band in pairs)
+
+
+def timing(records: Iterable[Record]) -> dict[str, float | None]:
+    """Return sheets a second, and percentiles (within 1 %) of a sheet's judging, milliseconds."""
+    sheets, seconds = 0, 0.0
+    counts: Counter[int] = Counter()
+    for record in records:
+        sheets += record["sheets"]
+        seconds += record["seconds"]
+        counts.update({int(step): count for step, count in record["times"].items()})
+    steps = sorted(counts)
+    reached = np.cumsum([counts[step] for step in steps])
+    quantiles: dict[str, float | None] = dict.fromkeys(("ms_p50", "ms_p90", "ms_p99"))
+    for name in quantiles if steps else ():
+        wanted = int(name.removeprefix("ms_p")) / 100 * reached[-1]
+        quantiles[name] = float(_LEAST_MS * np.exp(_STEP * steps[np.searchsorted(reached, wanted)]))
+    rate = sheets / seconds if seconds else None
+    return {"seconds": seconds, "sheets_per_second": rate, **quantiles}
+
+
+def _time_step(milliseconds: float) -> int:
+    return max(0, round(float(np.log(max(milliseconds, _LEAST_MS) / _LEAST_MS) / _STEP)))

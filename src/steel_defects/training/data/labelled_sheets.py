@@ -1,0 +1,116 @@
+"""What classifiers learn from: whole sheets, whether they are defective, and roughly where."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steel_defects.images.gray_cache import SheetReader
+from steel_defects.images.reading import resize
+from steel_defects.labels import rle as run_length
+from steel_defects.training.augment.augmentation import Augmentation
+from steel_defects.training.data.batches import Example
+
+#: Share of a cell of the auxiliary mask from which the cell counts as defective.
+_CELL_SHARE = 0.005
+
+
+@dataclass(frozen=True)
+class LabelledSheets:
+    """Sheets with what is needed to learn from them.
+
+    Attributes:
+        folder: Where the pictures are.
+        sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
+        masks: Encoded masks of each defective sheet, by class.
+    """
+
+    folder: SheetReader
+    sheets: pd.DataFrame
+    masks: dict[str, dict[int, str]]
+
+    def subset(self, sheet_ids: Iterable[str]) -> "LabelledSheets":
+        """Return some of the sheets, in the table's order."""
+        rows = self.sheets[self.sheets["sheet_id"].isin(set(sheet_ids))]
+        return replace(self, sheets=rows.reset_index(drop=True))
+
+    @property
+    def labels(self) -> NDArray[np.bool_]:
+        """Whether each sheet is defective."""
+        return self.sheets["has_defect"].to_numpy(bool)
+
+    @property
+    def content(self) -> list[object]:
+        """What identifies pictures and masks, in order: a checkpoint belongs to these alone."""
+        rows = self.sheets[["sheet_id", "sha256"]].itertuples(index=False, name=None)
+        return [
+            (sheet_id, digest, sorted(self.masks.get(sheet_id, {}).items()))
+            for sheet_id, digest in rows
+        ]
+
+
+def labelled_sheets(
+    folder: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame
+) -> LabelledSheets:
+    """Join the tables of data engineering."""
+    masks: dict[str, dict[int, str]] = {}
+    rows = annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
+    for sheet_id, class_id, rle in rows:
+        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
+
+
+def sheet_reader(
+    data: LabelledSheets, size: tuple[int, int], augmentation: Augmentation, grid: tuple[int, int]
+) -> Callable[[int, np.random.Generator], Example]:
+    """Return a function that reads and augments one training example.
+
+    Args:
+        data: The sheets.
+        size: Height and width of the network's input, pixels.
+        augmentation: What may happen to a sheet.
+        grid: Rows and columns of the auxiliary mask.
+
+    Returns:
+        A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
+        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape
+        ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
+    """
+    weights = class_weights(data.labels)
+    rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
+
+    def read(index: int, rng: np.random.Generator) -> Example:
+        row = rows[index]
+        image, defective = data.folder.read(row.path), bool(row.has_defect)
+        rles = data.masks.get(row.sheet_id, {})
+        masks = [run_length.decode(rle, row.height, row.width) for rle in rles.values()]
+        small = resize(image, size)
+        small, (cells,) = augmentation.turn(small, [_cells(masks, grid)], rng)
+        return {
+            "sheet": augmentation.shade(small, rng)[..., None],
+            "score": np.array([defective], np.float32),
+            "weight": np.array(weights[defective], np.float32),
+            "mask": cells[..., None],
+        }
+
+    return read
+
+
+def _cells(masks: Sequence[NDArray[np.uint8]], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the cells of a grid that show a defect of any class, ``(rows, columns)``, 1 or 0."""
+    cells = np.zeros(grid, np.float32)
+    for mask in masks:
+        share = cv2.resize(mask.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
+        cells = np.maximum(cells, share > _CELL_SHARE)
+    return cells
+
+
+def class_weights(labels: NDArray[np.bool_]) -> dict[bool, float]:
+    """Weigh clean and defective sheets so that both kinds count equally."""
+    share = float(labels.mean())
+    if share in (0.0, 1.0):
+        return {False: 1.0, True: 1.0}
+    return {False: 0.5 / (1 - share), True: 0.5 / share}

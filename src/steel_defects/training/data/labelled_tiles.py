@@ -1,0 +1,254 @@
+"""What segmenters learn from: windows of sheets with the masks of all classes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steel_defects.images.gray_cache import SheetReader
+from steel_defects.training.augment.augmentation import Augmentation
+from steel_defects.training.augment.copy_paste import DefectDonors
+from steel_defects.training.config import CropConfig, SegmentationConfig
+from steel_defects.training.data.batches import Channels, Example
+from steel_defects.training.data.loader import Loader
+from steel_defects.training.data.windows import (
+    Gray,
+    Runs,
+    Size,
+    Window,
+    cut,
+    paint_classes,
+    place_anywhere,
+    place_on_defect,
+    place_on_steel,
+    places_by_class,
+)
+
+_STEEL_SHARE = 0.9  # probability that a window without a chosen defect keeps off the black border
+_MOST_BLACK = 0.25  # share of such a window that may be black
+#: A sheet by its place among the sheets, and the class whose defect to show; 0 for no matter which.
+Draw = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LabelledTiles:
+    """Windows of sheets with the sheets' masks.
+
+    Attributes:
+        folder: Where the pictures are.
+        tiles: ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height, area_px``.
+        masks: Encoded mask of each (sheet, class) that is defective.
+        classes: Number of defect classes.
+    """
+
+    folder: SheetReader
+    tiles: pd.DataFrame
+    masks: dict[tuple[str, int], str]
+    classes: int
+
+    @property
+    def content(self) -> list[object]:
+        """What identifies windows and masks, in order: a checkpoint belongs to these alone."""
+        windows = self.tiles[["sheet_id", "sha256", "x", "y", "width", "height"]]
+        shown = set(self.tiles["sheet_id"])
+        masks = [(*key, rle) for key, rle in sorted(self.masks.items()) if key[0] in shown]
+        return [windows.to_numpy().tolist(), masks]
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the largest tile, pixels; smaller ones are filled up with black."""
+        return int(self.tiles["height"].max()), int(self.tiles["width"].max())
+
+    @cached_property
+    def sheets(self) -> list[Any]:
+        """One row a sheet, in the order of their tiles; places and areas are its first tile's."""
+        return list(self.tiles.drop_duplicates("sheet_id").itertuples())
+
+    @cached_property
+    def runs(self) -> dict[str, dict[int, Runs]]:
+        """The masks of each sheet, by class; text is read once, and not for each window."""
+        found: dict[str, dict[int, Runs]] = {row.sheet_id: {} for row in self.sheets}
+        sizes = {row.sheet_id: (row.sheet_height, row.sheet_width) for row in self.sheets}
+        for (sheet_id, class_id), rle in self.masks.items():
+            if sheet_id in found and rle.strip():
+                found[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
+        return found
+
+
+def labelled_tiles(
+    folder: SheetReader,
+    tiles: pd.DataFrame,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    classes: int,
+) -> LabelledTiles:
+    """Join the tables of data engineering."""
+    sizes = sheets[["sheet_id", "path", "sha256", "height", "width"]].rename(
+        columns={"height": "sheet_height", "width": "sheet_width"}
+    )
+    masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
+    joined = tiles.merge(sizes, on="sheet_id", how="left").reset_index(drop=True)
+    return LabelledTiles(folder, joined, masks, classes)
+
+
+def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
+    """Return the batches that a segmenter learns from: tiles, or windows at random places."""
+    return _tile_loader(data, config) if config.crop is None else _crop_loader(data, config)
+
+
+def tile_augmentation(config: SegmentationConfig) -> Augmentation:
+    """Return what may happen to a tile: what may to a sheet, and zoom and rotation.
+
+    These can push a defect out of the picture, which masks tell and labels of sheets do not.
+    """
+    return Augmentation(
+        brightness=config.brightness,
+        contrast=config.contrast,
+        transposes=config.transposes,
+        zoom=config.zoom,
+        rotation_degrees=config.rotation_degrees,
+    )
+
+
+def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
+    read = tile_reader(data, tile_augmentation(config), config.copy_paste_share)
+    choose = tile_sampler(data.tiles, config)
+    return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
+
+
+def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
+    crop = config.crop or CropConfig()
+    return Loader(
+        crop_reader(data, tile_augmentation(config), crop, config.copy_paste_share),
+        crop_sampler(data, config),
+        config.batch_size,
+        config.seed,
+        config.loader_threads,
+        crop.windows_per_sheet,
+        config.tile_batches_per_epoch,
+    )
+
+
+def tile_sampler(
+    tiles: pd.DataFrame, config: SegmentationConfig
+) -> Callable[[np.random.Generator], list[int]]:
+    """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
+    areas = np.stack(tiles["area_px"].to_list())
+    by_class = [np.flatnonzero(areas[:, k]) for k in range(areas.shape[1]) if areas[:, k].any()]
+    every = np.arange(len(tiles))
+    count = config.tile_batches_per_epoch * config.batch_size
+
+    def draw(rng: np.random.Generator) -> list[int]:
+        chosen = []
+        for defective in rng.random(count) < config.defect_share:
+            kind = by_class[int(rng.integers(len(by_class)))] if defective and by_class else every
+            chosen.append(int(rng.choice(kind)))
+        return chosen
+
+    return draw
+
+
+def crop_sampler(
+    data: LabelledTiles, config: SegmentationConfig
+) -> Callable[[np.random.Generator], list[Draw]]:
+    """Return a function that draws an epoch's sheets, and the class that their windows show.
+
+    With the probability ``defect_share`` that is a class, each that occurs as likely as any other
+    however rare it is, on one of its sheets; else it is any sheet, and no class.
+    """
+    by_class = places_by_class([data.runs[row.sheet_id] for row in data.sheets])
+    known = list(by_class)
+    per_sheet = config.crop.windows_per_sheet if config.crop else 1
+    count = -(-config.tile_batches_per_epoch * config.batch_size // per_sheet)
+
+    def draw(rng: np.random.Generator) -> list[Draw]:
+        chosen = []
+        for defective in rng.random(count) < config.defect_share:
+            class_id = known[int(rng.integers(len(known)))] if defective and known else 0
+            kind = by_class.get(class_id, range(len(data.sheets)))
+            chosen.append((kind[int(rng.integers(len(kind)))], class_id))
+        return chosen
+
+    return draw
+
+
+def tile_reader(
+    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float = 0.0
+) -> Callable[[int, np.random.Generator], Example]:
+    """Return a function that reads one tile with its masks, and augments it if asked to.
+
+    An example holds ``sheet``, gray of shape ``(height, width, 1)``, and ``mask``, 0 or 1 of shape
+    ``(height, width, classes)``, both uint8, and ``presence``, 1 for each class that it shows, of
+    shape ``(classes,)``, float32.
+    """
+    rows, masks = list(data.tiles.itertuples()), data.runs
+    make = _example_maker(data, augmentation, copy_paste_share)
+
+    def read(index: int, rng: np.random.Generator) -> Example:
+        row = rows[index]
+        window = Window(row.x, row.y, row.width, row.height)
+        return make(data.folder.read(row.path), masks[row.sheet_id], window, rng)
+
+    return read
+
+
+def crop_reader(
+    data: LabelledTiles,
+    augmentation: Augmentation | None,
+    crop: CropConfig,
+    copy_paste_share: float = 0.0,
+) -> Callable[[Draw, np.random.Generator], list[Example]]:
+    """Return a function that reads windows of one sheet; see :func:`tile_reader`.
+
+    A window of a class shows one of its pixels, each as likely; any other lies anywhere, on steel
+    nine times out of ten.
+    """
+    make = _example_maker(data, augmentation, copy_paste_share)
+    sheets, masks, largest = data.sheets, data.runs, data.size
+
+    def read(draw: Draw, rng: np.random.Generator) -> list[Example]:
+        row, class_id = sheets[draw[0]], draw[1]
+        image, runs = data.folder.read(row.path), masks[row.sheet_id]
+        size = min(largest[0], row.sheet_height), min(largest[1], row.sheet_width)
+
+        def place() -> Window:
+            if class_id:
+                return place_on_defect(runs[class_id], image.shape, size, rng)
+            if rng.random() < _STEEL_SHARE:
+                return place_on_steel(image, size, _MOST_BLACK, rng)
+            return place_anywhere(image.shape, size, rng)
+
+        return [make(image, runs, place(), rng) for _ in range(crop.windows_per_sheet)]
+
+    return read
+
+
+def _example_maker(
+    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float
+) -> Callable[[Gray, Mapping[int, Runs], Window, np.random.Generator], Example]:
+    height, width = data.size
+    donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
+
+    def make(
+        image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
+    ) -> Example:
+        picture, masks = cut(image, window), paint_classes(runs, window)
+        if picture.shape != (height, width):
+            missing = (0, height - window.height), (0, width - window.width)
+            picture = np.pad(picture, missing)
+            masks = {channel: np.pad(mask, missing) for channel, mask in masks.items()}
+        if copy_paste_share and rng.random() < copy_paste_share:
+            picture, masks = donors.paste_into(picture, masks, rng)
+        if augmentation:
+            picture, changed = augmentation.apply(picture, list(masks.values()), rng)
+            masks = dict(zip(masks, changed, strict=True))
+        presence = np.zeros(data.classes, np.float32)
+        for channel, mask in masks.items():
+            presence[channel] = mask.any()
+        channels = Channels((height, width, data.classes), masks)
+        return {"sheet": picture[..., None], "mask": channels, "presence": presence}
+
+    return make
