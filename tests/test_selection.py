@@ -51,12 +51,12 @@ def test_models_to_cross_validate_that_are_not_trained_are_told(caplog):
         ({"backbones": "vgg17"}, "backbones: Input should be 'resnet50', 'vgg16'"),
         ({"architectures": []}, "architectures: Value error, there must be one at least"),
         (
-            {"gate": "resnet50"},
-            r"gate is 'resnet50'; it takes best, none, vgg16; .* to backbones \(--params",
+            {"gate": "resnet"},
+            "gate is 'resnet'; it takes best, none, resnet50, vgg16, .*, mobilenet_v2$",
         ),
         (
             {"segmenter": "u-net"},
-            "segmenter is 'u-net'; it takes best, fpn, unet; .* to architectures",
+            "segmenter is 'u-net'; it takes best, unet, unet_resnet50, .*, deeplab_v3_plus$",
         ),
     ],
 )

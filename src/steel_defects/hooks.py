@@ -128,6 +128,26 @@ class ComparisonHooks:
                 catalog["earlier_versions"].load().check(str(compare))
 
 
+class ChosenModelHooks:
+    """Refuses to choose a model that no run trained, before hours of training."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for the models that ``gate`` and ``segmenter`` name."""
+        for kind, chosen_by in (("gate", "backbones"), ("segmenter", "architectures")):
+            if f"params:{kind}" not in pipeline.inputs():
+                continue
+            ending, models = f".trained_{kind}", catalog["trained_models"].load()
+            made = [name.split(".")[0] for name in pipeline.all_outputs() if name.endswith(ending)]
+            earlier = models.newest_gates() if kind == "gate" else models.newest_segmenters()
+            name = catalog[f"params:{kind}"].load()
+            if name not in {"best", "none", *made, *(one.name for one in earlier)}:
+                raise SteelDefectsError(
+                    f"{kind} is {name}, which was never trained; train it: "
+                    f'--params "{chosen_by}={name}"'
+                )
+
+
 class VersionHooks:
     """Holds a run to its own versions, whatever the clock says.
 

@@ -46,13 +46,12 @@ class Selection:
         """Read it from the parameters of all pipelines.
 
         Raises:
-            SteelDefectsError: A name is none of those that there are, or a model is named that is
-                not to be trained.
+            SteelDefectsError: A name is none of those that there are.
         """
         backbones = _names("backbones", Backbones, parameters)
         architectures = _names("architectures", Architectures, parameters)
-        _need_chosen("gate", parameters.get("gate"), "backbones", ("none", *backbones))
-        _need_chosen("segmenter", parameters.get("segmenter"), "architectures", architectures)
+        _need_known("gate", parameters.get("gate"), ("none", *BACKBONES))
+        _need_known("segmenter", parameters.get("segmenter"), ARCHITECTURES)
         asked = {
             *(_group(parameters, "cross_validation").get("models") or ()),
             *(_group(parameters, "segmenter_cross_validation").get("architectures") or ()),
@@ -79,12 +78,9 @@ def _names(name: str, kind: type[BaseModel], parameters: Mapping[str, Any]) -> t
         raise SteelDefectsError(f"{name}: {error.errors()[0]['msg']}") from error
 
 
-def _need_chosen(name: str, value: Any, among: str, choices: tuple[str, ...]) -> None:
+def _need_known(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in (None, "best", *choices):
-        raise SteelDefectsError(
-            f"{name} is {value!r}; it takes best, {', '.join(choices)}; others must be added to "
-            f'{among} (--params "{among}=…", with blanks between the names)'
-        )
+        raise SteelDefectsError(f"{name} is {value!r}; it takes best, {', '.join(choices)}")
 
 
 def _group(parameters: Mapping[str, Any], name: str) -> Mapping[str, Any]:

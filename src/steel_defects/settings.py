@@ -2,6 +2,7 @@
 
 from steel_defects.config_loader import ConfigLoader
 from steel_defects.hooks import (
+    ChosenModelHooks,
     ComparisonHooks,
     InputHooks,
     OutputLockHooks,
@@ -14,7 +15,8 @@ from steel_defects.run_record import RunRecordHooks
 from steel_defects.tracking import TrackingHooks
 
 HOOKS = (
-    ParameterHooks(), WatchHooks(), InputHooks(), ComparisonHooks(), VersionHooks(),
+    ParameterHooks(), WatchHooks(), InputHooks(), ChosenModelHooks(),
+    ComparisonHooks(), VersionHooks(),
     TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 

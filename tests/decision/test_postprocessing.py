@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
+    Postprocessing,
     PostprocessingGrid,
-    class_settings,
     sheet_masks,
     to_mask,
 )
@@ -153,15 +153,15 @@ def test_values_that_no_class_could_take_are_refused_before_tuning(wrong):
         PostprocessingGrid(**{"thresholds": (0.5,), "min_areas_px": (0,)} | wrong)
 
 
-def test_settings_are_numbered_from_class_one():
-    settings = class_settings(
-        [
-            ClassPostprocessing(threshold=0.5, min_area_px=10),
-            ClassPostprocessing(threshold=0.6, min_area_px=0),
-        ]
+def test_records_of_earlier_releases_numbered_the_classes():
+    classes = (
+        ClassPostprocessing(threshold=0.5, min_area_px=10, validation_dice=0.5),
+        ClassPostprocessing(threshold=0.6, min_area_px=0, validation_dice=1.0),
     )
-    assert settings["1"] == {
-        "threshold": 0.5, "seed_threshold": 0.0, "min_area_px": 10, "presence_cut": 0.0,
-        "gate_area_factor": 0.0, "presence": None, "validation_dice": None,
-    }  # fmt: skip
-    assert list(settings) == ["1", "2"]
+    earlier = {"1": classes[0].model_dump(), "2": classes[1].model_dump(), "models": {"a": "b"}}
+    record = Postprocessing.model_validate(earlier)
+    assert record == Postprocessing(classes=classes, models={"a": "b"})
+    assert Postprocessing.model_validate(record.model_dump(mode="json")) == record
+    assert record.validation_dice == 0.75
+    unknown = Postprocessing(classes=(ClassPostprocessing(threshold=0.5, min_area_px=1),))
+    assert unknown.validation_dice is None and Postprocessing().validation_dice is None

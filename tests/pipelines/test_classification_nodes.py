@@ -10,14 +10,23 @@ import pytest
 from keras.applications import MobileNetV2
 from pydantic import ValidationError
 from tests.support.data import PLAN, Data
+from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.keras_model import KerasModelDataset
 from steel_defects.decision.intervals import share_interval
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.classifier_comparison import validation_roc_auc
 from steel_defects.models.config import BackboneConfig, HeadConfig
 from steel_defects.models.files import needs_keras_alone, save_model
+from steel_defects.models.trained import (
+    Candidates,
+    MadeFrom,
+    ModelSelection,
+    TrainedModel,
+    made_from,
+)
 from steel_defects.pipelines.classification import nodes
 from steel_defects.training import cross_validation
 from steel_defects.training.classification import FittedClassifier
@@ -411,7 +420,7 @@ def test_the_operating_point_looks_at_calibration_alone():
     assert (point["test"]["defective_sheets"], point["test"]["clean_sheets"]) == (1, 1)
     changed = table.assign(score=table["score"].mask(table["split"] == "test", 0.99))
     again = nodes.choose_operating_point(changed, calibration, ALONE, targets())
-    assert {**again, "test": None} == {**point, "test": None}
+    assert again.model_copy(update={"test": point.test}) == point
     assert again["test"] != point["test"]
 
 
@@ -466,31 +475,48 @@ def test_too_few_calibration_sheets_leave_the_operating_point_to_the_cross_valid
 # === Comparison ===
 
 
-def candidates() -> dict[str, object]:
+def candidates(*names: str) -> Models:
     good, _ = calibrated(out_of_fold())
     bad = good.assign(score=np.where(good["has_defect"], 0.3, 0.6))
     profile = {
         "weights": "none", "input_height": 32, "input_width": 64, "epochs": 1,
-        "training_seconds": 2.0, "parameters_with_top": 10,
+        "training_seconds": 2.0, "parameters_with_top": 10, "ms_per_sheet_p50": 3.0,
+        "ms_per_sheet_p90": 4.0,
     }  # fmt: skip
-    return {
-        "vgg16_scores": bad, "vgg16_profile": profile | {"parameters": 9},
-        "resnet50_scores": good, "resnet50_profile": profile | {"parameters": 7},
-        "mobilenet_v2_scores": good, "mobilenet_v2_profile": profile | {"parameters": 5},
-    }  # fmt: skip
+    kinds = {"vgg16": (bad, 9), "resnet50": (good, 7), "mobilenet_v2": (good, 5)}
+    return Models(
+        *(
+            gate(name, scores, SPLITS, profile | {"parameters": parameters})
+            for name, (scores, parameters) in kinds.items()
+            if name in (names or kinds)
+        )
+    )
 
 
+def gate(name: str, scores: pd.DataFrame, splits: pd.DataFrame, profile: dict[str, object]):
+    quality = validation_roc_auc(scores, splits)
+    return stand_in(name, quality, of_data(splits), scores=scores, profile=profile)
+
+
+def of_data(splits: pd.DataFrame) -> MadeFrom:
+    return made_from(SHEETS, MASKS, splits, {"operating_point": targets()})
+
+
+def select_gate(wanted: str, models: Models, splits: pd.DataFrame) -> ModelSelection:
+    chosen, reference = nodes.select_gate(wanted, models, SHEETS, MASKS, splits, targets())
+    assert reference == chosen.chosen
+    return chosen
+
+
+SHEETS = pd.DataFrame({"sheet_id": ["a"], "sha256": ["0" * 64]})
+MASKS = pd.DataFrame({"sheet_id": ["a"], "class_id": [1], "rle": ["1 2"]})
 SPLITS = outputs()[["sheet_id", "split"]].assign(group_id=list("abcdefgh"))
 SHOWN = pd.DataFrame({"sheet_id": ["g", "a"], "class_id": [1, 3]})
 
 
 def test_comparison_has_a_row_for_test_sheets_and_one_out_of_fold():
-    speeds = {
-        f"{name}_speed": {"ms_per_sheet_p50": 3.0, "ms_per_sheet_p90": 4.0}
-        for name in ("vgg16", "resnet50")
-    }
-    tables = {k: v for k, v in candidates().items() if not k.startswith("mobilenet")}
-    table = nodes.compare_classifiers(SPLITS, SHOWN, **tables, **speeds)
+    models = candidates("vgg16", "resnet50")
+    table = nodes.compare_classifiers(models.selection, models, SPLITS, SHOWN)
     schemas.classification_comparison.validate(table)
     rows = table.set_index(["backbone", "evaluation"])
     assert rows["sheets"].to_dict() == {
@@ -514,10 +540,10 @@ def test_comparison_has_a_row_for_test_sheets_and_one_out_of_fold():
 def test_the_spread_between_repeats_is_given_where_there_are_any():
     held_out, below, facts = many(sheets=60, validation=20, repeats=3)
     table, _ = nodes.calibrate(held_out, facts, facts, below)
-    profile = candidates()["vgg16_profile"] | {"ms_per_sheet_p50": 3.0, "ms_per_sheet_p90": 4.0}
-    rows = nodes.compare_classifiers(
-        facts, SHOWN, vgg16_scores=table, vgg16_profile=profile, vgg16_speed={}
-    ).set_index("evaluation")
+    profile = candidates()._models[0].profile
+    models = Models(gate("vgg16", table, facts, profile))
+    comparison = nodes.compare_classifiers(models.selection, models, facts, SHOWN)
+    rows = comparison.set_index("evaluation")
     crossed = table[table["repeat"].notna()]
     right = (crossed["score"] >= 0.5) == crossed["has_defect"]
     by_repeat = right.groupby(crossed["repeat"].astype(int)).mean()
@@ -528,16 +554,39 @@ def test_the_spread_between_repeats_is_given_where_there_are_any():
 
 
 def test_the_gate_is_the_best_on_validation_and_the_smaller_of_equals():
-    chosen = nodes.select_gate("best", SPLITS, **candidates())
+    chosen = select_gate("best", candidates(), SPLITS)
     assert chosen["name"] == "mobilenet_v2"
     assert "highest ROC-AUC on validation" in chosen["reason"]
     assert "as high as resnet50, and it has fewer parameters" in chosen["reason"]
     assert "within the uncertainty of 4 sheets" in chosen["reason"]
     assert set(chosen["candidates"]) == {"vgg16", "resnet50", "mobilenet_v2"}
     assert chosen["differences"]["vgg16"]["difference"] == pytest.approx(0.75)
-    json.dumps(chosen, allow_nan=False)
-    assert nodes.select_gate("vgg16", SPLITS, **candidates())["name"] == "vgg16"
-    assert nodes.select_gate("none", SPLITS, **candidates())["name"] is None
+    json.dumps(chosen.model_dump(mode="json"), allow_nan=False)
+    assert select_gate("vgg16", candidates(), SPLITS).name == "vgg16"
+    assert select_gate("none", candidates(), SPLITS).name is None
+
+
+def test_gates_of_other_data_or_of_an_earlier_release_are_listed_and_not_compared():
+    models = candidates()._models
+    others = SPLITS.assign(split=SPLITS["split"].to_numpy()[::-1])
+    other = stand_in("vgg16", 1.0, of_data(others), scores=models[0].scores)
+    earlier = stand_in("efficientnet_b0", scores=models[1].scores)
+    mixed = Models(other, earlier, *models[1:])
+    chosen = select_gate("best", mixed, SPLITS)
+    assert chosen.name == "mobilenet_v2" and "vgg16" not in chosen.candidates
+    assert chosen.excluded == {
+        "vgg16": "made from other splits",
+        "efficientnet_b0": "made by an earlier release, and chosen by name only",
+    }
+    assert select_gate("efficientnet_b0", mixed, SPLITS).name == "efficientnet_b0"
+    refused = (
+        "gate is vgg16, which cannot be chosen: made from other splits; train it: "
+        '--params "backbones=vgg16"'
+    )
+    with pytest.raises(SteelDefectsError, match=refused):
+        select_gate("vgg16", mixed, SPLITS)
+    with pytest.raises(SteelDefectsError, match="gate is resnet50, .* it was never trained"):
+        select_gate("resnet50", Models(earlier), SPLITS)
 
 
 def test_a_clear_lead_is_called_one():
@@ -545,10 +594,11 @@ def test_a_clear_lead_is_called_one():
     good, _ = nodes.calibrate(held_out, facts, facts, below)
     labels = good["has_defect"].to_numpy(bool)
     better = good.assign(score=np.where(labels, 0.9, 0.1))
-    chosen = nodes.select_gate(
-        "best", facts, vgg16_scores=better, resnet50_scores=good,
-        vgg16_profile={"parameters": 9}, resnet50_profile={"parameters": 7},
-    )  # fmt: skip
+    models = Models(
+        gate("vgg16", better, facts, {"parameters": 9}),
+        gate("resnet50", good, facts, {"parameters": 7}),
+    )
+    chosen = select_gate("best", models, facts)
     assert chosen["name"] == "vgg16"
     assert "above resnet50, more than the uncertainty of 60 sheets" in chosen["reason"]
 
@@ -576,6 +626,7 @@ def test_the_random_start_of_a_backbone_from_nothing_is_never_the_best(
 def test_a_choice_that_nothing_could_be_measured_for_says_so():
     from steel_defects.evaluation.comparison import select
 
-    chosen = select("best", {"a": float("nan"), "b": float("nan")}, {"a": 9, "b": 2}, "ROC-AUC")
+    models = [TrainedModel(name=n, parameters=p, quality=None) for n, p in (("a", 9), ("b", 2))]
+    chosen = select("best", Candidates(tuple(models), {}), {}, "ROC-AUC")
     assert chosen["name"] == "b"
     assert chosen["reason"] == "the smallest; validation has too few sheets to measure ROC-AUC"

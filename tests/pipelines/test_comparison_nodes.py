@@ -1,11 +1,11 @@
 """An earlier version, as files on disk, beside the tables of now."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from tests.datasets.test_model_versions import save
@@ -16,11 +16,13 @@ from steel_defects.datasets.model_versions import ModelVersions, ModelVersionsDa
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.hooks import ComparisonHooks
+from steel_defects.pipeline_registry import create_pipelines
 from steel_defects.pipelines.reporting import comparison_nodes as nodes
+from steel_defects.selection import EVERYTHING
 
-GATE, SEGMENTER = {"name": "vgg16"}, {"name": "unet"}
-FIRST, SECOND, THIRD = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2, 3))
+FIRST, SECOND, THIRD, LAST = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2, 3, 4))
 TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
+GATE, SEGMENTER = (SimpleNamespace(name=n, version=THIRD) for n in ("vgg16", "unet"))
 POINT = {"lower_threshold": 0.5, "target_recall": 0.9, "confidence": 0.95}
 
 
@@ -62,10 +64,8 @@ def dataset(data: Data, tmp_path_factory: pytest.TempPathFactory) -> ModelVersio
 
 def compare(data: Data, versions: ModelVersions, asked: str):
     return nodes.compare_with_earlier(
-        versions, asked, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS, GATE,
-        vgg16_scores=scores(data, 1), vgg16_point=POINT, unet_predictions=masks(data, True),
-        unet_stacking={"stacked": None},
-    )  # fmt: skip
+        versions, asked, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS, GATE
+    )
 
 
 def test_each_table_is_that_in_use_at_the_version(data: Data, dataset):
@@ -93,23 +93,22 @@ def test_a_model_of_which_there_was_no_version_is_left_out(data: Data, dataset):
     assert figures["model"].unique().tolist() == ["vgg16"]
 
 
-def test_other_sheets_are_counted_or_refused(data: Data, dataset, caplog):
-    now = data.sheets["sheet_id"].iloc[8:]
-    rows = scores(data, 1)
-    for shift, names in ((0, now), (1, "new_" + now)):
-        part = rows[rows["sheet_id"].isin(now)].assign(sheet_id=names)
-        tables = {"vgg16_scores": part, "vgg16_point": POINT, "unet_stacking": {}}
-        given = (dataset.load(), FIRST, SEGMENTER, data.sheets, data.annotations, data.splits)
-        if shift:
-            with pytest.raises(SteelDefectsError, match=f"cannot compare with {FIRST}: .* 0 sheet"):
-                nodes.compare_with_earlier(
-                    *given, TARGETS, GATE, unet_predictions=pd.DataFrame(), **tables
-                )
-        else:
-            nodes.compare_with_earlier(
-                *given, TARGETS, GATE, unet_predictions=pd.DataFrame(), **tables
-            )
-            assert f"the gate of {FIRST} and now have 8 sheets (test) in common; 8" in caplog.text
+@pytest.mark.parametrize("renamed", [False, True])
+def test_other_sheets_are_counted_or_refused(data: Data, dataset, tmp_path, caplog, renamed):
+    shutil.copytree(dataset.load().folder, tmp_path, dirs_exist_ok=True)
+    rows, now = scores(data, 1), data.sheets["sheet_id"].iloc[8:]
+    part = rows[rows["sheet_id"].isin(now)].assign(sheet_id="new_" + now if renamed else now)
+    save(tmp_path, "vgg16.sheet_scores.parquet", LAST, part)
+    save(tmp_path, "unet.predictions.parquet", LAST, masks(data, True).iloc[:0])
+    versions = ModelVersions(tmp_path, ["*.parquet", "*.json"])
+    gate = SimpleNamespace(name="vgg16", version=LAST)
+    given = (versions, FIRST, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS, gate)
+    if renamed:
+        with pytest.raises(SteelDefectsError, match=f"cannot compare with {FIRST}: .* 0 sheet"):
+            nodes.compare_with_earlier(*given)
+    else:
+        nodes.compare_with_earlier(*given)
+        assert f"the gate of {FIRST} and now have 8 sheets (test) in common; 8" in caplog.text
 
 
 def test_a_table_of_another_release_is_refused(data: Data, tmp_path):
@@ -121,12 +120,12 @@ def test_a_table_of_another_release_is_refused(data: Data, tmp_path):
 
 def test_two_versions_are_compared_in_a_notebook(data: Data, dataset):
     loaded = {
-        "earlier_versions": dataset.load(), "gate_selection": GATE,
-        "segmenter_selection": SEGMENTER, "sheets": data.sheets,
+        "earlier_versions": dataset.load(), "chosen_gate": GATE,
+        "chosen_segmenter": SEGMENTER, "sheets": data.sheets,
         "annotations": data.annotations, "splits": data.splits,
         "params:operating_point": TARGETS.model_dump(),
     }  # fmt: skip
-    catalog = SimpleNamespace(load=loaded.get)
+    catalog = SimpleNamespace(load=loaded.get, exists=loaded.__contains__)
     expected = compare(data, dataset.load(), "previous")
     for found, table in zip(nodes.compare_versions(catalog), expected, strict=True):
         pd.testing.assert_frame_equal(found, table)
@@ -136,12 +135,12 @@ def test_two_versions_are_compared_in_a_notebook(data: Data, dataset):
 
 @pytest.mark.parametrize("asked", [None, "previous", FIRST])
 def test_a_run_starts_where_the_version_is_there(dataset, asked):
-    _start(pipelines["reporting"], dataset, asked)
+    _start(create_pipelines(EVERYTHING)["reporting"], dataset, asked)
 
 
 def test_a_wrong_version_is_refused_before_anything_runs(dataset):
     with pytest.raises(SteelDefectsError, match=f"no version 2025 .* there are {FIRST}, "):
-        _start(pipelines["reporting"], dataset, "2025")
+        _start(create_pipelines(EVERYTHING)["reporting"], dataset, "2025")
     _start(Pipeline([]), dataset, "2025")  # which compares nothing
 
 

@@ -1,21 +1,23 @@
 """What explains the chosen gate, from its tables."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import Data
+from tests.support.trained import stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.pipelines.reporting import gate_nodes
 from steel_defects.reporting.config import ReportingConfig
 
-GATE, NONE = {"name": "vgg16"}, {"name": None}
 SETTINGS = ReportingConfig(overlays=8, seed=1)
-POINT = {"lower_threshold": 0.3}
+POINT = SimpleNamespace(lower_threshold=0.3)
 
 
 @pytest.fixture(scope="module")
-def tables(data: Data) -> dict[str, object]:
+def gate(data: Data) -> SimpleNamespace:
     """A gate that takes every second sheet for defective, and looks at the left third of all."""
     table = data.splits[["sheet_id", "split"]].merge(
         data.sheets[["sheet_id", "has_defect"]], on="sheet_id"
@@ -26,13 +28,13 @@ def tables(data: Data) -> dict[str, object]:
     )
     unseen = table.loc[table["split"] != "train", ["sheet_id"]]
     maps = unseen.assign(rows=1, columns=3, heat=[[1.0, 0.0, 0.0]] * len(unseen))
-    return {"vgg16_scores": scores, "vgg16_point": POINT, "vgg16_heat_maps": maps}
+    return stand_in("vgg16", scores=scores, operating_point=POINT, heat_maps=maps)
 
 
-def test_the_check_has_a_row_a_defective_sheet(data: Data, tables):
-    check = gate_nodes.check_grad_cam(GATE, data.sheets, data.annotations, **tables)
+def test_the_check_has_one_row_per_defective_sheet(data: Data, gate):
+    check = gate_nodes.check_grad_cam(gate, data.sheets, data.annotations)
     schemas.grad_cam_check.validate(check)
-    scores = tables["vgg16_scores"]
+    scores = gate.scores
     wanted = scores[scores["has_defect"] & (scores["split"] != "train")].set_index("sheet_id")
     assert set(check["sheet_id"]) == set(wanted.index) and len(check) > 2
     hits = wanted["score"].loc[check["sheet_id"]] >= 0.3
@@ -43,30 +45,26 @@ def test_the_check_has_a_row_a_defective_sheet(data: Data, tables):
     assert check["heat_share"].nunique() > 1
 
 
-def test_figures_show_what_was_chosen(data: Data, tables):
-    figure = gate_nodes.draw_grad_cam(
-        GATE, data.folder, data.sheets, data.annotations, SETTINGS, **tables
-    )
+def test_figures_show_what_was_chosen(data: Data, gate):
+    figure = gate_nodes.draw_grad_cam(gate, data.folder, data.sheets, data.annotations, SETTINGS)
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images][:-1]
     assert all(title.startswith(("hit", "miss", "false alarm")) for title in titles)
     assert 3 <= len(titles) <= 6
-    mistakes = gate_nodes.list_mistakes(GATE, vgg16_scores=tables["vgg16_scores"])
+    mistakes = gate_nodes.list_mistakes(gate)
     schemas.confident_mistakes.validate(mistakes)
     assert 0 < len(mistakes) <= 4
-    figure = gate_nodes.draw_mistakes(mistakes, GATE, data.folder, data.sheets, data.annotations)
+    figure = gate_nodes.draw_mistakes(mistakes, gate, data.folder, data.sheets, data.annotations)
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images]
     assert [title.split()[1].rstrip(":") for title in titles] == mistakes["sheet_id"].tolist()
 
 
-def test_without_a_gate_tables_are_empty_and_figures_say_so(data: Data, tables):
-    check = gate_nodes.check_grad_cam(NONE, data.sheets, data.annotations, **tables)
+def test_without_a_gate_tables_are_empty_and_figures_say_so(data: Data):
+    check = gate_nodes.check_grad_cam(None, data.sheets, data.annotations)
     assert schemas.grad_cam_check.validate(check).empty
-    mistakes = gate_nodes.list_mistakes(NONE, vgg16_scores=tables["vgg16_scores"])
+    mistakes = gate_nodes.list_mistakes(None)
     assert schemas.confident_mistakes.validate(mistakes).empty
     for figure in (
-        gate_nodes.draw_grad_cam(
-            NONE, data.folder, data.sheets, data.annotations, SETTINGS, **tables
-        ),
-        gate_nodes.draw_mistakes(mistakes, NONE, data.folder, data.sheets, data.annotations),
+        gate_nodes.draw_grad_cam(None, data.folder, data.sheets, data.annotations, SETTINGS),
+        gate_nodes.draw_mistakes(mistakes, None, data.folder, data.sheets, data.annotations),
     ):
         assert figure.axes[0].texts[0].get_text() == "There is no gate."

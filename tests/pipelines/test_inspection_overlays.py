@@ -9,6 +9,7 @@ from tests.support.sheet_jobs import BrightnessRuntime, config, inspection, run,
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.sources import FolderSource, open_source
 from steel_defects.inspection.stopping import Stop
+from steel_defects.pipelines.inspection import overlays
 from steel_defects.pipelines.inspection.overlays import Drawing, LiveOverlays, drawings, pictures
 
 NAMES = ("pit",)
@@ -33,7 +34,8 @@ def chosen(result, **values):
     return list(drawings(verdicts, submission, config(**values)))
 
 
-def test_all_but_most_of_the_accepted(result):
+def test_all_but_most_of_the_accepted(result, monkeypatch):
+    monkeypatch.setattr(overlays, "ACCEPTED", 2)
     found = Counter(drawing.verdict for drawing in chosen(result))
     counted = result.summary(inspection(None, config(), BrightnessRuntime()).package)
     unreadable = counted["review_reasons"]["unreadable"]

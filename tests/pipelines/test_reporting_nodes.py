@@ -1,16 +1,19 @@
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import CONFIG, Data
+from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.image_folder import ImageFolderDataset
+from steel_defects.decision.fusion import Stacking
+from steel_defects.models.trained import ModelSelection
 from steel_defects.pipelines.reporting import detection_nodes, nodes, report_node
 from steel_defects.reporting.config import ReportingConfig
 
-CHOSEN = {"name": "unet", "reason": "named in the parameters"}
 SETTINGS = ReportingConfig(overlays=8, seed=1)
 
 
@@ -35,7 +38,7 @@ def predictions(data: Data) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def selection(data: Data, predictions) -> pd.DataFrame:
     return nodes.choose_overlays(
-        data.sheets, data.annotations, CHOSEN, SETTINGS, unet_predictions=predictions
+        data.sheets, data.annotations, stand_in("unet", predictions=predictions), SETTINGS
     )
 
 
@@ -55,10 +58,8 @@ FIGURES = (
 
 @pytest.mark.parametrize("gate", [True, False])
 def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate):
-    drawn = nodes.draw_overlays(
-        selection, data.folder, data.sheets, data.annotations, CHOSEN, CONFIG,
-        unet_predictions=predictions,
-    )  # fmt: skip
+    unet = stand_in("unet", predictions=predictions, stacking=Stacking())
+    drawn = nodes.draw_overlays(selection, data.folder, data.sheets, data.annotations, unet, CONFIG)
     dataset = ImageFolderDataset(filepath=str(tmp_path / "overlays"))
     dataset.save(drawn)
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
@@ -68,21 +69,20 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
     leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
     lookup = pd.DataFrame({"division": ["at random"], "mean_dice": [0.987]})
     of_gate = {
-        "gate_selection": {"name": "vgg16", "reason": "asked for"}, "vgg16_point": {},
+        "gate_selection": ModelSelection(name="vgg16", reason="asked for"),
         "classification_comparison": empty,
         "grad_cam_check": pd.DataFrame({"heat_share": [0.4, 0.3], "gaussian_share": [0.1, 0.1]}),
         "confident_mistakes": pd.DataFrame(
             {"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]}
         ),
     }  # fmt: skip
-    pairs, targets = detection_nodes.measure_detection(
-        data.sheets, data.annotations, CHOSEN, unet_predictions=predictions
-    )
+    pairs, targets = detection_nodes.measure_detection(data.sheets, data.annotations, unet)
     sizes, *drawn_figures = detection_nodes.draw_detection(pairs, targets, CONFIG)
     assert all(figure.axes for figure in drawn_figures)
     html = report_node.write_report(
-        empty, empty, CHOSEN, {"sheets": 16}, dataset.load(), selection, leakage, lookup,
-        {"run_id": "r1"}, pairs, sizes, CONFIG, SETTINGS, **(of_gate if gate else {}), **figures,
+        empty, empty, Models(unet).selection, unet, Models(), {"sheets": 16}, dataset.load(),
+        selection, leakage, lookup, {"run_id": "r1"}, pairs, sizes, CONFIG, SETTINGS,
+        **(of_gate if gate else {}), **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8
     # No verdicts changed, and so that picture stays out.
@@ -104,9 +104,9 @@ def test_figures_of_the_gates(data: Data):
         score=np.linspace(0, 1, len(table)),
     )
     history = pd.DataFrame({"epoch": [1, 2], "loss": [0.7, 0.5], "validation_loss": [0.7, 0.6]})
-    figures = nodes.draw_classification_figures(
-        vgg16_scores=scores, vgg16_point={"lower_threshold": 0.4}, vgg16_history=history
-    )
+    point = SimpleNamespace(lower_threshold=0.4)
+    models = Models(stand_in("vgg16", scores=scores, operating_point=point, history=history))
+    figures = nodes.draw_classification_figures(models.selection, models)
     assert len(figures) == 5
     for figure in figures:
         assert figure.axes
@@ -123,8 +123,8 @@ def test_figures_of_the_segmenters(data: Data):
     )  # fmt: skip
     maps = {name: np.zeros((32, 128, 4), np.uint8) for name in data.sheets["sheet_id"][:3]}
     history = pd.DataFrame({"epoch": [1], "loss": [0.7], "validation_loss": [0.7]})
+    unet = stand_in("unet", probabilities=maps, history=history)
     figures = nodes.draw_segmentation_figures(
-        classes, data.annotations, data.sheets, CHOSEN, CONFIG,
-        unet_probabilities=maps, unet_history=history,
-    )  # fmt: skip
+        classes, data.annotations, data.sheets, Models(unet).selection, Models(unet), unet, CONFIG
+    )
     assert len(figures) == 3

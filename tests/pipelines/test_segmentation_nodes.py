@@ -1,21 +1,28 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import CONFIG, Data
+from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.model_package import PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.decision.fusion import StackedScore, Stacking
-from steel_defects.decision.operating_point import OperatingPointConfig
-from steel_defects.decision.postprocessing import PostprocessingGrid
+from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig, Rates
+from steel_defects.decision.postprocessing import (
+    ClassPostprocessing,
+    Postprocessing,
+    PostprocessingGrid,
+)
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import stamp_of
+from steel_defects.models.trained import ModelSelection, made_from
 from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
@@ -34,11 +41,10 @@ TRAINING = SegmentationConfig(
 )
 POINT = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
 STACKED = StackedScore(gate_weight=1, segmenter_weight=0.5, bias=0, threshold=0.2)
-NO_GATE = {"name": None, "reason": "none was asked for"}
 ONCE, HALF_SIZE = SegmenterPredictionConfig(), SegmenterPredictionConfig(map_shrink=2)
 FLIPPED = SegmenterPredictionConfig(tta="flips")
 NETWORK = NetworkConfig({"name": "unet", "filters": (2, 4)})
-WITHOUT_GATE = comparison_nodes.score_by_gate(NO_GATE)
+WITHOUT_GATE = comparison_nodes.score_by_gate(None)
 
 
 def tables(data: Data) -> tuple[object, ...]:
@@ -86,7 +92,7 @@ def maps(data: Data, seer: Seer, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def settings(data: Data, maps) -> dict[str, dict[str, float]]:
+def settings(data: Data, maps) -> Postprocessing:
     grid = PostprocessingGrid(thresholds=(0.05, 0.5), min_areas_px=(0, 8000))
     return nodes.tune_postprocessing(
         maps, data.sheets, data.annotations, data.splits, CONFIG, HALF_SIZE, grid, WITHOUT_GATE
@@ -171,8 +177,8 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
     chosen = nodes.tune_postprocessing(
         stored, data.sheets, annotations, only, CONFIG, config, grid, WITHOUT_GATE
     )
-    assert chosen["1"]["min_area_px"] == 37
-    assert chosen["1"]["validation_dice"] == 1.0
+    assert chosen.classes[0].min_area_px == 37
+    assert chosen.classes[0].validation_dice == 1.0
     table = nodes.predict_masks(
         strays, chosen, data.folder, data.sheets, only, config, WITHOUT_GATE,
     )  # fmt: skip
@@ -181,32 +187,31 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
 
 
 def test_tuning_takes_what_suits_the_validation_sheets(data: Data, settings):
-    assert list(settings) == ["1", "2", "3", "4", "models"]
+    assert len(settings.classes) == 4 and settings.models
     rows = data.annotations["sheet_id"].isin(of_split(data, "validation"))
     for class_id in set(data.annotations.loc[rows, "class_id"]):
-        found = settings[str(class_id)]
+        found = settings.classes[class_id - 1]
         # 0.05 would take the whole sheet, and 8000 pixels would leave nothing.
-        assert (found["threshold"], found["min_area_px"]) == (0.5, 0)
-        assert found["validation_dice"] > 0.9
+        assert (found.threshold, found.min_area_px) == (0.5, 0)
+        assert found.validation_dice > 0.9
 
 
 def test_what_the_folds_chose_is_taken_over_and_measured_on_validation(data: Data, maps, settings):
-    chosen = {
-        "threshold": 0.5, "seed_threshold": 0.6, "min_area_px": 8000, "presence_cut": 0.3,
-        "gate_area_factor": 0.0,
-    }  # fmt: skip
-    folds = {str(k): chosen | {"validation_dice": 0.123} for k in range(1, 5)}
+    chosen = ClassPostprocessing(
+        threshold=0.5, seed_threshold=0.6, min_area_px=8000, presence_cut=0.3, validation_dice=0.123
+    )
+    folds = Postprocessing(classes=(chosen,) * 4)
     grid = PostprocessingGrid(thresholds=(0.05,), min_areas_px=(0,))
     found = nodes.tune_postprocessing(
         maps, data.sheets, data.annotations, data.splits, CONFIG, HALF_SIZE, grid,
         WITHOUT_GATE, folds,
     )  # fmt: skip
-    assert found.pop("models") == settings["models"]
-    for class_id, values in found.items():
-        dice = values.pop("validation_dice")
-        assert values == chosen | {"presence": None}
+    assert found.models == settings.models
+    for class_id, values in enumerate(found.classes, start=1):
+        dice = values.validation_dice
+        assert values.model_copy(update={"validation_dice": 0.123}) == chosen
         # Nothing is left at 8,000 pixels: what is right then are the sheets without the class.
-        rows = data.annotations["class_id"].eq(int(class_id))
+        rows = data.annotations["class_id"].eq(class_id)
         having = set(data.annotations.loc[rows, "sheet_id"]) & of_split(data, "validation")
         assert dice == pytest.approx(1 - len(having) / len(of_split(data, "validation")))
 
@@ -221,11 +226,10 @@ def test_masks_of_sheets_that_training_did_not_see(data: Data, predictions):
 # A gate that clears every sheet, the defective ones too.
 def gate_scores(data: Data, repeats: tuple[int | None, ...] = (None,)) -> pd.DataFrame:
     scores = pd.concat([data.sheets[["sheet_id"]].assign(repeat=r, score=0.1) for r in repeats])
+    point = SimpleNamespace(lower_threshold=0.2)
     return comparison_nodes.score_by_gate(
-        {"name": "vgg16"}, vgg16_scores=scores, vgg16_point={"lower_threshold": 0.2},
-        vgg16_profile={"parameters": 1}, resnet50_scores=scores.assign(score=0.9),
-        resnet50_point={"lower_threshold": 0.2}, resnet50_profile={"parameters": 1},
-    )  # fmt: skip
+        stand_in("vgg16", scores=scores, operating_point=point, profile={"parameters": 1})
+    )
 
 
 def test_the_scores_of_the_chosen_gate(data: Data):
@@ -239,10 +243,11 @@ def test_the_scores_of_the_chosen_gate(data: Data):
 
 
 def compare(data: Data, predictions: pd.DataFrame, scores: pd.DataFrame, stacking=None):
+    stacking = stacking or Stacking()
+    models = Models(stand_in("unet", predictions=predictions, profile=profile(), stacking=stacking))
     table, classes = comparison_nodes.compare_segmenters(
-        data.sheets, data.annotations, CONFIG, POINT, scores,
-        unet_predictions=predictions, unet_profile=profile(), unet_stacking=stacking or {},
-    )  # fmt: skip
+        models.selection, models, data.sheets, data.annotations, CONFIG, POINT, scores
+    )
     schemas.segmentation_comparison.validate(table)
     schemas.class_comparison.validate(classes)
     return table, classes
@@ -274,11 +279,11 @@ def test_gate_and_segmenter_decide_together(data: Data, predictions, settings):
     assert seen.to_dict() == predictions.groupby("sheet_id")["score"].max().to_dict()
     # Sixteen sheets are too few to fit anything.
     few = nodes.stack_with_gate(predictions, scores, data.sheets, POINT)
-    assert Stacking.model_validate(few) == Stacking(models=settings["models"])
+    assert few == Stacking(models=settings.models)
     assert nodes.stack_with_gate(predictions, WITHOUT_GATE, data.sheets, POINT) == few
 
     all_pass = StackedScore(gate_weight=1, segmenter_weight=0, bias=0, threshold=0.2)
-    table, _ = compare(data, predictions, scores, {"stacked": all_pass.model_dump()})
+    table, _ = compare(data, predictions, scores, Stacking(stacked=all_pass))
     assert table["mean_dice_gated"].item() == pytest.approx(table["all_empty_dice"].item())
     assert table["dice_on_positives_gated"].item() == 0
     untouched, _ = compare(data, predictions, scores)
@@ -298,7 +303,7 @@ def test_stacking_is_fitted_to_many_sheets():
         for k in (1, 2)
     )
     scores = scores.astype({"repeat": "Int64"})
-    found = Stacking.model_validate(nodes.stack_with_gate(predictions, scores, sheets, POINT))
+    found = nodes.stack_with_gate(predictions, scores, sheets, POINT)
     # What the test split holds is for the test alone.
     assert found.operating_point.defective_sheets == 25
     assert found.stacked.clears(0.1, 0.1)
@@ -367,7 +372,7 @@ def test_masks_and_scores_of_another_gate_are_not_stacked(data: Data, prediction
     with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
         nodes.stack_with_gate(earlier, scores, data.sheets, POINT)
     found = nodes.stack_with_gate(predictions, scores, data.sheets, POINT)
-    assert found["models"] == predictions.attrs["models"] | of_gate("new")["models"]
+    assert found.models == predictions.attrs["models"] | of_gate("new")["models"]
 
 
 @pytest.mark.parametrize("stale", ["profile", "scores", "point"])
@@ -376,29 +381,67 @@ def test_thresholds_of_an_earlier_gate_are_refused(data: Data, stale):
     scores = data.sheets[["sheet_id"]].assign(repeat=None, score=0.1)
     scores.attrs = of_gate(digests["scores"])
     with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
-        comparison_nodes.score_by_gate(
-            {"name": "vgg16"}, vgg16_scores=scores, vgg16_profile=of_gate(digests["profile"]),
-            vgg16_point=of_gate(digests["point"]) | {"lower_threshold": 0.2},
-        )  # fmt: skip
+        point = SimpleNamespace(lower_threshold=0.2, **of_gate(digests["point"]))
+        gate = stand_in(
+            "vgg16", scores=scores, operating_point=point, profile=of_gate(digests["profile"])
+        )
+        comparison_nodes.score_by_gate(gate)
 
 
-def test_the_segmenter_is_the_best_on_validation():
-    tables = {
-        "unet_postprocessing": {"1": {"validation_dice": 0.7}, "2": {"validation_dice": 0.9}},
-        "fpn_postprocessing": {"1": {"validation_dice": 0.8}, "2": {"validation_dice": 0.9}},
-        "unet_profile": profile(3), "fpn_profile": profile(4),
-    }  # fmt: skip
-    assert comparison_nodes.select_segmenter("best", **tables)["name"] == "fpn"
-    assert comparison_nodes.select_segmenter("unet", **tables)["name"] == "unet"
-    alone = {name: table for name, table in tables.items() if name.startswith("unet")}
-    reason = comparison_nodes.select_segmenter("best", **alone)["reason"]
+def select(data: Data, wanted: str, *models: object) -> ModelSelection:
+    selection, reference = comparison_nodes.select_segmenter(
+        wanted, Models(*models), data.sheets, data.annotations, data.splits, CONFIG, ONCE, GRID,
+        WITHOUT_GATE,
+    )  # fmt: skip
+    assert reference == selection.chosen
+    return selection
+
+
+def test_the_segmenter_is_the_best_on_validation(data: Data):
+    asked = nodes.asked_of_segmenters(CONFIG, ONCE, GRID)
+    same = made_from(data.sheets, data.annotations, data.splits, asked, WITHOUT_GATE)
+    unet, fpn = (stand_in(name, q, same) for name, q in (("unet", 0.8), ("fpn", 0.85)))
+    assert select(data, "best", unet, fpn).name == "fpn"
+    assert select(data, "unet", unet, fpn).name == "unet"
+    reason = select(data, "best", unet).reason
     assert reason.startswith("no other was trained; highest mean Dice on validation")
+
+
+def test_segmenters_of_another_gate_or_other_parameters_are_not_compared(data: Data):
+    given = data.sheets, data.annotations, data.splits
+    asked = nodes.asked_of_segmenters(CONFIG, ONCE, GRID)
+    unet = stand_in("unet", 0.8, made_from(*given, asked, WITHOUT_GATE))
+    gated = stand_in("fpn", 0.9, made_from(*given, asked, gate_scores(data)))
+    flipped = nodes.asked_of_segmenters(CONFIG, FLIPPED, GRID)
+    averaged = stand_in("deeplab_v3_plus", 0.9, made_from(*given, flipped, WITHOUT_GATE))
+    selection = select(data, "best", unet, gated, averaged)
+    assert selection.name == "unet"
+    assert selection.excluded == {
+        "fpn": "made from another gate", "deeplab_v3_plus": "made from other parameters",
+    }  # fmt: skip
+
+
+GRID = PostprocessingGrid(thresholds=(0.5,), min_areas_px=(0,))
 
 
 def tiny_model(outputs: int, name: str) -> keras.Model:
     sheet = keras.Input((8, 16, 1))
     maps = keras.layers.Conv2D(outputs, 1, activation="sigmoid")(sheet)
     return keras.Model(sheet, maps, name=name)
+
+
+def operating_point(lower: float, upper: float) -> OperatingPoint:
+    rates = {
+        "recall": 0.9, "recall_bound": 0.8, "false_positive_rate": 0.1,
+        "false_positive_bound": 0.2, "defective_sheets": 10, "clean_sheets": 10,
+        "accept_share": 0.4, "review_share": None, "reject_share": 0.6,
+    }  # fmt: skip
+    return OperatingPoint(
+        **rates, lower_threshold=lower, upper_threshold=upper, allowed_misses=0,
+        rejected_clean_bound=0.1, target_recall=0.9, confidence=0.95, proven=False,
+        needed_defective_sheets=29, more_defective_sheets=19, more_with_these_misses=19,
+        evidence="in words", temperature=1.5, bias=-0.3, test=Rates(**rates),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("gate", [None, "vgg16"])
@@ -409,28 +452,29 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     )
     networks = {"segmenter": tiny_model(4, "unet"), "gate": tiny_model(1, "vgg16")}
     scores.attrs = stamp_of(gate=networks["gate"])
-    point = {
-        "lower_threshold": 0.2, "upper_threshold": 0.8, "temperature": 1.5, "bias": -0.3,
-        "evidence": "in words", "proven": False, "test": {"recall": 0.9, "review_share": None},
-    } | scores.attrs  # fmt: skip
-    parts = {
-        "unet_postprocessing": settings | stamp_of(**networks),
-        "unet_segmenter": networks["segmenter"],
-        "unet_stacking": {"stacked": STACKED.model_dump()} | stamp_of(**networks),
-        "vgg16_classifier": networks["gate"], "vgg16_point": point, "vgg16_scores": scores,
-    }  # fmt: skip
+    point = operating_point(lower=0.2, upper=0.8).model_copy(update=scores.attrs)
+    stamp = stamp_of(**networks)
+    unet = stand_in(
+        "unet", postprocessing=settings.model_copy(update=stamp), segmenter=networks["segmenter"],
+        stacking=Stacking(stacked=STACKED, **stamp),
+    )  # fmt: skip
+    vgg16 = stand_in("vgg16", classifier=networks["gate"], operating_point=point, scores=scores)
 
-    def build(**changes: object) -> PackageContents:
+    def build() -> PackageContents:
         return comparison_nodes.build_package(
-            data.folder, data.sheets, data.splits, {"name": "unet"}, table, CONFIG, FLIPPED, 0.5,
-            {"name": gate}, **parts | changes,
+            data.folder, data.sheets, data.splits, unet, table, CONFIG, FLIPPED, 0.5,
+            vgg16 if gate else None,
         )  # fmt: skip
 
     with pytest.raises(SteelDefectsError, match=ANEW.format("segmenter", "unet.predict_prob.*")):
-        build(unet_segmenter=tiny_model(4, "unet"))
+        unet.segmenter = tiny_model(4, "unet")
+        build()
+    unet.segmenter = networks["segmenter"]
     if gate:
         with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
-            build(vgg16_classifier=tiny_model(1, "vgg16"))
+            vgg16.classifier = tiny_model(1, "vgg16")
+            build()
+    vgg16.classifier = networks["gate"]
     contents = build()
     write_package(tmp_path / "package", contents.manifest, contents.writers)
     manifest = read_package(tmp_path / "package").manifest
@@ -451,6 +495,7 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
         assert manifest.gate.bias == -0.3
         assert manifest.metrics["gate"]["evidence"] == "in words"
         assert "models" not in manifest.metrics["gate"]
-        assert manifest.metrics["gate_test"] == {"recall": 0.9, "review_share": None}
+        assert manifest.metrics["gate_test"]["recall"] == 0.9
+        assert manifest.metrics["gate_test"]["review_share"] is None
     else:
         assert manifest.gate is None

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import Data
+from tests.support.trained import stand_in
 
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import LEVELS
@@ -25,7 +26,7 @@ def test_every_level_is_judged_and_darkness_is_noticed(data: Data) -> None:
     judges = Judges(
         gate=None,
         segmenter=SimpleNamespace(predict_on_batch=outline),
-        point={},
+        point=None,
         settings=[ClassPostprocessing(threshold=0.5, min_area_px=0)] * 4,
         tta="none",
     )
@@ -39,11 +40,10 @@ def test_every_level_is_judged_and_darkness_is_noticed(data: Data) -> None:
     assert dark < as_is.iloc[0]
 
 
-@pytest.mark.parametrize("gate", [None, "vgg16"])
-def test_without_sheets_nothing_is_loaded(data: Data, tmp_path, gate) -> None:
+@pytest.mark.parametrize("gate", [None, stand_in("vgg16")])
+def test_without_sheets_nothing_is_loaded(data: Data, gate) -> None:
     table = measure_robustness(
-        tmp_path, data.folder, data.sheets, data.annotations, data.splits, {"name": gate},
-        {"name": "unet"}, SegmenterPredictionConfig(),
-        ReportingConfig(overlays=8, robustness_sheets=0, seed=0),
+        data.folder, data.sheets, data.annotations, data.splits, stand_in("unet"),
+        SegmenterPredictionConfig(), ReportingConfig(overlays=8, robustness_sheets=0, seed=0), gate,
     )  # fmt: skip
     assert isinstance(table, pd.DataFrame) and table.empty and "mean_dice" in table

@@ -11,6 +11,28 @@ from steel_defects.errors import SteelDefectsError
 _NO_MODEL = b"no model: "
 
 
+def is_placeholder(path: Path) -> bool:
+    """Say whether an earlier release wrote this file where no model was trained."""
+    with path.open("rb") as file:
+        return file.read(len(_NO_MODEL)) == _NO_MODEL
+
+
+def read_model(path: Path) -> Any:
+    """Read a model, compiled for nothing but inference.
+
+    Raises:
+        SteelDefectsError: The file is a placeholder of an earlier release.
+    """
+    if is_placeholder(path):
+        raise SteelDefectsError(
+            f"{path} holds no model: an earlier release wrote it where none was trained; "
+            f"delete {path.parent}, or train the model"
+        )
+    from steel_defects.models.files import load_model
+
+    return load_model(path)
+
+
 class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
     """Saves a model as ``.keras`` and loads it without running code from the file.
 
@@ -36,16 +58,7 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
 
     def load(self) -> Any:
         """Read the model, compiled for nothing but inference."""
-        path = Path(get_filepath_str(self._get_load_path(), "file"))
-        with path.open("rb") as file:
-            if file.read(len(_NO_MODEL)) == _NO_MODEL:
-                raise SteelDefectsError(
-                    f"{path} holds no model: an earlier release wrote it where none was trained; "
-                    f"delete {path.parent}, or train the model"
-                )
-        from steel_defects.models.files import load_model
-
-        return load_model(path)
+        return read_model(Path(get_filepath_str(self._get_load_path(), "file")))
 
     def save(self, data: Any) -> None:
         """Write the model and check that it can be read back."""

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from kedro.io.core import AbstractDataset, DatasetError
 
+from steel_defects.datasets.keras_model import is_placeholder
 from steel_defects.errors import SteelDefectsError, shown
 
 #: Names the version before the newest.
@@ -23,12 +24,12 @@ class ModelVersions:
 
     def __init__(self, folder: Path, tables: Sequence[str]) -> None:
         """Name the folder, and the tables in it by patterns such as ``*.sheet_scores.parquet``."""
-        self._folder, self._patterns = folder, tuple(tables)
+        self.folder, self._patterns = folder, tuple(tables)
 
     @property
     def names(self) -> list[str]:
         """All versions, the oldest first; those whose file was never written do not count."""
-        files = (file for pattern in self._patterns for file in self._folder.glob(pattern))
+        files = (file for pattern in self._patterns for file in self.folder.glob(pattern))
         return sorted({version for file in files for version in _versions_of(file)})
 
     def check(self, version: str) -> None:
@@ -71,6 +72,22 @@ class ModelVersions:
             + self._offered(earlier)
         )
 
+    def versions_of(self, name: str) -> list[str]:
+        """List the versions of a dataset, such as ``resnet50.sheet_scores``."""
+        file = self._file_of(name)
+        return sorted(_versions_of(file)) if file else []
+
+    def models_with(self, part: str) -> list[str]:
+        """Name the models that have a part, such as ``classifier``, in alphabetical order."""
+        files = (file for pattern in self._patterns for file in self.folder.glob(pattern))
+        return sorted({file.stem[: -len(part) - 1] for file in files if _is_part(file, part)})
+
+    def placeholders(self, name: str) -> set[str]:
+        """List the versions of a model in which an earlier release trained none."""
+        file = self._file_of(name)
+        versions = self.versions_of(name)
+        return {one for one in versions if file and is_placeholder(file / one / file.name)}
+
     def version_of(self, name: str, version: str) -> str | None:
         """Return the newest version of a table that is not later than one; None for none.
 
@@ -78,8 +95,18 @@ class ModelVersions:
             name: Name of a dataset, such as ``resnet50.sheet_scores``.
             version: Such as ``2026-11-26T05.52.16.188Z``.
         """
+        return max((one for one in self.versions_of(name) if one <= version), default=None)
+
+    def path_of(self, name: str, version: str) -> Path | None:
+        """Return the file of a dataset as it was in use at a version: see :meth:`version_of`.
+
+        Of a dataset that is not versioned there is one file.
+        """
         file = self._file_of(name)
-        return max((v for v in _versions_of(file) if v <= version), default=None) if file else None
+        if file is None or file.is_file():
+            return file
+        newest = self.version_of(name, version)
+        return file / newest / file.name if newest else None
 
     def load(self, name: str, version: str) -> Any:
         """Read a table as it was in use at a version: see :meth:`version_of`.
@@ -90,10 +117,9 @@ class ModelVersions:
         Raises:
             SteelDefectsError: The file can't be read.
         """
-        file, found = self._file_of(name), self.version_of(name, version)
-        if file is None or found is None:
+        path = self.path_of(name, version)
+        if path is None:
             return None
-        path = file / found / file.name
         try:
             if path.suffix == ".json":
                 return json.loads(path.read_text(encoding="utf-8"))
@@ -103,12 +129,16 @@ class ModelVersions:
             raise SteelDefectsError(f"cannot read {path}: {shown(reason, 200)}") from error
 
     def _file_of(self, name: str) -> Path | None:
-        files = (file for pattern in self._patterns for file in self._folder.glob(pattern))
+        files = (file for pattern in self._patterns for file in self.folder.glob(pattern))
         return next((file for file in files if file.stem == name), None)
 
     @staticmethod
     def _offered(versions: Sequence[str]) -> str:
         return f"there are {', '.join(versions)}" if versions else "there are none"
+
+
+def _is_part(file: Path, part: str) -> bool:
+    return file.stem.endswith(f".{part}")
 
 
 def _versions_of(file: Path) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import expit
 
-from steel_defects.config import Config
+from steel_defects.config import Config, Record
 from steel_defects.decision.intervals import CONFIDENCE
 from steel_defects.decision.logits import clipped_logits
 from steel_defects.decision.operating_point import (
@@ -63,7 +63,7 @@ class StackedScore(Config):
         return bool(self.score(np.array(gate), np.array(presence)) < self.threshold)
 
 
-class Stacking(Config):
+class Stacking(Record):
     """What was fitted, and what it stands on.
 
     Attributes:

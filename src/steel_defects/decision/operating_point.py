@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from steel_defects.config import Config
+from steel_defects.config import Config, Record
 from steel_defects.decision.intervals import (
     CONFIDENCE,
     allowed_misses,
@@ -40,7 +40,7 @@ class OperatingPointConfig(Config):
     evidence: Literal["auto", "calibration", "out_of_fold"] = "auto"
 
 
-class Rates(Config):
+class Rates(Record):
     """What thresholds do to some sheets.
 
     Attributes:
@@ -93,6 +93,9 @@ class OperatingPoint(Rates):
         evidence_from: Where the scores come from.
         evidence: The same in words.
         test: What the thresholds do to the test sheets; None before they were looked at.
+        temperature: Divides the logits of the gate's output.
+        bias: Is then added to them.
+        models: The weights that it belongs to; see :mod:`steel_defects.models.identity`.
     """
 
     lower_threshold: float
@@ -109,6 +112,9 @@ class OperatingPoint(Rates):
     evidence_from: Evidence = "calibration"
     evidence: str = ""
     test: Rates | None = None
+    temperature: float = 1.0
+    bias: float = 0.0
+    models: dict[str, str] = Field(default_factory=dict)
 
 
 def choose_operating_point(

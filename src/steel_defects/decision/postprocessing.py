@@ -5,14 +5,14 @@ one, the seed threshold, decides whether a region is a defect at all. A single t
 trade one for the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
-from steel_defects.config import Config
+from steel_defects.config import Config, Record
 from steel_defects.decision.class_presence import ClassPresence, reached_on
 from steel_defects.decision.probability_regions import (
     Probability,
@@ -74,6 +74,34 @@ class ClassPostprocessing(Config):
             presence_cuts=(self.presence_cut,),
             gate_area_factors=(self.gate_area_factor,),
         )
+
+
+class Postprocessing(Record):
+    """What tuning chose for each class.
+
+    Attributes:
+        classes: The settings of each class, in order.
+        models: The weights that they belong to; see :mod:`steel_defects.models.identity`.
+    """
+
+    classes: tuple[ClassPostprocessing, ...] = ()
+    models: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_numbered_classes(cls, content: Any) -> Any:
+        """Read the layout of earlier releases, which numbered the classes."""
+        if not isinstance(content, dict) or "classes" in content:
+            return content
+        classes = [value for key, value in content.items() if key.isdigit()]
+        return {"classes": classes, "models": content.get("models", {})}
+
+    @property
+    def validation_dice(self) -> float | None:
+        """Mean Dice of the classes on validation; None where some class has none."""
+        values = [one.validation_dice for one in self.classes]
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def class_presence(
@@ -166,13 +194,3 @@ def to_mask(
     keep[0] = False
     mask[window] = keep[labels]
     return mask
-
-
-def settings_of(record: Mapping[str, Mapping[str, Any]]) -> list[ClassPostprocessing]:
-    """Return the settings of classes 1, 2, … in a record, which may hold more than these."""
-    return [ClassPostprocessing(**value) for key, value in record.items() if key.isdigit()]
-
-
-def class_settings(values: Sequence[ClassPostprocessing]) -> dict[str, dict[str, Any]]:
-    """Turn the settings of classes 1, 2, … into what JSON holds."""
-    return {str(number): value.model_dump() for number, value in enumerate(values, start=1)}

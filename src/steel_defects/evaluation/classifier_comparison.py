@@ -21,6 +21,7 @@ from steel_defects.evaluation.resampling import (
     metric_intervals,
     metrics_by_repeat,
 )
+from steel_defects.models.trained import Candidates, ModelSelection
 
 #: Facts about a backbone that do not depend on the sheets it is evaluated on.
 PROFILE = (
@@ -116,43 +117,49 @@ def _exact_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
     }
 
 
+def validation_roc_auc(scores: pd.DataFrame, splits: pd.DataFrame) -> float | None:
+    """Return the ROC-AUC of ``sheet_scores`` on validation; None without both kinds of sheet."""
+    return _known(_roc_auc(scored_sheets(hold_out(scores, "validation"), splits)))
+
+
 def select_gate(
     wanted: str,
+    candidates: Candidates,
     scores: Mapping[str, pd.DataFrame],
-    parameters: Mapping[str, int],
+    versions: Mapping[str, str],
     splits: pd.DataFrame,
-) -> dict[str, Any]:
+) -> ModelSelection:
     """Choose a backbone by its ROC-AUC on validation, and say how clear the choice is.
 
     Args:
         wanted: ``best``, the name of a backbone, or ``none``.
-        scores: ``sheet_scores`` of each backbone.
-        parameters: Parameters of each backbone; between equals the smaller one is chosen.
+        candidates: The backbones that may be compared.
+        scores: ``sheet_scores`` of each of them.
+        versions: The version of each of them.
         splits: ``sheet_id, group_id``.
 
     Returns:
-        ``name`` (None for none), ``reason``, ``candidates`` (the ROC-AUC of each), ``sheets`` that
-        these stand on, and ``differences``: how far the chosen one lies above each of the others,
-        with the interval of a paired bootstrap.
+        The selection, with the sheets that it stands on, and how far the chosen one lies above each
+        of the others, with the interval of a paired bootstrap.
     """
     sheets = {
         name: scored_sheets(hold_out(table, "validation"), splits) for name, table in scores.items()
     }
-    quality = {name: _roc_auc(part) for name, part in sheets.items()}
-    chosen = select(wanted, quality, parameters, "ROC-AUC")
-    name = chosen["name"]
-    chosen["candidates"] = {key: _known(value) for key, value in quality.items()}
-    chosen["sheets"] = max((len(part.labels) for part in sheets.values()), default=0)
-    chosen["differences"] = {}
+    counted = max((len(part.labels) for part in sheets.values()), default=0)
+    chosen = select(wanted, candidates, versions, "ROC-AUC")
+    name, reason, differences = chosen.name, chosen.reason, {}
     if name in sheets:
-        chosen["differences"] = {
+        differences = {
             other: paired_differences(sheets[name], part, ["roc_auc"])[0].as_dict()
             for other, part in sheets.items()
             if other != name
         }
-    if wanted == "best" and name in sheets:
-        chosen["reason"] += _how_clear(chosen, parameters)
-    return chosen
+        if wanted == "best":
+            parameters = {model.name: model.parameters for model in candidates.fitting}
+            reason += _how_clear(differences, counted, parameters)
+    return chosen.model_copy(
+        update={"reason": reason, "sheets": counted, "differences": differences}
+    )
 
 
 def _roc_auc(sheets: ScoredSheets) -> float:
@@ -164,11 +171,11 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _how_clear(chosen: Mapping[str, Any], parameters: Mapping[str, int]) -> str:
+def _how_clear(
+    differences: Mapping[str, Mapping[str, Any]], sheets: int, parameters: Mapping[str, int]
+) -> str:
     """Compare the chosen backbone with the next best one."""
-    rivals = {
-        name: row for name, row in chosen["differences"].items() if row["difference"] is not None
-    }
+    rivals = {name: row for name, row in differences.items() if row["difference"] is not None}
     if not rivals:
         return ""
     name = min(rivals, key=lambda other: (rivals[other]["difference"], parameters[other], other))
@@ -181,8 +188,7 @@ def _how_clear(chosen: Mapping[str, Any], parameters: Mapping[str, int]) -> str:
         lead = f"as high as {name}, and it has fewer parameters"
     else:
         lead = f"{row['difference']:.4f} above {name}"
-    sheets = f"{chosen['sheets']:,} sheets"
-    return f"; {lead}, {verdict} {sheets} (95 % interval of the difference {interval})"
+    return f"; {lead}, {verdict} {sheets:,} sheets (95 % interval of the difference {interval})"
 
 
 def calibration_effect(rows: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Any]:

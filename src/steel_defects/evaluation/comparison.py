@@ -1,32 +1,40 @@
 """What the comparisons of gates and of segmenters have in common."""
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
+from steel_defects.models.trained import Candidates, ModelSelection, TrainedModel
 
 
 def select(
-    wanted: str, quality: Mapping[str, float], parameters: Mapping[str, int], measure: str
-) -> dict[str, Any]:
-    """Choose a model on validation.
+    wanted: str, candidates: Candidates, versions: Mapping[str, str], measure: str
+) -> ModelSelection:
+    """Choose a model on validation; between equals the one with fewer parameters.
 
     Args:
         wanted: ``best``, the name of a model, or ``none``.
-        quality: The measure of each model on validation; higher is better.
-        parameters: Parameters of each model; between equals the smaller one is chosen.
-        measure: What the measure is called.
-
-    Returns:
-        ``name`` (None for none), ``reason`` and ``candidates``.
+        candidates: The models that may be compared.
+        versions: The version of each of them.
+        measure: What their quality is called.
     """
-    candidates = {name: float(value) for name, value in quality.items()}
-    if wanted == "none":
-        return {"name": None, "reason": "none was asked for", "candidates": candidates}
-    if wanted != "best":
-        return {"name": wanted, "reason": "named in the parameters", "candidates": candidates}
-    name = min(candidates, key=lambda n: (-np.nan_to_num(candidates[n], nan=-1), parameters[n], n))
-    reason = f"highest {measure} on validation, {candidates[name]:.4f}"
-    if np.isnan(candidates[name]):
-        reason = f"the smallest; validation has too few sheets to measure {measure}"
-    return {"name": name, "reason": reason, "candidates": candidates}
+    models = candidates.fitting
+
+    def rank(model: TrainedModel) -> tuple[float, int, str]:
+        return (-1 if model.quality is None else model.quality) * -1, model.parameters, model.name
+
+    name: str | None = None if wanted == "none" else wanted
+    reason = "none was asked for" if wanted == "none" else "named in the parameters"
+    if wanted == "best":
+        best = min(models, key=rank)
+        name = best.name
+        reason = (
+            f"the smallest; validation has too few sheets to measure {measure}"
+            if best.quality is None
+            else f"highest {measure} on validation, {best.quality:.4f}"
+        )
+    return ModelSelection(
+        name=name,
+        reason=reason,
+        candidates={model.name: model.quality for model in models},
+        versions=dict(versions),
+        excluded=dict(candidates.excluded),
+    )

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
 
@@ -37,7 +38,7 @@ def common_stamp(**records: Any) -> Stamp:
 
     Args:
         records: Stamps, or what holds one: records, tables and the like with ``attrs``. None and
-            empty ones do not count; those of earlier releases have none, which is told.
+            empty tables do not count; those of earlier releases have none, which is told.
 
     Raises:
         SteelDefectsError: Two of them belong to different weights of a network.
@@ -46,9 +47,9 @@ def common_stamp(**records: Any) -> Stamp:
     source: dict[str, str] = {}
     unknown = []
     for name, record in records.items():
-        if record is None or not len(record):
+        if record is None or (isinstance(record, pd.DataFrame) and not len(record)):
             continue
-        stamp = getattr(record, "attrs", record).get("models")
+        stamp = _stamp_in(record)
         if not stamp:
             unknown.append(name)
         for network, identity in (stamp or {}).items():
@@ -67,3 +68,10 @@ def common_stamp(**records: Any) -> Stamp:
             ", ".join(unknown),
         )
     return {"models": models} if models else {}
+
+
+def _stamp_in(record: Any) -> dict[str, str]:
+    """Find the stamp of a dictionary, of a record, or of a table and the like."""
+    if isinstance(record, dict):
+        return record.get("models", {})
+    return getattr(record, "attrs", {}).get("models") or getattr(record, "models", {})

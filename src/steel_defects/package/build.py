@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.decision.fusion import StackedScore
-from steel_defects.decision.postprocessing import settings_of
+from steel_defects.decision.operating_point import OperatingPoint
+from steel_defects.decision.postprocessing import Postprocessing
 from steel_defects.models.config import STRIDE
 from steel_defects.package.folder import GateSpec, Manifest, SegmenterSpec
 from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS
@@ -27,10 +28,10 @@ def build_manifest(
     *,
     gate_name: str | None,
     gate_input_size: tuple[int, int] | None,
-    operating_point: Mapping[str, Any] | None,
+    operating_point: OperatingPoint | None,
     gate_scores: pd.DataFrame | None,
     segmenter_name: str,
-    postprocessing: Mapping[str, Mapping[str, Any]],
+    postprocessing: Postprocessing,
     class_names: Sequence[str],
     mm_per_px: float | None,
     comparison: pd.DataFrame,
@@ -64,10 +65,10 @@ def build_manifest(
             name=gate_name,
             file="gate.keras",
             input_size=gate_input_size,
-            temperature=operating_point["temperature"],
-            bias=operating_point.get("bias", 0.0),
-            lower_threshold=operating_point["lower_threshold"],
-            upper_threshold=operating_point["upper_threshold"],
+            temperature=operating_point.temperature,
+            bias=operating_point.bias,
+            lower_threshold=operating_point.lower_threshold,
+            upper_threshold=operating_point.upper_threshold,
         )
     return Manifest(
         class_names=tuple(class_names),
@@ -75,7 +76,7 @@ def build_manifest(
         segmenter=SegmenterSpec(
             name=segmenter_name,
             file="segmenter.keras",
-            postprocessing=tuple(settings_of(postprocessing)),
+            postprocessing=postprocessing.classes,
             tta=tta,
             stride=stride,
         ),
@@ -89,7 +90,7 @@ def build_manifest(
 
 
 def _metrics(
-    comparison: pd.DataFrame, segmenter: str, operating_point: Mapping[str, Any] | None
+    comparison: pd.DataFrame, segmenter: str, operating_point: OperatingPoint | None
 ) -> dict[str, dict[str, Any]]:
     row = comparison[comparison["architecture"] == segmenter].iloc[0]  # on test sheets
     figures = {
@@ -99,8 +100,9 @@ def _metrics(
     }
     if not operating_point:
         return {"segmenter": figures}
-    gate = {key: value for key, value in operating_point.items() if key not in {"test", "models"}}
-    return {"segmenter": figures, "gate": gate, "gate_test": operating_point.get("test") or {}}
+    gate = operating_point.model_dump(exclude={"test", "models"})
+    test = operating_point.test.model_dump() if operating_point.test else {}
+    return {"segmenter": figures, "gate": gate, "gate_test": test}
 
 
 def _reference(

@@ -8,20 +8,23 @@ from steel_defects.evaluation.classification import EVEN_ODDS
 _TYPES = {"sheet_id": "str", "has_defect": "bool", "score": "float64", "evaluation": "str"}
 
 
-def confident_mistakes(scores: pd.DataFrame, most: int) -> pd.DataFrame:
+def confident_mistakes(scores: pd.DataFrame | None, most: int) -> pd.DataFrame:
     """List the sheets whose score is furthest on the wrong side of even odds.
 
     Scores out of fold count, averaged over the repeats, since they cover every sheet; without a
     cross-validation, those of the sheets that training did not see.
 
     Args:
-        scores: ``sheet_id, split, repeat, has_defect, score``, one row a sheet and repeat.
+        scores: ``sheet_id, split, repeat, has_defect, score``, one row per sheet and repeat; None
+            without a gate.
         most: Sheets at most.
 
     Returns:
         ``sheet_id, has_defect, score, evaluation`` (``out_of_fold``, or the sheet's split), one row
         a sheet, the most confident mistake first.
     """
+    if scores is None:
+        return pd.DataFrame(columns=list(_TYPES)).astype(_TYPES)
     table = _unseen_scores(scores)
     table = table.assign(error=(table["score"] - table["has_defect"]).abs())
     table = table[table["error"] > EVEN_ODDS]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.decision.postprocessing import PostprocessingGrid, class_settings
+from steel_defects.decision.postprocessing import Postprocessing, PostprocessingGrid
 from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
@@ -127,7 +127,7 @@ def _segmenter(
         )  # fmt: skip
         name = f"{given.architecture}.out_of_fold_predictions"
         logger.info("wrote %s", results.save_table("07_model_output", name, found.predictions))
-        tuned = class_settings(found.settings or [])
+        tuned = Postprocessing(classes=tuple(found.settings or ())).model_dump(mode="json")
         name = f"{given.architecture}.out_of_fold_postprocessing"
         results.save_json("07_model_output", name, tuned)
         return

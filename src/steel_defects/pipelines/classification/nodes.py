@@ -1,15 +1,22 @@
 """Nodes that train, score and compare the classifiers."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.datasets.trained_models import TrainedModels
+from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
+from steel_defects.models.trained import (
+    ModelReference,
+    ModelSelection,
+    TrainedModel,
+    made_from,
+    sort_out,
+)
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
@@ -108,7 +115,7 @@ def choose_operating_point(
     calibration: Json,
     splits: pd.DataFrame,
     operating_point: OperatingPointConfig,
-) -> Json:
+) -> OperatingPoint:
     """Choose the gate's thresholds, and check them once on the test split."""
     from steel_defects.evaluation.gate_evidence import operating_point_of
 
@@ -127,36 +134,80 @@ def choose_operating_point(
             point.tied_clean_sheets,
             point.lower_threshold,
         )
-    return point.model_dump() | {key: calibration[key] for key in ("temperature", "bias")} | stamp
-
-
-def compare_classifiers(
-    splits: pd.DataFrame, annotations: pd.DataFrame, **tables: Any
-) -> pd.DataFrame:
-    """Set backbones side by side; inputs are ``{backbone}_scores``, ``_profile``, ``_speed``."""
-    from steel_defects.evaluation.classifier_comparison import classification_comparison
-
-    names = _backbones_of(tables)
-    return classification_comparison(
-        {name: tables[f"{name}_scores"] for name in names},
-        {name: tables[f"{name}_profile"] | tables[f"{name}_speed"] for name in names},
-        splits,
-        annotations,
+    return point.model_copy(
+        update={"temperature": calibration["temperature"], "bias": calibration["bias"]} | stamp
     )
 
 
-def _backbones_of(tables: Mapping[str, Any]) -> list[str]:
-    return [key.removesuffix("_scores") for key in tables if key.endswith("_scores")]
+def record_gate(
+    classifier_profile: Json,
+    sheet_scores: pd.DataFrame,
+    operating_point: OperatingPoint,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    operating_point_targets: OperatingPointConfig,
+) -> TrainedModel:
+    """Note what a gate was made from and how good it is, so that later runs can compare it."""
+    from steel_defects.evaluation.classifier_comparison import validation_roc_auc
+
+    common_stamp(
+        profile=classifier_profile, sheet_scores=sheet_scores, operating_point=operating_point
+    )
+    return TrainedModel(
+        name=classifier_profile["backbone"],
+        parameters=classifier_profile["parameters"],
+        quality=validation_roc_auc(sheet_scores, splits),
+        made_from=made_from(
+            sheets, annotations, splits, {"operating_point": operating_point_targets}
+        ),
+    )
 
 
-def select_gate(gate: str, splits: pd.DataFrame, **tables: Any) -> Json:
-    """Choose the backbone of the cascade by its ROC-AUC on validation."""
+def select_gate(
+    gate: str,
+    trained_models: TrainedModels,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    operating_point: OperatingPointConfig,
+    *_trained_now: TrainedModel,
+) -> tuple[ModelSelection, ModelReference]:
+    """Choose the backbone of the cascade by its ROC-AUC on validation.
+
+    The gates of this run are inputs so that they come first; those of earlier runs take part if
+    they were made from the same data.
+    """
     from steel_defects.evaluation.classifier_comparison import select_gate as select
 
-    names = _backbones_of(tables)
-    return select(
+    now = made_from(sheets, annotations, splits, {"operating_point": operating_point})
+    gates = trained_models.newest_gates()
+    candidates = sort_out([one.record for one in gates], now, gate)
+    candidates.require(gate, "gate", "backbones")
+    fitting = {one.name: one for one in gates if one.name in candidates.names}
+    selection = select(
         gate,
-        {name: tables[f"{name}_scores"] for name in names},
-        {name: tables[f"{name}_profile"]["parameters"] for name in names},
+        candidates,
+        {name: one.scores for name, one in fitting.items()},
+        {name: one.version for name, one in fitting.items()},
         splits,
+    )
+    return selection, selection.chosen
+
+
+def compare_classifiers(
+    gate_selection: ModelSelection,
+    trained_models: TrainedModels,
+    splits: pd.DataFrame,
+    annotations: pd.DataFrame,
+) -> pd.DataFrame:
+    """Set backbones side by side: one row per backbone and evaluation."""
+    from steel_defects.evaluation.classifier_comparison import classification_comparison
+
+    gates = trained_models.gates(gate_selection.compared)
+    return classification_comparison(
+        {gate.name: gate.scores for gate in gates},
+        {gate.name: gate.profile for gate in gates},
+        splits,
+        annotations,
     )

@@ -11,6 +11,7 @@ from .nodes import (
     choose_operating_point,
     compare_classifiers,
     cross_validate,
+    record_gate,
     score_sheets,
     select_gate,
     train_classifier,
@@ -58,6 +59,13 @@ def _backbone_pipeline(name: str, cross_validated: bool) -> Pipeline:
             outputs="operating_point",
             name="choose_operating_point",
         ),
+        Node(
+            record_gate,
+            inputs=["classifier_profile", "sheet_scores", "operating_point"]
+            + ["sheets", "annotations", "splits", "params:operating_point"],
+            outputs="trained_gate",
+            name="record_gate",
+        ),
     ]
     cross_validation = Node(
         cross_validate,
@@ -78,26 +86,19 @@ def _backbone_pipeline(name: str, cross_validated: bool) -> Pipeline:
 
 
 def _comparison(backbones: Sequence[str]) -> Pipeline:
-    """Compare and choose; inputs are mapped, since only namespaces may name ``resnet50.…``."""
-    scores = {f"{b}_scores": f"{b}.sheet_scores" for b in backbones}
-    profiles = {f"{b}_profile": f"{b}.classifier_profile" for b in backbones}
-    speeds = {f"{b}_speed": f"{b}.classifier_speed" for b in backbones}
     nodes = [
         Node(
+            select_gate,
+            inputs=["params:gate", "trained_models", "sheets", "annotations", "splits"]
+            + ["params:operating_point", *(f"{name}.trained_gate" for name in backbones)],
+            outputs=["gate_selection", "chosen_gate"],
+            name="select_gate",
+        ),
+        Node(
             compare_classifiers,
-            inputs={name: name for name in ["splits", "annotations", *scores, *profiles, *speeds]},
+            inputs=["gate_selection", "trained_models", "splits", "annotations"],
             outputs="classification_comparison",
             name="compare_classifiers",
         ),
-        Node(
-            select_gate,
-            inputs={"gate": "params:gate", "splits": "splits"}
-            | {name: name for name in [*scores, *profiles]},
-            outputs="gate_selection",
-            name="select_gate",
-        ),
     ]
-    return Pipeline(
-        nodes,
-        inputs={"splits": "splits", "annotations": "annotations", **scores, **profiles, **speeds},
-    )
+    return Pipeline(nodes)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.model_versions import ModelVersions
+from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from steel_defects.evaluation.run_comparison import Truth
 
 logger = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 _MOST_PICTURES = 12
 
@@ -39,13 +38,12 @@ _SCHEMAS = {"scores": schemas.sheet_scores, "predictions": schemas.predictions}
 def compare_with_earlier(
     earlier_versions: ModelVersions,
     compare: str,
-    segmenter_selection: Json,
+    chosen_segmenter: TrainedSegmenter,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     operating_point: OperatingPointConfig,
-    gate_selection: Json | None = None,
-    **tables: Any,
+    chosen_gate: TrainedGate | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the chosen gate and segmenter with what they were at an earlier version.
 
@@ -54,12 +52,12 @@ def compare_with_earlier(
     Returns:
         ``run_comparison`` and ``changed_verdicts``.
     """
-    from steel_defects.evaluation.changed_verdicts import RunTables
     from steel_defects.evaluation.run_comparison import Truth
 
     version = earlier_versions.resolve(compare)
-    models = _models((gate_selection or {}).get("name"), segmenter_selection["name"])
-    now = RunTables(**{part: tables[f"{name}_{part}"] for part, name in models.items()})
+    models = _models(chosen_gate.name if chosen_gate else None, chosen_segmenter.name)
+    newest = max(one.version for one in (chosen_gate, chosen_segmenter) if one)
+    now = _tables_at(earlier_versions, models, newest)
     truth = Truth(sheets, annotations, splits)
     return _compared(earlier_versions, version, now, models, truth, operating_point)
 
@@ -85,8 +83,8 @@ def compare_versions(
 
     versions = catalog.load("earlier_versions")
     version = versions.resolve(before, after)
-    gate = catalog.load("gate_selection")["name"] if catalog.exists("gate_selection") else None
-    models = _models(gate, catalog.load("segmenter_selection")["name"])
+    gate = catalog.load("chosen_gate") if catalog.exists("chosen_gate") else None
+    models = _models(gate.name if gate else None, catalog.load("chosen_segmenter").name)
     return _compared(
         versions,
         version,

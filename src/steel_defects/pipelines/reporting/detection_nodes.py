@@ -1,13 +1,12 @@
 """Nodes that measure what is found: by size and class of the defect, and on worse pictures."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.decision.postprocessing import settings_of
+from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
@@ -17,7 +16,7 @@ Json = dict[str, Any]
 
 
 def measure_detection(
-    sheets: pd.DataFrame, annotations: pd.DataFrame, segmenter_selection: Json, **tables: Any
+    sheets: pd.DataFrame, annotations: pd.DataFrame, chosen_segmenter: TrainedSegmenter
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare the chosen segmenter's masks with the truth, by sheet and class and by defect.
 
@@ -27,7 +26,7 @@ def measure_detection(
     from steel_defects.evaluation.detection_by_size import defect_targets
     from steel_defects.evaluation.segmentation import pair_table
 
-    predictions = tables[f"{segmenter_selection['name']}_predictions"]
+    predictions = chosen_segmenter.predictions
     first = predictions["repeat"].eq(0).fillna(False)
     test = predictions["repeat"].isna() & (predictions["split"] == "test")
     pairs = [
@@ -82,16 +81,14 @@ def draw_detection(
 
 
 def measure_robustness(
-    trained_models: Path,
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
-    segmenter_selection: Json,
+    chosen_segmenter: TrainedSegmenter,
     segmenter_prediction: SegmenterPredictionConfig,
     reporting: ReportingConfig,
-    gate_selection: Json | None = None,
-    **parts: Any,
+    chosen_gate: TrainedGate | None = None,
 ) -> pd.DataFrame:
     """Let the chosen models judge some test sheets at every level of every corruption."""
     from steel_defects.evaluation.robustness import COLUMNS, choose_for_robustness
@@ -104,27 +101,22 @@ def measure_robustness(
         )
     from .worse_pictures import Judges, robustness_table
 
-    gate, segmenter = (gate_selection or {}).get("name"), segmenter_selection["name"]
-    point, postprocessing = parts.get(f"{gate}_point", {}), parts[f"{segmenter}_postprocessing"]
-    networks = {"segmenter": _newest_model(trained_models, f"{segmenter}.segmenter")}
-    if gate:
-        networks["gate"] = _newest_model(trained_models, f"{gate}.classifier")
+    postprocessing, networks = (
+        chosen_segmenter.postprocessing,
+        {"segmenter": chosen_segmenter.segmenter},
+    )
+    point = chosen_gate.operating_point if chosen_gate else None
+    if chosen_gate:
+        networks["gate"] = chosen_gate.classifier
     common_stamp(trained_networks=stamp_of(**networks), point=point, postprocessing=postprocessing)
     judges = Judges(
         gate=networks.get("gate"),
         segmenter=networks["segmenter"],
         point=point,
-        settings=settings_of(postprocessing),
+        settings=postprocessing.classes,
         tta=segmenter_prediction.tta,
     )
     return robustness_table(judges, raw_sheets, chosen, annotations, reporting.seed)
-
-
-def _newest_model(folder: Path, name: str) -> Any:
-    """Load the last version of a model; the run's own is the last."""
-    from steel_defects.models.files import load_model
-
-    return load_model(max(folder.glob(f"{name}.keras/*/{name}.keras")))
 
 
 def draw_robustness(robustness: pd.DataFrame) -> Any:

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.datasets.trained_models import TrainedGate
 from steel_defects.images.folder import SheetFolder
 from steel_defects.reporting.config import ReportingConfig
-
-Json = dict[str, Any]
 
 _NO_GATE = "There is no gate."
 _EXPLAINED = 3  # most hits, misses and false alarms of the gate, of each
@@ -17,12 +16,12 @@ _MISTAKES = 20  # sheets that the gate is most confidently wrong about, at most
 
 
 def check_grad_cam(
-    gate_selection: Json, sheets: pd.DataFrame, annotations: pd.DataFrame, **tables: Any
+    chosen_gate: TrainedGate | None, sheets: pd.DataFrame, annotations: pd.DataFrame
 ) -> pd.DataFrame:
     """Measure how much of the gate's heat lies on the defects, on sheets that it had not seen."""
     from steel_defects.evaluation.attention import attention_table
 
-    explained = _explained(gate_selection, tables)
+    explained = _explained(chosen_gate)
     defective = explained[explained["has_defect"]].merge(
         sheets[["sheet_id", "height", "width"]], on="sheet_id"
     )
@@ -33,18 +32,16 @@ def check_grad_cam(
     )
 
 
-def _explained(gate_selection: Json, tables: dict[str, Any]) -> pd.DataFrame:
+def _explained(gate: TrainedGate | None) -> pd.DataFrame:
     """Join the chosen gate's maps, scores and decisions; no rows without a gate."""
     from steel_defects.reporting.heat import gate_outcomes
 
-    name = gate_selection["name"]
-    if name is None:
+    if gate is None:
         columns = ["sheet_id", "has_defect", "outcome"]
         return pd.DataFrame(columns=columns).astype({"has_defect": bool})
-    scores, point = tables[f"{name}_scores"], tables[f"{name}_point"]
+    scores, threshold = gate.scores, gate.operating_point.lower_threshold
     held_out = scores.loc[scores["repeat"].isna(), ["sheet_id", "has_defect", "score"]]
-    table = tables[f"{name}_heat_maps"].merge(held_out, on="sheet_id")
-    threshold = point["lower_threshold"]
+    table = gate.heat_maps.merge(held_out, on="sheet_id")
     return table.assign(outcome=gate_outcomes(table["has_defect"], table["score"], threshold))
 
 
@@ -68,12 +65,11 @@ class _Masks:
 
 
 def draw_grad_cam(
-    gate_selection: Json,
+    chosen_gate: TrainedGate | None,
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     reporting: ReportingConfig,
-    **tables: Any,
 ) -> Any:
     """Lay the gate's heat over some hits, misses and false alarms."""
     from steel_defects.evaluation.attention import spread_heat
@@ -84,32 +80,30 @@ def draw_grad_cam(
         outlined,
     )
 
-    explained = _explained(gate_selection, tables)
+    explained = _explained(chosen_gate)
     chosen = choose_explained(explained, _EXPLAINED, reporting.seed)
-    name, masks, pictures, captions = gate_selection["name"], _Masks(annotations), [], []
+    masks, pictures, captions = _Masks(annotations), [], []
     for row in chosen.merge(sheets[["sheet_id", "path"]], on="sheet_id").itertuples():
         image = raw_sheets.read(row.path)
         heat = spread_heat(_heat(row), image.shape)
         pictures.append(outlined(heat_over_sheet(image, heat), masks.of(row.sheet_id, image.shape)))
         cold = "" if heat.any() else " (no heat: no place speaks for a defect)"
         captions.append(f"{row.outcome}, score {row.score:.3f}: {row.sheet_id}{cold}")
-    threshold = tables[f"{name}_point"]["lower_threshold"] if name else None
+    threshold = chosen_gate.operating_point.lower_threshold if chosen_gate else None
     nothing = "No hit, miss or false alarm among the sheets that training did not see."
-    return grad_cam_figure(pictures, captions, threshold, nothing if name else _NO_GATE)
+    return grad_cam_figure(pictures, captions, threshold, nothing if chosen_gate else _NO_GATE)
 
 
-def list_mistakes(gate_selection: Json, **tables: Any) -> pd.DataFrame:
+def list_mistakes(chosen_gate: TrainedGate | None) -> pd.DataFrame:
     """List the sheets that the chosen gate is most confidently wrong about."""
     from steel_defects.reporting.mistakes import confident_mistakes
 
-    name = gate_selection["name"]
-    scores = tables[f"{name}_scores"] if name else next(iter(tables.values())).head(0)
-    return confident_mistakes(scores, _MISTAKES)
+    return confident_mistakes(chosen_gate.scores if chosen_gate else None, _MISTAKES)
 
 
 def draw_mistakes(
     confident_mistakes: pd.DataFrame,
-    gate_selection: Json,
+    chosen_gate: TrainedGate | None,
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
@@ -123,7 +117,7 @@ def draw_mistakes(
     return contact_sheet(
         pictures,
         mistake_captions(confident_mistakes),
-        nothing if gate_selection["name"] else _NO_GATE,
+        nothing if chosen_gate else _NO_GATE,
     )
 
 

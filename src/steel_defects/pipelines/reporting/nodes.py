@@ -1,6 +1,6 @@
 """Nodes that draw figures, overlays and the report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,49 +8,47 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.datasets.trained_models import TrainedModels, TrainedSegmenter
 from steel_defects.images.folder import SheetFolder
+from steel_defects.models.trained import ModelSelection
 from steel_defects.paths import flat_name
 from steel_defects.reporting.config import ReportingConfig
 
-Json = dict[str, Any]
 
-
-def draw_classification_figures(**tables: Any) -> tuple[Any, Any, Any, Any, Any]:
+def draw_classification_figures(
+    gate_selection: ModelSelection, trained_models: TrainedModels
+) -> tuple[Any, Any, Any, Any, Any]:
     """Draw confusion matrices, ROC, precision-recall, reliability and learning of the backbones."""
     from steel_defects.reporting.figures import charts
     from steel_defects.reporting.figures.reliability import reliability_figure
 
-    scores = ending(tables, "_scores")
-    thresholds = {
-        name: point["lower_threshold"] for name, point in ending(tables, "_point").items()
-    }
+    gates = trained_models.gates(gate_selection.compared)
+    scores = {gate.name: gate.scores for gate in gates}
     return (
-        charts.confusion_figure(scores, thresholds),
+        charts.confusion_figure(
+            scores, {gate.name: gate.operating_point.lower_threshold for gate in gates}
+        ),
         charts.roc_figure(scores),
         charts.pr_figure(scores),
         reliability_figure(scores),
-        charts.learning_figure(ending(tables, "_history")),
+        charts.learning_figure({gate.name: gate.history for gate in gates}),
     )
-
-
-def ending(tables: Mapping[str, Any], end: str) -> dict[str, Any]:
-    """Return the tables whose names end so, by the rest of the name."""
-    return {key.removesuffix(end): value for key, value in tables.items() if key.endswith(end)}
 
 
 def draw_segmentation_figures(
     class_comparison: pd.DataFrame,
     annotations: pd.DataFrame,
     sheets: pd.DataFrame,
-    segmenter_selection: Json,
+    segmenter_selection: ModelSelection,
+    trained_models: TrainedModels,
+    chosen_segmenter: TrainedSegmenter,
     data_engineering: DataEngineeringConfig,
-    **tables: Any,
 ) -> tuple[Any, Any, Any]:
-    """Draw Dice a class, pixel precision-recall and learning curves of the architectures."""
+    """Draw Dice of each class, pixel precision-recall and learning curves of the architectures."""
     from steel_defects.evaluation.curves import pixel_precision_recall
     from steel_defects.reporting.figures import charts
 
-    maps = tables[f"{segmenter_selection['name']}_probabilities"]
+    maps = chosen_segmenter.probabilities
     sizes = sheets.set_index("sheet_id")[["height", "width"]]
     masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     curves = {
@@ -58,25 +56,25 @@ def draw_segmentation_figures(
         for number, name in enumerate(data_engineering.class_names, start=1)
     }
     per_class = dict(tuple(class_comparison.groupby("architecture")))
+    compared = trained_models.segmenters(segmenter_selection.compared)
     return (
         charts.class_dice_figure(per_class, data_engineering.class_names),
         charts.segmentation_pr_figure(curves),
-        charts.learning_figure(ending(tables, "_history")),
+        charts.learning_figure({segmenter.name: segmenter.history for segmenter in compared}),
     )
 
 
 def choose_overlays(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
-    segmenter_selection: Json,
+    chosen_segmenter: TrainedSegmenter,
     reporting: ReportingConfig,
-    **tables: Any,
 ) -> pd.DataFrame:
     """Choose test sheets of every outcome, with a caption for each."""
     from steel_defects.evaluation.segmentation import pair_table
     from steel_defects.reporting.selection import choose_sheets, sheet_outcomes
 
-    predictions = tables[f"{segmenter_selection['name']}_predictions"]
+    predictions = chosen_segmenter.predictions
     test = predictions[predictions["repeat"].isna() & (predictions["split"] == "test")]
     pairs = pair_table(test, annotations, sheets)
     dice = sheet_outcomes(pairs)["dice"]
@@ -92,12 +90,11 @@ def draw_overlays(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
-    segmenter_selection: Json,
+    chosen_segmenter: TrainedSegmenter,
     data_engineering: DataEngineeringConfig,
-    **tables: Any,
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Lay truth and prediction over the chosen sheets, each drawn when it is saved."""
-    predictions = tables[f"{segmenter_selection['name']}_predictions"]
+    predictions = chosen_segmenter.predictions
     predictions = predictions[predictions["repeat"].isna()]
     paths = sheets.set_index("sheet_id")["path"]
 

@@ -25,74 +25,48 @@ from .report_node import GATE_FIGURES, ROBUSTNESS_FIGURES, SEGMENTER_FIGURES, wr
 
 def create_pipeline(selection: Selection) -> Pipeline:
     """From scores, predictions and comparisons to what people look at."""
-    models = _Models(selection.backbones, selection.architectures)
-    nodes = [*_segmenter_nodes(models), _report_node(models, selection)]
+    chosen = ["chosen_segmenter", *(["chosen_gate"] if selection.backbones else [])]
+    nodes = [*_segmenter_nodes(), _report_node(selection)]
     if selection.backbones:
-        nodes += _gate_nodes(models)
+        nodes += _gate_nodes()
     if selection.robustness:
-        nodes += _robustness_nodes(models)
+        nodes += _robustness_nodes(chosen)
     if selection.comparison:
-        nodes += _comparison_nodes(models)
-    needed = {name for node in nodes for name in node.inputs}
-    mapped = {name: dataset for name, dataset in models.datasets.items() if name in needed}
-    return Pipeline([Pipeline(nodes, inputs=mapped)], tags="reporting")
+        nodes += _comparison_nodes(chosen)
+    return Pipeline(nodes, tags="reporting")
 
 
-class _Models:
-    """Datasets of each model, by the names of arguments: only namespaces may name ``unet.…``."""
-
-    def __init__(self, backbones: Sequence[str], architectures: Sequence[str]) -> None:
-        self.selections = [*(["gate_selection"] if backbones else []), "segmenter_selection"]
-        self.scores = {f"{b}_scores": f"{b}.sheet_scores" for b in backbones}
-        self.points = {f"{b}_point": f"{b}.operating_point" for b in backbones}
-        self.heat_maps = {f"{b}_heat_maps": f"{b}.heat_maps" for b in backbones}
-        self.histories = {f"{b}_history": f"{b}.classifier_history" for b in backbones}
-        self.predictions = {f"{a}_predictions": f"{a}.predictions" for a in architectures}
-        self.maps = {f"{a}_probabilities": f"{a}.probabilities" for a in architectures}
-        self.settings = {f"{a}_postprocessing": f"{a}.postprocessing" for a in architectures}
-        self.stackings = {f"{a}_stacking": f"{a}.stacking" for a in architectures if backbones}
-        self.courses = {f"{a}_history": f"{a}.segmenter_history" for a in architectures}
-
-    @property
-    def datasets(self) -> dict[str, str]:
-        of_gates = self.scores | self.points | self.heat_maps | self.histories
-        of_segmenters = self.predictions | self.maps | self.settings | self.stackings | self.courses
-        return of_gates | of_segmenters
-
-
-def _gate_nodes(models: _Models) -> list[Node]:
+def _gate_nodes() -> list[Node]:
     """What the gates decide, and what the chosen one looks at."""
     return [
         Node(
             draw_classification_figures,
-            inputs=_same(*models.scores, *models.points, *models.histories),
+            inputs=_same("gate_selection", "trained_models"),
             outputs=[f"{name}_figure" for name in GATE_FIGURES],
             name="draw_classification_figures",
         ),
         Node(
             check_grad_cam,
-            inputs=_same("gate_selection", "sheets", "annotations")
-            | _same(*models.scores, *models.points, *models.heat_maps),
+            inputs=_same("chosen_gate", "sheets", "annotations"),
             outputs="grad_cam_check",
             name="check_grad_cam",
         ),
         Node(
             draw_grad_cam,
-            inputs=_same("gate_selection", "raw_sheets", "sheets", "annotations")
-            | _same(*models.scores, *models.points, *models.heat_maps)
+            inputs=_same("chosen_gate", "raw_sheets", "sheets", "annotations")
             | _parameters("reporting"),
             outputs="grad_cam_figure",
             name="draw_grad_cam",
         ),
         Node(
             list_mistakes,
-            inputs=_same("gate_selection", *models.scores),
+            inputs=_same("chosen_gate"),
             outputs="confident_mistakes",
             name="list_mistakes",
         ),
         Node(
             draw_mistakes,
-            inputs=_same("confident_mistakes", "gate_selection", "raw_sheets", "sheets")
+            inputs=_same("confident_mistakes", "chosen_gate", "raw_sheets", "sheets")
             | _same("annotations"),
             outputs="confident_mistakes_figure",
             name="draw_mistakes",
@@ -100,35 +74,34 @@ def _gate_nodes(models: _Models) -> list[Node]:
     ]
 
 
-def _segmenter_nodes(models: _Models) -> list[Node]:
+def _segmenter_nodes() -> list[Node]:
     """What the segmenters outline, and what the chosen one finds."""
     return [
         Node(
             draw_segmentation_figures,
             inputs=_same("class_comparison", "annotations", "sheets", "segmenter_selection")
-            | _parameters("data_engineering")
-            | _same(*models.maps, *models.courses),
+            | _same("trained_models", "chosen_segmenter")
+            | _parameters("data_engineering"),
             outputs=["class_dice_figure", "segmentation_pr_figure", "segmenter_learning_figure"],
             name="draw_segmentation_figures",
         ),
         Node(
             choose_overlays,
-            inputs=_same("sheets", "annotations", "segmenter_selection", *models.predictions)
-            | _parameters("reporting"),
+            inputs=_same("sheets", "annotations", "chosen_segmenter") | _parameters("reporting"),
             outputs="overlay_selection",
             name="choose_overlays",
         ),
         Node(
             draw_overlays,
             inputs=_same("overlay_selection", "raw_sheets", "sheets", "annotations")
-            | _same("segmenter_selection", *models.predictions)
+            | _same("chosen_segmenter")
             | _parameters("data_engineering"),
             outputs="overlays",
             name="draw_overlays",
         ),
         Node(
             measure_detection,
-            inputs=_same("sheets", "annotations", "segmenter_selection", *models.predictions),
+            inputs=_same("sheets", "annotations", "chosen_segmenter"),
             outputs=["evaluated_pairs", "defect_targets"],
             name="measure_detection",
         ),
@@ -141,13 +114,12 @@ def _segmenter_nodes(models: _Models) -> list[Node]:
     ]
 
 
-def _robustness_nodes(models: _Models) -> list[Node]:
+def _robustness_nodes(chosen: Sequence[str]) -> list[Node]:
     """What worse pictures do to the chosen models."""
     return [
         Node(
             measure_robustness,
-            inputs=_same("trained_models", "raw_sheets", "sheets", "annotations", "splits")
-            | _same(*models.selections, *models.points, *models.settings)
+            inputs=_same(*chosen, "raw_sheets", "sheets", "annotations", "splits")
             | _parameters("segmenter_prediction", "reporting"),
             outputs="robustness",
             name="measure_robustness",
@@ -161,14 +133,12 @@ def _robustness_nodes(models: _Models) -> list[Node]:
     ]
 
 
-def _comparison_nodes(models: _Models) -> list[Node]:
+def _comparison_nodes(chosen: Sequence[str]) -> list[Node]:
     """What an earlier version decided otherwise."""
     return [
         Node(
             compare_with_earlier,
-            inputs=_same("earlier_versions", *models.selections)
-            | _same("sheets", "annotations", "splits")
-            | _same(*models.scores, *models.points, *models.predictions, *models.stackings)
+            inputs=_same("earlier_versions", *chosen, "sheets", "annotations", "splits")
             | _parameters("operating_point", "compare"),
             outputs=["run_comparison", "changed_verdicts"],
             name="compare_with_earlier",
@@ -182,15 +152,16 @@ def _comparison_nodes(models: _Models) -> list[Node]:
     ]
 
 
-def _report_node(models: _Models, selection: Selection) -> Node:
+def _report_node(selection: Selection) -> Node:
     inputs = _same("segmentation_comparison", "class_comparison", "data_quality", "run_record")
     inputs |= _same("overlays", "overlay_selection", "evaluated_pairs", "detection_by_size")
     inputs |= _same("leakage", "lookup_baseline", "oddest_sheets_figure")
-    inputs |= _same(*models.selections, *models.points, *models.stackings)
+    inputs |= _same("segmenter_selection", "chosen_segmenter", "trained_models")
     inputs |= _parameters("data_engineering", "reporting")
     figures = [*SEGMENTER_FIGURES]
     if selection.backbones:
         figures += GATE_FIGURES
+        inputs |= _same("gate_selection")
         inputs |= _same("classification_comparison", "grad_cam_check", "grad_cam_figure")
         inputs |= _same("confident_mistakes", "confident_mistakes_figure")
     if selection.robustness:

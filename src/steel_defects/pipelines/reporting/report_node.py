@@ -5,22 +5,26 @@ from typing import Any
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.datasets.trained_models import TrainedModels, TrainedSegmenter
 from steel_defects.images.folder import SheetFolder
+from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.config import ReportingConfig
 
 from .detection_nodes import counted_outcomes
-from .nodes import ending, picture_name
+from .nodes import picture_name
 
 Json = dict[str, Any]
 
 NO_ROWS = pd.DataFrame()
-NO_GATE: Json = {"name": None, "reason": "no backbone was chosen", "candidates": {}}
+NO_GATE = ModelSelection(name=None, reason="no backbone was chosen")
 
 
 def write_report(
     segmentation_comparison: pd.DataFrame,
     class_comparison: pd.DataFrame,
-    segmenter_selection: Json,
+    segmenter_selection: ModelSelection,
+    chosen_segmenter: TrainedSegmenter,
+    trained_models: TrainedModels,
     data_quality: Json,
     overlays: SheetFolder,
     overlay_selection: pd.DataFrame,
@@ -31,7 +35,7 @@ def write_report(
     detection_by_size: Json,
     data_engineering: DataEngineeringConfig,
     reporting: ReportingConfig,
-    gate_selection: Json | None = None,
+    gate_selection: ModelSelection = NO_GATE,
     classification_comparison: pd.DataFrame = NO_ROWS,
     grad_cam_check: pd.DataFrame | None = None,
     confident_mistakes: pd.DataFrame = NO_ROWS,
@@ -46,7 +50,11 @@ def write_report(
     from steel_defects.reporting.report import ReportContext, render_report
 
     totals, classes = counted_outcomes(evaluated_pairs)
-    stacking = tables.get(f"{segmenter_selection['name']}_stacking") or {}
+    together = chosen_segmenter.stacking.operating_point
+    points = {
+        gate.name: gate.operating_point.model_dump(mode="json")
+        for gate in trained_models.gates(gate_selection.compared)
+    }
     kind = detection_by_size["evaluation"].replace("_", "-")
     curves = {name: DetectionCurve(**curve) for name, curve in detection_by_size["curves"].items()}
     return render_report(
@@ -56,10 +64,10 @@ def write_report(
             classification_comparison=classification_comparison,
             segmentation_comparison=segmentation_comparison,
             per_class=class_comparison,
-            gate_selection=gate_selection or NO_GATE,
-            segmenter_selection=segmenter_selection,
-            operating_points=ending(tables, "_point"),
-            together=stacking.get("operating_point") or {},
+            gate_selection=gate_selection.model_dump(mode="json"),
+            segmenter_selection=segmenter_selection.model_dump(mode="json"),
+            operating_points=points,
+            together=together.model_dump(mode="json") if together else {},
             false_alarm_target=reporting.target_false_alarm_rate,
             lookup_baseline=lookup_baseline,
             class_names=data_engineering.class_names,

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.decision.calibration import scale_scores
+from steel_defects.decision.operating_point import OperatingPoint
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import (
     COLUMNS,
@@ -33,7 +34,7 @@ class Judges:
 
     gate: Any
     segmenter: Any
-    point: dict[str, Any]
+    point: OperatingPoint | None
     settings: Sequence[ClassPostprocessing]
     tta: TestTimeAugmentation
 
@@ -86,10 +87,10 @@ def _row(
 ) -> dict[str, object]:
     paths = sheets["path"].tolist()
     flagged, scores = None, [None] * len(paths)
-    if judges.gate is not None:
+    if judges.point is not None:
         outputs = predict_scores(judges.gate, worse, paths)
-        calibrated = scale_scores(outputs, judges.point["temperature"], judges.point["bias"])
-        flagged, scores = calibrated >= judges.point["lower_threshold"], calibrated.tolist()
+        calibrated = scale_scores(outputs, judges.point.temperature, judges.point.bias)
+        flagged, scores = calibrated >= judges.point.lower_threshold, calibrated.tolist()
     found = predict_maps(judges.segmenter, worse, paths, tta=judges.tta)
     rows = [
         (sheet_id, class_id, rle)

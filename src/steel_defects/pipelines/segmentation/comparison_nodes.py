@@ -1,65 +1,99 @@
 """Nodes that compare the segmenters, choose one and package it with the gate."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
+from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
+from steel_defects.decision.fusion import StackedScore, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
+from steel_defects.models.trained import (
+    ModelReference,
+    ModelSelection,
+    TrainedModel,
+    made_from,
+    sort_out,
+)
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 
-from .nodes import TUNING_SPLITS, of_splits, together_with_gate
+from .nodes import TUNING_SPLITS, asked_of_segmenters, of_splits, together_with_gate
 
-Json = dict[str, Any]
+_GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleared": "bool"}
 
 
-def score_by_gate(gate_selection: Json, **tables: Any) -> pd.DataFrame:
-    """Return the chosen gate's score of each sheet, and whether it lets the sheet pass.
+def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
+    """Return the chosen gate's score of each sheet, and whether it clears the sheet.
 
     Without a gate there are no rows.
 
     Raises:
         SteelDefectsError: The scores or the thresholds belong to other weights.
     """
-    name = gate_selection["name"]
-    if name is None:
+    if chosen_gate is None:
         return pd.DataFrame(columns=list(_GATE_TYPES)).astype(_GATE_TYPES)
-    parts = {f"{name}_{part}": tables[f"{name}_{part}"] for part in ("profile", "scores", "point")}
-    stamp = common_stamp(**parts)
-    scores = parts[f"{name}_scores"]
-    cleared = scores["score"] < parts[f"{name}_point"]["lower_threshold"]
+    scores, point = chosen_gate.scores, chosen_gate.operating_point
+    stamp = common_stamp(profile=chosen_gate.profile, scores=scores, operating_point=point)
+    cleared = scores["score"] < point.lower_threshold
     table = scores.assign(cleared=cleared)[list(_GATE_TYPES)].astype(_GATE_TYPES)
     table.attrs.update(stamp)
     return table
 
 
-_GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleared": "bool"}
+def select_segmenter(
+    segmenter: str,
+    trained_models: TrainedModels,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
+    postprocessing: PostprocessingGrid,
+    gate_scores: pd.DataFrame | None = None,
+    **_trained_now: TrainedModel,
+) -> tuple[ModelSelection, ModelReference]:
+    """Choose the architecture of the cascade by its mean Dice on validation.
+
+    The segmenters of this run are inputs so that they come first; those of earlier runs take part
+    if they were made from the same data, behind the same gate.
+    """
+    from steel_defects.evaluation.comparison import select
+
+    asked = asked_of_segmenters(data_engineering, segmenter_prediction, postprocessing)
+    now = made_from(sheets, annotations, splits, asked, gate_scores)
+    segmenters = trained_models.newest_segmenters()
+    candidates = sort_out([one.record for one in segmenters], now, segmenter)
+    candidates.require(segmenter, "segmenter", "architectures")
+    versions = {one.name: one.version for one in segmenters if one.name in candidates.names}
+    selection = select(segmenter, candidates, versions, "mean Dice")
+    if segmenter == "best" and len(versions) == 1:
+        reason = f"no other was trained; {selection.reason}"
+        selection = selection.model_copy(update={"reason": reason})
+    return selection, selection.chosen
 
 
 def compare_segmenters(
+    segmenter_selection: ModelSelection,
+    trained_models: TrainedModels,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     operating_point: OperatingPointConfig,
     gate_scores: pd.DataFrame | None = None,
-    **tables: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Set architectures side by side, alone and behind the gate: on test and out of fold."""
     from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
 
     rows, classes = [], []
-    for name in _trained(tables, "_predictions"):
-        predictions, profile = tables[f"{name}_predictions"], tables[f"{name}_profile"]
+    for segmenter in trained_models.segmenters(segmenter_selection.compared):
+        name, predictions, profile = segmenter.name, segmenter.predictions, segmenter.profile
         cleared: dict[int, set[str]] = {}
         if gate_scores is not None:
             evidence = together_with_gate(predictions, gate_scores, sheets)
-            stacked = Stacking.model_validate(tables[f"{name}_stacking"]).stacked
-            cleared = _cleared_sheets(evidence, stacked, operating_point)
+            cleared = _cleared_sheets(evidence, segmenter.stacking.stacked, operating_point)
         held_out = predictions["repeat"].isna()
         test = predictions[held_out & (predictions["split"] == "test")]
         row, per_class = segmentation_rows(test, annotations, sheets, cleared.get(-1, set()))
@@ -76,11 +110,6 @@ def compare_segmenters(
     return pd.DataFrame(rows), pd.concat(classes, ignore_index=True)
 
 
-def _trained(tables: Mapping[str, Any], ending: str) -> list[str]:
-    """Return the architectures that were trained."""
-    return [key.removesuffix(ending) for key in tables if key.endswith(ending)]
-
-
 def _cleared_sheets(
     evidence: pd.DataFrame, stacked: StackedScore | None, config: OperatingPointConfig
 ) -> dict[int, set[str]]:
@@ -93,34 +122,16 @@ def _cleared_sheets(
     }
 
 
-def select_segmenter(segmenter: str, **tables: Any) -> Json:
-    """Choose the architecture of the cascade by its mean Dice on validation."""
-    from steel_defects.evaluation.comparison import select
-
-    names = _trained(tables, "_postprocessing")
-    settings = {name: tables[f"{name}_postprocessing"].items() for name in names}
-    quality = {
-        name: float(np.mean([v["validation_dice"] for key, v in of_class if key.isdigit()]))
-        for name, of_class in settings.items()
-    }
-    parameters = {name: tables[f"{name}_profile"]["parameters"] for name in names}
-    chosen = select(segmenter, quality, parameters, "mean Dice")
-    if segmenter == "best" and len(names) == 1:
-        chosen["reason"] = f"no other was trained; {chosen['reason']}"
-    return chosen
-
-
 def build_package(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
-    segmenter_selection: Json,
+    chosen_segmenter: TrainedSegmenter,
     segmentation_comparison: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     mm_per_px: float | None,
-    gate_selection: Json | None = None,
-    **parts: Any,
+    chosen_gate: TrainedGate | None = None,
 ) -> Any:
     """Put the chosen gate and segmenter into one package with all that using them takes.
 
@@ -131,31 +142,35 @@ def build_package(
     from steel_defects.models.segmenters import required_stride
     from steel_defects.package.build import build_manifest
 
-    gate, segmenter = (gate_selection or {}).get("name"), segmenter_selection["name"]
-    names = [f"{segmenter}_postprocessing"]
-    networks = {"segmenter": parts[f"{segmenter}_segmenter"]}
-    if gate:
-        names += [f"{segmenter}_stacking", f"{gate}_scores", f"{gate}_point"]
-        networks["gate"] = parts[f"{gate}_classifier"]
-    common_stamp(trained_networks=stamp_of(**networks), **{name: parts[name] for name in names})
+    segmenter, postprocessing = chosen_segmenter.segmenter, chosen_segmenter.postprocessing
+    classifier = point = scores = stacking = None
+    networks = {"segmenter": segmenter}
+    if chosen_gate:
+        classifier, point = chosen_gate.classifier, chosen_gate.operating_point
+        scores, stacking = chosen_gate.scores, chosen_segmenter.stacking
+        networks["gate"] = classifier
+    common_stamp(
+        trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
+        scores=scores, operating_point=point,
+    )  # fmt: skip
     reference = of_splits(sheets, splits, TUNING_SPLITS)
     manifest = build_manifest(
-        gate_name=gate,
-        gate_input_size=networks["gate"].input_shape[1:3] if gate else None,
-        operating_point=parts[f"{gate}_point"] if gate else None,
-        gate_scores=parts[f"{gate}_scores"] if gate else None,
-        segmenter_name=segmenter,
-        postprocessing=parts[f"{segmenter}_postprocessing"],
+        gate_name=chosen_gate.name if chosen_gate else None,
+        gate_input_size=classifier.input_shape[1:3] if classifier else None,
+        operating_point=point,
+        gate_scores=scores,
+        segmenter_name=chosen_segmenter.name,
+        postprocessing=postprocessing,
         class_names=data_engineering.class_names,
         mm_per_px=mm_per_px,
         comparison=segmentation_comparison,
         pictures=(raw_sheets.read(path) for path in reference["path"]),
         fingerprint_of=sheets["sha256"].tolist(),
         tta=segmenter_prediction.tta,
-        stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked if gate else None,
-        stride=required_stride(networks["segmenter"]),
+        stacked=stacking.stacked if stacking else None,
+        stride=required_stride(segmenter),
     )
-    writers = {manifest.segmenter.file: networks["segmenter"].save}
-    if manifest.gate:
-        writers[manifest.gate.file] = networks["gate"].save
+    writers = {manifest.segmenter.file: segmenter.save}
+    if manifest.gate and classifier:
+        writers[manifest.gate.file] = classifier.save
     return PackageContents(manifest, writers)

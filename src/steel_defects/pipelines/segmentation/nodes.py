@@ -9,11 +9,13 @@ import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
+from steel_defects.decision.fusion import Stacking
 from steel_defects.decision.operating_point import OperatingPointConfig
-from steel_defects.decision.postprocessing import PostprocessingGrid, settings_of
+from steel_defects.decision.postprocessing import Postprocessing, PostprocessingGrid
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import common_stamp, stamp_of
+from steel_defects.models.trained import TrainedModel, made_from
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import TrainingData
@@ -63,14 +65,13 @@ def cross_validate_segmenter(
     postprocessing: PostprocessingGrid,
     network: NetworkConfig,
     gate_scores: pd.DataFrame | None = None,
-) -> tuple[pd.DataFrame, Json]:
+) -> tuple[pd.DataFrame, Postprocessing]:
     """Outline every sheet out of fold.
 
     Returns:
-        The outlines, and the post-processing that all folds together chose, by class; empty where
-        that is left to validation sheets.
+        The outlines, and the post-processing that all folds together chose; of no class where that
+        is left to validation sheets.
     """
-    from steel_defects.decision.postprocessing import class_settings
     from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
@@ -84,7 +85,7 @@ def cross_validate_segmenter(
         checkpoints / "segmenter_cross_validation" / network.root.name,
         gate_scores,
     )
-    return found.predictions, class_settings(found.settings or [])
+    return found.predictions, Postprocessing(classes=tuple(found.settings or ()))
 
 
 def predict_probabilities(
@@ -128,17 +129,16 @@ def tune_postprocessing(
     segmenter_prediction: SegmenterPredictionConfig,
     postprocessing: PostprocessingGrid,
     gate_scores: pd.DataFrame | None = None,
-    out_of_fold_postprocessing: Json | None = None,
-) -> Json:
+    out_of_fold_postprocessing: Postprocessing | None = None,
+) -> Postprocessing:
     """Choose threshold, smallest area and presence cut of each class on the validation split.
 
     What the folds of a cross-validation chose is taken over, and measured there.
     """
-    from steel_defects.decision.postprocessing import class_settings
     from steel_defects.prediction.predicted_masks import gate_scores_of, measure_classes
 
     stamp = common_stamp(probabilities=probabilities, gate_scores=gate_scores)
-    given = settings_of(out_of_fold_postprocessing or {})
+    given = out_of_fold_postprocessing.classes if out_of_fold_postprocessing else ()
     grids = [one.grid for one in given] or [postprocessing] * data_engineering.classes
     rows = of_splits(sheets, splits, ("validation",))[["sheet_id", "height", "width"]]
     tuners = measure_classes(
@@ -153,12 +153,12 @@ def tune_postprocessing(
     )
     presences = [one.presence for one in given] or [None] * len(tuners)
     chosen = [tuner.best(presence) for tuner, presence in zip(tuners, presences, strict=True)]
-    return class_settings(chosen) | stamp
+    return Postprocessing(classes=tuple(chosen), **stamp)
 
 
 def predict_masks(
     segmenter: Any,
-    postprocessing: Json,
+    postprocessing: Postprocessing,
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
@@ -178,7 +178,7 @@ def predict_masks(
         trained_segmenter=stamp_of(segmenter=segmenter), postprocessing=postprocessing,
         gate_scores=gate_scores,
     )  # fmt: skip
-    settings = settings_of(postprocessing)
+    settings = postprocessing.classes
     scores = gate_scores_of(gate_scores, None)
     rows = of_splits(sheets, splits, _UNSEEN_SPLITS)
     predicted = predict_maps(
@@ -202,19 +202,62 @@ def stack_with_gate(
     gate_scores: pd.DataFrame,
     sheets: pd.DataFrame,
     operating_point: OperatingPointConfig,
-) -> Json:
+) -> Stacking:
     """Fit the score that gate and segmenter give together, on sheets that neither had seen.
 
     The test sheets only check it.
     """
-    from steel_defects.decision.fusion import Stacking, check_on_test, stack_scores
+    from steel_defects.decision.fusion import check_on_test, stack_scores
 
     stamp = common_stamp(predictions=predictions, gate_scores=gate_scores)
     evidence = together_with_gate(predictions, gate_scores, sheets)
     unseen = evidence[evidence["split"] != "test"]
     found = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
     test = evidence[(evidence["split"] == "test") & evidence["repeat"].isna()]
-    return check_on_test(found, test).model_dump(mode="json") | stamp
+    return check_on_test(found, test).model_copy(update=stamp)
+
+
+def record_segmenter(
+    segmenter_profile: Json,
+    postprocessing: Postprocessing,
+    predictions: pd.DataFrame,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    network: NetworkConfig,
+    data_engineering: DataEngineeringConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
+    postprocessing_grid: PostprocessingGrid,
+    gate_scores: pd.DataFrame | None = None,
+    stacking: Stacking | None = None,
+) -> TrainedModel:
+    """Note what a segmenter was made from and how good it is, for later runs to compare it."""
+    common_stamp(postprocessing=postprocessing, predictions=predictions, stacking=stacking)
+    return TrainedModel(
+        name=network.root.name,
+        parameters=segmenter_profile["parameters"],
+        quality=postprocessing.validation_dice,
+        made_from=made_from(
+            sheets,
+            annotations,
+            splits,
+            asked_of_segmenters(data_engineering, segmenter_prediction, postprocessing_grid),
+            gate_scores,
+        ),
+    )
+
+
+def asked_of_segmenters(
+    data_engineering: DataEngineeringConfig,
+    segmenter_prediction: SegmenterPredictionConfig,
+    postprocessing: PostprocessingGrid,
+) -> dict[str, Any]:
+    """Collect the parameters that change a trained segmenter's figures."""
+    return {
+        "class_names": data_engineering.class_names,
+        "segmenter_prediction": segmenter_prediction,
+        "postprocessing": postprocessing,
+    }
 
 
 def together_with_gate(

@@ -11,6 +11,7 @@ from .nodes import (
     cross_validate_segmenter,
     predict_masks,
     predict_probabilities,
+    record_segmenter,
     stack_with_gate,
     train_segmenter,
     tune_postprocessing,
@@ -35,13 +36,13 @@ _SHARED = {
 def create_pipeline(selection: Selection) -> Pipeline:
     """From tiles to masks, and from the chosen models to a package."""
     architectures = [_architecture_pipeline(name, selection) for name in selection.architectures]
-    gates = [_gate_scores(selection.backbones)] if selection.backbones else []
-    comparison = _comparison(selection.architectures, selection.backbones)
+    gates = [_GATE_SCORES] if selection.backbones else []
+    comparison = _comparison(selection.architectures, bool(selection.backbones))
     return Pipeline([*gates, *architectures, comparison], tags="segmentation")
 
 
 def _architecture_pipeline(name: str, selection: Selection) -> Pipeline:
-    crossed, gate = name in selection.cross_validated, _same(*_gate(selection.backbones))
+    crossed, gate = name in selection.cross_validated, _gate(bool(selection.backbones))
     nodes = [
         Node(
             train_segmenter,
@@ -97,66 +98,62 @@ def _architecture_pipeline(name: str, selection: Selection) -> Pipeline:
                 name="stack_with_gate",
             )
         )
+    nodes.append(
+        Node(
+            record_segmenter,
+            inputs=_same("segmenter_profile", "postprocessing", "predictions")
+            | _same("sheets", "annotations", "splits", *(["stacking"] if gate else []))
+            | _parameters("network", "data_engineering", "segmenter_prediction")
+            | {"postprocessing_grid": "params:postprocessing"}
+            | gate,
+            outputs="trained_segmenter",
+            name="record_segmenter",
+        )
+    )
     needed = {name for node in nodes for name in node.inputs}
     return Pipeline(nodes, namespace=name, inputs=_TABLES & needed, parameters=_SHARED & needed)
 
 
-def _gate(backbones: Sequence[str]) -> list[str]:
-    return ["gate_scores"] if backbones else []
+def _gate(gate: bool) -> dict[str, str]:
+    return _same("gate_scores") if gate else {}
 
 
-def _gate_scores(backbones: Sequence[str]) -> Pipeline:
-    scores = {f"{b}_scores": f"{b}.sheet_scores" for b in backbones}
-    points = {f"{b}_point": f"{b}.operating_point" for b in backbones}
-    profiles = {f"{b}_profile": f"{b}.classifier_profile" for b in backbones}
-    node = Node(
-        score_by_gate,
-        inputs=_same("gate_selection", *scores, *points, *profiles),
-        outputs="gate_scores",
-        name="score_by_gate",
-    )
-    return Pipeline([node], inputs=scores | points | profiles)
+_GATE_SCORES = Node(
+    score_by_gate, inputs="chosen_gate", outputs="gate_scores", name="score_by_gate"
+)
 
 
-def _comparison(architectures: Sequence[str], backbones: Sequence[str]) -> Pipeline:
-    """Compare, choose and package; inputs are mapped, since only namespaces may name ``unet.…``."""
-    scores = {f"{b}_scores": f"{b}.sheet_scores" for b in backbones}
-    points = {f"{b}_point": f"{b}.operating_point" for b in backbones}
-    classifiers = {f"{b}_classifier": f"{b}.classifier" for b in backbones}
-    predictions = {f"{a}_predictions": f"{a}.predictions" for a in architectures}
-    profiles = {f"{a}_profile": f"{a}.segmenter_profile" for a in architectures}
-    settings = {f"{a}_postprocessing": f"{a}.postprocessing" for a in architectures}
-    segmenters = {f"{a}_segmenter": f"{a}.segmenter" for a in architectures}
-    stackings = {f"{a}_stacking": f"{a}.stacking" for a in architectures if backbones}
-    selection = ["gate_selection"] if backbones else []
+def _comparison(architectures: Sequence[str], gate: bool) -> Pipeline:
+    """Choose, compare and package."""
     nodes = [
         Node(
+            select_segmenter,
+            inputs=_parameters("segmenter", "data_engineering", "segmenter_prediction")
+            | _parameters("postprocessing")
+            | _same("trained_models", "sheets", "annotations", "splits")
+            | _gate(gate)
+            | {name: f"{name}.trained_segmenter" for name in architectures},
+            outputs=["segmenter_selection", "chosen_segmenter"],
+            name="select_segmenter",
+        ),
+        Node(
             compare_segmenters,
-            inputs=_same("sheets", "annotations", *_gate(backbones))
+            inputs=_same("segmenter_selection", "trained_models", "sheets", "annotations")
             | _parameters("data_engineering", "operating_point")
-            | _same(*predictions, *profiles, *stackings),
+            | _gate(gate),
             outputs=["segmentation_comparison", "class_comparison"],
             name="compare_segmenters",
         ),
         Node(
-            select_segmenter,
-            inputs=_parameters("segmenter") | _same(*settings, *profiles),
-            outputs="segmenter_selection",
-            name="select_segmenter",
-        ),
-        Node(
             build_package,
-            inputs=_same("raw_sheets", "sheets", "splits", "segmenter_selection")
-            | _same("segmentation_comparison", *selection)
-            | _parameters("data_engineering", "mm_per_px", "segmenter_prediction")
-            | _same(*settings, *stackings, *segmenters, *classifiers, *points, *scores),
+            inputs=_same("raw_sheets", "sheets", "splits", "chosen_segmenter")
+            | _same("segmentation_comparison", *(["chosen_gate"] if gate else []))
+            | _parameters("data_engineering", "mm_per_px", "segmenter_prediction"),
             outputs="model_package",
             name="build_package",
         ),
     ]
-    of_gates = scores | points | classifiers
-    of_segmenters = predictions | profiles | settings | segmenters | stackings
-    return Pipeline(nodes, inputs=of_gates | of_segmenters)
+    return Pipeline(nodes)
 
 
 def _same(*names: str) -> dict[str, str]:

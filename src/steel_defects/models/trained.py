@@ -1,0 +1,180 @@
+"""Trained models: what each was made from, and which of them may be compared; free of Keras."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from steel_defects.config import Config, Record
+from steel_defects.errors import SteelDefectsError
+
+
+class MadeFrom(Record):
+    """SHA-256 digests of what a model's figures depend on.
+
+    Attributes:
+        sheets: Names and pixels of all sheets.
+        annotations: The masks that people drew.
+        splits: Which sheet is in which split.
+        gate: Scores of the gate that a segmenter works behind; of nothing without a gate.
+        parameters: Parameters that change figures without any training.
+    """
+
+    sheets: str
+    annotations: str
+    splits: str
+    gate: str
+    parameters: str
+
+    def differences(self, other: "MadeFrom") -> list[str]:
+        """Say what differs between two models, such as ``other splits``."""
+        names = [name for name, digest in self if getattr(other, name) != digest]
+        return ["another gate" if name == "gate" else f"other {name}" for name in names]
+
+
+def made_from(
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    parameters: Mapping[str, Any],
+    gate_scores: pd.DataFrame | None = None,
+) -> MadeFrom:
+    """Take the digests.
+
+    Args:
+        sheets: ``sheet_id, sha256``.
+        annotations: ``sheet_id, class_id, rle``.
+        splits: ``sheet_id, split``.
+        parameters: Values that JSON can hold, or models of pydantic.
+        gate_scores: ``sheet_id, score, cleared``; None without a gate.
+    """
+    values = {
+        name: value.model_dump(mode="json") if isinstance(value, Config) else value
+        for name, value in parameters.items()
+    }
+    return MadeFrom(
+        sheets=_digest(sheets, "sheet_id", "sha256"),
+        annotations=_digest(annotations, "sheet_id", "class_id", "rle"),
+        splits=_digest(splits, "sheet_id", "split"),
+        gate=_digest(gate_scores, "sheet_id", "score", "cleared"),
+        parameters=hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def _digest(table: pd.DataFrame | None, *columns: str) -> str:
+    text = "" if table is None else table[list(columns)].sort_values(list(columns)).to_csv()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class TrainedModel(Record):
+    """The record of a trained model, written when all that belongs to it is made.
+
+    Attributes:
+        name: Backbone of a gate, or architecture of a segmenter.
+        parameters: Number of its parameters.
+        quality: On validation sheets: ROC-AUC of a gate, mean Dice of a segmenter; None where
+            there are too few sheets to tell.
+        made_from: What its figures depend on; None for a model of an earlier release.
+    """
+
+    name: str
+    parameters: int
+    quality: float | None
+    made_from: MadeFrom | None = None
+
+
+class ModelReference(Record):
+    """A trained model by name and version; both are None where none was chosen."""
+
+    name: str | None = None
+    version: str | None = None
+
+
+class ModelSelection(Record):
+    """Which model was chosen, from which, and why.
+
+    Attributes:
+        name: Its name; None where none was chosen.
+        reason: Why, in words.
+        candidates: Quality on validation of each model that was compared; None where unknown.
+        versions: The version of each.
+        excluded: Why other trained models were not compared, by name.
+        sheets: Validation sheets that the qualities stand on; None where nobody counted.
+        differences: How far the chosen model lies above each of the others, with an interval.
+    """
+
+    name: str | None
+    reason: str
+    candidates: dict[str, float | None] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    excluded: dict[str, str] = Field(default_factory=dict)
+    sheets: int | None = None
+    differences: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @property
+    def chosen(self) -> ModelReference:
+        """The chosen model by name and version."""
+        return ModelReference(name=self.name, version=self.versions.get(self.name or ""))
+
+    @property
+    def compared(self) -> list[ModelReference]:
+        """All models that were compared."""
+        return [ModelReference(name=name, version=self.versions[name]) for name in self.candidates]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Trained models that may be compared, and why the others may not, by name."""
+
+    fitting: tuple[TrainedModel, ...]
+    excluded: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the models that may be compared."""
+        return [model.name for model in self.fitting]
+
+    def require(self, wanted: str, parameter: str, chosen_by: str) -> None:
+        """Refuse a model that is named and can't be chosen.
+
+        Args:
+            wanted: ``best``, ``none`` or a name.
+            parameter: The parameter that names it.
+            chosen_by: The parameter that lists the models to train.
+
+        Raises:
+            SteelDefectsError: It was not trained, or from other data.
+        """
+        if wanted in {"best", "none", *self.names}:
+            return
+        reason = self.excluded.get(wanted, "it was never trained")
+        raise SteelDefectsError(
+            f"{parameter} is {wanted}, which cannot be chosen: {reason}; train it: "
+            f'--params "{chosen_by}={wanted}"'
+        )
+
+
+def sort_out(models: Sequence[TrainedModel], now: MadeFrom, wanted: str) -> Candidates:
+    """Tell models that were made from the same data from others.
+
+    Args:
+        models: The newest of each name.
+        now: What the models of this run are made from.
+        wanted: The name that is asked for, if any; a model of an earlier release, which did not
+            note what it was made from, is a candidate only where it is named.
+    """
+    fitting, excluded = [], {}
+    for model in models:
+        if model.made_from is None:
+            if model.name != wanted:
+                excluded[model.name] = "made by an earlier release, and chosen by name only"
+                continue
+        elif differences := model.made_from.differences(now):
+            excluded[model.name] = f"made from {' and '.join(differences)}"
+            continue
+        fitting.append(model)
+    return Candidates(tuple(fitting), excluded)
