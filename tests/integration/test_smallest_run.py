@@ -75,22 +75,47 @@ def test_a_pipeline_runs_alone_from_what_the_catalog_holds(runs: list[Project]) 
     assert report.is_file()
 
 
-def test_architectures_stand_side_by_side(
+def test_models_of_earlier_runs_take_part_while_they_fit(
     runs: list[Project], make_project: Callable[[str], Project]
 ) -> None:
     project = make_project("test")
     shutil.copytree(runs[0].data, project.data)
-    project.must_run("--pipelines=segmentation", "--params=architectures=fpn deeplab_v3_plus")
+    earlier = project.catalog.load("chosen_segmenter").reference
+    assert earlier.name == "unet"
+    project.must_run(
+        "--pipelines=segmentation,reporting", "--params=architectures=fpn,segmenter=unet"
+    )
     catalog = project.catalog
-    trained = ["fpn", "deeplab_v3_plus"]
-    assert catalog.load("segmentation_comparison")["architecture"].tolist() == trained
-    chosen = catalog.load("segmenter_selection")
-    assert chosen["name"] in trained
-    assert set(chosen["candidates"]) == set(trained)
+    assert catalog.load("segmentation_comparison")["architecture"].tolist() == ["fpn", "unet"]
+    assert catalog.load("chosen_segmenter").reference == earlier
+    assert len(catalog.load("unet.predictions"))
+    assert "unet" in catalog.load("report")
     package = json.loads(
         (project.data / "09_release/model_package/package.json").read_text(encoding="utf-8")
     )
-    assert package["segmenter"]["name"] == chosen["name"]
+    assert package["segmenter"]["name"] == "unet"
+    project.must_run("--pipelines=inspection")
+
+    splits = catalog.load("splits")
+    moved = splits.index[splits["split"] == "calibration"][0]
+    catalog.save("splits", splits.assign(split=splits["split"].mask(splits.index == moved, "test")))
+    project.must_run("--pipelines=segmentation", "--params=architectures=deeplab_v3_plus")
+    catalog = project.catalog
+    selection = catalog.load("segmenter_selection")
+    assert set(selection.candidates) == {"deeplab_v3_plus"} and selection.excluded == {
+        "unet": "made from other splits", "fpn": "made from other splits",
+    }  # fmt: skip
+    architectures = catalog.load("segmentation_comparison")["architecture"]
+    assert architectures.tolist() == ["deeplab_v3_plus"]
+
+
+def test_a_model_that_was_never_trained_is_refused_before_anything_runs(
+    runs: list[Project],
+) -> None:
+    done = runs[0].run("--pipelines=segmentation", "--params=segmenter=unet_vgg16")
+    assert done.returncode == 1
+    assert "segmenter is unet_vgg16, which was never trained" in done.stderr
+    assert "Completed node" not in done.stdout
 
 
 def test_shards_at_once_leave_whole_tables(
