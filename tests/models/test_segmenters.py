@@ -15,9 +15,9 @@ from steel_defects.models.config import (
     Network,
     NetworkConfig,
 )
-from steel_defects.models.encoders import encode_with_backbone
 from steel_defects.models.files import load_model, save_model
 from steel_defects.models.segmenters import build_segmenter, required_stride
+from steel_defects.models.stages import encode_with_backbone
 
 SMALL = {"name": "mobilenet_v2", "weights": "none", "alpha": 0.35}
 RIVALS = {

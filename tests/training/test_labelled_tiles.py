@@ -17,7 +17,6 @@ from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.config import CropConfig, SegmentationConfig
 from steel_defects.training.data import labelled_tiles as domain
 from steel_defects.training.data import loader
-from steel_defects.training.data.batches import Channels
 from steel_defects.training.data.labelled_tiles import (
     LabelledTiles,
     crop_reader,
@@ -26,6 +25,7 @@ from steel_defects.training.data.labelled_tiles import (
     tile_reader,
     training_loader,
 )
+from steel_defects.training.data.loader import Channels
 
 CLASSES = 5
 HEIGHT, WIDTH, SIZE = 48, 200, 32

@@ -1,5 +1,7 @@
 """The gate: a backbone with a head of dense layers and dropout."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
@@ -26,7 +28,7 @@ def build_classifier(
     head: HeadConfig,
     input_size: tuple[int, int],
     seed: int,
-    weights_dir: str | None = None,
+    weights_dir: Path | None = None,
 ) -> keras.Model:
     """Build a classifier of sheets.
 

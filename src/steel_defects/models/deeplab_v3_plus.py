@@ -5,16 +5,17 @@ decoder joins the result with fine features. Convolutions in both are depthwise 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 from keras import KerasTensor, layers
 
 from steel_defects.models.config import DeepLabConfig
-from steel_defects.models.encoders import encode_with_backbone
 from steel_defects.models.stages import (
     Seeds,
     convolve,
     encode,
+    encode_with_backbone,
     enlarge,
     masks,
     residual_stage,
@@ -24,7 +25,7 @@ from steel_defects.models.stages import (
 
 
 def build_deeplab(
-    config: DeepLabConfig, classes: int, seed: int, weights_dir: str | None = None
+    config: DeepLabConfig, classes: int, seed: int, weights_dir: Path | None = None
 ) -> keras.Model:
     """Build a DeepLabV3+ for sheets of any size that is a multiple of ``config.stride``.
 

@@ -6,16 +6,17 @@ Batch norm takes the place of group norm, as everywhere here.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 from keras import KerasTensor, layers
 
 from steel_defects.models.config import FPNConfig
-from steel_defects.models.encoders import encode_with_backbone
 from steel_defects.models.stages import (
     Seeds,
     convolve,
     encode,
+    encode_with_backbone,
     enlarge,
     masks,
     residual_stage,
@@ -26,7 +27,7 @@ _FINEST = 4  # pixels between the cells of the finest level of the pyramid
 
 
 def build_fpn(
-    config: FPNConfig, classes: int, seed: int, weights_dir: str | None = None
+    config: FPNConfig, classes: int, seed: int, weights_dir: Path | None = None
 ) -> keras.Model:
     """Build a feature pyramid for sheets of any size that is a multiple of ``config.stride``.
 

@@ -1,57 +1,37 @@
 """The segmenters by name."""
 
+from pathlib import Path
+
 import keras
 
-from steel_defects.models.config import (
-    STRIDE,
-    BackboneUNetConfig,
-    DeepLabConfig,
-    FPNConfig,
-    Network,
-    UNetConfig,
-)
+from steel_defects.models.config import STRIDE, DeepLabConfig, FPNConfig, Network
 from steel_defects.models.deeplab_v3_plus import build_deeplab
 from steel_defects.models.fpn import build_fpn
 from steel_defects.models.unet import build_unet
-from steel_defects.models.unet_backbone import build_backbone_unet
 
 
 def build_segmenter(
-    network: Network, classes: int, seed: int, weights_dir: str | None = None
+    network: Network, classes: int, seed: int, weights_dir: Path | None = None
 ) -> keras.Model:
-    """Build a segmenter.
-
-    Args:
-        network: Which architecture, and its sizes.
-        classes: Number of defect classes.
-        seed: Seed of the initial weights.
-        weights_dir: Folder of weight files, for encoders that are pre-trained.
-
-    Returns:
-        Model from ``(batch, height, width, 1)``, gray values 0 to 255, with sides that are
-        multiples of ``network.stride``, to the probability of each class at each pixel,
-        ``(batch, height, width, classes)``, float32. With a presence head it returns a list of this
-        and the probability that each class occurs, ``(batch, classes)``, float32.
+    """Build a segmenter; see :func:`steel_defects.models.unet.build_unet`.
 
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
     """
     match network:
-        case UNetConfig():
-            return build_unet(network, classes, seed)
-        case BackboneUNetConfig():
-            return build_backbone_unet(network, classes, seed, weights_dir)
         case FPNConfig():
             return build_fpn(network, classes, seed, weights_dir)
         case DeepLabConfig():
             return build_deeplab(network, classes, seed, weights_dir)
+        case _:
+            return build_unet(network, classes, seed, weights_dir)
 
 
 def required_stride(segmenter: keras.Model) -> int:
     """Return what the sides of a segmenter's input must be multiples of, pixels.
 
-    That is ``prediction.inference.STRIDE``, or twice as much where that fails: what was halved too
-    often can't be joined with what was not.
+    That is :data:`steel_defects.models.config.STRIDE`, or twice as much where that fails: what was
+    halved too often can't be joined with what was not.
     """
     fits, larger = (takes_multiples_of(segmenter, stride) for stride in (STRIDE, 2 * STRIDE))
     return 2 * STRIDE if larger and not fits else STRIDE

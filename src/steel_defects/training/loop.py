@@ -10,12 +10,11 @@ import keras
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.training.averaging import averaged, use_averages
+from steel_defects.training.backend import shares_of
 from steel_defects.training.checkpoints import Checkpoint, Progress, State, weights_of
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.data.batches import Batch
-from steel_defects.training.data.loader import Loader
-from steel_defects.training.devices import shares_of
+from steel_defects.training.data.loader import Batch, Loader
+from steel_defects.training.optimizers import averaged, use_averages
 from steel_defects.training.steps import Unpacked, take_steps
 
 logger = logging.getLogger(__name__)

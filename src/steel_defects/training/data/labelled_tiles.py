@@ -1,19 +1,19 @@
 """What segmenters learn from: windows of sheets with the masks of all classes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.augment.copy_paste import DefectDonors
 from steel_defects.training.config import CropConfig, SegmentationConfig
-from steel_defects.training.data.batches import Channels, Example
-from steel_defects.training.data.loader import Loader
+from steel_defects.training.data.loader import Channels, Example, Loader
 from steel_defects.training.data.windows import (
     Gray,
     Runs,
@@ -49,6 +49,11 @@ class LabelledTiles:
     masks: dict[tuple[str, int], str]
     classes: int
 
+    def subset(self, sheet_ids: Collection[str]) -> "LabelledTiles":
+        """Return the tiles of some of the sheets, in the table's order."""
+        rows = self.tiles[self.tiles["sheet_id"].isin(set(sheet_ids))]
+        return replace(self, tiles=rows.reset_index(drop=True))
+
     @property
     def content(self) -> list[object]:
         """What identifies windows and masks, in order: a checkpoint belongs to these alone."""
@@ -64,18 +69,18 @@ class LabelledTiles:
 
     @cached_property
     def sheets(self) -> list[Any]:
-        """One row a sheet, in the order of their tiles; places and areas are its first tile's."""
+        """One row per sheet, in the order of their tiles; places and areas are its first tile's."""
         return list(self.tiles.drop_duplicates("sheet_id").itertuples())
 
     @cached_property
     def runs(self) -> dict[str, dict[int, Runs]]:
         """The masks of each sheet, by class; text is read once, and not for each window."""
-        found: dict[str, dict[int, Runs]] = {row.sheet_id: {} for row in self.sheets}
+        runs: dict[str, dict[int, Runs]] = {row.sheet_id: {} for row in self.sheets}
         sizes = {row.sheet_id: (row.sheet_height, row.sheet_width) for row in self.sheets}
         for (sheet_id, class_id), rle in self.masks.items():
-            if sheet_id in found and rle.strip():
-                found[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
-        return found
+            if sheet_id in runs and rle.strip():
+                runs[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
+        return runs
 
 
 def labelled_tiles(
@@ -96,7 +101,18 @@ def labelled_tiles(
 
 def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
     """Return the batches that a segmenter learns from: tiles, or windows at random places."""
-    return _tile_loader(data, config) if config.crop is None else _crop_loader(data, config)
+    augmentation, share = tile_augmentation(config), config.copy_paste_share
+    options = (config.batch_size, config.seed, config.loader_threads)
+    if config.crop is None:
+        read = tile_reader(data, augmentation, share)
+        return Loader(read, tile_sampler(data.tiles, config), *options)
+    return Loader(
+        crop_reader(data, augmentation, config.crop, share),
+        crop_sampler(data, config),
+        *options,
+        config.crop.windows_per_sheet,
+        config.tile_batches_per_epoch,
+    )
 
 
 def tile_augmentation(config: SegmentationConfig) -> Augmentation:
@@ -104,32 +120,8 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 
     These can push a defect out of the picture, which masks tell and labels of sheets do not.
     """
-    return Augmentation(
-        brightness=config.brightness,
-        contrast=config.contrast,
-        transposes=config.transposes,
-        zoom=config.zoom,
-        rotation_degrees=config.rotation_degrees,
-    )
-
-
-def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    read = tile_reader(data, tile_augmentation(config), config.copy_paste_share)
-    choose = tile_sampler(data.tiles, config)
-    return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
-
-
-def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    crop = config.crop or CropConfig()
-    return Loader(
-        crop_reader(data, tile_augmentation(config), crop, config.copy_paste_share),
-        crop_sampler(data, config),
-        config.batch_size,
-        config.seed,
-        config.loader_threads,
-        crop.windows_per_sheet,
-        config.tile_batches_per_epoch,
-    )
+    names = ("brightness", "contrast", "transposes", "zoom", "rotation_degrees")
+    return Augmentation(**{name: getattr(config, name) for name in names})
 
 
 def tile_sampler(
@@ -137,18 +129,10 @@ def tile_sampler(
 ) -> Callable[[np.random.Generator], list[int]]:
     """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
     areas = np.stack(tiles["area_px"].to_list())
-    by_class = [np.flatnonzero(areas[:, k]) for k in range(areas.shape[1]) if areas[:, k].any()]
-    every = np.arange(len(tiles))
+    by_class = {k + 1: np.flatnonzero(column) for k, column in enumerate(areas.T) if column.any()}
     count = config.tile_batches_per_epoch * config.batch_size
-
-    def draw(rng: np.random.Generator) -> list[int]:
-        chosen = []
-        for defective in rng.random(count) < config.defect_share:
-            kind = by_class[int(rng.integers(len(by_class)))] if defective and by_class else every
-            chosen.append(int(rng.choice(kind)))
-        return chosen
-
-    return draw
+    draw = _sampler(by_class, len(tiles), count, config.defect_share)
+    return lambda rng: [place for place, _ in draw(rng)]
 
 
 def crop_sampler(
@@ -160,17 +144,26 @@ def crop_sampler(
     however rare it is, on one of its sheets; else it is any sheet, and no class.
     """
     by_class = places_by_class([data.runs[row.sheet_id] for row in data.sheets])
-    known = list(by_class)
     per_sheet = config.crop.windows_per_sheet if config.crop else 1
     count = -(-config.tile_batches_per_epoch * config.batch_size // per_sheet)
+    return _sampler(by_class, len(data.sheets), count, config.defect_share)
+
+
+def _sampler(
+    by_class: Mapping[int, Sequence[int] | NDArray[np.int64]],
+    places: int,
+    count: int,
+    defect_share: float,
+) -> Callable[[np.random.Generator], list[Draw]]:
+    classes = list(by_class)
 
     def draw(rng: np.random.Generator) -> list[Draw]:
-        chosen = []
-        for defective in rng.random(count) < config.defect_share:
-            class_id = known[int(rng.integers(len(known)))] if defective and known else 0
-            kind = by_class.get(class_id, range(len(data.sheets)))
-            chosen.append((kind[int(rng.integers(len(kind)))], class_id))
-        return chosen
+        draws = []
+        for defective in rng.random(count) < defect_share:
+            class_id = classes[int(rng.integers(len(classes)))] if defective and classes else 0
+            candidates = by_class.get(class_id, range(places))
+            draws.append((int(candidates[int(rng.integers(len(candidates)))]), class_id))
+        return draws
 
     return draw
 
