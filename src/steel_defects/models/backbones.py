@@ -23,21 +23,13 @@ _IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class _Family:
-    """How a backbone is built and what its ImageNet weights expect.
-
-    Attributes:
-        build: Constructor in ``keras.applications``.
-        scale: Factor on gray values between 0 and 255.
-        offsets: What is then subtracted, by channel.
-        dense: Widths of the dense layers in front of ImageNet's classes.
-        cells: Cells of the last feature maps that these see; 1 where maps are averaged.
-    """
+    """How a backbone is built and what its ImageNet weights expect."""
 
     build: Callable[..., keras.Model]
-    scale: float = 1.0
-    offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    dense: tuple[int, ...] = ()
-    cells: int = 1
+    scale: float = 1.0  # factor on gray values between 0 and 255
+    offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)  # what is then subtracted, by channel
+    dense: tuple[int, ...] = ()  # widths of the dense layers in front of ImageNet's classes
+    cells: int = 1  # of the last feature maps that these see; 1 where maps are averaged
 
 
 _FAMILIES = {
@@ -109,15 +101,7 @@ def _build(config: BackboneConfig, **options: object) -> keras.Model:
 
 
 def to_channels(sheet: keras.KerasTensor, config: BackboneConfig) -> keras.KerasTensor:
-    """Turn gray values into the three channels that a backbone's weights expect.
-
-    Args:
-        sheet: Of shape ``(batch, height, width, 1)``, 0 to 255.
-        config: Which backbone, and where its weights come from.
-
-    Returns:
-        Of shape ``(batch, height, width, 3)``.
-    """
+    """Turn gray values, ``(batch, height, width, 1)``, 0 to 255, into the expected channels."""
     family = _FAMILIES[config.name]
     # From scratch a network of He's initialisation wants values of about 1: with VGG16's ±120 it
     # would begin certain of everything.
@@ -130,10 +114,7 @@ def to_channels(sheet: keras.KerasTensor, config: BackboneConfig) -> keras.Keras
 def parameters_with_top(name: str, parameters: int, channels: int) -> int:
     """Count the parameters of a backbone with its 1,000 classes of ImageNet, as Keras does.
 
-    Args:
-        name: The backbone.
-        parameters: Its parameters without the top.
-        channels: Channels of its last feature maps.
+    ``parameters`` are those without the top, ``channels`` those of the last feature maps.
     """
     family = _FAMILIES[name]
     width = channels * family.cells
@@ -173,9 +154,8 @@ def standardise_activations(trunk: keras.Model, batch: NDArray[np.float32]) -> N
     hundreds of steps to find the rest (Salimans and Kingma 2016, arXiv:1602.07868, section 3;
     Mishkin and Matas 2016, arXiv:1511.06422).
 
-    Args:
-        trunk: A chain of layers, such as VGG16; convolutions have biases. Changed in place.
-        batch: What it is to be fed with, of shape ``(batch, height, width, channels)``.
+    The trunk is a chain of layers, such as VGG16, and its convolutions have biases. The batch is
+    what it is to be fed with, of shape ``(batch, height, width, channels)``.
     """
     x = ops.convert_to_tensor(batch)
     for layer in trunk.layers[1:]:

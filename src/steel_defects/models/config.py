@@ -1,5 +1,6 @@
 """Which network to build; free of Keras, so that reading parameters stays fast."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self, get_args
 
@@ -101,7 +102,7 @@ class EncoderConfig(BackboneConfig):
 
 
 class _NetworkConfig(Config):
-    """What all segmenters have; no stride may be larger than twice ``STRIDE``.
+    """What all segmenters have.
 
     Attributes:
         dropout: Share of the channels that a step of the training leaves out; of a U-Net's coarsest
@@ -112,6 +113,16 @@ class _NetworkConfig(Config):
 
     dropout: float = Field(default=0.0, ge=0, lt=1)
     presence_head: bool = False
+
+    @property
+    @abstractmethod
+    def stride(self) -> int:
+        """What the input's height and width must be multiples of, pixels; at most 2 × STRIDE."""
+
+    @property
+    def finest_stride(self) -> int:
+        """Pixels between the cells of the features from which masks are made."""
+        return 4
 
     @property
     def auxiliary_strides(self) -> tuple[int, ...]:
@@ -130,16 +141,6 @@ class _UNetConfig(_NetworkConfig):
 
     residual: bool = False
     deep_supervision: bool = False
-
-    @property
-    def stride(self) -> int:
-        """What the input's height and width must be multiples of, pixels."""
-        raise NotImplementedError
-
-    @property
-    def finest_stride(self) -> int:
-        """Pixels between the cells of the last stage of the decoder."""
-        raise NotImplementedError
 
     @property
     def auxiliary_strides(self) -> tuple[int, ...]:
@@ -170,7 +171,7 @@ class UNetConfig(_UNetConfig):
 
     @property
     def finest_stride(self) -> int:
-        """Pixels between the cells of the last stage of the decoder."""
+        """Pixels between the cells of the features from which masks are made."""
         return self.stem_stride
 
 
@@ -204,7 +205,7 @@ class BackboneUNetConfig(_UNetConfig):
 
     @property
     def finest_stride(self) -> int:
-        """Pixels between the cells of the last stage of the decoder."""
+        """Pixels between the cells of the features from which masks are made."""
         return 2 * self.input_stride
 
 

@@ -1,30 +1,46 @@
 """The segmenters by name."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from steel_defects.models.config import STRIDE, DeepLabConfig, FPNConfig, Network
-from steel_defects.models.deeplab_v3_plus import build_deeplab
-from steel_defects.models.fpn import build_fpn
-from steel_defects.models.unet import build_unet
+from steel_defects.models.deeplab_v3_plus import deeplab_features
+from steel_defects.models.fpn import fpn_features
+from steel_defects.models.stages import Seeds, masks, presence
+from steel_defects.models.unet import unet_features
+
+_FEATURES: dict[type, Any] = {FPNConfig: fpn_features, DeepLabConfig: deeplab_features}
 
 
 def build_segmenter(
     network: Network, classes: int, seed: int, weights_dir: Path | None = None
 ) -> keras.Model:
-    """Build a segmenter; see :func:`steel_defects.models.unet.build_unet`.
+    """Build a segmenter for sheets of any size that is a multiple of ``network.stride``.
+
+    Args:
+        network: Which architecture, and its sizes.
+        classes: Number of defect classes.
+        seed: Seed of the initial weights.
+        weights_dir: Folder of weight files, for encoders that are pre-trained.
+
+    Returns:
+        Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of each
+        class at each pixel, ``(batch, height, width, classes)``, float32. With a presence head it
+        returns a list of this and the probability that each class occurs, ``(batch, classes)``,
+        float32.
 
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
     """
-    match network:
-        case FPNConfig():
-            return build_fpn(network, classes, seed, weights_dir)
-        case DeepLabConfig():
-            return build_deeplab(network, classes, seed, weights_dir)
-        case _:
-            return build_unet(network, classes, seed, weights_dir)
+    sheet, init = keras.Input((None, None, 1), name="sheet"), Seeds(seed)
+    features_of = _FEATURES.get(type(network), unet_features)
+    coarsest, finest = features_of(sheet, network, init, weights_dir)
+    outputs = [masks(finest, network.finest_stride, classes, init)]
+    if network.presence_head:
+        outputs.append(presence(coarsest, classes))
+    return keras.Model(sheet, outputs if len(outputs) > 1 else outputs[0], name=network.name)
 
 
 def required_stride(segmenter: keras.Model) -> int:
