@@ -16,7 +16,7 @@ from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.data.labelled_tiles import LabelledTiles, labelled_tiles
 from steel_defects.training.jobs import SegmenterRecipe
 from steel_defects.training.segmentation import fit_segmenter
-from steel_defects.training.tile_validation import TileValidation, for_tiles
+from steel_defects.training.tile_validation import for_tiles, tile_validation
 
 HEIGHT, WIDTH, SHEETS = 12, 20, 5
 
@@ -90,7 +90,7 @@ def test_tiles_too_small_to_be_mirrored():
 
 def test_validation_against_numpy():
     pictures = Pictures()
-    found = TileValidation(seer(), 8, pictures.tiles(), config())()
+    found = tile_validation(seer(), 8, pictures.tiles(), config())()
     truth = np.stack([pictures.masks, np.zeros_like(pictures.masks)], axis=-1)
     predicted = np.full(truth.shape, 0.2)
     predicted[..., 0][pictures.masks > 0] = 0.9
@@ -108,7 +108,7 @@ def test_mean_dice_counts_each_tile_and_class_once():
     pictures = Pictures()
     pictures.images[0, 0, 0] = 200  # seen, but not there
     pictures.images[1, :, :5] = 60  # half of the defect goes unseen
-    found = TileValidation(seer(), 4, pictures.tiles(), config())()
+    found = tile_validation(seer(), 4, pictures.tiles(), config())()
     assert found["validation_dice_on_positives"] == pytest.approx((2 / 3 + 3) / 4)
     assert found["validation_mean_dice"] == pytest.approx((0 + 2 / 3 + 3 + 5) / 10)
 

@@ -20,7 +20,7 @@ from steel_defects.training.jobs import Fitted, SegmenterRecipe
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.losses import MaskLoss
 from steel_defects.training.optimizers import build_optimizer
-from steel_defects.training.tile_validation import TileValidation, for_tiles
+from steel_defects.training.tile_validation import for_tiles, tile_validation
 
 _PRESENCE_WEIGHT = 0.2  # of the presence head's cross-entropy; that of the masks counts once
 _AUXILIARY_WEIGHT = 0.5  # of the finest mask of deep supervision; each coarser one has half of it
@@ -77,7 +77,7 @@ def _fit(
     fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
     checkpoint = Checkpoint(checkpoint_dir / f"{label}.npz", fingerprint)
     loader = training_loader(training, config)
-    validate = TileValidation(model, network.stride, validation, config)
+    validate = tile_validation(model, network.stride, validation, config)
     history = fit(
         fitted, loader, _unpacker(recipe), lambda _: validate(), config, label, checkpoint,
         averaging=config.ema_momentum > 0,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.augment.copy_paste import DefectDonors
-from steel_defects.training.config import CropConfig, SegmentationConfig
+from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.data.loader import Channels, Example, Loader
 from steel_defects.training.data.windows import (
     Gray,
@@ -101,18 +101,13 @@ def labelled_tiles(
 
 def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
     """Return the batches that a segmenter learns from: tiles, or windows at random places."""
-    augmentation, share = tile_augmentation(config), config.copy_paste_share
+    windows = config.crop.windows_per_sheet if config.crop else 1
+    reader = TileReader(data, tile_augmentation(config), config.copy_paste_share, windows)
     options = (config.batch_size, config.seed, config.loader_threads)
     if config.crop is None:
-        read = tile_reader(data, augmentation, share)
-        return Loader(read, tile_sampler(data.tiles, config), *options)
-    return Loader(
-        crop_reader(data, augmentation, config.crop, share),
-        crop_sampler(data, config),
-        *options,
-        config.crop.windows_per_sheet,
-        config.tile_batches_per_epoch,
-    )
+        return Loader(reader.tile, tile_sampler(data.tiles, config), *options)
+    sampler = crop_sampler(data, config)
+    return Loader(reader.windows, sampler, *options, windows, config.tile_batches_per_epoch)
 
 
 def tile_augmentation(config: SegmentationConfig) -> Augmentation:
@@ -122,6 +117,9 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
     """
     names = ("brightness", "contrast", "transposes", "zoom", "rotation_degrees")
     return Augmentation(**{name: getattr(config, name) for name in names})
+
+
+# === What an epoch reads ===
 
 
 def tile_sampler(
@@ -168,44 +166,46 @@ def _sampler(
     return draw
 
 
-def tile_reader(
-    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float = 0.0
-) -> Callable[[int, np.random.Generator], Example]:
-    """Return a function that reads one tile with its masks, and augments it if asked to.
+# === Reading it ===
+
+
+class TileReader:
+    """Reads tiles and windows with their masks, and augments them.
 
     An example holds ``sheet``, gray of shape ``(height, width, 1)``, and ``mask``, 0 or 1 of shape
     ``(height, width, classes)``, both uint8, and ``presence``, 1 for each class that it shows, of
     shape ``(classes,)``, float32.
     """
-    rows, masks = list(data.tiles.itertuples()), data.runs
-    make = _example_maker(data, augmentation, copy_paste_share)
 
-    def read(index: int, rng: np.random.Generator) -> Example:
-        row = rows[index]
+    def __init__(
+        self,
+        data: LabelledTiles,
+        augmentation: Augmentation | None = None,
+        copy_paste_share: float = 0.0,
+        windows_per_sheet: int = 1,
+    ) -> None:
+        """Take the tiles, and what may happen to them."""
+        self._data, self._rows = data, list(data.tiles.itertuples())
+        self._augmentation, self._copy_paste_share = augmentation, copy_paste_share
+        self._donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
+        self._windows_per_sheet, self._size = windows_per_sheet, data.size
+
+    def tile(self, index: int, rng: np.random.Generator) -> Example:
+        """Read one tile."""
+        row = self._rows[index]
         window = Window(row.x, row.y, row.width, row.height)
-        return make(data.folder.read(row.path), masks[row.sheet_id], window, rng)
+        image, runs = self._data.folder.read(row.path), self._data.runs[row.sheet_id]
+        return self._example(image, runs, window, rng)
 
-    return read
+    def windows(self, draw: Draw, rng: np.random.Generator) -> list[Example]:
+        """Read windows of one sheet.
 
-
-def crop_reader(
-    data: LabelledTiles,
-    augmentation: Augmentation | None,
-    crop: CropConfig,
-    copy_paste_share: float = 0.0,
-) -> Callable[[Draw, np.random.Generator], list[Example]]:
-    """Return a function that reads windows of one sheet; see :func:`tile_reader`.
-
-    A window of a class shows one of its pixels, each as likely; any other lies anywhere, on steel
-    nine times out of ten.
-    """
-    make = _example_maker(data, augmentation, copy_paste_share)
-    sheets, masks, largest = data.sheets, data.runs, data.size
-
-    def read(draw: Draw, rng: np.random.Generator) -> list[Example]:
-        row, class_id = sheets[draw[0]], draw[1]
-        image, runs = data.folder.read(row.path), masks[row.sheet_id]
-        size = min(largest[0], row.sheet_height), min(largest[1], row.sheet_width)
+        A window of a class shows one of its pixels, each as likely; any other lies anywhere, on
+        steel nine times out of ten.
+        """
+        row, class_id = self._data.sheets[draw[0]], draw[1]
+        image, runs = self._data.folder.read(row.path), self._data.runs[row.sheet_id]
+        size = min(self._size[0], row.sheet_height), min(self._size[1], row.sheet_width)
 
         def place() -> Window:
             if class_id:
@@ -214,34 +214,23 @@ def crop_reader(
                 return place_on_steel(image, size, _MOST_BLACK, rng)
             return place_anywhere(image.shape, size, rng)
 
-        return [make(image, runs, place(), rng) for _ in range(crop.windows_per_sheet)]
+        return [self._example(image, runs, place(), rng) for _ in range(self._windows_per_sheet)]
 
-    return read
-
-
-def _example_maker(
-    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float
-) -> Callable[[Gray, Mapping[int, Runs], Window, np.random.Generator], Example]:
-    height, width = data.size
-    donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
-
-    def make(
-        image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
+    def _example(
+        self, image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
     ) -> Example:
         picture, masks = cut(image, window), paint_classes(runs, window)
-        if picture.shape != (height, width):
-            missing = (0, height - window.height), (0, width - window.width)
+        if picture.shape != self._size:
+            missing = (0, self._size[0] - window.height), (0, self._size[1] - window.width)
             picture = np.pad(picture, missing)
             masks = {channel: np.pad(mask, missing) for channel, mask in masks.items()}
-        if copy_paste_share and rng.random() < copy_paste_share:
-            picture, masks = donors.paste_into(picture, masks, rng)
-        if augmentation:
-            picture, changed = augmentation.apply(picture, list(masks.values()), rng)
+        if self._copy_paste_share and rng.random() < self._copy_paste_share:
+            picture, masks = self._donors.paste_into(picture, masks, rng)
+        if self._augmentation:
+            picture, changed = self._augmentation.apply(picture, list(masks.values()), rng)
             masks = dict(zip(masks, changed, strict=True))
-        presence = np.zeros(data.classes, np.float32)
+        presence = np.zeros(self._data.classes, np.float32)
         for channel, mask in masks.items():
             presence[channel] = mask.any()
-        channels = Channels((height, width, data.classes), masks)
+        channels = Channels((*self._size, self._data.classes), masks)
         return {"sheet": picture[..., None], "mask": channels, "presence": presence}
-
-    return make

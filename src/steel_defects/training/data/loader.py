@@ -31,9 +31,7 @@ Batch = dict[str, Array]
 class Channels:
     """An array of shape ``(height, width, channels)``, uint8, most of whose channels are all 0.
 
-    Attributes:
-        shape: Its shape.
-        filled: The channels that are not, by number; each of shape ``(height, width)``.
+    ``filled`` holds the others by number, each of shape ``(height, width)``.
     """
 
     shape: tuple[int, int, int]
@@ -64,16 +62,17 @@ class Assembly:
         self._lock = Lock()
 
     def put(self, position: int, example: Example) -> None:
-        """Write an example to its place in its batch; one beyond the last batch is dropped.
-
-        Raises:
-            ValueError: It has another shape than the batch's first one.
-        """
+        """Write an example to its place in its batch; one beyond the last batch is dropped."""
         number, slot = divmod(position, self._batch_size)
         if number >= self._batches:
             return
         with self._lock:
-            batch = self._started.get(number) or self._start(number, example)
+            if number not in self._started:
+                self._started[number] = {
+                    key: self._memory.zeros((self._batch_size, *value.shape), value.dtype)
+                    for key, value in example.items()
+                }
+            batch = self._started[number]
         for key, value in example.items():
             into = batch[key][slot : slot + 1]
             if value.shape != into.shape[1:]:
@@ -82,13 +81,6 @@ class Assembly:
                 value.write(into[0])
             else:
                 into[0] = value
-
-    def _start(self, number: int, example: Example) -> Batch:
-        self._started[number] = {
-            key: self._memory.zeros((self._batch_size, *value.shape), value.dtype)
-            for key, value in example.items()
-        }
-        return self._started[number]
 
     def take(self, number: int) -> Batch:
         """Hand over a batch all of whose examples are written."""
@@ -139,16 +131,15 @@ class Loader(Generic[T]):
             read: Reads what was chosen: one example, or a list of ``per_read`` of them, such as the
                 windows of one sheet; all chance comes from the generator it is given.
             choose: Draws what an epoch reads, in order.
-            batch_size: Examples a batch.
+            batch_size: Examples per batch.
             seed: Decides order and augmentation.
-            threads: Threads that read; 0 for one a core.
+            threads: Threads that read; 0 for one per core.
             per_read: Examples that one call of ``read`` returns.
-            batches: Batches an epoch; None for as many as hold all that was chosen.
+            batches: Batches per epoch; None for as many as hold all that was chosen.
         """
         self._read, self._choose, self._batch_size = read, choose, batch_size
         self._seed, self._threads, self._per_read = seed, threads or core_count(), per_read
-        self._batches = batches
-        self._memory = Memory()
+        self._batches, self._memory = batches, Memory()
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the batches of an epoch; the last is filled up from the epoch's first examples.
@@ -158,31 +149,24 @@ class Loader(Generic[T]):
         order = self._choose(np.random.default_rng([self._seed, number]))
         batches = self._batches or -(-len(order) * self._per_read // self._batch_size)
         places = -(-batches * self._batch_size // self._per_read)
-        at_once = self._reads_at_once()
+        # Handing out work costs as much as a window from a cache, so a thread gets several.
+        share = self._batch_size // (self._per_read * self._threads)
+        at_once = min(max(share, 1), _MOST_AT_ONCE)
         assembly = Assembly(self._batch_size, batches, self._memory)
 
         def fill(task: int) -> None:
             for place in range(places)[task * at_once : (task + 1) * at_once]:
-                self._read_into(assembly, order[place % len(order)], number, place)
+                rng = np.random.default_rng([self._seed, number, place])
+                examples = self._read(order[place % len(order)], rng)
+                for n, example in enumerate(examples if isinstance(examples, list) else [examples]):
+                    assembly.put(place * self._per_read + n, example)
 
         ahead = -(-_AHEAD * self._batch_size // (at_once * self._per_read))
-        # Reads that still wait are given up when the reader stops early.
-        with closing(
-            map_in_order(fill, range(-(-places // at_once)), self._threads, ahead)
-        ) as done:
+        tasks = map_in_order(fill, range(-(-places // at_once)), self._threads, ahead)
+        with closing(tasks):  # reads that still wait are given up when the reader stops early
             written = 0
             for batch in range(batches):
                 while written < (batch + 1) * self._batch_size:
-                    next(done)
+                    next(tasks)
                     written += at_once * self._per_read
                 yield assembly.take(batch)
-
-    def _reads_at_once(self) -> int:
-        """Handing out work costs as much as a window from a cache, so a thread gets several."""
-        share = self._batch_size // (self._per_read * self._threads)
-        return min(max(share, 1), _MOST_AT_ONCE)
-
-    def _read_into(self, assembly: Assembly, chosen: T, epoch: int, place: int) -> None:
-        found = self._read(chosen, np.random.default_rng([self._seed, epoch, place]))
-        for number, example in enumerate(found if isinstance(found, list) else [found]):
-            assembly.put(place * self._per_read + number, example)
