@@ -186,7 +186,7 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path 
             ) from error
         _take_input_as_published(trunk)
         return
-    path = (weights_dir or Path()) / config.weights
+    path = Path(weights_dir or ".") / config.weights
     if not path.is_file():
         raise SteelDefectsError(
             f"no weights of {config.name} at {path}; set weights_dir, or the backbone's or "

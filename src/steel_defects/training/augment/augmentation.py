@@ -43,13 +43,7 @@ class Augmentation:
     ) -> tuple[Gray, list[Gray]]:
         """Change a picture and its masks together.
 
-        Args:
-            image: Gray values of shape ``(height, width)``, uint8.
-            masks: Of the same shape, one a class, uint8, 1 inside a defect and 0 elsewhere.
-            rng: Where the chances come from.
-
-        Returns:
-            The changed picture and masks, of the same shapes and types.
+        All are of shape ``(height, width)``, uint8; masks are 1 inside a defect and 0 elsewhere.
         """
         image, masks = self.warp(image, masks, rng)
         image, masks = self.turn(image, masks, rng)
@@ -80,13 +74,7 @@ class Augmentation:
     def turn(
         self, image: Gray, masks: Sequence[NDArray[T]], rng: np.random.Generator
     ) -> tuple[Gray, list[NDArray[T]]]:
-        """Mirror a picture, and turn it if it is square.
-
-        Args:
-            image: Of shape ``(height, width)``, uint8.
-            masks: Of shape ``(rows, columns)``, over the same area; they may be coarser.
-            rng: Where the chances come from.
-        """
+        """Mirror a picture, and turn it if it is square; masks may be coarser than it."""
         orientation = 0
         for allowed, bit in ((self.flips, 2), (self.flips, 1), (self.transposes, 4)):
             if allowed and rng.random() < 0.5:

@@ -44,11 +44,7 @@ class Runs:
 
     @classmethod
     def parse(cls, rle: str, height: int, width: int) -> "Runs":
-        """Read an encoded mask of a sheet of this size.
-
-        Raises:
-            RleError: See :func:`steel_defects.labels.rle.parse`.
-        """
+        """Read an encoded mask; errors are those of :func:`steel_defects.labels.rle.parse`."""
         starts, lengths = run_length.parse(rle, height * width)
         return cls(starts, starts + lengths, np.cumsum(lengths) - lengths, height)
 
@@ -71,10 +67,8 @@ class Runs:
         changes[2:-1:2] = np.minimum(self.ends[low:high] - first, pixels)
         inside = np.zeros(len(changes) - 1, np.uint8)
         inside[1::2] = 1
-        strip = inside.repeat(changes[1:] - changes[:-1])
-        rows = strip.reshape(window.width, self.sheet_height)[
-            :, window.y : window.y + window.height
-        ]
+        strip = inside.repeat(changes[1:] - changes[:-1]).reshape(window.width, self.sheet_height)
+        rows = strip[:, window.y : window.y + window.height]
         return np.asarray(cv2.transpose(rows), np.uint8)
 
     def draw_pixel(self, rng: np.random.Generator) -> tuple[int, int]:
@@ -115,14 +109,11 @@ def place_on_defect(runs: Runs, sheet: Size, size: Size, rng: np.random.Generato
         rng: Where the chances come from.
     """
     column, row = runs.draw_pixel(rng)
-    y = _start_around(row, sheet[0], size[0], rng)
-    x = _start_around(column, sheet[1], size[1], rng)
-    return Window(x, y, size[1], size[0])
-
-
-def _start_around(pixel: int, length: int, window: int, rng: np.random.Generator) -> int:
-    lowest, highest = max(0, pixel - window + 1), min(pixel, length - window)
-    return int(rng.integers(lowest, highest + 1))
+    starts = [
+        int(rng.integers(max(0, pixel - window + 1), min(pixel, length - window) + 1))
+        for pixel, length, window in zip((row, column), sheet, size, strict=True)
+    ]
+    return Window(starts[1], starts[0], size[1], size[0])
 
 
 def place_anywhere(sheet: Size, size: Size, rng: np.random.Generator) -> Window:
