@@ -108,12 +108,7 @@ def predictions_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
 
 
 def gate_scores_of(table: pd.DataFrame | None, repeat: int | None) -> dict[str, float]:
-    """Return the gate's score of each sheet.
-
-    Args:
-        table: ``sheet_id, repeat, score``; None without a gate.
-        repeat: Of the cross-validation; None for the scores of the final gate.
-    """
+    """Return the score of each sheet, of a repeat's gates or, for None, of the final gate."""
     if table is None:
         return {}
     rows = table["repeat"].isna() if repeat is None else table["repeat"].eq(repeat).fillna(False)
@@ -121,12 +116,7 @@ def gate_scores_of(table: pd.DataFrame | None, repeat: int | None) -> dict[str, 
 
 
 def cleared_sheets_of(table: pd.DataFrame | None, repeat: int) -> set[str]:
-    """Return the sheets that the gate clears in a repeat of the cross-validation.
-
-    Args:
-        table: ``sheet_id, repeat, cleared``; None without a gate.
-        repeat: Of the cross-validation.
-    """
+    """Return the sheets that the gates clear in a repeat of the cross-validation."""
     if table is None:
         return set()
     rows = table["repeat"].eq(repeat).fillna(False) & table["cleared"]

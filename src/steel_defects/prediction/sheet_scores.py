@@ -18,16 +18,7 @@ _MOST_PIXELS = 2**21  # in a batch; the maps of a few large sheets fill gigabyte
 def predict_scores(
     model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Score sheets with a classifier.
-
-    Args:
-        model: A classifier.
-        folder: Where the pictures are.
-        paths: The sheets, as the ``path`` column names them.
-
-    Returns:
-        The network's output for each sheet, 0 to 1, before calibration.
-    """
+    """Return a classifier's output for each sheet, 0 to 1, before calibration."""
     return predict_sheets(model, folder, paths)[:, 0]
 
 

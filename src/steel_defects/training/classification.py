@@ -57,14 +57,7 @@ def fit_classifier(
     recipe: ClassifierRecipe,
     checkpoint_dir: Path,
 ) -> Fitted:
-    """Fit a classifier.
-
-    Args:
-        training: The sheets to learn from.
-        validation: The sheets that decide when to stop.
-        recipe: How to make it.
-        checkpoint_dir: Where the state is kept until the training is done.
-    """
+    """Fit a classifier; validation decides when to stop, checkpoints go when it is done."""
     return run_training(recipe.training, lambda: _fit(training, validation, recipe, checkpoint_dir))
 
 

@@ -29,13 +29,7 @@ Json = dict[str, Any]
 class TrainingData:
     """What trainings read, and where they keep what is not finished.
 
-    Attributes:
-        folder: Where the pictures are.
-        sheets: Table of data engineering, one row per sheet.
-        annotations: One row per sheet and class with a defect.
-        splits: Split, group and folds of each sheet.
-        tiles: Windows of the sheets, for segmenters.
-        checkpoints: Folder of unfinished trainings; the cache of gray sheets lies beside it.
+    The tables are those of data engineering. The cache of gray sheets lies beside the checkpoints.
     """
 
     folder: SheetFolder
@@ -102,13 +96,7 @@ class SegmenterRecipe:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network with the story of its training.
-
-    Attributes:
-        model: From gray sheets to the probability of a defect, or of each class at each pixel.
-        history: One row per epoch.
-        seconds: Time that the training took.
-    """
+    """A network with the story of its training, one row per epoch, and the time it took."""
 
     model: Any
     history: pd.DataFrame

@@ -26,16 +26,10 @@ class MaskLoss(losses.Loss):
         name: str = "mask_loss",
         **options: object,
     ) -> None:
-        """Set up the loss.
+        """Set up the loss; see :class:`steel_defects.training.config.SegmentationConfig`.
 
-        Args:
-            bce_weight: Weight of binary cross-entropy, 0 to 1; the loss of regions gets the rest.
-            region: ``dice`` or ``focal_tversky``, of each class over the whole batch, since a class
-                is absent from most tiles.
-            positive_weights: How much more a defective pixel counts in cross-entropy, by class;
-                none for once each.
-            name: Its name in Keras.
-            options: What else Keras takes.
+        The loss of regions is of each class over the whole batch, since a class is absent from
+        most tiles.
         """
         super().__init__(name=name, **options)
         self.bce_weight, self.region = bce_weight, region

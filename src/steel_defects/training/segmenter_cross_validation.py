@@ -93,27 +93,29 @@ def out_of_fold_masks(
     Raises:
         SteelDefectsError: The splits were made for fewer repeats.
     """
-    return _CrossValidation(data, classes, recipe, grid, plan, gate_scores).run()
+    epochs = max(1, round(recipe.training.epochs * plan.epochs_share))
+    training = recipe.training.model_copy(update={"epochs": epochs})
+    tiles = data.labelled_tiles(data.tiles, classes, training.cache)
+    folder = data.checkpoints / "segmenter_cross_validation" / recipe.network.name
+    recipe = replace(recipe, training=training)
+    return _CrossValidation(tiles, data.splits, recipe, grid, plan, gate_scores, folder).run()
 
 
+@dataclass(frozen=True)
 class _CrossValidation:
     """What the steps of :func:`out_of_fold_masks` share."""
 
-    def __init__(
-        self,
-        data: TrainingData,
-        classes: int,
-        recipe: SegmenterRecipe,
-        grid: PostprocessingGrid,
-        plan: SegmenterCrossValidationConfig,
-        gate_scores: pd.DataFrame | None,
-    ) -> None:
-        epochs = max(1, round(recipe.training.epochs * plan.epochs_share))
-        training = recipe.training.model_copy(update={"epochs": epochs})
-        self.recipe, self.name = replace(recipe, training=training), recipe.network.name
-        self.tiles = data.labelled_tiles(data.tiles, classes, training.cache)
-        self.splits, self.grid, self.plan, self.gate_scores = data.splits, grid, plan, gate_scores
-        self.folder = data.checkpoints / "segmenter_cross_validation" / self.name
+    tiles: LabelledTiles
+    splits: pd.DataFrame
+    recipe: SegmenterRecipe
+    grid: PostprocessingGrid
+    plan: SegmenterCrossValidationConfig
+    gate_scores: pd.DataFrame | None
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.recipe.network.name
 
     def run(self) -> OutOfFold:
         strata = {

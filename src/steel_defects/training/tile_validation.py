@@ -84,11 +84,8 @@ def tile_validation(
     over tiles and classes, 1 where neither mask has a pixel; and, where a tile has a defect,
     ``validation_dice_on_positives``, the mean over those. Both are at a threshold of one half.
 
-    Args:
-        model: The segmenter; its masks are its output, or the first of them.
-        stride: What its input must be a multiple of, pixels.
-        tiles: What it is measured on.
-        config: How it is fitted.
+    Masks are the segmenter's output, or the first of them; ``stride`` is what the sides of its
+    input must be multiples of, pixels.
     """
     measuring = _measuring_model(for_tiles(model, tiles.size, stride), tiles.size, tiles.classes)
     measuring.compile(run_eagerly=config.eager)

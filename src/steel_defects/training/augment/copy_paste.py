@@ -80,19 +80,12 @@ def _grown(inside: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class DefectDonors:
-    """Sheets whose defects are pasted; the classes are drawn evenly, however rare they are.
-
-    Attributes:
-        folder: Where the pictures are.
-        sheets: Rows with ``sheet_id``, ``path``, ``sheet_height`` and ``sheet_width``.
-        runs: The masks of each sheet, by class.
-        size: Height and width of the pictures that they are pasted into, pixels.
-    """
+    """Sheets whose defects are pasted; the classes are drawn evenly, however rare they are."""
 
     folder: SheetReader
-    sheets: Sequence[Any]
-    runs: Mapping[str, Mapping[int, Runs]]
-    size: Size
+    sheets: Sequence[Any]  # rows with sheet_id, path, sheet_height and sheet_width
+    runs: Mapping[str, Mapping[int, Runs]]  # the masks of each sheet, by class
+    size: Size  # of the pictures that they are pasted into
 
     @cached_property
     def _places(self) -> dict[int, list[int]]:

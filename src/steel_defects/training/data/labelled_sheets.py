@@ -22,10 +22,8 @@ _CELL_SHARE = 0.005
 class LabelledSheets:
     """Sheets with what is needed to learn from them.
 
-    Attributes:
-        folder: Where the pictures are.
-        sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row per sheet.
-        masks: Encoded masks of each defective sheet, by class.
+    ``sheets`` holds ``sheet_id, path, height, width, sha256, has_defect``, one row per sheet, and
+    ``masks`` the encoded masks of each defective one, by class.
     """
 
     folder: SheetReader
@@ -68,18 +66,11 @@ def sheet_reader(
     augmentation: Augmentation,
     grid: tuple[int, int] | None = None,
 ) -> Callable[[int, np.random.Generator], Example]:
-    """Return a function that reads and augments one training example.
+    """Return a function that reads and augments one training example, by a sheet's number.
 
-    Args:
-        data: The sheets.
-        size: Height and width of the network's input, pixels.
-        augmentation: What may happen to a sheet.
-        grid: Rows and columns of the auxiliary mask; None for no such mask.
-
-    Returns:
-        A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
-        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape
-        ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
+    An example holds ``sheet``, uint8 of the input's height and width, pixels, with one channel,
+    ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and, if there is a grid, the
+    auxiliary ``mask``, ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
     """
     weights = class_weights(data.labels)
     rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())

@@ -35,13 +35,10 @@ Draw = tuple[int, int]
 
 @dataclass(frozen=True)
 class LabelledTiles:
-    """Windows of sheets with the sheets' masks.
+    """Windows of sheets with the encoded masks of each (sheet, class) that is defective.
 
-    Attributes:
-        folder: Where the pictures are.
-        tiles: ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height, area_px``.
-        masks: Encoded mask of each (sheet, class) that is defective.
-        classes: Number of defect classes.
+    ``tiles`` holds ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height,
+    area_px``.
     """
 
     folder: SheetReader

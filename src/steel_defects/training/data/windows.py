@@ -28,18 +28,11 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Runs:
-    """The mask of one class on one sheet as runs of pixels, down one column after the other.
+    """The mask of one class on one sheet as runs of pixels, down one column after the other."""
 
-    Attributes:
-        starts: Zero-based first pixel of each run, sorted; shape ``(runs,)``.
-        ends: The pixel after the last of each run.
-        before: Defective pixels in the runs before each one.
-        sheet_height: Height of the sheet, pixels.
-    """
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    before: NDArray[np.int64]
+    starts: NDArray[np.int64]  # zero-based first pixel of each run, sorted; shape (runs,)
+    ends: NDArray[np.int64]  # the pixel after the last of each run
+    before: NDArray[np.int64]  # defective pixels in the runs before each one
     sheet_height: int
 
     @classmethod
@@ -102,11 +95,7 @@ def cut(image: Gray, window: Window) -> Gray:
 def place_on_defect(runs: Runs, sheet: Size, size: Size, rng: np.random.Generator) -> Window:
     """Place a window so that it shows a defect, at no particular spot of the window.
 
-    Args:
-        runs: Mask of the defect; not empty.
-        sheet: Height and width of the sheet, pixels.
-        size: Height and width of the window, pixels; at most the sheet's.
-        rng: Where the chances come from.
+    ``runs`` is not empty. Height and width of the window are at most the sheet's.
     """
     column, row = runs.draw_pixel(rng)
     starts = [
@@ -125,12 +114,8 @@ def place_anywhere(sheet: Size, size: Size, rng: np.random.Generator) -> Window:
 def place_on_steel(image: Gray, size: Size, max_black: float, rng: np.random.Generator) -> Window:
     """Place a window where it shows steel, each such place about as likely as any other.
 
-    Args:
-        image: The sheet, of shape ``(height, width)``, uint8.
-        size: Height and width of the window, pixels; at most the sheet's.
-        max_black: Largest share of the window that may be black, 0 to 1, as measured at every
-            eighth pixel. Where no window has so little, one of those with the least is taken.
-        rng: Where the chances come from.
+    A share of up to ``max_black``, 0 to 1, may be black, as measured at every eighth pixel. Where
+    no window has so little, one of those with the least is taken.
     """
     black = image[::_STEP, ::_STEP] < BLACK_LEVEL
     if not black.any():
