@@ -60,7 +60,7 @@ class HeadConfig(Config):
         dropout: Share of the inputs that is dropped before each, in training.
         top_share: Share of the cells of a feature map, those that respond most, whose mean is the
             statistic ``top``.
-        statistics: What is kept of each feature map: its mean, maximum, standard deviation, and the
+        statistics: Of each feature map: its mean, maximum, standard deviation, and the
             mean of its highest responses.
         orientations: Of a sheet, over which these are averaged: to the mill they are one sheet, to
             a backbone they are not. ``one``, as it lies; ``half_turn``, turned by 180 degrees, too,

@@ -48,13 +48,13 @@ def fit(
         evaluate: Measures the model on the validation part; must return ``validation_loss``.
         config: Epochs and patience.
         label: Name in the log.
-        checkpoint: Where the state is kept between epochs, and found again after a kill.
+        checkpoint: Where the state is kept between epochs, and read again after a kill.
         start_counts: Whether the weights it starts with may be the best in the end.
         keep_last: Keep the weights of the last epoch whatever validation says of it.
         averaging: Whether the averages of the weights are what is measured and kept.
 
     Returns:
-        One row an epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
+        One row per epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
         returned.
 
     Raises:

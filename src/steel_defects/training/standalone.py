@@ -126,13 +126,13 @@ def read_data(tables: Path, raw_dir: Path, checkpoints: Path) -> TrainingData:
     folder = SheetFolder(raw_dir)
     if not len(folder):
         raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
-    found = {name: read_table(tables, name) for name in _LAYERS if name != "gate_scores"}
-    missing = [name for name, table in found.items() if table is None]
+    frames = {name: read_table(tables, name) for name in _LAYERS if name != "gate_scores"}
+    missing = [name for name, table in frames.items() if table is None]
     if missing:
         raise SteelDefectsError(
             f"there is no {missing[0]}.parquet in {tables}; run the pipeline data_engineering first"
         )
-    return TrainingData(folder, checkpoints=checkpoints, **found)
+    return TrainingData(folder, checkpoints=checkpoints, **frames)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame | None:
