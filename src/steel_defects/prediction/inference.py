@@ -174,11 +174,6 @@ def _orientations(tta: TestTimeAugmentation, shape: tuple[int, ...]) -> Sequence
     return {"none": (0,), "half_turn": HALF_TURN}.get(tta, FLIPS)
 
 
-def median_ms(call: Callable[[], object], repeats: int) -> float:
-    """Return the median time of a call, milliseconds, after two calls to warm up."""
-    return percentiles_ms(call, repeats, (50,))[0]
-
-
 def percentiles_ms(
     call: Callable[[], object], repeats: int, percentiles: Sequence[float]
 ) -> list[float]:
