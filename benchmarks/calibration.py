@@ -69,14 +69,16 @@ def outputs_of(
     Keras is imported here, so that the command line answers at once.
     """
     from steel_defects.prediction.sheet_scores import predict_scores
-    from steel_defects.training.classification import train_classifier
+    from steel_defects.training.classification import fit_classifier
     from steel_defects.training.data.labelled_sheets import LabelledSheets
+    from steel_defects.training.jobs import ClassifierRecipe
 
     data = LabelledSheets(SheetFolder(folder), sheets, masks)
     training, validation = divide(sheets.head(known), parameters)
-    own = parameters[backbone]["training"]
-    fitted = train_classifier(data, training, validation, parameters["classification"], own, None)
-    model = fitted.model
+    changes = parameters[backbone]["training"]
+    recipe = ClassifierRecipe.of(parameters["classification"], changes, None)
+    parts = (data.subset(ids) for ids in (training, validation))
+    model = fit_classifier(*parts, recipe, folder / "checkpoints").model
     outputs = predict_scores(model, data.folder, sheets["path"].tolist())
     return sheets.assign(output=outputs), training, validation
 

@@ -26,11 +26,10 @@ from steel_defects.data.sample import draw_samples
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.training.augment.augmentation import Augmentation
-from steel_defects.training.config import CropConfig
 from steel_defects.training.data.labelled_tiles import (
     Draw,
     LabelledTiles,
-    crop_reader,
+    TileReader,
     labelled_tiles,
 )
 from steel_defects.training.data.loader import Loader
@@ -83,15 +82,14 @@ def label(reader: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame) 
 
 def load(data: LabelledTiles, windows: int, threads: int) -> Callable[[], None]:
     """Return a function that reads every sheet once; defective ones show a defect."""
-    crop = CropConfig(windows_per_sheet=windows)
     shown = [min(data.runs[row.sheet_id], default=0) for row in data.sheets]
 
     def choose(rng: np.random.Generator) -> list[Draw]:
         return [(int(place), shown[place]) for place in rng.permutation(len(shown))]
 
     loader = Loader(
-        crop_reader(data, EVERYTHING, crop), choose, BATCH, seed=1, threads=threads,
-        per_read=crop.windows_per_sheet,
+        TileReader(data, EVERYTHING, windows_per_sheet=windows).windows, choose, BATCH, seed=1,
+        threads=threads, per_read=windows,
     )  # fmt: skip
 
     def run() -> None:

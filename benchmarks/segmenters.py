@@ -113,7 +113,8 @@ def _digest(*parts: Any) -> str:
 def fit(task: Task, name: str) -> Any:
     """Fit an architecture, under a name for the log and the checkpoint."""
     from steel_defects.training.checkpoints import fingerprint_of
-    from steel_defects.training.segmentation import train_segmenter
+    from steel_defects.training.jobs import SegmenterRecipe
+    from steel_defects.training.segmentation import fit_segmenter
 
     # Named after the code, too: a checkpoint that other code left behind would be refused.
     label = f"{name}_{fingerprint_of(task.training_key)[:8]}"
@@ -121,9 +122,10 @@ def fit(task: Task, name: str) -> Any:
         if old.stem != label:
             print(f"{old.name} is of other code or parameters; it is dropped", flush=True)
             old.unlink()
-    return train_segmenter(
-        task.tiles("train"), task.tiles("validation"), task.config, task.network, label,
-        task.work / "checkpoints", task.weights_dir,
+    return fit_segmenter(
+        task.tiles("train"), task.tiles("validation"),
+        SegmenterRecipe(task.network, task.config, weights_dir=task.weights_dir),
+        task.work / "checkpoints", label,
     )  # fmt: skip
 
 
@@ -141,8 +143,7 @@ def try_rate(task: Task) -> dict[str, Any]:
 
 def train(task: Task, seed: int) -> dict[str, Any]:
     """Fit, tune and test an architecture once."""
-    from steel_defects.prediction.predicted_masks import mask_rows, measure_classes
-    from steel_defects.training.segmentation import measure_speed
+    from steel_defects.prediction.predicted_masks import mask_rows, measure_classes, measure_speed
 
     config = task.config
     fitted = fit(changed(task, seed=config.seed + seed), f"{task.name}_seed_{seed}")
@@ -174,7 +175,7 @@ def train(task: Task, seed: int) -> dict[str, Any]:
 
 
 def _predicted(model: Any, tiles: Any) -> Any:
-    from steel_defects.training.segmentation import predict_maps
+    from steel_defects.prediction.predicted_masks import predict_maps
 
     rows = tiles.sheets
     found = predict_maps(model, tiles.folder, [row.path for row in rows])

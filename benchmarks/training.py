@@ -31,7 +31,13 @@ from steel_defects.training.config import (
     ClassificationConfig,
     SegmentationConfig,
 )
-from steel_defects.training.jobs import TrainingData, train_classifier, train_segmenter
+from steel_defects.training.jobs import (
+    ClassifierRecipe,
+    SegmenterRecipe,
+    TrainingData,
+    train_classifier,
+    train_segmenter,
+)
 from steel_defects.training.loop import fit
 
 STEPS = 16  # an epoch
@@ -90,15 +96,16 @@ def classifier(data: TrainingData) -> tuple[Any, ...]:
         mask_loss_weight=1.0,
     )  # fmt: skip
     own = BackboneTraining(backbone=BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35))
-    return capture(classification, lambda: train_classifier(data, config, own, Path()))
+    recipe = ClassifierRecipe.of(config, own, None)
+    return capture(classification, lambda: train_classifier(data, recipe))
 
 
 def segmenter(data: TrainingData) -> tuple[Any, ...]:
     """Build the U-Net and what its loop takes."""
     config = SegmentationConfig(**SHARED, batch_size=16, tile_batches_per_epoch=STEPS)
-    network = UNetConfig(filters=(12, 24, 48, 96))
+    recipe = SegmenterRecipe(UNetConfig(filters=(12, 24, 48, 96)), config)
     classes = len(data.tiles["area_px"].iloc[0])
-    return capture(segmentation, lambda: train_segmenter(data, config, network, classes))
+    return capture(segmentation, lambda: train_segmenter(data, recipe, classes))
 
 
 def compare(name: str, arguments: tuple[Any, ...], work: Path) -> float:

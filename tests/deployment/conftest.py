@@ -17,7 +17,7 @@ from steel_defects.images.orientations import HALF_TURN
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.models.backbones import in_orientations
 from steel_defects.models.config import UNetConfig
-from steel_defects.models.unet import build_unet
+from steel_defects.models.segmenters import build_segmenter
 from steel_defects.package.folder import (
     GateSpec,
     Manifest,
@@ -75,13 +75,13 @@ def write(folder: Path, gate: keras.Model | None, segmenter: keras.Model) -> Mod
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    segmenter = vary(build_unet(UNetConfig(filters=(4, 8), presence_head=True), 2, 0))
+    segmenter = vary(build_segmenter(UNetConfig(filters=(4, 8), presence_head=True), 2, 0))
     return write(tmp_path_factory.mktemp("package") / "package", build_gate(), segmenter)
 
 
 @pytest.fixture(scope="session")
 def package_without_gate(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    segmenter = vary(build_unet(UNetConfig(filters=(4, 8)), 2, 0))
+    segmenter = vary(build_segmenter(UNetConfig(filters=(4, 8)), 2, 0))
     return write(tmp_path_factory.mktemp("without") / "package", None, segmenter)
 
 

@@ -10,7 +10,7 @@ from steel_defects.deployment.graphs import as_float32, gate_graph, segmenter_gr
 from steel_defects.deployment.layers import DoubleSmoothly, PadToStride, RepeatPixels, Resize
 from steel_defects.images.reading import resize
 from steel_defects.models.config import UNetConfig
-from steel_defects.models.unet import build_unet
+from steel_defects.models.segmenters import build_segmenter
 from steel_defects.prediction.inference import predict_sheet, sheet_batch
 
 RNG = np.random.default_rng(3)
@@ -56,7 +56,7 @@ def test_a_graph_pads_as_inspection_does(size):
 
 @pytest.mark.parametrize("presence", [True, False])
 def test_a_segmenter_s_graph_takes_sheets_as_they_are(presence):
-    model = vary(build_unet(UNetConfig(filters=(4, 8, 8), presence_head=presence), 3, 0))
+    model = vary(build_segmenter(UNetConfig(filters=(4, 8, 8), presence_head=presence), 3, 0))
     graph, image = segmenter_graph(model), sheet(45, 71)
     outputs = graph.predict_on_batch(image[None, ..., None])
     maps = outputs[0] if presence else outputs
@@ -68,7 +68,7 @@ def test_a_segmenter_s_graph_takes_sheets_as_they_are(presence):
 
 
 def test_faster_layers_are_equal_ones():
-    model = vary(build_unet(UNetConfig(filters=(4, 8, 8)), 3, 0))
+    model = vary(build_segmenter(UNetConfig(filters=(4, 8, 8)), 3, 0))
     fast = as_float32(model)
     kinds = [type(layer) for layer in fast.layers]
     assert kinds.count(RepeatPixels) == 2
@@ -83,7 +83,7 @@ def test_faster_layers_are_equal_ones():
 def test_a_network_trained_in_bfloat16_is_exported_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = vary(build_unet(UNetConfig(filters=(4, 8)), 1, 0))
+        model = vary(build_segmenter(UNetConfig(filters=(4, 8)), 1, 0))
     finally:
         keras.config.set_dtype_policy("float32")
     copy = as_float32(model)

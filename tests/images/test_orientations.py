@@ -8,6 +8,8 @@ from steel_defects.images.orientations import (
     is_oblong,
     laid_down,
     oriented,
+    turned,
+    turned_back,
 )
 
 PICTURE = np.arange(6).reshape(2, 3)
@@ -39,6 +41,24 @@ def test_numbers_say_what_is_done(number, expected):
 
 def test_flips_keep_the_shape():
     assert all(oriented(PICTURE, number).shape == (2, 3) for number in FLIPS)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(6, 6), (4, 7), (1, 5)])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_turned_is_oriented(orientation: int, shape: tuple[int, int], dtype: type):
+    image = np.random.default_rng(0).integers(20, 250, shape).astype(dtype)
+    result = turned(image, orientation)
+    np.testing.assert_array_equal(result, oriented(image, orientation))
+    assert result.dtype == dtype
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 7, 1), (4, 7, 5)])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_turned_back_is_as_before(orientation: int, shape: tuple[int, ...]):
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    seen = np.ascontiguousarray(oriented(image, orientation))
+    np.testing.assert_array_equal(turned_back(seen, orientation), image)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def config(weights: str) -> BackboneConfig:
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(SteelDefectsError) as error:
-        build_backbone(config("absent.weights.h5"), SIZE, 1, str(tmp_path))
+        build_backbone(config("absent.weights.h5"), SIZE, 1, tmp_path)
     assert str(tmp_path / "absent.weights.h5") in str(error.value)
     assert "weights_dir" in str(error.value)
 
@@ -29,7 +29,7 @@ def test_missing_file_is_named(tmp_path):
 def test_file_that_is_no_weights_is_named(tmp_path):
     (tmp_path / "text.weights.h5").write_text("not weights", encoding="utf-8")
     with pytest.raises(SteelDefectsError) as error:
-        build_backbone(config("text.weights.h5"), SIZE, 1, str(tmp_path))
+        build_backbone(config("text.weights.h5"), SIZE, 1, tmp_path)
     assert str(tmp_path / "text.weights.h5") in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -37,7 +37,7 @@ def test_file_that_is_no_weights_is_named(tmp_path):
 def test_a_keras_file_that_is_no_archive_is_named(tmp_path):
     (tmp_path / "text.keras").write_text("not a model", encoding="utf-8")
     with pytest.raises(SteelDefectsError, match=r"text\.keras does not hold weights"):
-        build_backbone(config("text.keras"), SIZE, 1, str(tmp_path))
+        build_backbone(config("text.keras"), SIZE, 1, tmp_path)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_efficientnet_is_the_published_network_before_and_after_it_is_saved(
 ):
     given = "imagenet" if by == "name" else published.name
     own = BackboneConfig(name="efficientnet_b0", weights=given)
-    model = build_backbone(own, SIZE, 1, str(tmp_path))
+    model = build_backbone(own, SIZE, 1, tmp_path)
     keras_own = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
     gray = np.random.default_rng(0).integers(0, 256, (1, *SIZE, 1)).astype(np.float32)
     expected = keras_own.predict(np.repeat(gray, 3, axis=-1), verbose=0)

@@ -1,6 +1,6 @@
 import pytest
 
-from steel_defects.models.original_top import parameters_with_top
+from steel_defects.models.backbones import parameters_with_top
 
 
 @pytest.mark.parametrize(

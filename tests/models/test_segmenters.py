@@ -15,9 +15,9 @@ from steel_defects.models.config import (
     Network,
     NetworkConfig,
 )
-from steel_defects.models.encoders import encode_with_backbone
 from steel_defects.models.files import load_model, save_model
 from steel_defects.models.segmenters import build_segmenter, required_stride
+from steel_defects.models.stages import encode_with_backbone
 
 SMALL = {"name": "mobilenet_v2", "weights": "none", "alpha": 0.35}
 RIVALS = {
@@ -87,7 +87,7 @@ def test_pretrained_batch_norm_stays_as_it_is(tmp_path):
     trunk.save_weights(tmp_path / "own.weights.h5")
     encoder = SMALL | {"weights": "own.weights.h5"}
     config = network(NETWORKS["unet_mobilenet_v2"], encoder=encoder)
-    model = build_segmenter(config, 2, 1, str(tmp_path))
+    model = build_segmenter(config, 2, 1, tmp_path)
     inner = next(one for one in model.layers if one.name.endswith("_encoder"))
     first = trunk.get_layer("Conv1").get_weights()[0]
     np.testing.assert_array_equal(inner.get_layer("Conv1").get_weights()[0], first)
@@ -104,7 +104,7 @@ def test_pretrained_batch_norm_stays_as_it_is(tmp_path):
 def test_missing_weights_are_named(tmp_path):
     config = network(NETWORKS["unet_mobilenet_v2"], encoder=SMALL | {"weights": "none.h5"})
     with pytest.raises(SteelDefectsError, match=r"no weights of mobilenet_v2 at .*none\.h5"):
-        build_segmenter(config, 2, 1, str(tmp_path))
+        build_segmenter(config, 2, 1, tmp_path)
 
 
 def reach(name: str, size: int = 256) -> float:

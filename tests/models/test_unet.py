@@ -4,13 +4,14 @@ from pydantic import ValidationError
 
 from steel_defects.models.config import STRIDE, UNetConfig
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.unet import add_auxiliary_masks, build_unet
+from steel_defects.models.segmenters import build_segmenter
+from steel_defects.models.unet import add_auxiliary_masks
 from steel_defects.prediction.inference import predict_sheet
 
 
 @pytest.mark.parametrize("size", [(32, 64), (45, 71), (1, 33)])
 def test_any_size_goes_through_the_network(size):
-    model = build_unet(UNetConfig(filters=(4, 8), dropout=0.1), classes=3, seed=2)
+    model = build_segmenter(UNetConfig(filters=(4, 8), dropout=0.1), classes=3, seed=2)
     image = np.random.default_rng(0).integers(0, 256, size, np.uint8)
     maps = predict_sheet(lambda x: model(x, training=False), image).maps
     assert maps.shape == (*size, 3)
@@ -25,7 +26,7 @@ def test_options_and_reload(tmp_path, stem_stride, presence_head):
     config = UNetConfig(
         filters=(4, 4, 8), stem_stride=stem_stride, residual=True, presence_head=presence_head
     )
-    model = build_unet(config, classes=3, seed=2)
+    model = build_segmenter(config, classes=3, seed=2)
     if presence_head:
         kernel = model.get_layer("presence").kernel
         kernel.assign(np.random.default_rng(0).normal(0, 0.01, kernel.shape))
@@ -53,7 +54,7 @@ def test_a_residual_stage_without_convolutions_passes_its_input_on():
     sheets = np.random.default_rng(0).uniform(0, 255, (1, 16, 16, 1)).astype(np.float32)
 
     def blind(residual: bool) -> bool:
-        model = build_unet(UNetConfig(filters=(4, 4), residual=residual), classes=1, seed=2)
+        model = build_segmenter(UNetConfig(filters=(4, 4), residual=residual), classes=1, seed=2)
         for layer in model.layers:
             # All convolutions but the stem and those that only change the width.
             if "conv2d" in layer.name and layer.kernel.shape[:2] == (3, 3):
@@ -67,7 +68,7 @@ def test_a_residual_stage_without_convolutions_passes_its_input_on():
 def test_auxiliary_masks_are_coarser_and_no_part_of_the_model():
     config = UNetConfig(filters=(4, 4, 8, 8), presence_head=True, deep_supervision=True)
     assert config.auxiliary_strides == (4, 8)
-    model = build_unet(config, classes=3, seed=2)
+    model = build_segmenter(config, classes=3, seed=2)
     fitted = add_auxiliary_masks(model, 2, classes=3, seed=2)
     outputs = fitted(np.zeros((2, 32, 48, 1), np.float32), training=False)
     shapes = [tuple(output.shape) for output in outputs]
@@ -79,7 +80,7 @@ def test_auxiliary_masks_are_coarser_and_no_part_of_the_model():
 
 
 def test_upsampling_leaves_no_checkerboard():
-    model = build_unet(UNetConfig(filters=(4, 8)), classes=2, seed=2)
+    model = build_segmenter(UNetConfig(filters=(4, 8)), classes=2, seed=2)
     sheets = np.random.default_rng(0).uniform(0, 255, (8, 64, 64, 1)).astype(np.float32)
     maps = np.asarray(model(sheets, training=False))
     # A checkerboard gives pixels of even rows or columns another level than their neighbours.

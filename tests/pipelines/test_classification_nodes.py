@@ -29,9 +29,8 @@ from steel_defects.models.trained import (
 )
 from steel_defects.pipelines.classification import nodes
 from steel_defects.training import cross_validation
-from steel_defects.training.classification import FittedClassifier
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
-from steel_defects.training.data.labelled_sheets import labelled_sheets
+from steel_defects.training.jobs import Fitted
 
 TRAINING = ClassificationConfig(
     seed=1,
@@ -287,12 +286,13 @@ def trainings(monkeypatch) -> list[tuple[set[str], set[str]]]:
     """The sheets that each training was given, to learn from and to stop by."""
     seen: list[tuple[set[str], set[str]]] = []
 
-    def train(data, training_ids, validation_ids, *args, **kwargs) -> FittedClassifier:
-        seen.append((set(training_ids), set(validation_ids)))
-        return FittedClassifier(Oracle(), pd.DataFrame(), 0.0)
+    def train(training, validation, *args) -> Fitted:
+        seen.append((set(training.sheets["sheet_id"]), set(validation.sheets["sheet_id"])))
+        return Fitted(Oracle(), pd.DataFrame(), 0.0)
 
-    monkeypatch.setattr(cross_validation, "train_classifier", train)
-    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: model)
+    monkeypatch.setattr(cross_validation, "fit_classifier", train)
+    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: None)
+    monkeypatch.setattr(cross_validation, "load_model", lambda path: Oracle())
     return seen
 
 
@@ -317,9 +317,9 @@ def test_no_sheet_is_scored_by_a_network_that_saw_it(data: Data, trainings, tmp_
 def test_folds_of_another_plan_are_refused(data: Data, trainings, tmp_path, change):
     plan = PLAN.model_copy(update=change)
     with pytest.raises(SteelDefectsError, match="run the pipeline data_engineering again"):
-        cross_validation.out_of_fold_scores(
-            labelled_sheets(data.folder, data.sheets, data.annotations), data.splits, TRAINING, OWN,
-            plan, None, tmp_path,
+        nodes.cross_validate(
+            data.folder, data.sheets, data.annotations, data.splits, tmp_path, tmp_path, TRAINING,
+            OWN, plan,
         )  # fmt: skip
     assert trainings == []
 

@@ -17,6 +17,7 @@ from steel_defects.evaluation.segmentation import pair_table
 from steel_defects.models.config import NetworkConfig
 from steel_defects.pipelines.segmentation import nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
+from steel_defects.training import cross_validation
 from steel_defects.training import segmenter_cross_validation as domain
 from steel_defects.training.config import SegmenterCrossValidationConfig
 
@@ -49,19 +50,19 @@ class Trainer:
         self.seer, self.fail_at = Seer(data), fail_at
         self.shown: list[tuple[set[str], set[str], int]] = []
 
-    def __call__(self, training, validation, config, network, name, checkpoint_dir, weights_dir):
+    def __call__(self, training, validation, recipe, checkpoint_dir):
         if len(self.shown) == self.fail_at:
             raise KeyboardInterrupt
         parts = (set(part.tiles["sheet_id"]) for part in (training, validation))
-        self.shown.append((*parts, config.epochs))
+        self.shown.append((*parts, recipe.training.epochs))
         return SimpleNamespace(model=self.seer)
 
 
 @pytest.fixture
 def trainer(data: Data, monkeypatch) -> Trainer:
     trainer = Trainer(data)
-    monkeypatch.setattr(domain, "train_segmenter", trainer)
-    monkeypatch.setattr(domain, "save_model", lambda model, path: path.touch())
+    monkeypatch.setattr(domain, "fit_segmenter", trainer)
+    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: path.touch())
     monkeypatch.setattr(domain, "load_model", lambda path: trainer.seer)
     return trainer
 
@@ -125,13 +126,11 @@ def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_p
         for repeat, score in ((0, np.where(defective, 1.0, 0.0)), (1, 1.0), (None, 0.0))
     ).astype({"repeat": "Int64"})
     always = GRID.model_copy(update={"thresholds": (0.05,), "min_areas_px": (1,)})
-    recipe = domain.SegmenterRecipe(NETWORK.root, TRAINING, always)
-    from steel_defects.training.data.labelled_tiles import labelled_tiles
-
-    tiles = labelled_tiles(data.folder, data.tiles, data.sheets, data.annotations, CONFIG.classes)
-    found = domain.out_of_fold_masks(tiles, data.splits, recipe, PLAN, tmp_path, gate)
-    assert found.settings is None
-    table = found.predictions
+    table, settings = nodes.cross_validate_segmenter(
+        data.folder, data.sheets, data.annotations, data.splits, data.tiles, Path(), tmp_path,
+        CONFIG, TRAINING, SegmenterPredictionConfig(), PLAN, always, NETWORK, gate,
+    )  # fmt: skip
+    assert settings == {}
     # At 0.05 each map is one region as large as the sheet; a factor of 10⁶ drops it on clean ones.
     area = table.groupby(["repeat", "sheet_id"])["area_px"].max().unstack("sheet_id")
     clean = data.sheets.loc[~defective, "sheet_id"]

@@ -8,7 +8,7 @@ from keras import layers
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.classifier import HEAD, SCORE_OUTPUT, build_classifier
 from steel_defects.models.config import BackboneConfig, HeadConfig
-from steel_defects.prediction import grad_cam
+from steel_defects.prediction.heat_maps import GradCam
 
 SIZE = (6, 10)
 CELLS = 2 * 3
@@ -48,7 +48,7 @@ def test_weights_of_a_linear_head_by_hand():
     model.get_layer(HEAD).get_layer(SCORE_OUTPUT).set_weights([kernel, np.zeros(1)])
     expected = np.maximum(features_of(model) @ (by_mean + by_maximum) / CELLS, 0)
     assert expected.max() > 0 and (expected == 0).any()
-    np.testing.assert_allclose(grad_cam.GradCam(model)(sheets()), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(GradCam(model)(sheets()), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_weights_are_the_mean_change_of_the_logit():
@@ -65,18 +65,18 @@ def test_weights_are_the_mean_change_of_the_logit():
     slopes = [(logit(features + move) - logit(features - move)) / 0.02 for move in moves]
     expected = np.maximum(np.einsum("nrck,kn->nrc", features, slopes) / CELLS, 0)
     assert expected.max() > 0
-    heat = grad_cam.GradCam(model)(sheets())
+    heat = GradCam(model)(sheets())
     np.testing.assert_allclose(heat, expected, atol=0.01 * expected.max())
 
 
 def test_a_score_that_rounds_to_one_is_explained_too():
     model = small_classifier(hidden=5)
-    before = grad_cam.GradCam(model)(sheets())
+    before = GradCam(model)(sheets())
     score = model.get_layer(HEAD).get_layer(SCORE_OUTPUT)
     kernel, bias = score.get_weights()
     score.set_weights([kernel, bias + 200])
     assert (np.asarray(model(sheets(), training=False)) == 1).all()
-    np.testing.assert_allclose(grad_cam.GradCam(model)(sheets()), before, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(GradCam(model)(sheets()), before, rtol=1e-4, atol=1e-7)
 
 
 def test_the_gate_is_divided_and_stays_as_it_was():
@@ -84,14 +84,14 @@ def test_the_gate_is_divided_and_stays_as_it_was():
     model = build_classifier(config, HeadConfig(units=(8,), dropout=0.5), (32, 64), 3)
     pictures = np.random.default_rng(0).uniform(0, 255, (2, 32, 64, 1)).astype(np.float32)
     score = np.asarray(model(pictures, training=False))
-    first, second = (grad_cam.GradCam(model)(pictures) for _ in range(2))
+    first, second = (GradCam(model)(pictures) for _ in range(2))
     assert first.shape == (2, 1, 2)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(np.asarray(model(pictures, training=False)), score)
 
 
 def test_another_backend_is_answered_in_one_line(monkeypatch):
-    explain = grad_cam.GradCam(small_classifier())
+    explain = GradCam(small_classifier())
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(SteelDefectsError, match="not on torch"):
         explain(sheets())

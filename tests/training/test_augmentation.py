@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from steel_defects.images.orientations import ORIENTATIONS, oriented
-from steel_defects.training.augment.augmentation import Augmentation, turned
+from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.data.labelled_tiles import tile_augmentation
 
@@ -21,16 +21,6 @@ def orientation_of(image: np.ndarray, changed: np.ndarray) -> int:
 
 
 # === Orientation ===
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("shape", [(6, 6), (4, 7), (1, 5)])
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_turned_is_oriented(orientation: int, shape: tuple[int, int], dtype: type):
-    image = random_image(shape).astype(dtype)
-    result = turned(image, orientation)
-    np.testing.assert_array_equal(result, oriented(image, orientation))
-    assert result.dtype == dtype
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 from keras import layers
 
-from steel_defects.training.averaging import AveragingAdamW, averaged
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import TrainingConfig
 from steel_defects.training.data.loader import Loader
 from steel_defects.training.loop import fit
-from steel_defects.training.optimizers import build_optimizer
+from steel_defects.training.optimizers import AveragingAdamW, averaged, build_optimizer
 
 STEPS = 5
 

@@ -3,9 +3,8 @@ import pytest
 from tests.training.test_labelled_tiles import CLASSES, SIZE, data  # noqa: F401 (a fixture)
 
 from steel_defects.training.augment.copy_paste import DefectDonors, paste_defects
-from steel_defects.training.config import CropConfig
 from steel_defects.training.data import labelled_tiles
-from steel_defects.training.data.labelled_tiles import LabelledTiles, crop_reader, tile_reader
+from steel_defects.training.data.labelled_tiles import LabelledTiles, TileReader
 
 BOX = np.s_[24:34, 40:56]
 
@@ -96,10 +95,10 @@ def test_a_reader_pastes_a_share(data: LabelledTiles, windows: str, monkeypatch)
 
     def presence(share: float) -> float:
         if windows == "tiles":
-            read = tile_reader(data, None, share)
+            read = TileReader(data, None, share).tile
             shown = [read(0, np.random.default_rng(seed)) for seed in range(40)]
         else:
-            crop = crop_reader(data, None, CropConfig(), share)
+            crop = TileReader(data, None, share).windows
             shown = [crop((0, 0), np.random.default_rng(seed))[0] for seed in range(40)]
         return float(np.mean([np.asarray(example["presence"]).any() for example in shown]))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.training.devices import on_one_device, shares_of, spread_over
+from steel_defects.training.backend import on_one_device, shares_of, spread_over
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,8 +23,8 @@ import tensorflow as tf
 processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, 2 * [tf.config.LogicalDeviceConfiguration()])
 import keras
-from tests.training import standalone
-from steel_defects.training.devices import on_one_device, shares_of, spread_over
+from tests.support import standalone
+from steel_defects.training.backend import on_one_device, shares_of, spread_over
 
 rng = np.random.default_rng(1)
 sheets, scores, weights = rng.normal(size=(8, 6)), rng.random((8, 1)), rng.random(8)

@@ -33,7 +33,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import keras
-from tests.training import standalone
+from tests.support import standalone
 
 train_on_batch, steps = keras.Model.train_on_batch, []
 

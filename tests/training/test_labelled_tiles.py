@@ -17,15 +17,14 @@ from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.config import CropConfig, SegmentationConfig
 from steel_defects.training.data import labelled_tiles as domain
 from steel_defects.training.data import loader
-from steel_defects.training.data.batches import Channels
 from steel_defects.training.data.labelled_tiles import (
     LabelledTiles,
-    crop_reader,
+    TileReader,
     crop_sampler,
     labelled_tiles,
-    tile_reader,
     training_loader,
 )
+from steel_defects.training.data.loader import Channels
 
 CLASSES = 5
 HEIGHT, WIDTH, SIZE = 48, 200, 32
@@ -105,7 +104,7 @@ def assert_agree(sheet: np.ndarray, mask: np.ndarray) -> None:
 
 
 def test_a_tile_is_that_part_of_the_sheet_and_its_masks(data: LabelledTiles):
-    read, rng = tile_reader(data, None), np.random.default_rng(0)
+    read, rng = TileReader(data).tile, np.random.default_rng(0)
     shown = np.zeros(CLASSES)
     for index, row in enumerate(data.tiles.itertuples()):
         example = read(index, rng)
@@ -123,9 +122,9 @@ def test_tiles_of_smaller_sheets_are_filled_up_with_black(data: LabelledTiles):
     tiles = data.tiles.copy()
     tiles.loc[1:, ["width", "height"]] = [24, 20]
     smaller = LabelledTiles(data.folder, tiles, data.masks, CLASSES)
-    read = tile_reader(smaller, None)
+    read = TileReader(smaller).tile
     for index in np.flatnonzero(tiles["sheet_id"] == "05.png").tolist():
-        whole, part = tile_reader(data, None), read(index, np.random.default_rng(0))
+        whole, part = TileReader(data).tile, read(index, np.random.default_rng(0))
         full = whole(index, np.random.default_rng(0))
         for key in ("sheet", "mask"):
             found, expected = part[key], full[key]
@@ -182,7 +181,7 @@ def test_several_windows_a_sheet_take_fewer_sheets(data: LabelledTiles):
 
 
 def test_windows_show_the_class_they_are_drawn_for(data: LabelledTiles):
-    read = crop_reader(data, None, CropConfig(windows_per_sheet=3))
+    read = TileReader(data, windows_per_sheet=3).windows
     rng, places = np.random.default_rng(0), set()
     for _ in range(40):
         examples = read((5, 4), rng)
@@ -199,7 +198,7 @@ def test_windows_show_the_class_they_are_drawn_for(data: LabelledTiles):
 def test_windows_prefer_steel_as_often_as_stated(data: LabelledTiles, share: float, monkeypatch):
     monkeypatch.setattr(domain, "_STEEL_SHARE", share)
     monkeypatch.setattr(domain, "_MOST_BLACK", 0.0)
-    read = crop_reader(data, None, CropConfig())
+    read = TileReader(data).windows
     rng = np.random.default_rng(0)
     black = [(read((0, 0), rng)[0]["sheet"] < 12).any() for _ in range(800)]
     # Of the places that are drawn from all, those left of the border's end show black.
@@ -283,5 +282,5 @@ def test_the_augmentation_is_drawn_anew_each_epoch(data: LabelledTiles):
 
 def test_a_reader_without_augmentation_leaves_the_picture(data: LabelledTiles):
     for augmentation in (None, QUIET):
-        (example,) = crop_reader(data, augmentation, CropConfig())((5, 4), np.random.default_rng(3))
+        (example,) = TileReader(data, augmentation).windows((5, 4), np.random.default_rng(3))
         assert_agree(example["sheet"], dense(example["mask"]))

@@ -1,12 +1,12 @@
 import pytest
 
-from steel_defects.training import precision
-from steel_defects.training.precision import resolve_precision
+from steel_defects.training import backend
+from steel_defects.training.backend import resolve_precision
 
 
 @pytest.fixture(autouse=True)
 def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(backend, "_has_accelerator", lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,12 @@ def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_takes_bfloat16_where_the_processor_gains(
     monkeypatch: pytest.MonkeyPatch, native: bool, plain: bool, expected: str
 ) -> None:
-    monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: native)
+    monkeypatch.setattr(backend, "_multiplies_bfloat16", lambda: native)
     assert resolve_precision("auto", plain) == expected
 
 
 def test_auto_takes_bfloat16_on_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(backend, "_has_accelerator", lambda: True)
     assert resolve_precision("auto", False) == "mixed_bfloat16"
 
 

@@ -10,17 +10,16 @@ TRAINING = """
 import hashlib, sys
 import keras, numpy as np
 from steel_defects.models.config import UNetConfig
-from steel_defects.models.unet import build_unet
+from steel_defects.models.segmenters import build_segmenter
+from steel_defects.training.backend import dtype_policy, fresh_start, resolve_precision
 from steel_defects.training.losses import MaskLoss
-from steel_defects.training.precision import dtype_policy, resolve_precision
-from steel_defects.training.reproducibility import fresh_start
 
 rng = np.random.default_rng(0)
 sheets = rng.uniform(0, 255, (8, 256, 256, 1)).astype("float32")
 masks = (rng.random((8, 256, 256, 4)) > 0.8).astype("float32")
 with fresh_start(1, deterministic=True):
     with dtype_policy(resolve_precision(sys.argv[1], plain_convolutions=True)):
-        model = build_unet(UNetConfig(filters=(12, 24, 48)), 4, seed=1)
+        model = build_segmenter(UNetConfig(filters=(12, 24, 48)), 4, seed=1)
     model.compile("adam", MaskLoss(0.5))
     for _ in range(4):
         model.train_on_batch(sheets, masks)
@@ -57,7 +56,7 @@ def test_graphs_are_rewritten_again_after_a_training() -> None:
     """A process that only loads the network rewrites them, which rounds bfloat16 elsewhere."""
     import tensorflow
 
-    from steel_defects.training.reproducibility import fresh_start
+    from steel_defects.training.backend import fresh_start
 
     def as_written() -> bool:
         options = tensorflow.config.optimizer.get_experimental_options()

@@ -15,8 +15,8 @@ from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.errors import SteelDefectsError
 from steel_defects.training import cross_validation, segmenter_cross_validation
 from steel_defects.training.config import ClassificationConfig
-from steel_defects.training.parameters import group, read_parameters
 from steel_defects.training.segmenter_cross_validation import OutOfFold
+from steel_defects.training.standalone import group, read_parameters
 
 # === What it makes ===
 
@@ -26,15 +26,16 @@ def test_out_of_fold_rows_go_to_the_catalog(
 ) -> None:
     seen = []
 
-    def scores(sheets, splits, config, own, plan, weights_dir, folder) -> pd.DataFrame:
-        seen.append((len(sheets.sheets), len(splits), plan.repeats, weights_dir, folder))
+    def scores(data, recipe, plan) -> pd.DataFrame:
+        known = len(data.sheets), len(data.splits), plan.repeats
+        seen.append((*known, recipe.weights_dir, data.checkpoints))
         return pd.DataFrame({"sheet_id": ["a"], "score": [0.5]})
 
     monkeypatch.setattr(cross_validation, "out_of_fold_scores", scores)
     arguments = (*standalone.CLASSIFIER, "--cross-validate", "--weights-dir", "w")
     assert standalone.train(tables, tmp_path, *arguments, "--checkpoints", "c") == 0
     count = len(data.sheets)
-    assert seen == [(count, count, 2, "w", Path("c/cross_validation/mobilenet_v2"))]
+    assert seen == [(count, count, 2, Path("w"), Path("c"))]
     name = "mobilenet_v2.out_of_fold_scores.parquet"
     written = pd.read_parquet(standalone.latest(tmp_path, name, "07_model_output"))
     assert written["score"].tolist() == [0.5]
@@ -47,8 +48,9 @@ def test_out_of_fold_masks_know_the_gate(
 
     tuned = ClassPostprocessing(threshold=0.4, min_area_px=7)
 
-    def masks(tiles, splits, recipe, plan, folder, gate_scores) -> OutOfFold:
-        seen.append((len(tiles.tiles), recipe.network.name, plan.repeats, folder, gate_scores))
+    def masks(data, classes, recipe, grid, plan, gate_scores) -> OutOfFold:
+        known = len(data.tiles), classes, recipe.network.name, plan.repeats
+        seen.append((*known, data.checkpoints, gate_scores))
         return OutOfFold(pd.DataFrame({"sheet_id": ["a"], "rle": ["1 2"]}), [tuned])
 
     monkeypatch.setattr(segmenter_cross_validation, "out_of_fold_masks", masks)
@@ -59,10 +61,9 @@ def test_out_of_fold_masks_know_the_gate(
     (tables / "07_model_output").mkdir()
     gate.to_parquet(tables / "07_model_output" / "gate_scores.parquet")
     assert standalone.train(tables, tmp_path, *arguments) == 0
-    assert [found[4] is None for found in seen] == [True, False]
+    assert [found[-1] is None for found in seen] == [True, False]
     checkpoints = tmp_path / "05_model_input" / "checkpoints"
-    folder = checkpoints / "segmenter_cross_validation" / "unet"
-    assert seen[1][:4] == (len(data.tiles), "unet", 1, folder)
+    assert seen[1][:-1] == (len(data.tiles), 4, "unet", 1, checkpoints)
     name = "unet.out_of_fold_predictions.parquet"
     written = pd.read_parquet(standalone.latest(tmp_path, name, "07_model_output"))
     assert written["rle"].tolist() == ["1 2"]

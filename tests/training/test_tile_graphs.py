@@ -1,6 +1,7 @@
 """Networks on tiles of any size, and measuring them there."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,9 +14,9 @@ from steel_defects.labels import rle
 from steel_defects.models.config import UNetConfig
 from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.data.labelled_tiles import LabelledTiles, labelled_tiles
-from steel_defects.training.data.tile_graphs import for_tiles
-from steel_defects.training.segmentation import train_segmenter
-from steel_defects.training.tile_validation import TileValidation
+from steel_defects.training.jobs import SegmenterRecipe
+from steel_defects.training.segmentation import fit_segmenter
+from steel_defects.training.tile_validation import for_tiles, tile_validation
 
 HEIGHT, WIDTH, SHEETS = 12, 20, 5
 
@@ -89,7 +90,7 @@ def test_tiles_too_small_to_be_mirrored():
 
 def test_validation_against_numpy():
     pictures = Pictures()
-    found = TileValidation(seer(), 8, pictures.tiles(), config())()
+    found = tile_validation(seer(), 8, pictures.tiles(), config())()
     truth = np.stack([pictures.masks, np.zeros_like(pictures.masks)], axis=-1)
     predicted = np.full(truth.shape, 0.2)
     predicted[..., 0][pictures.masks > 0] = 0.9
@@ -107,12 +108,12 @@ def test_mean_dice_counts_each_tile_and_class_once():
     pictures = Pictures()
     pictures.images[0, 0, 0] = 200  # seen, but not there
     pictures.images[1, :, :5] = 60  # half of the defect goes unseen
-    found = TileValidation(seer(), 4, pictures.tiles(), config())()
+    found = tile_validation(seer(), 4, pictures.tiles(), config())()
     assert found["validation_dice_on_positives"] == pytest.approx((2 / 3 + 3) / 4)
     assert found["validation_mean_dice"] == pytest.approx((0 + 2 / 3 + 3 + 5) / 10)
 
 
-def test_training_with_all_options():
+def test_training_with_all_options(tmp_path: Path):
     network = UNetConfig(
         filters=(2, 2, 4), residual=True, deep_supervision=True, presence_head=True
     )
@@ -121,7 +122,7 @@ def test_training_with_all_options():
         bce_weight=0.7, region_loss="focal_tversky", positive_weights=(1, 3), ema_momentum=0.5,
     )  # fmt: skip
     tiles = Pictures().tiles()
-    fitted = train_segmenter(tiles, tiles, values, network, "unet")
+    fitted = fit_segmenter(tiles, tiles, SegmenterRecipe(network, values), tmp_path)
     assert [tuple(output.shape)[1:] for output in fitted.model.outputs] == [(None, None, 2), (2,)]
     losses = fitted.history["validation_loss"]
     assert losses.iloc[-1] < 0.95 * losses[0]
@@ -129,17 +130,17 @@ def test_training_with_all_options():
     assert not fitted.model.compiled
 
 
-def test_positive_weights_are_one_a_class():
+def test_there_is_one_positive_weight_per_class(tmp_path: Path):
     tiles = Pictures().tiles()
     with pytest.raises(SteelDefectsError, match="positive_weights has 1 values; give one a class"):
-        train_segmenter(
-            tiles, tiles, config(positive_weights=(2,)), UNetConfig(filters=(2, 2)), "unet"
-        )
+        recipe = SegmenterRecipe(UNetConfig(filters=(2, 2)), config(positive_weights=(2,)))
+        fit_segmenter(tiles, tiles, recipe, tmp_path)
 
 
-def test_a_split_without_sheets_is_told_before_training():
+def test_a_split_without_sheets_is_told_before_training(tmp_path: Path):
     tiles = Pictures().tiles()
     nothing = replace(tiles, tiles=tiles.tiles.head(0))
     for parts in ((tiles, nothing), (nothing, tiles)):
         with pytest.raises(SteelDefectsError, match=r"has no sheet.*data_engineering\.shares"):
-            train_segmenter(*parts, config(), UNetConfig(filters=(2, 2)), "unet")
+            recipe = SegmenterRecipe(UNetConfig(filters=(2, 2)), config())
+            fit_segmenter(*parts, recipe, tmp_path)

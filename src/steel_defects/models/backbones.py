@@ -6,45 +6,49 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import keras
+import numpy as np
 from keras import applications, initializers, layers, ops
+from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import BackboneConfig
 
 InputSize = tuple[int | None, int | None]
 
+_LEAST_STD = 1e-3  # keeps a channel that hardly varies from being blown up
+_CAFFE = (103.939, 116.779, 123.68)
+_DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, of values 0 to 1
+_IMAGENET_CLASSES = 1000
+
 
 @dataclass(frozen=True)
 class _Family:
-    """How a backbone is built and which pixel values its ImageNet weights expect.
-
-    Attributes:
-        build: Constructor in ``keras.applications``.
-        scale: Factor on gray values between 0 and 255.
-        offsets: What is then subtracted, a channel.
-    """
+    """How a backbone is built and what its ImageNet weights expect."""
 
     build: Callable[..., keras.Model]
-    scale: float
-    offsets: tuple[float, float, float]
+    scale: float = 1.0  # factor on gray values between 0 and 255
+    offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)  # what is then subtracted, by channel
+    dense: tuple[int, ...] = ()  # widths of the dense layers in front of ImageNet's classes
+    cells: int = 1  # of the last feature maps that these see; 1 where maps are averaged
 
 
-_CAFFE = (103.939, 116.779, 123.68)
-_DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, of values 0 to 1
 _FAMILIES = {
-    "resnet50": _Family(applications.ResNet50, 1.0, _CAFFE),
-    "vgg16": _Family(applications.VGG16, 1.0, _CAFFE),
+    "resnet50": _Family(applications.ResNet50, offsets=_CAFFE),
+    "vgg16": _Family(applications.VGG16, offsets=_CAFFE, dense=(4096, 4096), cells=7 * 7),
     # EfficientNet scales its input itself.
-    "efficientnet_b0": _Family(applications.EfficientNetB0, 1.0, (0.0, 0.0, 0.0)),
+    "efficientnet_b0": _Family(applications.EfficientNetB0),
     "mobilenet_v2": _Family(applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0)),
 }
+
+
+# === Building ===
 
 
 def build_backbone(
     config: BackboneConfig,
     input_size: InputSize,
     seed: int,
-    weights_dir: str | None = None,
+    weights_dir: Path | None = None,
     orientations: Sequence[int] = (0,),
 ) -> keras.Model:
     """Build a backbone that maps gray sheets to feature maps.
@@ -76,39 +80,28 @@ def build_backbone(
 
 def in_orientations(sheets: keras.KerasTensor, orientations: Sequence[int]) -> keras.KerasTensor:
     """Return sheets, ``(batch, height, width, 1)``, in one mirrored orientation after the other."""
-    turned = [_oriented(sheets, orientation) for orientation in orientations]
+    turned = []
+    for orientation in orientations:
+        turned.append(sheets)
+        for axis, bit in ((1, 2), (2, 1)):  # one at a time: OpenVINO reads no flip of two axes
+            if orientation & bit:
+                turned[-1] = ops.flip(turned[-1], axis=axis)
     return ops.concatenate(turned, axis=0) if len(turned) > 1 else turned[0]
-
-
-def _oriented(sheets: keras.KerasTensor, orientation: int) -> keras.KerasTensor:
-    for axis, bit in ((1, 2), (2, 1)):  # one at a time: OpenVINO reads no flip of two axes
-        if orientation & bit:
-            sheets = ops.flip(sheets, axis=axis)
-    return sheets
 
 
 def build_trunk(config: BackboneConfig, input_size: InputSize) -> keras.Model:
     """Build a backbone without its top, as published: three channels in, and all of its stages."""
-    options = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
-    return _FAMILIES[config.name].build(
-        include_top=False,
-        weights=None,
-        input_shape=(*input_size, 3),
-        name=f"{config.name}_trunk",
-        **options,
-    )
+    shape, name = (*input_size, 3), f"{config.name}_trunk"
+    return _build(config, weights=None, input_shape=shape, name=name)
+
+
+def _build(config: BackboneConfig, **options: object) -> keras.Model:
+    width = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
+    return _FAMILIES[config.name].build(include_top=False, **options, **width)
 
 
 def to_channels(sheet: keras.KerasTensor, config: BackboneConfig) -> keras.KerasTensor:
-    """Turn gray values into the three channels that a backbone's weights expect.
-
-    Args:
-        sheet: Of shape ``(batch, height, width, 1)``, 0 to 255.
-        config: Which backbone, and where its weights come from.
-
-    Returns:
-        Of shape ``(batch, height, width, 3)``.
-    """
+    """Turn gray values, ``(batch, height, width, 1)``, 0 to 255, into the expected channels."""
     family = _FAMILIES[config.name]
     # From scratch a network of He's initialisation wants values of about 1: with VGG16's ±120 it
     # would begin certain of everything.
@@ -116,6 +109,22 @@ def to_channels(sheet: keras.KerasTensor, config: BackboneConfig) -> keras.Keras
     scale, offsets = (1 / 64, (2.0,) * 3) if scratch else (family.scale, family.offsets)
     scaled = ops.multiply(sheet, scale)
     return ops.concatenate([ops.subtract(scaled, o) for o in offsets], axis=-1)
+
+
+def parameters_with_top(name: str, parameters: int, channels: int) -> int:
+    """Count the parameters of a backbone with its 1,000 classes of ImageNet, as Keras does.
+
+    ``parameters`` are those without the top, ``channels`` those of the last feature maps.
+    """
+    family = _FAMILIES[name]
+    width = channels * family.cells
+    for units in (*family.dense, _IMAGENET_CLASSES):
+        parameters += (width + 1) * units
+        width = units
+    return parameters
+
+
+# === Weights ===
 
 
 def _draw_initial_weights(trunk: keras.Model, seed: int) -> None:
@@ -133,18 +142,48 @@ def _draw_initial_weights(trunk: keras.Model, seed: int) -> None:
             layer.momentum = 0.9
 
 
-def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: str | None) -> None:
+def has_batch_norm(trunk: keras.Model) -> bool:
+    """Say whether any layer normalises its input over the batch."""
+    return any(isinstance(layer, layers.BatchNormalization) for layer in trunk.layers)
+
+
+def standardise_activations(trunk: keras.Model, batch: NDArray[np.float32]) -> None:
+    """Scale and shift each convolution so that its channels have mean 0 and variance 1 on a batch.
+
+    A deep plain network passes little but the mean of its input from a random start, and takes
+    hundreds of steps to find the rest (Salimans and Kingma 2016, arXiv:1602.07868, section 3;
+    Mishkin and Matas 2016, arXiv:1511.06422).
+
+    The trunk is a chain of layers, such as VGG16, and its convolutions have biases. The batch is
+    what it is to be fed with, of shape ``(batch, height, width, channels)``.
+    """
+    x = ops.convert_to_tensor(batch)
+    for layer in trunk.layers[1:]:
+        if isinstance(layer, layers.Conv2D):
+            _standardise(layer, x)
+        x = layer(x)
+
+
+def _standardise(layer: layers.Conv2D, x: keras.KerasTensor) -> None:
+    kernel = ops.cast(layer.kernel, x.dtype)
+    response = ops.convert_to_numpy(ops.conv(x, kernel, layer.strides, layer.padding))
+    response = response.astype(np.float32)
+    mean = response.mean(axis=(0, 1, 2))
+    std = np.maximum(response.std(axis=(0, 1, 2)), _LEAST_STD)
+    layer.kernel.assign(ops.convert_to_numpy(layer.kernel) / std)
+    layer.bias.assign(-mean / std)
+
+
+def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path | None) -> None:
     """Load ImageNet weights by name, or weights from a file."""
     if config.weights == "imagenet":
-        options = {"alpha": config.alpha} if config.name == "mobilenet_v2" else {}
         try:
-            source = _FAMILIES[config.name].build(include_top=False, weights="imagenet", **options)
+            trunk.set_weights(_build(config, weights="imagenet").get_weights())
         except Exception as error:  # keras raises a bare Exception when the download fails
             raise SteelDefectsError(
                 f"cannot get the ImageNet weights of {config.name} ({error}); set the backbone's "
                 "or encoder's weights to a file in weights_dir, or to 'none'"
             ) from error
-        trunk.set_weights(source.get_weights())
         _take_input_as_published(trunk)
         return
     path = Path(weights_dir or ".") / config.weights

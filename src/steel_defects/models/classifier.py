@@ -1,5 +1,7 @@
 """The gate: a backbone with a head of dense layers and dropout."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
@@ -26,13 +28,13 @@ def build_classifier(
     head: HeadConfig,
     input_size: tuple[int, int],
     seed: int,
-    weights_dir: str | None = None,
+    weights_dir: Path | None = None,
 ) -> keras.Model:
     """Build a classifier of sheets.
 
     Args:
         backbone: Which backbone, and where its weights come from.
-        head: Sizes of the dense layers, the dropout before each, and what is pooled.
+        head: What is pooled, and the dense layers.
         input_size: Height and width of the input, pixels.
         seed: Seed of initial weights and dropout.
         weights_dir: Folder of weight files.
@@ -76,28 +78,25 @@ def _statistic(name: Statistic, maps: KerasTensor, head: HeadConfig) -> KerasTen
 
 
 def _build_head(head: HeadConfig, features: int, standardise: bool, seed: int) -> keras.Model:
-    """Build the dense layers, from pooled features to the score."""
+    """Build the dense layers, from pooled features to the score.
+
+    Features of a pre-trained backbone are standardised by :func:`standardise_features`: their
+    scales differ so much that a head would otherwise need far more steps. Those of a backbone from
+    scratch are scaled sheet by sheet: they grow as it learns, until they would silence the dense
+    layers for good.
+    """
     pooled = keras.Input((features,))
-    x = _same_scale(pooled, standardise)
+    if standardise:
+        x = layers.BatchNormalization(name=STANDARDISED)(pooled)
+    else:
+        x = layers.LayerNormalization(center=False, scale=False)(pooled)
     for number, units in enumerate(head.units):
+        he = keras.initializers.HeNormal(seed=seed + number)
         x = layers.Dropout(head.dropout, seed=seed + number)(x)
-        x = layers.Dense(units, activation=_ACTIVATION, kernel_initializer=_he(seed + number))(x)
+        x = layers.Dense(units, activation=_ACTIVATION, kernel_initializer=he)(x)
     x = layers.Dropout(head.dropout, seed=seed + len(head.units))(x)
     score = layers.Dense(1, activation="sigmoid", dtype="float32", name=SCORE_OUTPUT)(x)
     return keras.Model(pooled, score, name=HEAD)
-
-
-def _same_scale(features: KerasTensor, standardise: bool) -> KerasTensor:
-    """Bring features to one scale.
-
-    Those of a pre-trained backbone are standardised, each by its own mean and variance: their
-    scales differ so much that a head would otherwise need far more steps. See
-    :func:`standardise_features`. Those of a backbone from scratch are scaled sheet by sheet: they
-    grow as it learns, until they would silence the dense layers for good.
-    """
-    if standardise:
-        return layers.BatchNormalization(name=STANDARDISED)(features)
-    return layers.LayerNormalization(center=False, scale=False)(features)
 
 
 def standardise_features(
@@ -117,20 +116,9 @@ def add_mask_output(classifier: keras.Model) -> keras.Model:
         Model that shares the classifier's weights, with outputs ``score`` and ``mask``, the latter
         of shape ``(batch, rows, columns, 1)`` at the resolution of the last feature maps.
     """
-    mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(
-        _upright_maps(classifier)
-    )
-    return keras.Model(classifier.input, [classifier.output, mask], name=classifier.name)
-
-
-def _upright_maps(classifier: keras.Model) -> KerasTensor:
-    """Return the feature maps of the sheets as they are, without those of mirrored ones."""
     layer = next(layer for layer in classifier.layers if layer.name in _MAPS)
     maps, turns = layer.output, _MAPS[layer.name]
-    if turns == 1:
-        return maps
-    return ops.take(ops.reshape(maps, (turns, -1, *maps.shape[1:])), 0, axis=0)
-
-
-def _he(seed: int) -> keras.Initializer:
-    return keras.initializers.HeNormal(seed=seed)
+    if turns > 1:  # those of the sheets as they are, without those of mirrored ones
+        maps = ops.take(ops.reshape(maps, (turns, -1, *maps.shape[1:])), 0, axis=0)
+    mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(maps)
+    return keras.Model(classifier.input, [classifier.output, mask], name=classifier.name)

@@ -1,9 +1,18 @@
 """Which network to build; free of Keras, so that reading parameters stays fast."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, PositiveInt, RootModel, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    RootModel,
+    field_validator,
+    model_validator,
+)
 
 from steel_defects.config import Config
 from steel_defects.images.orientations import FLIPS, HALF_TURN
@@ -51,7 +60,7 @@ class HeadConfig(Config):
         dropout: Share of the inputs that is dropped before each, in training.
         top_share: Share of the cells of a feature map, those that respond most, whose mean is the
             statistic ``top``.
-        statistics: What is kept of each feature map: its mean, maximum, standard deviation, and the
+        statistics: Of each feature map: its mean, maximum, standard deviation, and the
             mean of its highest responses.
         orientations: Of a sheet, over which these are averaged: to the mill they are one sheet, to
             a backbone they are not. ``one``, as it lies; ``half_turn``, turned by 180 degrees, too,
@@ -95,9 +104,6 @@ class EncoderConfig(BackboneConfig):
 class _NetworkConfig(Config):
     """What all segmenters have.
 
-    No stride may be larger than twice ``prediction.inference.STRIDE``; see
-    ``models.segmenters.required_stride``.
-
     Attributes:
         dropout: Share of the channels that a step of the training leaves out; of a U-Net's coarsest
             features, of others' before the exit or after the pyramid.
@@ -109,12 +115,42 @@ class _NetworkConfig(Config):
     presence_head: bool = False
 
     @property
+    @abstractmethod
+    def stride(self) -> int:
+        """What the input's height and width must be multiples of, pixels; at most 2 × STRIDE."""
+
+    @property
+    def finest_stride(self) -> int:
+        """Pixels between the cells of the features from which masks are made."""
+        return 4
+
+    @property
     def auxiliary_strides(self) -> tuple[int, ...]:
         """Pixels between the cells of each mask of deep supervision, from the finest on."""
         return ()
 
 
-class UNetConfig(_NetworkConfig):
+class _UNetConfig(_NetworkConfig):
+    """What all U-Nets have.
+
+    Attributes:
+        residual: Whether stages add what they compute to their input (He et al. 2016).
+        deep_supervision: Whether the training asks coarser stages of the decoder, too, for masks
+            (Lee et al. 2015, arXiv:1409.5185); what they answer with is no part of the model.
+    """
+
+    residual: bool = False
+    deep_supervision: bool = False
+
+    @property
+    def auxiliary_strides(self) -> tuple[int, ...]:
+        """Pixels between the cells of each mask of deep supervision, from the finest on."""
+        doublings = (self.stride // self.finest_stride).bit_length() - 1
+        levels = range(1, doublings) if self.deep_supervision else ()
+        return tuple(self.finest_stride * 2**level for level in levels)
+
+
+class UNetConfig(_UNetConfig):
     """A U-Net.
 
     Attributes:
@@ -122,16 +158,11 @@ class UNetConfig(_NetworkConfig):
         filters: Of each stage, from the resolution of the stem downwards.
         stem_stride: 2 for stages from half the resolution downwards, at a third of the cost; 1 for
             full resolution.
-        residual: Whether stages add what they compute to their input (He et al. 2016).
-        deep_supervision: Whether the training asks coarser stages of the decoder, too, for masks
-            (Lee et al. 2015, arXiv:1409.5185); what they answer with is no part of the model.
     """
 
     name: Literal["unet"] = "unet"
     filters: tuple[PositiveInt, ...] = Field(min_length=2, max_length=5)
     stem_stride: Literal[1, 2] = 2
-    residual: bool = False
-    deep_supervision: bool = False
 
     @property
     def stride(self) -> int:
@@ -139,13 +170,12 @@ class UNetConfig(_NetworkConfig):
         return int(self.stem_stride * 2 ** (len(self.filters) - 1))
 
     @property
-    def auxiliary_strides(self) -> tuple[int, ...]:
-        """Pixels between the cells of each mask of deep supervision, from the finest on."""
-        levels = range(1, len(self.filters) - 1) if self.deep_supervision else ()
-        return tuple(self.stem_stride * 2**level for level in levels)
+    def finest_stride(self) -> int:
+        """Pixels between the cells of the features from which masks are made."""
+        return self.stem_stride
 
 
-class BackboneUNetConfig(_NetworkConfig):
+class BackboneUNetConfig(_UNetConfig):
     """A U-Net that encodes with a backbone.
 
     Attributes:
@@ -155,17 +185,12 @@ class BackboneUNetConfig(_NetworkConfig):
             with twice the field of view.
         filters: Of the decoder's stages at a half, a quarter, an eighth and a 16th of the
             resolution at which the backbone sees the sheet.
-        residual: Whether stages add what they compute to their input (He et al. 2016).
-        deep_supervision: Whether the training asks coarser stages of the decoder, too, for masks
-            (Lee et al. 2015, arXiv:1409.5185); what they answer with is no part of the model.
     """
 
     name: BackboneUNetName
     encoder: EncoderConfig
     input_stride: Literal[1, 2] = 1
     filters: tuple[PositiveInt, ...] = Field(min_length=4, max_length=4)
-    residual: bool = False
-    deep_supervision: bool = False
 
     @model_validator(mode="after")
     def _is_named_after_its_encoder(self) -> Self:
@@ -179,10 +204,9 @@ class BackboneUNetConfig(_NetworkConfig):
         return 32 * self.input_stride
 
     @property
-    def auxiliary_strides(self) -> tuple[int, ...]:
-        """Pixels between the cells of each mask of deep supervision, from the finest on."""
-        levels = (4, 8, 16) if self.deep_supervision else ()
-        return tuple(self.input_stride * level for level in levels)
+    def finest_stride(self) -> int:
+        """Pixels between the cells of the features from which masks are made."""
+        return 2 * self.input_stride
 
 
 class _EncodedConfig(_NetworkConfig):
@@ -257,30 +281,26 @@ class NetworkConfig(RootModel[Annotated[Network, Field(discriminator="name")]]):
 
 def _split(value: object) -> object:
     """Take a text with blanks: the command line gives no lists, its comma ends a parameter."""
+    if value is None:
+        return ()
     names = value.split() if isinstance(value, str) else value
     return tuple(dict.fromkeys(names)) if isinstance(names, list | tuple) else names
 
 
-class Backbones(RootModel[tuple[BackboneName, ...]]):
+class Backbones(RootModel[Annotated[tuple[BackboneName, ...], BeforeValidator(_split)]]):
     """The backbones to train: a list, a text with blanks between the names, or none of them."""
 
     model_config = ConfigDict(frozen=True)
 
-    @field_validator("root", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        return () if value is None else _split(value)
 
-
-class Architectures(RootModel[tuple[ArchitectureName, ...]]):
+class Architectures(RootModel[Annotated[tuple[ArchitectureName, ...], BeforeValidator(_split)]]):
     """The architectures to train: a list, or a text with blanks between the names."""
 
     model_config = ConfigDict(frozen=True)
 
-    @field_validator("root", mode="before")
+    @field_validator("root")
     @classmethod
-    def _any(cls, value: object) -> object:
-        names = _split(value)
+    def _any(cls, names: tuple[ArchitectureName, ...]) -> tuple[ArchitectureName, ...]:
         if not names:
             raise ValueError("there must be one at least")
         return names

@@ -6,56 +6,34 @@ Batch norm takes the place of group norm, as everywhere here.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
-import keras
 from keras import KerasTensor, layers
 
 from steel_defects.models.config import FPNConfig
-from steel_defects.models.encoders import encode_with_backbone
 from steel_defects.models.stages import (
     Seeds,
     convolve,
     encode,
+    encode_with_backbone,
     enlarge,
-    masks,
     residual_stage,
-    segmenter,
 )
 
-_FINEST = 4  # pixels between the cells of the finest level of the pyramid
 
-
-def build_fpn(
-    config: FPNConfig, classes: int, seed: int, weights_dir: str | None = None
-) -> keras.Model:
-    """Build a feature pyramid for sheets of any size that is a multiple of ``config.stride``.
-
-    Args:
-        config: Encoder, and the widths of pyramid and decoder.
-        classes: Number of defect classes.
-        seed: Seed of the initial weights.
-        weights_dir: Folder of weight files.
-
-    Returns:
-        Model with the inputs and outputs of :func:`steel_defects.models.unet.build_unet`.
-
-    Raises:
-        SteelDefectsError: The weights are missing or belong to another architecture.
-    """
-    init = Seeds(seed)
-    sheet = keras.Input((None, None, 1), name="sheet")
+def fpn_features(
+    sheet: KerasTensor, config: FPNConfig, init: Seeds, weights_dir: Path | None
+) -> tuple[KerasTensor, KerasTensor]:
+    """Return the coarsest features of sheets, and those at a quarter of their resolution."""
     if config.encoder:
-        features = encode_with_backbone(sheet, config.encoder, 5, seed, weights_dir)
+        features = encode_with_backbone(sheet, config.encoder, 5, init.network, weights_dir)
     else:
         features = encode(sheet, config.filters, init, residual_stage)
     # The features at half the resolution stay out, as published.
     levels = _pyramid(features[1:], config.pyramid_filters, init)
     parts = [_to_finest(x, level, config.head_filters, init) for level, x in enumerate(levels)]
-    x = layers.Add()(parts)
-    x = layers.SpatialDropout2D(config.dropout, seed=seed)(x)
-    return segmenter(
-        sheet, masks(x, _FINEST, classes, init), features[-1], config.presence_head, config.name
-    )
+    x = layers.SpatialDropout2D(config.dropout, seed=init.network)(layers.Add()(parts))
+    return features[-1], x
 
 
 def _pyramid(features: Sequence[KerasTensor], width: int, init: Seeds) -> list[KerasTensor]:

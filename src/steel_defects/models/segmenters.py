@@ -1,25 +1,23 @@
 """The segmenters by name."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 
-from steel_defects.models.config import (
-    STRIDE,
-    BackboneUNetConfig,
-    DeepLabConfig,
-    FPNConfig,
-    Network,
-    UNetConfig,
-)
-from steel_defects.models.deeplab_v3_plus import build_deeplab
-from steel_defects.models.fpn import build_fpn
-from steel_defects.models.unet import build_unet
-from steel_defects.models.unet_backbone import build_backbone_unet
+from steel_defects.models.config import STRIDE, DeepLabConfig, FPNConfig, Network
+from steel_defects.models.deeplab_v3_plus import deeplab_features
+from steel_defects.models.fpn import fpn_features
+from steel_defects.models.stages import Seeds, masks, presence
+from steel_defects.models.unet import unet_features
+
+_FEATURES: dict[type, Any] = {FPNConfig: fpn_features, DeepLabConfig: deeplab_features}
 
 
 def build_segmenter(
-    network: Network, classes: int, seed: int, weights_dir: str | None = None
+    network: Network, classes: int, seed: int, weights_dir: Path | None = None
 ) -> keras.Model:
-    """Build a segmenter.
+    """Build a segmenter for sheets of any size that is a multiple of ``network.stride``.
 
     Args:
         network: Which architecture, and its sizes.
@@ -28,30 +26,28 @@ def build_segmenter(
         weights_dir: Folder of weight files, for encoders that are pre-trained.
 
     Returns:
-        Model from ``(batch, height, width, 1)``, gray values 0 to 255, with sides that are
-        multiples of ``network.stride``, to the probability of each class at each pixel,
-        ``(batch, height, width, classes)``, float32. With a presence head it returns a list of this
-        and the probability that each class occurs, ``(batch, classes)``, float32.
+        Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of each
+        class at each pixel, ``(batch, height, width, classes)``, float32. With a presence head it
+        returns a list of this and the probability that each class occurs, ``(batch, classes)``,
+        float32.
 
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
     """
-    match network:
-        case UNetConfig():
-            return build_unet(network, classes, seed)
-        case BackboneUNetConfig():
-            return build_backbone_unet(network, classes, seed, weights_dir)
-        case FPNConfig():
-            return build_fpn(network, classes, seed, weights_dir)
-        case DeepLabConfig():
-            return build_deeplab(network, classes, seed, weights_dir)
+    sheet, init = keras.Input((None, None, 1), name="sheet"), Seeds(seed)
+    features_of = _FEATURES.get(type(network), unet_features)
+    coarsest, finest = features_of(sheet, network, init, weights_dir)
+    outputs = [masks(finest, network.finest_stride, classes, init)]
+    if network.presence_head:
+        outputs.append(presence(coarsest, classes))
+    return keras.Model(sheet, outputs if len(outputs) > 1 else outputs[0], name=network.name)
 
 
 def required_stride(segmenter: keras.Model) -> int:
     """Return what the sides of a segmenter's input must be multiples of, pixels.
 
-    That is ``prediction.inference.STRIDE``, or twice as much where that fails: what was halved too
-    often can't be joined with what was not.
+    That is :data:`steel_defects.models.config.STRIDE`, or twice as much where that fails: what was
+    halved too often can't be joined with what was not.
     """
     fits, larger = (takes_multiples_of(segmenter, stride) for stride in (STRIDE, 2 * STRIDE))
     return 2 * STRIDE if larger and not fits else STRIDE

@@ -1,12 +1,34 @@
-"""What the segmenters are put together from: stages of convolutions, enlargement, and exits."""
+"""What the segmenters are put together from: encoders, stages of convolutions, and exits."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 from keras import KerasTensor, layers, ops
 
+from steel_defects.models.backbones import build_backbone, to_channels
+from steel_defects.models.config import EncoderConfig
+
 #: Logit of the share of defective pixels, so that training does not begin by unlearning a half.
 _RARE = -3.0
+#: The last layer of each backbone at a half, a quarter, an eighth, a 16th and a 32nd of the size.
+_LAYERS = {
+    "resnet50": (
+        "conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out",
+        "conv5_block3_out",
+    ),
+    "vgg16": (
+        "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3", "block5_pool",
+    ),
+    "efficientnet_b0": (
+        "block2a_expand_activation", "block3a_expand_activation", "block4a_expand_activation",
+        "block6a_expand_activation", "top_activation",
+    ),
+    "mobilenet_v2": (
+        "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu",
+        "block_13_expand_relu", "out_relu",
+    ),
+}  # fmt: skip
 
 
 class Seeds:
@@ -14,12 +36,12 @@ class Seeds:
 
     def __init__(self, seed: int) -> None:
         """Start from the seed of the network."""
-        self.seed = seed * 1000
+        self.network, self._last = seed, seed * 1000
 
     def __call__(self) -> keras.Initializer:
         """Return He's initialiser for a network of ReLUs (He et al. 2015, arXiv:1502.01852)."""
-        self.seed += 1
-        return keras.initializers.HeNormal(seed=self.seed)
+        self._last += 1
+        return keras.initializers.HeNormal(seed=self._last)
 
 
 #: Features and their width to features of that width.
@@ -94,6 +116,35 @@ def encode(
     return features
 
 
+def encode_with_backbone(
+    sheet: KerasTensor,
+    config: EncoderConfig,
+    stages: int,
+    seed: int,
+    weights_dir: Path | None = None,
+) -> list[KerasTensor]:
+    """Encode gray sheets with a backbone, as :func:`encode` does from scratch.
+
+    Pre-trained batch norm stays as it is: its memory of a thousand steps would still hold the old
+    statistics when a short training is over; and in weights into which it was folded, it must not
+    begin to normalise.
+
+    The sides of the sheets are multiples of ``2 ** stages``; the first stage is at half the
+    resolution.
+
+    Raises:
+        SteelDefectsError: The weights are missing or belong to another architecture.
+    """
+    whole = build_backbone(config, (None, None), seed, weights_dir)
+    trunk = whole.get_layer(f"{config.name}_trunk")
+    ends = [trunk.get_layer(name).output for name in _LAYERS[config.name][:stages]]
+    encoder = keras.Model(trunk.input, ends, name=f"{config.name}_encoder")
+    for layer in encoder.layers:
+        if config.weights != "none" and isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+    return list(encoder(to_channels(sheet, config)))
+
+
 def enlarge(x: KerasTensor, times: int, dtype: str | None = None) -> KerasTensor:
     """Interpolate linearly to so many times the height and width, a power of two.
 
@@ -108,48 +159,27 @@ def enlarge(x: KerasTensor, times: int, dtype: str | None = None) -> KerasTensor
 
 def logits(x: KerasTensor, classes: int, init: Seeds, name: str) -> KerasTensor:
     """Return a logit for each class and cell, float32."""
+    rare = keras.initializers.Constant(_RARE)
     return layers.Conv2D(
-        classes,
-        1,
-        dtype="float32",
-        kernel_initializer=init(),
-        bias_initializer=keras.initializers.Constant(_RARE),
-        name=name,
+        classes, 1, dtype="float32", kernel_initializer=init(), bias_initializer=rare, name=name
     )(x)
 
 
 def masks(x: KerasTensor, stride: int, classes: int, init: Seeds) -> KerasTensor:
     """Return the probability of each class at each pixel, float32.
 
-    Args:
-        x: The last features, whose cells are ``stride`` pixels wide.
-        stride: A power of two.
-        classes: Number of defect classes.
-        init: Initialisers.
+    The cells of the last features ``x`` are ``stride`` pixels wide, a power of two.
     """
     full_size = enlarge(logits(x, classes, init, "logits"), stride, "float32")
     return layers.Activation("sigmoid", dtype="float32", name="mask")(full_size)
 
 
-def segmenter(
-    sheet: KerasTensor, mask: KerasTensor, coarsest: KerasTensor, presence_head: bool, name: str
-) -> keras.Model:
-    """Close a network: masks, and with a presence head the probability that each class occurs.
+def presence(features: KerasTensor, classes: int) -> KerasTensor:
+    """Return the probability that each class occurs, ``(batch, classes)``, float32.
 
-    Args:
-        sheet: The input.
-        mask: From :func:`masks`.
-        coarsest: The features that a presence head reads.
-        presence_head: Whether there is one.
-        name: Of the architecture.
+    It is read from mean and maximum of the coarsest features: a small defect moves the maximum
+    alone.
     """
-    if not presence_head:
-        return keras.Model(sheet, mask, name=name)
-    return keras.Model(sheet, [mask, _presence(coarsest, int(mask.shape[-1]))], name=name)
-
-
-def _presence(features: KerasTensor, classes: int) -> KerasTensor:
-    """Read mean and maximum of the coarsest features: a small defect moves the maximum alone."""
     pooled = [
         layers.GlobalAveragePooling2D(dtype="float32")(features),
         layers.GlobalMaxPooling2D(dtype="float32")(features),

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from steel_defects.config import Config
 from steel_defects.data.tiles import cut_windows
 from steel_defects.decision.answers import SheetPrediction
-from steel_defects.images.orientations import FLIPS, HALF_TURN, ORIENTATIONS, oriented
+from steel_defects.images.orientations import FLIPS, HALF_TURN, ORIENTATIONS, oriented, turned_back
 from steel_defects.models.config import STRIDE
 
-#: Pixels of the largest sheet that is predicted as a whole: twice 4096×1024. Larger ones are
-#: predicted in tiles, because networks take a hundred times the memory of what they are shown.
+#: Pixels of the largest sheet that is predicted as a whole. Larger ones are predicted in tiles,
+#: because networks take a hundred times the memory of what they are shown.
 LARGEST_WHOLE = 2**23
 # Height and width of a tile, and what neighbours share, pixels. Half of that is context only.
 _TILE = (1024, 2048)
@@ -98,26 +98,26 @@ def sheet_windows(shape: tuple[int, ...]) -> list[Window]:
 
 
 def join_windows(
-    shape: tuple[int, ...], windows: Sequence[Window], found: Sequence[SheetPrediction]
+    shape: tuple[int, ...], windows: Sequence[Window], predictions: Sequence[SheetPrediction]
 ) -> SheetPrediction:
     """Put together what a segmenter says of the windows of a sheet.
 
     Args:
         shape: Height and width of the sheet, pixels.
         windows: From :func:`sheet_windows`.
-        found: The answer for each.
+        predictions: The answer for each.
 
     Returns:
         Maps of which each pixel is at least half an overlap away from where its tile was cut. A
         class is as likely on the sheet as on the tile where it is likeliest.
     """
-    if len(found) == 1:
-        return found[0]
-    maps = np.empty((*shape, found[0].maps.shape[-1]), np.uint8)
-    for (rows, columns), one in zip(windows, found, strict=True):
+    if len(predictions) == 1:
+        return predictions[0]
+    maps = np.empty((*shape, predictions[0].maps.shape[-1]), np.uint8)
+    for (rows, columns), one in zip(windows, predictions, strict=True):
         inner = np.s_[_SHARED // 2 if rows.start else 0 :, _SHARED // 2 if columns.start else 0 :]
         maps[rows, columns][inner] = one.maps[inner]
-    return SheetPrediction(maps, np.max([one.presence for one in found], axis=0))
+    return SheetPrediction(maps, np.max([one.presence for one in predictions], axis=0))
 
 
 def sheet_batch(
@@ -126,7 +126,7 @@ def sheet_batch(
     """Return what a segmenter is shown of a sheet: :func:`predict_sheet` before the network.
 
     Returns:
-        A picture each orientation, mirrored at its edges up to whole strides, of shape
+        One picture per orientation, mirrored at its edges up to whole strides, of shape
         ``(orientations, height, width, 1)``, uint8.
     """
     height, width = image.shape
@@ -154,7 +154,7 @@ def sheet_prediction(
     turns = _orientations(tta, turned.shape[1:3])
     total = turned[0]
     for one, turn in zip(turned[1:], turns[1:], strict=True):
-        total = total + _back(one, turn)
+        total = total + turned_back(one, turn)
     maps = total[: shape[0], : shape[1]]
     if len(outputs) > 1:
         presence = np.mean(np.asarray(outputs[1]), axis=0)
@@ -169,25 +169,9 @@ def sheet_prediction(
 
 
 def _orientations(tta: TestTimeAugmentation, shape: tuple[int, ...]) -> Sequence[int]:
-    if tta == "none":
-        return (0,)
-    if tta == "half_turn":
-        return HALF_TURN
-    return ORIENTATIONS if tta == "d4" and shape[0] == shape[1] else FLIPS
-
-
-def _back(maps: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Undo :func:`oriented`, which swaps rows and columns before it mirrors."""
-    mirrored = maps
-    if orientation & 3:  # OpenCV mirrors several times faster than NumPy copies a mirrored view
-        code = {1: 1, 2: 0, 3: -1}[orientation & 3]
-        mirrored = np.asarray(cv2.flip(maps, code), np.float32).reshape(maps.shape)
-    return mirrored.swapaxes(0, 1) if orientation & 4 else mirrored
-
-
-def median_ms(call: Callable[[], object], repeats: int) -> float:
-    """Return the median time of a call, milliseconds, after two calls to warm up."""
-    return percentiles_ms(call, repeats, (50,))[0]
+    if tta == "d4" and shape[0] == shape[1]:
+        return ORIENTATIONS
+    return {"none": (0,), "half_turn": HALF_TURN}.get(tta, FLIPS)
 
 
 def percentiles_ms(

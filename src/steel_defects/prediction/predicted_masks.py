@@ -1,7 +1,9 @@
-"""From a segmenter's predictions to tuned settings and encoded masks; free of Keras."""
+"""Asking a segmenter for sheets, and turning its answers into settings and encoded masks."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -13,8 +15,16 @@ from steel_defects.decision.postprocessing import (
     sheet_masks,
 )
 from steel_defects.decision.postprocessing_tuning import ClassTuner
+from steel_defects.images.gray_cache import SheetReader
 from steel_defects.labels import rle as run_length
-from steel_defects.prediction.inference import shrink_maps
+from steel_defects.models.segmenters import required_stride
+from steel_defects.prediction.inference import (
+    TestTimeAugmentation,
+    percentiles_ms,
+    predict_sheet,
+    shrink_maps,
+)
+from steel_defects.threads import map_in_order
 
 #: Sheet, its height and width, pixels, and what a segmenter says of it.
 Predicted = tuple[str, int, int, SheetPrediction]
@@ -29,6 +39,27 @@ PREDICTION_TYPES = {
     "area_px": "int64",
     "score": "float64",
 }
+
+
+def predict_maps(
+    model: keras.Model,
+    folder: SheetReader,
+    paths: Sequence[str],
+    tta: TestTimeAugmentation = "none",
+) -> Iterator[SheetPrediction]:
+    """Let a segmenter predict whole sheets, one at a time; see :func:`predict_sheet`."""
+    stride = required_stride(model)
+    for image in map_in_order(folder.read, paths):
+        yield predict_sheet(model.predict_on_batch, image, tta, stride)
+
+
+def measure_speed(
+    model: keras.Model, size: tuple[int, int], tta: TestTimeAugmentation = "none"
+) -> float:
+    """Return the median time of one sheet, milliseconds, after a warm-up."""
+    sheet, stride = np.zeros(size, np.uint8), required_stride(model)
+    ask = partial(predict_sheet, model.predict_on_batch, sheet, tta, stride)
+    return percentiles_ms(ask, 5, (50,))[0]
 
 
 def measure_classes(
@@ -48,27 +79,27 @@ def measure_classes(
         map_shrink: How many times shorter the maps' sides are than the sheet's.
     """
     tuners = [ClassTuner(grid, 1 / map_shrink**2) for grid in grids]
-    for sheet_id, height, width, found in predicted:
+    for sheet_id, height, width, prediction in predicted:
         for k, tuner in enumerate(tuners):
             mask = run_length.decode(masks.get((sheet_id, k + 1), ""), height, width)
             truth = shrink_maps(mask[..., None] * 255, map_shrink)[..., 0] >= 128
             tuner.add(
-                found.maps[..., k],
+                prediction.maps[..., k],
                 truth.astype(np.uint8),
-                float(found.presence[k]),
+                float(prediction.presence[k]),
                 gate_scores.get(sheet_id),
             )
     return tuners
 
 
 def mask_rows(
-    found: SheetPrediction,
+    prediction: SheetPrediction,
     settings: Sequence[ClassPostprocessing],
     gate_score: float | None,
 ) -> Iterator[tuple[int, str, int, float]]:
     """Yield ``class_id, rle, area_px, score`` of each class; the score is its presence."""
-    presence = class_presence(found.maps, found.presence, settings, gate_score)
-    masks = sheet_masks(found.maps, presence, settings, gate_score)
+    presence = class_presence(prediction.maps, prediction.presence, settings, gate_score)
+    masks = sheet_masks(prediction.maps, presence, settings, gate_score)
     for k, mask in enumerate(masks):
         yield k + 1, run_length.encode(mask), int(mask.sum()), float(presence[k])
 
@@ -79,25 +110,15 @@ def predictions_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
 
 
 def gate_scores_of(table: pd.DataFrame | None, repeat: int | None) -> dict[str, float]:
-    """Return the gate's score of each sheet.
-
-    Args:
-        table: ``sheet_id, repeat, score``; None without a gate.
-        repeat: Of the cross-validation; None for the scores of the final gate.
-    """
+    """Return the score of each sheet, of a repeat's gates or, for None, of the final gate."""
     if table is None:
         return {}
     rows = table["repeat"].isna() if repeat is None else table["repeat"].eq(repeat).fillna(False)
-    return dict(table.loc[rows, ["sheet_id", "score"]].itertuples(index=False, name=None))
+    return table[rows].set_index("sheet_id")["score"].to_dict()
 
 
 def cleared_sheets_of(table: pd.DataFrame | None, repeat: int) -> set[str]:
-    """Return the sheets that the gate clears in a repeat of the cross-validation.
-
-    Args:
-        table: ``sheet_id, repeat, cleared``; None without a gate.
-        repeat: Of the cross-validation.
-    """
+    """Return the sheets that the gates clear in a repeat of the cross-validation."""
     if table is None:
         return set()
     rows = table["repeat"].eq(repeat).fillna(False) & table["cleared"]

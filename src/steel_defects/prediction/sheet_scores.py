@@ -1,6 +1,6 @@
 """Asking classifiers about sheets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -18,16 +18,7 @@ _MOST_PIXELS = 2**21  # in a batch; the maps of a few large sheets fill gigabyte
 def predict_scores(
     model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Score sheets with a classifier.
-
-    Args:
-        model: A classifier.
-        folder: Where the pictures are.
-        paths: The sheets, as the ``path`` column names them.
-
-    Returns:
-        The network's output for each sheet, 0 to 1, before calibration.
-    """
+    """Return a classifier's output for each sheet, 0 to 1, before calibration."""
     return predict_sheets(model, folder, paths)[:, 0]
 
 
@@ -35,36 +26,34 @@ def predict_sheets(
     model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
     """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
+    most = _batch_size(model)
+    outputs = [np.zeros((0, model.output_shape[-1]))]
+    for sheets in batches_of(model, folder, paths):
+        # Filled up to the usual size so that the network is compiled once.
+        filled = np.pad(sheets, ((0, most - len(sheets)), (0, 0), (0, 0), (0, 0)), mode="edge")
+        predicted = model.predict_on_batch(filled)[: len(sheets)]
+        outputs.append(np.asarray(predicted, np.float64))
+    return np.concatenate(outputs)
+
+
+def batches_of(
+    model: keras.Model, folder: SheetReader, paths: Sequence[str]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield sheets as a network takes them, ``(sheets, height, width, 1)``, 0 to 255, in order."""
     size = (int(model.input_shape[1]), int(model.input_shape[2]))
-    batch = sheets_at_once(size)
-
-    def read(index: int) -> NDArray[np.float32]:
-        return resize(folder.read(paths[index]), size).astype(np.float32)[..., None]
-
-    scores: list[NDArray[np.float64]] = []
-    waiting: list[NDArray[np.float32]] = []
-    for image in map_in_order(read, range(len(paths))):
+    most, waiting = _batch_size(model), []
+    read = map_in_order(lambda path: resize(folder.read(path), size), paths)
+    for number, image in enumerate(read, start=1):
         waiting.append(image)
-        if len(waiting) == batch:
-            scores.append(_predict(model, waiting, batch))
+        if len(waiting) == most or number == len(paths):
+            yield np.stack(waiting).astype(np.float32)[..., None]
             waiting = []
-    if waiting:
-        scores.append(_predict(model, waiting, batch))
-    return np.concatenate(scores) if scores else np.zeros((0, model.output_shape[-1]))
 
 
-def sheets_at_once(size: tuple[int, int]) -> int:
-    """Return how many sheets of a height and width, pixels, make a batch that fits in memory."""
-    return max(1, min(_MOST_SHEETS, _MOST_PIXELS // (size[0] * size[1])))
-
-
-def _predict(
-    model: keras.Model, images: list[NDArray[np.float32]], batch: int
-) -> NDArray[np.float64]:
-    """Predict a batch, filled up to its usual size so that the network is compiled once."""
-    filled = images + [images[-1]] * (batch - len(images))
-    output = model.predict_on_batch(np.stack(filled))[: len(images)]
-    return np.asarray(output, dtype=np.float64)
+def _batch_size(model: keras.Model) -> int:
+    """Return how many sheets of the network's size make a batch that fits in memory."""
+    pixels = int(model.input_shape[1]) * int(model.input_shape[2])
+    return max(1, min(_MOST_SHEETS, _MOST_PIXELS // pixels))
 
 
 def measure_speed(model: keras.Model, repeats: int = 30) -> tuple[float, float]:

@@ -12,12 +12,6 @@ from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
 from steel_defects.prediction.inference import SegmenterPredictionConfig
-from steel_defects.training.catalog_files import (
-    RUN_RECORD,
-    CatalogFolder,
-    read_data,
-    read_gate_scores,
-)
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
@@ -25,23 +19,35 @@ from steel_defects.training.config import (
     SegmentationConfig,
     SegmenterCrossValidationConfig,
 )
-from steel_defects.training.jobs import TrainingData, train_classifier, train_segmenter
-from steel_defects.training.parameters import Parameters, group, read_parameters
-
-logger = logging.getLogger("steel_defects.training")
+from steel_defects.training.jobs import (
+    ClassifierRecipe,
+    Json,
+    SegmenterRecipe,
+    TrainingData,
+    train_classifier,
+    train_segmenter,
+)
+from steel_defects.training.standalone import (
+    RUN_RECORD,
+    CatalogFolder,
+    group,
+    read_data,
+    read_parameters,
+    read_table,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train what the command line asks for; an error is one line and the exit status 1."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("jax").setLevel(logging.WARNING)  # it tells of accelerators that aren't there
     try:
         check_backend()
-        parameters = read_parameters(given.parameters or given.tables / RUN_RECORD, given.set)
-        checkpoints = given.checkpoints or given.output / "05_model_input" / "checkpoints"
-        data = read_data(given.tables, given.raw_dir, checkpoints)
-        given.run(given, parameters, data, CatalogFolder(given.output))
+        parameters = read_parameters(options.parameters or options.tables / RUN_RECORD, options.set)
+        checkpoints = options.checkpoints or options.output / "05_model_input" / "checkpoints"
+        data = read_data(options.tables, options.raw_dir, checkpoints)
+        options.run(options, parameters, data, CatalogFolder(options.output))
     except SteelDefectsError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -80,62 +86,56 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _classifier(
-    given: argparse.Namespace, parameters: Parameters, data: TrainingData, results: CatalogFolder
+    options: argparse.Namespace, parameters: Json, data: TrainingData, results: CatalogFolder
 ) -> None:
-    config = group(parameters, "classification", ClassificationConfig)
-    own = group(parameters, f"{given.backbone}.training", BackboneTraining)
-    if given.cross_validate:
-        from steel_defects.training.cross_validation import out_of_fold_scores
-
-        plan = group(parameters, "cross_validation", CrossValidationConfig)
-        scores = out_of_fold_scores(
-            data.labelled_sheets(config.cache), data.splits, config, own, plan,
-            str(given.weights_dir), data.checkpoints / "cross_validation" / given.backbone,
-        )  # fmt: skip
-        name = f"{given.backbone}.out_of_fold_scores"
-        logger.info("wrote %s", results.save_table("07_model_output", name, scores))
+    name = options.backbone
+    recipe = ClassifierRecipe.of(
+        group(parameters, "classification", ClassificationConfig),
+        group(parameters, f"{name}.training", BackboneTraining),
+        options.weights_dir,
+    )
+    if not options.cross_validate:
+        results.save_fitted(f"{name}.classifier", *train_classifier(data, recipe))
         return
-    fitted, profile = train_classifier(data, config, own, given.weights_dir)
-    name = f"{given.backbone}.classifier"
-    logger.info("wrote %s", results.save_model(name, fitted.model))
-    results.save_table("06_models", f"{name}_history", fitted.history)
-    results.save_json("06_models", f"{name}_profile", profile)
+    from steel_defects.training.cross_validation import out_of_fold_scores
+
+    plan = group(parameters, "cross_validation", CrossValidationConfig)
+    scores = out_of_fold_scores(data, recipe, plan)
+    results.save_table("07_model_output", f"{name}.out_of_fold_scores", scores)
 
 
 def _segmenter(
-    given: argparse.Namespace, parameters: Parameters, data: TrainingData, results: CatalogFolder
+    options: argparse.Namespace, parameters: Json, data: TrainingData, results: CatalogFolder
 ) -> None:
-    config = group(parameters, "segmentation", SegmentationConfig)
-    network = group(parameters, f"{given.architecture}.network", NetworkConfig).root
-    if network.name != given.architecture:
-        raise SteelDefectsError(f"{given.architecture}.network is named {network.name}")
-    tta = group(parameters, "segmenter_prediction", SegmenterPredictionConfig).tta
+    name = options.architecture
+    network = group(parameters, f"{name}.network", NetworkConfig).root
+    if network.name != name:
+        raise SteelDefectsError(f"{name}.network is named {network.name}")
+    recipe = SegmenterRecipe(
+        network,
+        group(parameters, "segmentation", SegmentationConfig),
+        group(parameters, "segmenter_prediction", SegmenterPredictionConfig).tta,
+        options.weights_dir,
+    )
     classes = group(parameters, "data_engineering", DataEngineeringConfig).classes
-    if given.cross_validate:
-        from steel_defects.training.segmenter_cross_validation import (
-            SegmenterRecipe,
-            out_of_fold_masks,
-        )
-
-        plan = group(parameters, "segmenter_cross_validation", SegmenterCrossValidationConfig)
-        grid = group(parameters, "postprocessing", PostprocessingGrid)
-        found = out_of_fold_masks(
-            data.labelled_tiles(data.tiles, classes, config.cache), data.splits,
-            SegmenterRecipe(network, config, grid, tta, given.weights_dir), plan,
-            data.checkpoints / "segmenter_cross_validation" / given.architecture,
-            read_gate_scores(given.tables),
-        )  # fmt: skip
-        name = f"{given.architecture}.out_of_fold_predictions"
-        logger.info("wrote %s", results.save_table("07_model_output", name, found.predictions))
-        tuned = Postprocessing(classes=tuple(found.settings or ())).model_dump(mode="json")
-        name = f"{given.architecture}.out_of_fold_postprocessing"
-        results.save_json("07_model_output", name, tuned)
+    if not options.cross_validate:
+        results.save_fitted(f"{name}.segmenter", *train_segmenter(data, recipe, classes))
         return
-    fitted, profile = train_segmenter(data, config, network, classes, tta, given.weights_dir)
-    name = f"{given.architecture}.segmenter"
-    logger.info("wrote %s", results.save_model(name, fitted.model))
-    results.save_table("06_models", f"{name}_history", fitted.history)
-    results.save_json("06_models", f"{name}_profile", profile)
+    from steel_defects.training.segmenter_cross_validation import out_of_fold_masks
+
+    out_of_fold = out_of_fold_masks(
+        data,
+        classes,
+        recipe,
+        group(parameters, "postprocessing", PostprocessingGrid),
+        group(parameters, "segmenter_cross_validation", SegmenterCrossValidationConfig),
+        read_table(options.tables, "gate_scores"),
+    )
+    name = f"{name}.out_of_fold_"
+    results.save_table("07_model_output", f"{name}predictions", out_of_fold.predictions)
+    settings = Postprocessing(classes=tuple(out_of_fold.settings or ()))
+    record = settings.model_dump(mode="json")
+    results.save_json("07_model_output", f"{name}postprocessing", record)
 
 
 if __name__ == "__main__":

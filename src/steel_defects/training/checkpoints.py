@@ -25,7 +25,7 @@ class Progress:
         epoch: Epochs done.
         best_epoch: The epoch with the lowest validation loss, counted from 1; 0 before any.
         best_loss: That loss.
-        history: One row an epoch.
+        history: One row per epoch.
         finished: Whether there is nothing more to do.
     """
 

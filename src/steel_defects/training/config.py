@@ -19,7 +19,7 @@ class TrainingConfig(Config):
     Attributes:
         seed: Decides weights, order and augmentation.
         epochs: Passes over the training part.
-        batch_size: Examples a step.
+        batch_size: Examples per step.
         learning_rate: Highest rate; it warms up to there and falls along a cosine to a hundredth.
         weight_decay: Of AdamW.
         patience: Epochs without a better validation result after which training stops.
@@ -28,7 +28,7 @@ class TrainingConfig(Config):
         eager: Run steps without compiling them first, which pays for a handful of steps only.
         devices: 1, or ``all`` to spread each batch over all devices of the machine.
         brightness: Largest change of brightness, as a share of the range.
-        cache: Whether decoded sheets are kept on disk, a byte a pixel.
+        cache: Whether decoded sheets are kept on disk, one byte per pixel.
     """
 
     seed: int = Field(ge=0)
@@ -46,10 +46,9 @@ class TrainingConfig(Config):
 
     @property
     def loader_threads(self) -> int:
-        """Threads that read examples: one from the cache, otherwise 0, for one a core.
+        """Threads that read examples: one from the cache, otherwise 0, for one per core.
 
-        Examples from the cache cost little but Python's own work, at which threads only hinder each
-        other.
+        Examples from the cache cost little but Python's work, at which threads hinder each other.
         """
         return int(self.cache)
 
@@ -91,12 +90,6 @@ class ClassificationConfig(TrainingConfig):
         if not self.frozen_epochs and not self.fine_tuning_rate:
             raise ValueError("frozen_epochs and fine_tuning_rate are both 0: nothing would learn")
         return self
-
-    def for_backbone(self, own: BackboneTraining) -> "ClassificationConfig":
-        """Return these values with what the backbone does differently."""
-        given = own.model_fields_set - {"backbone"}
-        changes = {name: getattr(own, name) for name in given if getattr(own, name) is not None}
-        return self.model_copy(update=changes)
 
 
 class CrossValidationConfig(Config):
@@ -151,11 +144,11 @@ class SegmentationConfig(TrainingConfig):
     Attributes:
         warmup_share: Part of the steps that the warm-up takes.
         ema_momentum: Share of the weights' running average that a step keeps; the averages are
-            measured on validation and kept in the end. 0 for the weights themselves.
+            measured on validation and are the result. 0 for the weights themselves.
         transposes: Whether rows and columns are swapped too, where the picture is square; only for
             steel whose defects lie in any direction.
         contrast: Largest change of contrast, as a share.
-        tile_batches_per_epoch: Steps an epoch; tiles are drawn anew for each.
+        tile_batches_per_epoch: Steps per epoch; tiles are drawn anew for each.
         defect_share: Probability that a tile or window is drawn for a defect; the classes that
             occur share it evenly, however rare they are.
         copy_paste_share: Share of the tiles or windows into which defects of another sheet are

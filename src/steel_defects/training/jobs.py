@@ -9,7 +9,7 @@ import pandas as pd
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, reader_of
-from steel_defects.models.config import Network
+from steel_defects.models.config import BackboneConfig, Network
 from steel_defects.models.identity import stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
 from steel_defects.training.config import (
@@ -19,10 +19,8 @@ from steel_defects.training.config import (
 )
 
 if TYPE_CHECKING:
-    from steel_defects.training.classification import FittedClassifier
     from steel_defects.training.data.labelled_sheets import LabelledSheets
     from steel_defects.training.data.labelled_tiles import LabelledTiles
-    from steel_defects.training.segmentation import FittedSegmenter
 
 Json = dict[str, Any]
 
@@ -31,13 +29,7 @@ Json = dict[str, Any]
 class TrainingData:
     """What trainings read, and where they keep what is not finished.
 
-    Attributes:
-        folder: Where the pictures are.
-        sheets: Table of data engineering, one row a sheet.
-        annotations: One row a sheet and class with a defect.
-        splits: Split, group and folds of each sheet.
-        tiles: Windows of the sheets, for segmenters.
-        checkpoints: Folder of unfinished trainings; the cache of gray sheets lies beside it.
+    The tables are those of data engineering. The cache of gray sheets lies beside the checkpoints.
     """
 
     folder: SheetFolder
@@ -64,6 +56,53 @@ class TrainingData:
         return labelled_tiles(self._reader(cache), tiles, self.sheets, self.annotations, classes)
 
 
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """How a classifier is made; its weights may come from a folder of files."""
+
+    backbone: BackboneConfig
+    training: ClassificationConfig
+    weights_dir: Path | None = None
+
+    @classmethod
+    def of(
+        cls, shared: ClassificationConfig, changes: BackboneTraining, weights_dir: Path | None
+    ) -> "ClassifierRecipe":
+        """Join what all backbones share with what one does differently."""
+        values = {name: value for name, value in changes if value is not None}
+        return cls(values.pop("backbone"), shared.model_copy(update=values), weights_dir)
+
+    @property
+    def content(self) -> list[object]:
+        """What a checkpoint belongs to, besides its data; from the cache, pixels are the same."""
+        training = self.training.model_dump(exclude={"cache"})
+        return [training, self.backbone.model_dump(), self.weights_dir]
+
+
+@dataclass(frozen=True)
+class SegmenterRecipe:
+    """How a segmenter is made; predictions are averaged over the orientations of ``tta``."""
+
+    network: Network
+    training: SegmentationConfig
+    tta: TestTimeAugmentation = "none"
+    weights_dir: Path | None = None
+
+    @property
+    def content(self) -> list[object]:
+        """What a checkpoint belongs to, besides its data; from the cache, pixels are the same."""
+        return [self.training.model_dump(exclude={"cache"}), self.network.model_dump()]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network with the story of its training, one row per epoch, and the time it took."""
+
+    model: Any
+    history: pd.DataFrame
+    seconds: float
+
+
 def need_both_kinds(sheets: pd.DataFrame) -> None:
     """Refuse sheets that leave a gate nothing to tell apart.
 
@@ -79,9 +118,7 @@ def need_both_kinds(sheets: pd.DataFrame) -> None:
         )
 
 
-def train_classifier(
-    data: TrainingData, config: ClassificationConfig, own: BackboneTraining, weights_dir: Path
-) -> tuple["FittedClassifier", Json]:
+def train_classifier(data: TrainingData, recipe: ClassifierRecipe) -> tuple[Fitted, Json]:
     """Fit one backbone on the training split; validation decides when to stop.
 
     Returns:
@@ -90,21 +127,21 @@ def train_classifier(
     Raises:
         SteelDefectsError: There is nothing to tell apart in the training or the validation split.
     """
-    from steel_defects.models.original_top import parameters_with_top
-    from steel_defects.training import classification
+    from steel_defects.models.backbones import parameters_with_top
+    from steel_defects.training.classification import fit_classifier
 
     need_both_kinds(data.sheets)
     _need_both_kinds_in_splits(data)
-    part = data.splits.groupby("split")["sheet_id"].apply(list)
-    fitted = classification.train_classifier(
-        data.labelled_sheets(config.cache), part["train"], part["validation"], config, own,
-        str(weights_dir), data.checkpoints / "classification",
-    )  # fmt: skip
-    name = own.backbone.name
+    sheets, ids = data.labelled_sheets(recipe.training.cache), data.splits.groupby("split")
+    training, validation = (
+        sheets.subset(ids.get_group(split)["sheet_id"]) for split in ("train", "validation")
+    )
+    fitted = fit_classifier(training, validation, recipe, data.checkpoints / "classification")
+    name = recipe.backbone.name
     trunk = fitted.model.get_layer(f"{name}_trunk")
     return fitted, {
         "backbone": name,
-        "weights": own.backbone.weights,
+        "weights": recipe.backbone.weights,
         "input_height": fitted.model.input_shape[1],
         "input_width": fitted.model.input_shape[2],
         "parameters": fitted.model.count_params(),
@@ -129,35 +166,30 @@ def _need_both_kinds_in_splits(data: TrainingData) -> None:
 
 
 def train_segmenter(
-    data: TrainingData,
-    config: SegmentationConfig,
-    network: Network,
-    classes: int,
-    tta: TestTimeAugmentation = "none",
-    weights_dir: Path | None = None,
-) -> tuple["FittedSegmenter", Json]:
+    data: TrainingData, recipe: SegmenterRecipe, classes: int
+) -> tuple[Fitted, Json]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop.
 
     Returns:
         The segmenter, and its profile: what it is, what it took, and its time for a sheet on the
-        machine that it was trained on, averaged over orientations if asked to.
+        machine that it was trained on.
     """
-    from steel_defects.training import segmentation
+    from steel_defects.prediction.predicted_masks import measure_speed
+    from steel_defects.training.segmentation import fit_segmenter
 
     training, validation = (
-        data.labelled_tiles(data.tiles[data.tiles["split"] == split], classes, config.cache)
+        data.labelled_tiles(
+            data.tiles[data.tiles["split"] == split], classes, recipe.training.cache
+        )
         for split in ("train", "validation")
     )
-    fitted = segmentation.train_segmenter(
-        training, validation, config, network, network.name, data.checkpoints / "segmentation",
-        str(weights_dir) if weights_dir else None,
-    )  # fmt: skip
+    fitted = fit_segmenter(training, validation, recipe, data.checkpoints / "segmentation")
     size = (int(data.sheets["height"].max()), int(data.sheets["width"].max()))
     return fitted, {
         "parameters": fitted.model.count_params(),
-        "learning_rate": config.learning_rate,
+        "learning_rate": recipe.training.learning_rate,
         "epochs": len(fitted.history),
         "training_seconds": round(fitted.seconds, 1),
-        "tta": tta,
-        "ms_per_sheet": round(segmentation.measure_speed(fitted.model, size, tta=tta), 1),
+        "tta": recipe.tta,
+        "ms_per_sheet": round(measure_speed(fitted.model, size, tta=recipe.tta), 1),
     }

@@ -10,12 +10,11 @@ import keras
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.training.averaging import averaged, use_averages
+from steel_defects.training.backend import shares_of
 from steel_defects.training.checkpoints import Checkpoint, Progress, State, weights_of
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.data.batches import Batch
-from steel_defects.training.data.loader import Loader
-from steel_defects.training.devices import shares_of
+from steel_defects.training.data.loader import Batch, Loader
+from steel_defects.training.optimizers import averaged, use_averages
 from steel_defects.training.steps import Unpacked, take_steps
 
 logger = logging.getLogger(__name__)
@@ -49,13 +48,13 @@ def fit(
         evaluate: Measures the model on the validation part; must return ``validation_loss``.
         config: Epochs and patience.
         label: Name in the log.
-        checkpoint: Where the state is kept between epochs, and found again after a kill.
+        checkpoint: Where the state is kept between epochs, and read again after a kill.
         start_counts: Whether the weights it starts with may be the best in the end.
         keep_last: Keep the weights of the last epoch whatever validation says of it.
         averaging: Whether the averages of the weights are what is measured and kept.
 
     Returns:
-        One row an epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
+        One row per epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
         returned.
 
     Raises:

@@ -7,9 +7,7 @@ from keras import KerasTensor, losses, ops
 
 from steel_defects.training.config import RegionLoss
 
-_MISSED_WEIGHT = (
-    0.7  # of a missed pixel in focal_tversky; one where there is no defect gets the rest
-)
+_MISSED_WEIGHT = 0.7  # of a missed pixel in focal_tversky; one without a defect gets the rest
 _FOCAL_EXPONENT = 0.75  # of one minus Tversky's index: below 1, what is badly outlined counts more
 
 
@@ -28,16 +26,10 @@ class MaskLoss(losses.Loss):
         name: str = "mask_loss",
         **options: object,
     ) -> None:
-        """Set up the loss.
+        """Set up the loss; see :class:`steel_defects.training.config.SegmentationConfig`.
 
-        Args:
-            bce_weight: Weight of binary cross-entropy, 0 to 1; the loss of regions gets the rest.
-            region: ``dice`` or ``focal_tversky``, of each class over the whole batch, since a class
-                is absent from most tiles.
-            positive_weights: How much more a defective pixel counts in cross-entropy, by class;
-                none for once each.
-            name: Its name in Keras.
-            options: What else Keras takes.
+        The loss of regions is of each class over the whole batch, since a class is absent from
+        most tiles.
         """
         super().__init__(name=name, **options)
         self.bce_weight, self.region = bce_weight, region
@@ -81,13 +73,10 @@ class MaskLoss(losses.Loss):
 def focal_tversky(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
     """Dice with a weight of its own for what is missed (Abraham and Khan 2019, arXiv:1810.07842).
 
-    Args:
-        y_true: Masks of shape ``(batch, height, width, classes)``, 0 to 1, float32.
-        y_pred: Probabilities of the same shape.
+    Masks and probabilities are of shape ``(batch, height, width, classes)``, 0 to 1, float32.
     """
     # What Keras calls alpha weighs the pixels of y_true that y_pred lacks.
-    index = losses.tversky(
-        y_true, y_pred, alpha=_MISSED_WEIGHT, beta=1 - _MISSED_WEIGHT, axis=(0, 1, 2)
-    )
+    alpha, beta = _MISSED_WEIGHT, 1 - _MISSED_WEIGHT
+    index = losses.tversky(y_true, y_pred, alpha=alpha, beta=beta, axis=(0, 1, 2))
     # The slope of a root is infinite at 0.
     return ops.mean(ops.power(ops.maximum(index, 1e-6), _FOCAL_EXPONENT))

@@ -22,7 +22,7 @@ from steel_defects.training.config import (
     ClassificationConfig,
     CrossValidationConfig,
 )
-from steel_defects.training.jobs import TrainingData
+from steel_defects.training.jobs import ClassifierRecipe, TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ def train_classifier(
     from steel_defects.training import jobs
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, pd.DataFrame(), checkpoints)
-    fitted, profile = jobs.train_classifier(data, classification, training, pretrained_weights)
+    recipe = ClassifierRecipe.of(classification, training, pretrained_weights)
+    fitted, profile = jobs.train_classifier(data, recipe)
     return fitted.model, fitted.history, profile
 
 
@@ -83,17 +84,9 @@ def cross_validate(
     """Score every sheet out of fold."""
     from steel_defects.training.cross_validation import out_of_fold_scores
 
-    folder = checkpoints / "cross_validation" / training.backbone.name
     data = TrainingData(raw_sheets, sheets, annotations, splits, pd.DataFrame(), checkpoints)
-    return out_of_fold_scores(
-        data.labelled_sheets(classification.cache),
-        splits,
-        classification,
-        training,
-        cross_validation,
-        str(pretrained_weights),
-        folder,
-    )
+    recipe = ClassifierRecipe.of(classification, training, pretrained_weights)
+    return out_of_fold_scores(data, recipe, cross_validation)
 
 
 def calibrate(

@@ -22,10 +22,9 @@ from steel_defects.evaluation.segmentation import pair_table
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.prediction.inference import TestTimeAugmentation
-from steel_defects.prediction.predicted_masks import mask_rows
+from steel_defects.prediction.predicted_masks import mask_rows, predict_maps
 from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.progress import track
-from steel_defects.training.segmentation import predict_maps
 
 
 @dataclass(frozen=True)

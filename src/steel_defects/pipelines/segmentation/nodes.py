@@ -18,7 +18,7 @@ from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.trained import TrainedModel, made_from
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
-from steel_defects.training.jobs import TrainingData
+from steel_defects.training.jobs import SegmenterRecipe, TrainingData
 
 Json = dict[str, Any]
 
@@ -43,10 +43,10 @@ def train_segmenter(
     from steel_defects.training import jobs
 
     data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
-    fitted, profile = jobs.train_segmenter(
-        data, segmentation, network.root, data_engineering.classes, segmenter_prediction.tta,
-        pretrained_weights,
-    )  # fmt: skip
+    recipe = SegmenterRecipe(
+        network.root, segmentation, segmenter_prediction.tta, pretrained_weights
+    )
+    fitted, profile = jobs.train_segmenter(data, recipe, data_engineering.classes)
     return fitted.model, fitted.history, profile
 
 
@@ -72,20 +72,17 @@ def cross_validate_segmenter(
         The outlines, and the post-processing that all folds together chose; of no class where that
         is left to validation sheets.
     """
-    from steel_defects.training.segmenter_cross_validation import SegmenterRecipe, out_of_fold_masks
+    from steel_defects.training.segmenter_cross_validation import out_of_fold_masks
 
-    data = TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints)
-    found = out_of_fold_masks(
-        data.labelled_tiles(tiles, data_engineering.classes, segmentation.cache),
-        splits,
-        SegmenterRecipe(
-            network.root, segmentation, postprocessing, segmenter_prediction.tta, pretrained_weights
-        ),
+    out_of_fold = out_of_fold_masks(
+        TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints),
+        data_engineering.classes,
+        SegmenterRecipe(network.root, segmentation, segmenter_prediction.tta, pretrained_weights),
+        postprocessing,
         segmenter_cross_validation,
-        checkpoints / "segmenter_cross_validation" / network.root.name,
         gate_scores,
     )
-    return found.predictions, Postprocessing(classes=tuple(found.settings or ()))
+    return out_of_fold.predictions, Postprocessing(classes=tuple(out_of_fold.settings or ()))
 
 
 def predict_probabilities(
@@ -97,7 +94,7 @@ def predict_probabilities(
 ) -> Iterator[Predicted]:
     """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
     from steel_defects.prediction.inference import shrink_maps
-    from steel_defects.training.segmentation import predict_maps
+    from steel_defects.prediction.predicted_masks import predict_maps
 
     rows = of_splits(sheets, splits, TUNING_SPLITS)
     predicted = predict_maps(
@@ -170,9 +167,9 @@ def predict_masks(
     from steel_defects.prediction.predicted_masks import (
         gate_scores_of,
         mask_rows,
+        predict_maps,
         predictions_table,
     )
-    from steel_defects.training.segmentation import predict_maps
 
     stamp = common_stamp(
         trained_segmenter=stamp_of(segmenter=segmenter), postprocessing=postprocessing,

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.data.inventory import BLACK_LEVEL
+from steel_defects.images.orientations import turned
 
 Gray = NDArray[np.uint8]
 T = TypeVar("T", np.uint8, np.float32)
 
 _LEVELS = np.arange(256, dtype=np.float64)
-_FLIP_CODES = {1: 1, 2: 0, 3: -1}  # OpenCV's, by the two lower bits of an orientation
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,7 @@ class Augmentation:
     ) -> tuple[Gray, list[Gray]]:
         """Change a picture and its masks together.
 
-        Args:
-            image: Gray values of shape ``(height, width)``, uint8.
-            masks: Of the same shape, one a class, uint8, 1 inside a defect and 0 elsewhere.
-            rng: Where the chances come from.
-
-        Returns:
-            The changed picture and masks, of the same shapes and types.
+        All are of shape ``(height, width)``, uint8; masks are 1 inside a defect and 0 elsewhere.
         """
         image, masks = self.warp(image, masks, rng)
         image, masks = self.turn(image, masks, rng)
@@ -80,13 +74,7 @@ class Augmentation:
     def turn(
         self, image: Gray, masks: Sequence[NDArray[T]], rng: np.random.Generator
     ) -> tuple[Gray, list[NDArray[T]]]:
-        """Mirror a picture, and turn it if it is square.
-
-        Args:
-            image: Of shape ``(height, width)``, uint8.
-            masks: Of shape ``(rows, columns)``, over the same area; they may be coarser.
-            rng: Where the chances come from.
-        """
+        """Mirror a picture, and turn it if it is square; masks may be coarser than it."""
         orientation = 0
         for allowed, bit in ((self.flips, 2), (self.flips, 1), (self.transposes, 4)):
             if allowed and rng.random() < 0.5:
@@ -109,18 +97,3 @@ class Augmentation:
         table = (_LEVELS * gain + (mean - mean * gain + shift)).clip(BLACK_LEVEL, 255).round()
         table[:BLACK_LEVEL] = _LEVELS[:BLACK_LEVEL]
         return np.asarray(cv2.LUT(image, table.astype(np.uint8)), np.uint8)
-
-
-def turned(image: NDArray[T], orientation: int) -> NDArray[T]:
-    """Turn or mirror a picture of shape ``(height, width)``.
-
-    Args:
-        image: The picture.
-        orientation: 0 to 7; see :func:`steel_defects.images.orientations.oriented`, whose result
-            this is, made by OpenCV ten times as fast as by copying NumPy's view.
-    """
-    if orientation & 4:
-        image = np.asarray(cv2.transpose(image), image.dtype)
-    if orientation & 3:
-        image = np.asarray(cv2.flip(image, _FLIP_CODES[orientation & 3]), image.dtype)
-    return image

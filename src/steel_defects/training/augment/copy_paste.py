@@ -4,9 +4,9 @@ Simple Copy-Paste (Ghiasi et al. 2021, CVPR, arXiv:2012.07177), for gray steel: 
 contrast to the steel around it, takes on the brightness of where it is put, and has soft edges.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import cv2
@@ -39,50 +39,37 @@ def paste_defects(
     """Paste the defects of one picture at the same place of another.
 
     Only regions that lie wholly on steel and touch no defect of the picture are pasted, so that
-    none is cut or hidden.
-
-    Args:
-        image: Of shape ``(height, width)``, uint8.
-        masks: By channel, of the same shape, uint8, 1 inside a defect and 0 elsewhere.
-        donor: Picture of the same shape.
-        donor_masks: Its defects.
+    none is cut or hidden. Pictures and masks are of one shape, ``(height, width)``, uint8; masks
+    are 1 inside a defect and 0 elsewhere.
 
     Returns:
         A new picture and new masks; the old ones where nothing could be pasted.
     """
-    taken = (_union(image.shape, masks.values()) > 0) | (image < BLACK_LEVEL)
-    count, regions = cv2.connectedComponents(
-        _union(image.shape, donor_masks.values()), connectivity=8
-    )
+    nothing = np.zeros(image.shape, np.uint8)
+    taken = (reduce(np.bitwise_or, masks.values(), nothing) > 0) | (image < BLACK_LEVEL)
+    defects = reduce(np.bitwise_or, donor_masks.values(), nothing)
+    count, regions = cv2.connectedComponents(defects, connectivity=8)
     source, result = donor.astype(np.float32), image.astype(np.float32)
     pasted = np.zeros(image.shape, np.bool_)
     for number in range(1, count):  # 0 is the steel
         inside = regions == number
         around = _grown(inside, _MARGIN)
-        beside = around & (regions == 0) & (donor >= BLACK_LEVEL)
-        if (around & taken).any() or beside.sum() < _LEAST_RING:
+        ring = around & (regions == 0) & (donor >= BLACK_LEVEL)
+        if (around & taken).any() or ring.sum() < _LEAST_RING:
             continue
-        shift = result[around].mean() - source[beside].mean()
+        shift = result[around].mean() - source[ring].mean()
         soft = cv2.GaussianBlur(_grown(inside, _MARGIN // 2).astype(np.float32), (0, 0), _BLUR)
         result += soft * (source + shift - result)
         pasted |= inside
     if not pasted.any():
         return image, dict(masks)
-    changed = {channel: mask.copy() for channel, mask in masks.items()}
+    changed = dict(masks)
     for channel, mask in donor_masks.items():
         part = mask * pasted
         changed[channel] = changed[channel] | part if channel in changed else part
     # Where nothing is pasted a pixel stays as it is; steel stays brighter than the black beside it.
     steel = result.round().clip(BLACK_LEVEL, 255).astype(np.uint8)
     return np.where(image < BLACK_LEVEL, image, steel), changed
-
-
-def _union(shape: tuple[int, ...], masks: Iterable[Gray]) -> Gray:
-    """Return where any of the masks, 0 or 1 and of one shape, is 1; uint8."""
-    found = np.zeros(shape, np.uint8)
-    for mask in masks:
-        found |= mask
-    return found
 
 
 def _grown(inside: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
@@ -93,19 +80,12 @@ def _grown(inside: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class DefectDonors:
-    """Sheets whose defects are pasted; the classes are drawn evenly, however rare they are.
-
-    Attributes:
-        folder: Where the pictures are.
-        sheets: Rows with ``sheet_id``, ``path``, ``sheet_height`` and ``sheet_width``.
-        runs: The masks of each sheet, by class.
-        size: Height and width of the pictures that they are pasted into, pixels.
-    """
+    """Sheets whose defects are pasted; the classes are drawn evenly, however rare they are."""
 
     folder: SheetReader
-    sheets: Sequence[Any]
-    runs: Mapping[str, Mapping[int, Runs]]
-    size: Size
+    sheets: Sequence[Any]  # rows with sheet_id, path, sheet_height and sheet_width
+    runs: Mapping[str, Mapping[int, Runs]]  # the masks of each sheet, by class
+    size: Size  # of the pictures that they are pasted into
 
     @cached_property
     def _places(self) -> dict[int, list[int]]:
@@ -118,14 +98,11 @@ class DefectDonors:
         if not self._places:
             return image, dict(masks)
         class_id = list(self._places)[int(rng.integers(len(self._places)))]
-        having = self._places[class_id]
-        row = self.sheets[having[int(rng.integers(len(having)))]]
-        if row.sheet_height < self.size[0] or row.sheet_width < self.size[1]:
+        places = self._places[class_id]
+        row = self.sheets[places[int(rng.integers(len(places)))]]
+        sheet, runs = (row.sheet_height, row.sheet_width), self.runs[row.sheet_id]
+        if sheet[0] < self.size[0] or sheet[1] < self.size[1]:
             return image, dict(masks)
-        runs = self.runs[row.sheet_id]
-        window = place_on_defect(
-            runs[class_id], (row.sheet_height, row.sheet_width), self.size, rng
-        )
-        return paste_defects(
-            image, masks, cut(self.folder.read(row.path), window), paint_classes(runs, window)
-        )
+        window = place_on_defect(runs[class_id], sheet, self.size, rng)
+        donor = cut(self.folder.read(row.path), window)
+        return paste_defects(image, masks, donor, paint_classes(runs, window))

@@ -1,6 +1,6 @@
 """What classifiers learn from: whole sheets, whether they are defective, and roughly where."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,7 +12,7 @@ from steel_defects.images.gray_cache import SheetReader
 from steel_defects.images.reading import resize
 from steel_defects.labels import rle as run_length
 from steel_defects.training.augment.augmentation import Augmentation
-from steel_defects.training.data.batches import Example
+from steel_defects.training.data.loader import Example
 
 #: Share of a cell of the auxiliary mask from which the cell counts as defective.
 _CELL_SHARE = 0.005
@@ -22,10 +22,8 @@ _CELL_SHARE = 0.005
 class LabelledSheets:
     """Sheets with what is needed to learn from them.
 
-    Attributes:
-        folder: Where the pictures are.
-        sheets: ``sheet_id, path, height, width, sha256, has_defect``, one row a sheet.
-        masks: Encoded masks of each defective sheet, by class.
+    ``sheets`` holds ``sheet_id, path, height, width, sha256, has_defect``, one row per sheet, and
+    ``masks`` the encoded masks of each defective one, by class.
     """
 
     folder: SheetReader
@@ -45,10 +43,9 @@ class LabelledSheets:
     @property
     def content(self) -> list[object]:
         """What identifies pictures and masks, in order: a checkpoint belongs to these alone."""
-        rows = self.sheets[["sheet_id", "sha256"]].itertuples(index=False, name=None)
         return [
             (sheet_id, digest, sorted(self.masks.get(sheet_id, {}).items()))
-            for sheet_id, digest in rows
+            for sheet_id, digest in zip(self.sheets["sheet_id"], self.sheets["sha256"], strict=True)
         ]
 
 
@@ -64,46 +61,44 @@ def labelled_sheets(
 
 
 def sheet_reader(
-    data: LabelledSheets, size: tuple[int, int], augmentation: Augmentation, grid: tuple[int, int]
+    data: LabelledSheets,
+    size: tuple[int, int],
+    augmentation: Augmentation,
+    grid: tuple[int, int] | None = None,
 ) -> Callable[[int, np.random.Generator], Example]:
-    """Return a function that reads and augments one training example.
+    """Return a function that reads and augments one training example, by a sheet's number.
 
-    Args:
-        data: The sheets.
-        size: Height and width of the network's input, pixels.
-        augmentation: What may happen to a sheet.
-        grid: Rows and columns of the auxiliary mask.
-
-    Returns:
-        A function from a sheet's number to ``sheet``, uint8 of the input's size with one channel,
-        ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and ``mask``, of shape
-        ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
+    An example holds ``sheet``, uint8 of the input's height and width, pixels, with one channel,
+    ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and, if there is a grid, the
+    auxiliary ``mask``, ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
     """
     weights = class_weights(data.labels)
     rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
 
     def read(index: int, rng: np.random.Generator) -> Example:
         row = rows[index]
-        image, defective = data.folder.read(row.path), bool(row.has_defect)
-        rles = data.masks.get(row.sheet_id, {})
-        masks = [run_length.decode(rle, row.height, row.width) for rle in rles.values()]
-        small = resize(image, size)
-        small, (cells,) = augmentation.turn(small, [_cells(masks, grid)], rng)
-        return {
+        small, defective = resize(data.folder.read(row.path), size), bool(row.has_defect)
+        rles = data.masks.get(row.sheet_id, {}).values()
+        masks = [_cells(rles, (row.height, row.width), grid)] if grid else []
+        small, masks = augmentation.turn(small, masks, rng)
+        example: Example = {
             "sheet": augmentation.shade(small, rng)[..., None],
             "score": np.array([defective], np.float32),
             "weight": np.array(weights[defective], np.float32),
-            "mask": cells[..., None],
         }
+        return {**example, "mask": masks[0][..., None]} if masks else example
 
     return read
 
 
-def _cells(masks: Sequence[NDArray[np.uint8]], grid: tuple[int, int]) -> NDArray[np.float32]:
+def _cells(
+    rles: Iterable[str], size: tuple[int, int], grid: tuple[int, int]
+) -> NDArray[np.float32]:
     """Return the cells of a grid that show a defect of any class, ``(rows, columns)``, 1 or 0."""
     cells = np.zeros(grid, np.float32)
-    for mask in masks:
-        share = cv2.resize(mask.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
+    for rle in rles:
+        mask = run_length.decode(rle, *size).astype(np.float32)
+        share = cv2.resize(mask, grid[::-1], interpolation=cv2.INTER_AREA)
         cells = np.maximum(cells, share > _CELL_SHARE)
     return cells
 

@@ -1,19 +1,19 @@
 """What segmenters learn from: windows of sheets with the masks of all classes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.training.augment.augmentation import Augmentation
 from steel_defects.training.augment.copy_paste import DefectDonors
-from steel_defects.training.config import CropConfig, SegmentationConfig
-from steel_defects.training.data.batches import Channels, Example
-from steel_defects.training.data.loader import Loader
+from steel_defects.training.config import SegmentationConfig
+from steel_defects.training.data.loader import Channels, Example, Loader
 from steel_defects.training.data.windows import (
     Gray,
     Runs,
@@ -35,19 +35,21 @@ Draw = tuple[int, int]
 
 @dataclass(frozen=True)
 class LabelledTiles:
-    """Windows of sheets with the sheets' masks.
+    """Windows of sheets with the encoded masks of each (sheet, class) that is defective.
 
-    Attributes:
-        folder: Where the pictures are.
-        tiles: ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height, area_px``.
-        masks: Encoded mask of each (sheet, class) that is defective.
-        classes: Number of defect classes.
+    ``tiles`` holds ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height,
+    area_px``.
     """
 
     folder: SheetReader
     tiles: pd.DataFrame
     masks: dict[tuple[str, int], str]
     classes: int
+
+    def subset(self, sheet_ids: Collection[str]) -> "LabelledTiles":
+        """Return the tiles of some of the sheets, in the table's order."""
+        rows = self.tiles[self.tiles["sheet_id"].isin(set(sheet_ids))]
+        return replace(self, tiles=rows.reset_index(drop=True))
 
     @property
     def content(self) -> list[object]:
@@ -64,18 +66,18 @@ class LabelledTiles:
 
     @cached_property
     def sheets(self) -> list[Any]:
-        """One row a sheet, in the order of their tiles; places and areas are its first tile's."""
+        """One row per sheet, in the order of their tiles; places and areas are its first tile's."""
         return list(self.tiles.drop_duplicates("sheet_id").itertuples())
 
     @cached_property
     def runs(self) -> dict[str, dict[int, Runs]]:
         """The masks of each sheet, by class; text is read once, and not for each window."""
-        found: dict[str, dict[int, Runs]] = {row.sheet_id: {} for row in self.sheets}
+        runs: dict[str, dict[int, Runs]] = {row.sheet_id: {} for row in self.sheets}
         sizes = {row.sheet_id: (row.sheet_height, row.sheet_width) for row in self.sheets}
         for (sheet_id, class_id), rle in self.masks.items():
-            if sheet_id in found and rle.strip():
-                found[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
-        return found
+            if sheet_id in runs and rle.strip():
+                runs[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
+        return runs
 
 
 def labelled_tiles(
@@ -96,7 +98,13 @@ def labelled_tiles(
 
 def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
     """Return the batches that a segmenter learns from: tiles, or windows at random places."""
-    return _tile_loader(data, config) if config.crop is None else _crop_loader(data, config)
+    windows = config.crop.windows_per_sheet if config.crop else 1
+    reader = TileReader(data, tile_augmentation(config), config.copy_paste_share, windows)
+    options = (config.batch_size, config.seed, config.loader_threads)
+    if config.crop is None:
+        return Loader(reader.tile, tile_sampler(data.tiles, config), *options)
+    sampler = crop_sampler(data, config)
+    return Loader(reader.windows, sampler, *options, windows, config.tile_batches_per_epoch)
 
 
 def tile_augmentation(config: SegmentationConfig) -> Augmentation:
@@ -104,32 +112,11 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 
     These can push a defect out of the picture, which masks tell and labels of sheets do not.
     """
-    return Augmentation(
-        brightness=config.brightness,
-        contrast=config.contrast,
-        transposes=config.transposes,
-        zoom=config.zoom,
-        rotation_degrees=config.rotation_degrees,
-    )
+    names = ("brightness", "contrast", "transposes", "zoom", "rotation_degrees")
+    return Augmentation(**{name: getattr(config, name) for name in names})
 
 
-def _tile_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    read = tile_reader(data, tile_augmentation(config), config.copy_paste_share)
-    choose = tile_sampler(data.tiles, config)
-    return Loader(read, choose, config.batch_size, config.seed, config.loader_threads)
-
-
-def _crop_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
-    crop = config.crop or CropConfig()
-    return Loader(
-        crop_reader(data, tile_augmentation(config), crop, config.copy_paste_share),
-        crop_sampler(data, config),
-        config.batch_size,
-        config.seed,
-        config.loader_threads,
-        crop.windows_per_sheet,
-        config.tile_batches_per_epoch,
-    )
+# === What an epoch reads ===
 
 
 def tile_sampler(
@@ -137,18 +124,10 @@ def tile_sampler(
 ) -> Callable[[np.random.Generator], list[int]]:
     """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
     areas = np.stack(tiles["area_px"].to_list())
-    by_class = [np.flatnonzero(areas[:, k]) for k in range(areas.shape[1]) if areas[:, k].any()]
-    every = np.arange(len(tiles))
+    by_class = {k + 1: np.flatnonzero(column) for k, column in enumerate(areas.T) if column.any()}
     count = config.tile_batches_per_epoch * config.batch_size
-
-    def draw(rng: np.random.Generator) -> list[int]:
-        chosen = []
-        for defective in rng.random(count) < config.defect_share:
-            kind = by_class[int(rng.integers(len(by_class)))] if defective and by_class else every
-            chosen.append(int(rng.choice(kind)))
-        return chosen
-
-    return draw
+    draw = _sampler(by_class, len(tiles), count, config.defect_share)
+    return lambda rng: [place for place, _ in draw(rng)]
 
 
 def crop_sampler(
@@ -160,59 +139,70 @@ def crop_sampler(
     however rare it is, on one of its sheets; else it is any sheet, and no class.
     """
     by_class = places_by_class([data.runs[row.sheet_id] for row in data.sheets])
-    known = list(by_class)
     per_sheet = config.crop.windows_per_sheet if config.crop else 1
     count = -(-config.tile_batches_per_epoch * config.batch_size // per_sheet)
+    return _sampler(by_class, len(data.sheets), count, config.defect_share)
+
+
+def _sampler(
+    by_class: Mapping[int, Sequence[int] | NDArray[np.int64]],
+    places: int,
+    count: int,
+    defect_share: float,
+) -> Callable[[np.random.Generator], list[Draw]]:
+    classes = list(by_class)
 
     def draw(rng: np.random.Generator) -> list[Draw]:
-        chosen = []
-        for defective in rng.random(count) < config.defect_share:
-            class_id = known[int(rng.integers(len(known)))] if defective and known else 0
-            kind = by_class.get(class_id, range(len(data.sheets)))
-            chosen.append((kind[int(rng.integers(len(kind)))], class_id))
-        return chosen
+        draws = []
+        for defective in rng.random(count) < defect_share:
+            class_id = classes[int(rng.integers(len(classes)))] if defective and classes else 0
+            candidates = by_class.get(class_id, range(places))
+            draws.append((int(candidates[int(rng.integers(len(candidates)))]), class_id))
+        return draws
 
     return draw
 
 
-def tile_reader(
-    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float = 0.0
-) -> Callable[[int, np.random.Generator], Example]:
-    """Return a function that reads one tile with its masks, and augments it if asked to.
+# === Reading it ===
+
+
+class TileReader:
+    """Reads tiles and windows with their masks, and augments them.
 
     An example holds ``sheet``, gray of shape ``(height, width, 1)``, and ``mask``, 0 or 1 of shape
     ``(height, width, classes)``, both uint8, and ``presence``, 1 for each class that it shows, of
     shape ``(classes,)``, float32.
     """
-    rows, masks = list(data.tiles.itertuples()), data.runs
-    make = _example_maker(data, augmentation, copy_paste_share)
 
-    def read(index: int, rng: np.random.Generator) -> Example:
-        row = rows[index]
+    def __init__(
+        self,
+        data: LabelledTiles,
+        augmentation: Augmentation | None = None,
+        copy_paste_share: float = 0.0,
+        windows_per_sheet: int = 1,
+    ) -> None:
+        """Take the tiles, and what may happen to them."""
+        self._data, self._rows = data, list(data.tiles.itertuples())
+        self._augmentation, self._copy_paste_share = augmentation, copy_paste_share
+        self._donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
+        self._windows_per_sheet, self._size = windows_per_sheet, data.size
+
+    def tile(self, index: int, rng: np.random.Generator) -> Example:
+        """Read one tile."""
+        row = self._rows[index]
         window = Window(row.x, row.y, row.width, row.height)
-        return make(data.folder.read(row.path), masks[row.sheet_id], window, rng)
+        image, runs = self._data.folder.read(row.path), self._data.runs[row.sheet_id]
+        return self._example(image, runs, window, rng)
 
-    return read
+    def windows(self, draw: Draw, rng: np.random.Generator) -> list[Example]:
+        """Read windows of one sheet.
 
-
-def crop_reader(
-    data: LabelledTiles,
-    augmentation: Augmentation | None,
-    crop: CropConfig,
-    copy_paste_share: float = 0.0,
-) -> Callable[[Draw, np.random.Generator], list[Example]]:
-    """Return a function that reads windows of one sheet; see :func:`tile_reader`.
-
-    A window of a class shows one of its pixels, each as likely; any other lies anywhere, on steel
-    nine times out of ten.
-    """
-    make = _example_maker(data, augmentation, copy_paste_share)
-    sheets, masks, largest = data.sheets, data.runs, data.size
-
-    def read(draw: Draw, rng: np.random.Generator) -> list[Example]:
-        row, class_id = sheets[draw[0]], draw[1]
-        image, runs = data.folder.read(row.path), masks[row.sheet_id]
-        size = min(largest[0], row.sheet_height), min(largest[1], row.sheet_width)
+        A window of a class shows one of its pixels, each as likely; any other lies anywhere, on
+        steel nine times out of ten.
+        """
+        row, class_id = self._data.sheets[draw[0]], draw[1]
+        image, runs = self._data.folder.read(row.path), self._data.runs[row.sheet_id]
+        size = min(self._size[0], row.sheet_height), min(self._size[1], row.sheet_width)
 
         def place() -> Window:
             if class_id:
@@ -221,34 +211,23 @@ def crop_reader(
                 return place_on_steel(image, size, _MOST_BLACK, rng)
             return place_anywhere(image.shape, size, rng)
 
-        return [make(image, runs, place(), rng) for _ in range(crop.windows_per_sheet)]
+        return [self._example(image, runs, place(), rng) for _ in range(self._windows_per_sheet)]
 
-    return read
-
-
-def _example_maker(
-    data: LabelledTiles, augmentation: Augmentation | None, copy_paste_share: float
-) -> Callable[[Gray, Mapping[int, Runs], Window, np.random.Generator], Example]:
-    height, width = data.size
-    donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
-
-    def make(
-        image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
+    def _example(
+        self, image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
     ) -> Example:
         picture, masks = cut(image, window), paint_classes(runs, window)
-        if picture.shape != (height, width):
-            missing = (0, height - window.height), (0, width - window.width)
+        if picture.shape != self._size:
+            missing = (0, self._size[0] - window.height), (0, self._size[1] - window.width)
             picture = np.pad(picture, missing)
             masks = {channel: np.pad(mask, missing) for channel, mask in masks.items()}
-        if copy_paste_share and rng.random() < copy_paste_share:
-            picture, masks = donors.paste_into(picture, masks, rng)
-        if augmentation:
-            picture, changed = augmentation.apply(picture, list(masks.values()), rng)
+        if self._copy_paste_share and rng.random() < self._copy_paste_share:
+            picture, masks = self._donors.paste_into(picture, masks, rng)
+        if self._augmentation:
+            picture, changed = self._augmentation.apply(picture, list(masks.values()), rng)
             masks = dict(zip(masks, changed, strict=True))
-        presence = np.zeros(data.classes, np.float32)
+        presence = np.zeros(self._data.classes, np.float32)
         for channel, mask in masks.items():
             presence[channel] = mask.any()
-        channels = Channels((height, width, data.classes), masks)
+        channels = Channels((*self._size, self._data.classes), masks)
         return {"sheet": picture[..., None], "mask": channels, "presence": presence}
-
-    return make

@@ -28,27 +28,16 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Runs:
-    """The mask of one class on one sheet as runs of pixels, down one column after the other.
+    """The mask of one class on one sheet as runs of pixels, down one column after the other."""
 
-    Attributes:
-        starts: Zero-based first pixel of each run, sorted; shape ``(runs,)``.
-        ends: The pixel after the last of each run.
-        before: Defective pixels in the runs before each one.
-        sheet_height: Height of the sheet, pixels.
-    """
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    before: NDArray[np.int64]
+    starts: NDArray[np.int64]  # zero-based first pixel of each run, sorted; shape (runs,)
+    ends: NDArray[np.int64]  # the pixel after the last of each run
+    before: NDArray[np.int64]  # defective pixels in the runs before each one
     sheet_height: int
 
     @classmethod
     def parse(cls, rle: str, height: int, width: int) -> "Runs":
-        """Read an encoded mask of a sheet of this size.
-
-        Raises:
-            RleError: See :func:`steel_defects.labels.rle.parse`.
-        """
+        """Read an encoded mask; errors are those of :func:`steel_defects.labels.rle.parse`."""
         starts, lengths = run_length.parse(rle, height * width)
         return cls(starts, starts + lengths, np.cumsum(lengths) - lengths, height)
 
@@ -71,10 +60,8 @@ class Runs:
         changes[2:-1:2] = np.minimum(self.ends[low:high] - first, pixels)
         inside = np.zeros(len(changes) - 1, np.uint8)
         inside[1::2] = 1
-        strip = inside.repeat(changes[1:] - changes[:-1])
-        rows = strip.reshape(window.width, self.sheet_height)[
-            :, window.y : window.y + window.height
-        ]
+        strip = inside.repeat(changes[1:] - changes[:-1]).reshape(window.width, self.sheet_height)
+        rows = strip[:, window.y : window.y + window.height]
         return np.asarray(cv2.transpose(rows), np.uint8)
 
     def draw_pixel(self, rng: np.random.Generator) -> tuple[int, int]:
@@ -108,21 +95,14 @@ def cut(image: Gray, window: Window) -> Gray:
 def place_on_defect(runs: Runs, sheet: Size, size: Size, rng: np.random.Generator) -> Window:
     """Place a window so that it shows a defect, at no particular spot of the window.
 
-    Args:
-        runs: Mask of the defect; not empty.
-        sheet: Height and width of the sheet, pixels.
-        size: Height and width of the window, pixels; at most the sheet's.
-        rng: Where the chances come from.
+    ``runs`` is not empty. Height and width of the window are at most the sheet's.
     """
     column, row = runs.draw_pixel(rng)
-    y = _start_around(row, sheet[0], size[0], rng)
-    x = _start_around(column, sheet[1], size[1], rng)
-    return Window(x, y, size[1], size[0])
-
-
-def _start_around(pixel: int, length: int, window: int, rng: np.random.Generator) -> int:
-    lowest, highest = max(0, pixel - window + 1), min(pixel, length - window)
-    return int(rng.integers(lowest, highest + 1))
+    starts = [
+        int(rng.integers(max(0, pixel - window + 1), min(pixel, length - window) + 1))
+        for pixel, length, window in zip((row, column), sheet, size, strict=True)
+    ]
+    return Window(starts[1], starts[0], size[1], size[0])
 
 
 def place_anywhere(sheet: Size, size: Size, rng: np.random.Generator) -> Window:
@@ -134,12 +114,8 @@ def place_anywhere(sheet: Size, size: Size, rng: np.random.Generator) -> Window:
 def place_on_steel(image: Gray, size: Size, max_black: float, rng: np.random.Generator) -> Window:
     """Place a window where it shows steel, each such place about as likely as any other.
 
-    Args:
-        image: The sheet, of shape ``(height, width)``, uint8.
-        size: Height and width of the window, pixels; at most the sheet's.
-        max_black: Largest share of the window that may be black, 0 to 1, as measured at every
-            eighth pixel. Where no window has so little, one of those with the least is taken.
-        rng: Where the chances come from.
+    A share of up to ``max_black``, 0 to 1, may be black, as measured at every eighth pixel. Where
+    no window has so little, one of those with the least is taken.
     """
     black = image[::_STEP, ::_STEP] < BLACK_LEVEL
     if not black.any():

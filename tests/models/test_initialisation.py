@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from steel_defects.training.initialisation import has_batch_norm, standardise_activations
+from steel_defects.models.backbones import has_batch_norm, standardise_activations
 
 SHEETS = np.random.default_rng(0).normal(3, 0.2, (4, 16, 24, 3)).astype(np.float32)
 
