@@ -46,7 +46,8 @@ class BrightnessRuntime:
 def stand_in() -> object:
     """Return a package without files."""
     from steel_defects.decision.postprocessing import ClassPostprocessing
-    from steel_defects.package.folder import GateSpec, Manifest, ModelPackage, SegmenterSpec
+    from steel_defects.package.folder import ModelPackage
+    from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 
     settings = (ClassPostprocessing(threshold=0.5, min_area_px=60),) * 4
     gate = GateSpec(

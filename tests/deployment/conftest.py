@@ -18,14 +18,8 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.models.backbones import in_orientations
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.unet import build_unet
-from steel_defects.package.folder import (
-    GateSpec,
-    Manifest,
-    ModelPackage,
-    ParityResult,
-    SegmenterSpec,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, write_package
+from steel_defects.package.manifest import GateSpec, Manifest, ParityResult, SegmenterSpec
 from steel_defects.package.runtimes import PackageRuntime, load_runtime
 
 SHEET, INPUT = (64, 128), (32, 64)

@@ -8,13 +8,8 @@ import pytest
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.reading import resize
-from steel_defects.package.folder import (
-    ExportSpec,
-    ModelPackage,
-    ParityResult,
-    read_package,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, read_package, write_package
+from steel_defects.package.manifest import ExportSpec, ParityResult
 from steel_defects.package.runtimes import choice
 from steel_defects.package.runtimes.choice import choose_exports, name_of
 from steel_defects.package.runtimes.runtime import Segmenter, fit_sheet

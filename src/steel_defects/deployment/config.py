@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from steel_defects.config import Config
-from steel_defects.package.folder import ExportRuntime
+from steel_defects.package.manifest import ExportRuntime
 
 
 class DeploymentConfig(Config):

@@ -20,10 +20,10 @@ from steel_defects.deployment.openvino_export import (
     quantise_openvino,
 )
 from steel_defects.deployment.sheets import DeploymentSheets
-from steel_defects.package.folder import (
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import (
     ExportRuntime,
     ExportSpec,
-    ModelPackage,
     NetworkName,
     Precision,
     SegmenterSpec,

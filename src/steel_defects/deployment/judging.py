@@ -11,7 +11,7 @@ from steel_defects.decision.policy import Policy, decide
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.decision.rules import Thresholds
 from steel_defects.labels.overlap import dice
-from steel_defects.package.folder import Manifest
+from steel_defects.package.manifest import Manifest
 
 Masks = list[NDArray[np.uint8]]
 

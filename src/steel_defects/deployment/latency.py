@@ -10,7 +10,8 @@ import pandas as pd
 
 from steel_defects.deployment.export import CELLS
 from steel_defects.deployment.measure import Request
-from steel_defects.package.folder import ExportSpec, ModelPackage, NetworkName
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import ExportSpec, NetworkName
 from steel_defects.package.runtimes.choice import name_of
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.package.folder import Precision
+from steel_defects.package.manifest import Precision
 
 
 def export_litert(

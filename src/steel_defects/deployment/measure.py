@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from steel_defects.config import Config
-from steel_defects.package.folder import NetworkName, read_package
+from steel_defects.package.folder import read_package
+from steel_defects.package.manifest import NetworkName
 from steel_defects.package.runtimes.choice import load_gate, load_segmenter, name_of
-from steel_defects.package.runtimes.config import ExecutionConfig
+from steel_defects.package.runtimes.network import ExecutionConfig
 from steel_defects.prediction.inference import percentiles_ms
 
 

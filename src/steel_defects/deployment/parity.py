@@ -16,10 +16,11 @@ from steel_defects.deployment.graphs import as_float32
 from steel_defects.deployment.judging import Judge, Judged, Masks, mean_dice
 from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.labels import rle as run_length
-from steel_defects.package.folder import ModelPackage, NetworkName
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import NetworkName
 from steel_defects.package.runtimes.choice import load_gate, load_segmenter
-from steel_defects.package.runtimes.config import ExecutionConfig
 from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
+from steel_defects.package.runtimes.network import ExecutionConfig
 from steel_defects.package.runtimes.runtime import Gate, Segmenter
 from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from steel_defects.package.folder import ExportSpec, Manifest, ModelPackage, ParityResult
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import ExportSpec, Manifest, ParityResult
 
 Writers = dict[str, Callable[[Path], None]]
 

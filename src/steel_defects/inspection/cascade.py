@@ -18,7 +18,7 @@ from steel_defects.inspection.frames import UNREADABLE, Frame, frame_problem, re
 from steel_defects.inspection.recent import RecentFrames
 from steel_defects.labels import rle as run_length
 from steel_defects.package.folder import ModelPackage
-from steel_defects.package.runtimes import Runtime
+from steel_defects.package.runtimes import PackageRuntime
 from steel_defects.paths import natural_order
 
 
@@ -58,7 +58,9 @@ class InspectedSheet:
 class Cascade:
     """Judges frames with the networks of a package."""
 
-    def __init__(self, package: ModelPackage, runtime: Runtime, config: InspectionConfig) -> None:
+    def __init__(
+        self, package: ModelPackage, runtime: PackageRuntime, config: InspectionConfig
+    ) -> None:
         """Set up the cascade of a package."""
         self._manifest, self._runtime, self._config = package.manifest, runtime, config
         sharpness = package.manifest.reference.get("sharpness", [0.0])

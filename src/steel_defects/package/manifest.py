@@ -25,10 +25,9 @@ _LARGEST_NUMBER = 2**53  # from here on floating point skips whole numbers
 
 
 def _plain_name(name: str) -> str:
-    plain = (
-        name.isprintable() and not set("/\\") & set(name) and len(name.encode()) <= _LONGEST_NAME
-    )
-    if not plain or not name or name.startswith((".", MANIFEST)):
+    plain = name.isprintable() and not set("/\\") & set(name)
+    short = 0 < len(name.encode()) <= _LONGEST_NAME
+    if not (plain and short) or name.startswith((".", MANIFEST)):
         raise ValueError("this is not a name that a file of a package can have")
     return name
 
@@ -186,16 +185,12 @@ class Manifest(Config):
         return Policy(thresholds, self.segmenter.postprocessing, self.stacked)
 
     @model_validator(mode="after")
-    def _one_setting_per_class(self) -> "Manifest":
+    def _fits_together(self) -> "Manifest":
         settings, classes = len(self.segmenter.postprocessing), len(self.class_names)
         if settings != classes:
             raise ValueError(
                 f"segmenter.postprocessing has {settings} entries for {classes} classes"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _sheets_are_multiples(self) -> "Manifest":
         unit = self.gate.input_size if self.gate else (1, 1)
         for export in self.exports:
             size = export.sheet_size if export.network == "gate" else None

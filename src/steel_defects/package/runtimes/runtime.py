@@ -1,9 +1,8 @@
 """Asking a package's networks for sheets."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.calibration import scale_scores
 from steel_defects.images.reading import resize
 from steel_defects.models.config import STRIDE
-from steel_defects.package.folder import GateSpec
+from steel_defects.package.manifest import GateSpec
 from steel_defects.package.runtimes.network import Network, Outputs, Sheets
 from steel_defects.prediction.inference import (
     TestTimeAugmentation,
@@ -26,33 +25,12 @@ from steel_defects.prediction.inference import (
 Image = NDArray[np.uint8]
 
 
-class Runtime(Protocol):
-    """What inspection needs of a package's networks.
-
-    Attributes:
-        parallel: Sheets at a time that are worth asking for; calls from so many threads are safe.
-    """
-
-    parallel: int
-
-    @property
-    def names(self) -> Mapping[str, str]:
-        """What runs each network, such as ``openvino_int8``."""
-
-    def gate_score(self, image: Image) -> float | None:
-        """Return the calibrated probability of a defect; None without a gate."""
-
-    def segment(self, image: Image) -> SheetPrediction:
-        """Return the map and the presence of each class."""
-
-
 class Gate:
-    """The classifier of a package."""
+    """The classifier of a package, which takes sheets of a size; see :func:`fit_sheet`."""
 
     def __init__(
         self, network: Network, spec: GateSpec, sheet_size: tuple[int, int] | None
     ) -> None:
-        """Take the network and the size of sheets that it takes; see :func:`fit_sheet`."""
         self.network, self._spec, self._sheet_size = network, spec, sheet_size
 
     def score(self, image: Image) -> float:
@@ -91,10 +69,9 @@ def fit_sheet(
 
 
 class Segmenter:
-    """The segmenter of a package."""
+    """The segmenter of a package, whose answers are averaged over some orientations."""
 
     def __init__(self, network: Network, tta: TestTimeAugmentation, stride: int = STRIDE) -> None:
-        """Take the network, its stride, and over which orientations its answers are averaged."""
         self.network, self.tta, self.stride = network, tta, stride
 
     def segment(self, image: Image) -> SheetPrediction:
@@ -118,27 +95,29 @@ class Segmenter:
                 for window in windows:
                     yield sheet_batch(image[window], self.tta, self.stride)
 
-        found: list[SheetPrediction] = []
+        predictions: list[SheetPrediction] = []
         for outputs in stream(batches()):
             shape, windows = asked[0]
-            rows, columns = windows[len(found)]
+            rows, columns = windows[len(predictions)]
             size = (rows.stop - rows.start, columns.stop - columns.start)
-            found.append(sheet_prediction(outputs, size, self.tta))
-            if len(found) == len(windows):
-                yield join_windows(shape, windows, found)
+            predictions.append(sheet_prediction(outputs, size, self.tta))
+            if len(predictions) == len(windows):
+                yield join_windows(shape, windows, predictions)
                 asked.popleft()
-                found.clear()
+                predictions.clear()
 
 
 class PackageRuntime:
-    """Runs the networks of a package; see :func:`load_runtime`.
+    """Runs the networks of a package; see ``choice.load_runtime``.
 
     Attributes:
+        gate: The classifier; None where the package has none.
+        segmenter: The segmenter.
         names: What runs each network, such as ``openvino_int8``.
+        parallel: Sheets at a time that are worth asking for; calls from so many threads are safe.
     """
 
     def __init__(self, gate: Gate | None, segmenter: Segmenter, names: dict[str, str]) -> None:
-        """Take the networks."""
         self.gate, self.segmenter, self.names = gate, segmenter, names
         networks = [segmenter.network, *([gate.network] if gate else [])]
         self.parallel = min(network.parallel for network in networks)
@@ -157,9 +136,7 @@ class PackageRuntime:
         ``images`` may be a generator that reads ahead: it is asked for the next one as soon as
         there is room for it, in the caller's thread.
         """
-        if self.gate is None:
-            return (None for _ in images)
-        return self.gate.score_many(images)
+        return self.gate.score_many(images) if self.gate else (None for _ in images)
 
     def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
         """Segment sheets in their order, several at a time; see :meth:`score_many`."""

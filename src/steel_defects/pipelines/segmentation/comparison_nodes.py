@@ -9,6 +9,7 @@ import pandas as pd
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
+from steel_defects.decision.postprocessing import settings_of
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
@@ -129,7 +130,8 @@ def build_package(
     """
     from steel_defects.datasets.model_package import PackageContents
     from steel_defects.models.segmenters import required_stride
-    from steel_defects.package.build import build_manifest
+    from steel_defects.package.build import TrainedGate, build_manifest
+    from steel_defects.package.manifest import SegmenterSpec
 
     gate, segmenter = (gate_selection or {}).get("name"), segmenter_selection["name"]
     names = [f"{segmenter}_postprocessing"]
@@ -139,21 +141,27 @@ def build_package(
         networks["gate"] = parts[f"{gate}_classifier"]
     common_stamp(trained_networks=stamp_of(**networks), **{name: parts[name] for name in names})
     reference = of_splits(sheets, splits, TUNING_SPLITS)
+    trained_gate = gate and TrainedGate(
+        name=gate,
+        input_size=networks["gate"].input_shape[1:3],
+        operating_point=parts[f"{gate}_point"],
+        scores=parts[f"{gate}_scores"],
+        stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked,
+    )
     manifest = build_manifest(
-        gate_name=gate,
-        gate_input_size=networks["gate"].input_shape[1:3] if gate else None,
-        operating_point=parts[f"{gate}_point"] if gate else None,
-        gate_scores=parts[f"{gate}_scores"] if gate else None,
-        segmenter_name=segmenter,
-        postprocessing=parts[f"{segmenter}_postprocessing"],
-        class_names=data_engineering.class_names,
-        mm_per_px=mm_per_px,
+        segmenter=SegmenterSpec(
+            name=segmenter,
+            file="segmenter.keras",
+            postprocessing=tuple(settings_of(parts[f"{segmenter}_postprocessing"])),
+            tta=segmenter_prediction.tta,
+            stride=required_stride(networks["segmenter"]),
+        ),
+        gate=trained_gate,
         comparison=segmentation_comparison,
         pictures=(raw_sheets.read(path) for path in reference["path"]),
         fingerprint_of=sheets["sha256"].tolist(),
-        tta=segmenter_prediction.tta,
-        stacked=Stacking.model_validate(parts[f"{segmenter}_stacking"]).stacked if gate else None,
-        stride=required_stride(networks["segmenter"]),
+        class_names=data_engineering.class_names,
+        mm_per_px=mm_per_px,
     )
     writers = {manifest.segmenter.file: networks["segmenter"].save}
     if manifest.gate:
