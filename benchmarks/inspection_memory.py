@@ -70,11 +70,11 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
     from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
     from steel_defects.inspection.cascade import Cascade
     from steel_defects.inspection.config import InspectionConfig
+    from steel_defects.inspection.console import Stop
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import run_job
     from steel_defects.inspection.places import Places
     from steel_defects.inspection.sources import open_source
-    from steel_defects.inspection.stopping import Stop
     from steel_defects.inspection.work import Inspection
     from steel_defects.package.folder import read_package
     from steel_defects.package.runtimes import load_runtime

@@ -9,9 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import READ_AHEAD
 from steel_defects.inspection.config import FollowConfig
-from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.frames import READ_AHEAD, Frame
 from steel_defects.inspection.sources import list_folder, size_and_time
 from steel_defects.inspection.store.judged import FileState, JudgedFiles
 from steel_defects.inspection.store.names import name_of

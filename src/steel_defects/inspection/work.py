@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from steel_defects import __version__
 from steel_defects.errors import SteelDefectsError, disk_refusals
@@ -20,9 +21,8 @@ from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.drift import DriftMonitor
-from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.frames import ALIKE_FRAMES, RECENT_FRAMES, Frame
 from steel_defects.inspection.places import Places
-from steel_defects.inspection.recent import ALIKE_FRAMES, RECENT_FRAMES
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.parts import JoinedTable, Parts
@@ -72,7 +72,8 @@ class Inspection:
     @property
     def judges(self) -> int:
         """Sheets that are judged at a time."""
-        return min(self.config.judges or self.cascade.parallel, self.cascade.parallel)
+        parallel = self.cascade.runtime.parallel
+        return min(self.config.judges or parallel, parallel)
 
     def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
         """Return a digest of all that the result depends on.
@@ -83,15 +84,16 @@ class Inspection:
         """
         table = pd.DataFrame() if positions is None else positions
         rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
+        runtimes = dict(self.cascade.runtime.names)
         described = [
             __version__,
             RECENT_FRAMES,
             sheets,
             self.package.model_id,
             self.package.thresholds_id,
-            self.cascade.runtimes,
+            runtimes,
             self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
-            self.package.settings(self.cascade.runtimes.values()),
+            self.package.settings(runtimes.values()),
             self.places.config.model_dump(mode="json"),
             hashlib.sha256(rows).hexdigest(),
         ]
@@ -99,11 +101,11 @@ class Inspection:
 
 
 class OpenPart:
-    """A part that is being filled, sheet by sheet; what a killed process left in it is kept.
+    """A part that is being filled, sheet by sheet; what a killed process left in it counts.
 
     Attributes:
         number: Its number.
-        sheets: What was found on its sheets, by id, in the order in which they were judged.
+        sheets: Its inspected sheets, by id, in the order in which they were judged.
     """
 
     def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
@@ -155,25 +157,28 @@ class OpenPart:
     def _write(self, sheets: Sequence[InspectedSheet], record: dict[str, Any]) -> None:
         setup = self._inspection
         places = setup.places.of([sheet.sheet_id for sheet in sheets])
-        verdicts = tables.verdicts_table(sheets, setup.source.relative_path, setup.package, places)
         mm_per_px = setup.package.manifest.mm_per_px
-        defects = tables.defects_table(sheets, setup.config, places, mm_per_px)
-        found = {
-            "verdicts.parquet": tables.to_arrow(verdicts),
-            "defects.parquet": tables.to_arrow(defects),
+        relative_path = setup.source.relative_path
+        rows = {
+            "verdicts": tables.verdicts_table(sheets, relative_path, setup.package, places),
+            "defects": tables.defects_table(sheets, setup.config, places, mm_per_px),
         }
-        self._parts.write(self.number, found, tables.submission(sheets), record)
+        files = {
+            f"{name}.parquet": pa.Table.from_pandas(table, preserve_index=False)
+            for name, table in rows.items()
+        }
+        self._parts.write(self.number, files, tables.submission(sheets), record)
 
 
 def _warn_of_drift(record: dict[str, Any]) -> None:
-    for name, found in record["drift"].items():
-        if found["alarm"]:
+    for name, drift in record["drift"].items():
+        if drift["alarm"]:
             logger.warning(
                 "drift: %s of the sheets %s to %s is unlike the package's reference: PSI %.3f "
                 "(band %.3f), KS %.3f (band %.3f)%s",
                 name, record["first"], record["last"],
-                found["psi"], found["psi_band"], found["ks"], found["ks_band"],
-                "" if found["sure"] else "; a reference of so few sheets may be off by as much",
+                drift["psi"], drift["psi_band"], drift["ks"], drift["ks_band"],
+                "" if drift["sure"] else "; a reference of so few sheets may be off by as much",
             )  # fmt: skip
 
 
@@ -236,14 +241,14 @@ class JobResult:
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
-        """Count what was found; see :func:`steel_defects.inspection.store.records.summarise`."""
+        """Count verdicts and defects; see ``store.records.summarise``."""
         counted = summarise(map(self.parts.record, self.numbers), package.manifest.class_names)
         job = {**self.reference(), "complete": self.complete}
         ids = {"model_id": package.model_id, "thresholds_id": package.thresholds_id}
         return {**counted, **ids, **job}
 
     def timing(self) -> dict[str, float | None]:
-        """Return how long it took; see :func:`steel_defects.inspection.store.records.timing`."""
+        """Return how long it took; see ``store.records.timing``."""
         return timing(map(self.parts.record, self.numbers))
 
 
