@@ -146,9 +146,6 @@ class Copies:
         assert sheets[0].size <= 64 * 128
         return [sheets / np.float32(255), sheets.max(axis=(1, 2)) / np.float32(255)]
 
-    def stream(self, batches):
-        return map(self.predict, batches)
-
 
 def test_large_sheets_are_segmented_in_tiles_among_others(monkeypatch):
     monkeypatch.setattr(inference, "LARGEST_WHOLE", 64 * 128)

@@ -45,11 +45,6 @@ def quantise_openvino(model: Path, path: Path, batches: Batches) -> tuple[str, .
 
     :func:`sensitive_layers` stay in float32, and ranges reach to the largest activation of all
     sheets rather than to a usual one: masks come three times as close, for a fifth more time.
-
-    Args:
-        model: The model in float32.
-        path: Where the other goes.
-        batches: Calibration sheets.
     """
     import nncf
     import openvino
@@ -159,12 +154,8 @@ def export_litert(
 ) -> tuple[str, ...]:
     """Write a graph as a LiteRT model.
 
-    Args:
-        graph: Gray sheets to outputs.
-        path: Where the model goes.
-        precision: ``fp32``; ``fp16`` for weights of half the size; ``int8`` for weights and
-            activations in 8 bits, as calibration sheets are.
-        batches: Calibration sheets.
+    ``fp16`` halves the size of weights; ``int8`` quantises weights and activations, with ranges
+    from calibration sheets.
     """
     graph.export(str(path), format="litert", verbose=False, **_options(precision, batches))
     return (path.name,)

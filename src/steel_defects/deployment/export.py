@@ -54,15 +54,7 @@ _KEYS = ["network", "runtime", "precision"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cell of the table of exports: a network, a runtime and a precision.
-
-    Attributes:
-        network: The network.
-        runtime: The runtime.
-        precision: The precision.
-        spec: The export; None where there is none.
-        reason: Why there is none.
-    """
+    """A cell of the table of exports: the export, or the reason why there is none."""
 
     network: NetworkName
     runtime: ExportRuntime
@@ -83,14 +75,7 @@ class _Source:
 def export_networks(
     package: ModelPackage, sheets: DeploymentSheets, config: DeploymentConfig, folder: Path
 ) -> Iterator[Candidate]:
-    """Export each network of a package, and say of each cell what came of it.
-
-    Args:
-        package: The package.
-        sheets: Those for calibration, and the size that sheets have.
-        config: Which runtimes.
-        folder: Where the files go.
-    """
+    """Export each network of a package into a folder, and say of each cell what came of it."""
     images = [image for _, image in sheets.read(sheets.calibration)]
     sources: dict[NetworkName, _Source] = {}
     gate, segmenter = package.manifest.gate, package.manifest.segmenter
@@ -209,10 +194,7 @@ def judged_exports(
 ) -> list[ExportSpec]:
     """Return the exports that are within their tolerance, with how close and how fast they are.
 
-    Args:
-        exports: All that there are.
-        parity: The table ``export_parity``.
-        latency: The table ``latency``.
+    ``parity`` and ``latency`` are the tables ``export_parity`` and ``latency``.
     """
     measured = parity.merge(latency[[*_KEYS, "ms_p50"]], on=_KEYS, how="left").set_index(_KEYS)
     rows = measured.astype(object).where(measured.notna(), None).to_dict("index")

@@ -43,15 +43,7 @@ _MOST_SECONDS = 1800
 
 
 class Request(Config):
-    """What is measured.
-
-    Attributes:
-        package: Folder of the package.
-        network: Which of its networks.
-        name: What runs it, such as ``openvino_int8``.
-        size: Height and width of the sheets, pixels.
-        repeats: Sheets that are timed.
-    """
+    """What is measured: a network of a package, run by ``name``, on sheets of a size in pixels."""
 
     package: Path
     network: NetworkName

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,8 +45,7 @@ _CHANGED_SHARE = 0.00405  # of sheets that are judged otherwise, 1 of 247; one a
 _THRESHOLD_DISTANCE = 0.05
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """The verdict on a sheet, and the mask of each class."""
 
     verdict: str
@@ -61,7 +60,7 @@ class Judge:
     limits: VerdictConfig
 
     def judge(self, gate_score: float | None, prediction: SheetPrediction) -> Judged:
-        """Judge a sheet, of which the segmenter may say something even if the gate clears it."""
+        """Judge a sheet; the segmenter may have seen it although the gate clears it."""
         decision = decide(self.policy, self.limits, gate_score, lambda: prediction)
         empty = np.zeros(prediction.maps.shape[:2], np.uint8)
         masks = list(decision.masks) or [empty] * len(self.policy.postprocessing)
@@ -127,17 +126,22 @@ def _ask(segmenter: Segmenter, image: Image) -> tuple[Outputs, SheetPrediction]:
     return outputs, sheet_prediction(outputs, image.shape, segmenter.tta)
 
 
+def _judged_with(
+    export: Gate | Segmenter, image: Image, known: Answer, judge: Judge
+) -> tuple[float, Judged]:
+    """Return by how much an export differs, and what the cascade says with it."""
+    if isinstance(export, Gate):
+        score = export.score(image)
+        return abs(score - (known.score or 0.0)), judge.judge(score, known.prediction)
+    outputs, prediction = _ask(export, image)
+    pairs = zip(outputs, known.outputs, strict=True)
+    difference = max(float(np.abs(a - b).max()) for a, b in pairs)
+    return difference, judge.judge(known.score, prediction)
+
+
 @dataclass
 class Comparison:
-    """An export next to the trained network, sheet by sheet.
-
-    Attributes:
-        network: Which network.
-        runtime: What runs it.
-        precision: What it computes in.
-        export: The export; None where there is none.
-        reason: Why it is refused; empty where it is not.
-    """
+    """An export next to the trained network, sheet by sheet; ``reason`` says why it is refused."""
 
     network: NetworkName
     runtime: str
@@ -155,7 +159,7 @@ class Comparison:
         if self.reason or self.export is None:
             return
         try:
-            difference, judged = self._judged(self.export, image, known, judge)
+            difference, judged = _judged_with(self.export, image, known, judge)
         except Exception as error:  # each runtime raises whatever its libraries do
             self.reason = f"cannot be run: {one_line(error)}"
             logger.warning("%s of the %s %s", self.runtime, self.network, self.reason)
@@ -170,19 +174,6 @@ class Comparison:
         right = known.judged.masks if truth is None else truth
         self.dice.append(mean_dice(right, judged.masks))
         self.dice_before.append(mean_dice(right, known.judged.masks))
-
-    @staticmethod
-    def _judged(
-        export: Gate | Segmenter, image: Image, known: Answer, judge: Judge
-    ) -> tuple[float, Judged]:
-        """Return by how much the export differs, and what the cascade says with it."""
-        if isinstance(export, Gate):
-            score = export.score(image)
-            return abs(score - (known.score or 0.0)), judge.judge(score, known.prediction)
-        outputs, prediction = _ask(export, image)
-        pairs = zip(outputs, known.outputs, strict=True)
-        difference = max(float(np.abs(a - b).max()) for a, b in pairs)
-        return difference, judge.judge(known.score, prediction)
 
     def row(self) -> dict[str, Any]:
         """Return the row of the table ``export_parity``."""

@@ -22,7 +22,6 @@ class DeploymentSheets:
     """Sheets by their ids.
 
     Attributes:
-        folder: Where they are.
         parity: Those that exports are compared on.
         calibration: Those that 8-bit exports are calibrated on.
         masks: Encoded masks by sheet and class; None where no one has marked the defects.

@@ -34,10 +34,7 @@ class InspectedSheet:
     """A sheet with its verdict and its defects.
 
     Attributes:
-        sheet_id: The sheet.
-        verdict: What becomes of it, and why.
         gate_score: Calibrated score of the gate; None without a gate or a usable frame.
-        regions: The defects.
         masks: Encoded mask of each class, ``""`` for none.
         statistics: From :func:`frame_statistics`; empty for an unreadable sheet.
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
@@ -45,7 +42,7 @@ class InspectedSheet:
         file: Size and time of change of its file, where a folder is watched.
         thumbnail: From :func:`steel_defects.inspection.frames.thumbnail_of`.
         nearly_repeated: Whether it nearly equals several of the frames just before it.
-        inspected_at: When, UTC.
+        inspected_at: In UTC.
     """
 
     sheet_id: str
@@ -75,10 +72,6 @@ class Cascade:
         self.runtime, self._manifest, self._config = runtime, package.manifest, config
         self._least_sharpness = package.manifest.reference.get("sharpness", [0.0])[0]
         self._no_masks = ("",) * len(package.manifest.class_names)
-
-    def inspect(self, folder: SheetFolder, sheet_id: str) -> InspectedSheet:
-        """Read and judge one sheet by itself."""
-        return self.judge(read_frame(folder.read_file, sheet_id))
 
     def judge(self, frame: Frame) -> InspectedSheet:
         """Judge a frame; a broken one becomes a review, never an error."""

@@ -57,7 +57,6 @@ class Frame:
     """A sheet that was read, ready to be judged.
 
     Attributes:
-        sheet_id: The sheet.
         image: Gray picture of shape ``(height, width)``, uint8; None for an unreadable one.
         digest: Of its pixels, by which a repeated frame is told; empty for an unreadable one.
         statistics: From :func:`steel_defects.data.appearance.frame_statistics`; empty for an

@@ -69,7 +69,7 @@ class _Job:
             for part in sorted(set(mine) - finished):
                 with closing(OpenPart(self._inspection, self._parts, part)) as work:
                     if self._parts.finished(part):
-                        work.drop()
+                        work.journal.remove()  # another process has finished it meanwhile
                     else:
                         self._fill(work, stop, display)
                         work.finish()
@@ -91,10 +91,7 @@ class _Job:
                 )
 
     def _frames_before(self, part: int) -> list[tuple[str, str]]:
-        """Return digests and thumbnails of the frames before a part.
-
-        Another machine may inspect them.
-        """
+        """Return digests and thumbnails of the frames before a part, maybe another machine's."""
         before: list[tuple[str, str]] = []
         while part and len(before) < RECENT_FRAMES:
             part -= 1

@@ -148,12 +148,8 @@ def open_source(place: Path) -> SheetSource:
 def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource:
     """Return the sheets of a watched job: those of the picture folder with which it began.
 
-    A folder ``images/`` that somebody makes later would be taken for it.
-
-    Args:
-        source: The sheets, as they were opened.
-        job: The job's folder, where the picture folder is noted.
-        begin: Note it, unless it is.
+    A folder ``images/`` that somebody makes later would be taken for it; so the job's folder notes
+    it once, with ``begin``.
     """
     note = job / "pictures.txt"
     if not isinstance(source, FolderSource) or not (begin or note.is_file()):
@@ -180,10 +176,6 @@ def _warn_of_others(root: Path, chosen: Path) -> None:
 
 def walk(folder: str, below: str = "") -> Iterator[str]:
     """List the pictures below a folder, in natural order; links to folders are not followed.
-
-    Args:
-        folder: The folder.
-        below: Is put before each path.
 
     Raises:
         SteelDefectsError: A folder can't be listed.

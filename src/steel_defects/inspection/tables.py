@@ -16,7 +16,7 @@ from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
 
 
-def _typed(rows: Sequence[Mapping[str, Any]], schema: DataFrameSchema) -> pd.DataFrame:
+def typed(rows: Sequence[Mapping[str, Any]], schema: DataFrameSchema) -> pd.DataFrame:
     """Return a table with the columns and types of a schema, whatever the rows."""
     types = {name: dtype.type for name, dtype in schema.dtypes.items()}
     return pd.DataFrame(rows, columns=list(types)).astype(types)
@@ -37,7 +37,7 @@ def verdicts_table(
         positions: ``sheet_id, coil_id, position_mm``, one row for each sheet of the folder, null
             where unknown; millimetres along the strip, of a sheet's left edge.
     """
-    places = _places(positions)
+    places = positions.set_index("sheet_id").to_dict("index")
     rows = [
         {
             "sheet_id": sheet.sheet_id,
@@ -54,7 +54,7 @@ def verdicts_table(
         }
         for sheet in inspected
     ]
-    return _typed(rows, schemas.verdicts)
+    return typed(rows, schemas.verdicts)
 
 
 def defects_table(
@@ -74,7 +74,7 @@ def defects_table(
         positions: As in :func:`verdicts_table`.
         mm_per_px: Length of a pixel on the strip; None where it is not known.
     """
-    places = _places(positions)
+    places = positions.set_index("sheet_id").to_dict("index")
     counts = {sheet.sheet_id: Counter(r.class_id for r in sheet.regions) for sheet in inspected}
     rows = [
         {
@@ -89,13 +89,7 @@ def defects_table(
         for sheet in inspected
         for region in sheet.regions
     ]
-    return _typed(rows, schemas.defects)
-
-
-def _places(positions: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return ``coil_id`` and ``position_mm`` by sheet id; NaN where unknown."""
-    places: dict[str, dict[str, Any]] = positions.set_index("sheet_id").to_dict("index")
-    return places
+    return typed(rows, schemas.defects)
 
 
 def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
@@ -106,13 +100,3 @@ def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
         for number, rle in enumerate(sheet.masks, start=1)
     ]
     return submission_table(pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]))
-
-
-def no_verdicts() -> pd.DataFrame:
-    """Return the table of verdicts without rows."""
-    return _typed([], schemas.verdicts)
-
-
-def no_defects() -> pd.DataFrame:
-    """Return the table of defects without rows."""
-    return _typed([], schemas.defects)

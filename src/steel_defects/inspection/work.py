@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from steel_defects import __version__
+from steel_defects import tables as schemas
 from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 #: Is told of every sheet, before it counts as inspected.
 OnSheet = Callable[[Frame, InspectedSheet], None]
 
-# Changes how fast, not what is found.
+# These change how fast sheets are inspected, and no result.
 _WITHOUT_EFFECT = {
     "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
 }  # fmt: skip
@@ -43,15 +44,7 @@ _WITHOUT_EFFECT = {
 
 @dataclass(frozen=True)
 class Inspection:
-    """Everything that sheets are judged with.
-
-    Attributes:
-        source: The sheets.
-        package: The model package.
-        cascade: Judges frames.
-        places: Coil and position of sheets.
-        config: The parameters.
-    """
+    """The sheets, and everything that they are judged with."""
 
     source: SheetSource
     package: ModelPackage
@@ -79,7 +72,7 @@ class Inspection:
         """Return a digest of all that the result depends on.
 
         Args:
-            sheets: Tells the sheets.
+            sheets: Tells which sheets.
             positions: The table of positions; None where it may change.
         """
         table = pd.DataFrame() if positions is None else positions
@@ -105,21 +98,21 @@ class OpenPart:
 
     Attributes:
         number: Its number.
+        journal: Holds its sheets until it is finished.
         sheets: Its inspected sheets, by id, in the order in which they were judged.
     """
 
     def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
-        """Open the part's journal."""
         self._inspection, self._parts, self.number = inspection, parts, number
-        self._journal = Journal(parts.journal(number))
-        self.sheets = self._journal.read()
+        self.journal = Journal(parts.journal(number))
+        self.sheets = self.journal.read()
         self._seconds = sum(sheet.seconds for sheet in self.sheets.values())
         self._started = time.perf_counter()
         self._told = any(sheet.nearly_repeated for sheet in self.sheets.values())
 
     def add(self, sheet: InspectedSheet) -> None:
         """Take a sheet, in the place of an earlier verdict; it is on disk before this returns."""
-        self._journal.append(sheet)
+        self.journal.append(sheet)
         self.sheets.pop(sheet.sheet_id, None)
         self.sheets[sheet.sheet_id] = sheet
         if sheet.nearly_repeated and not self._told:
@@ -131,11 +124,7 @@ class OpenPart:
 
     def close(self) -> None:
         """Leave the part as it is, for another time."""
-        self._journal.close()
-
-    def drop(self) -> None:
-        """Delete the journal of a part that another process has finished in the meantime."""
-        self._journal.remove()
+        self.journal.close()
 
     def finish(self, earlier_reviews: Mapping[str, int] | None = None) -> None:
         """Write the part's tables, unless it is empty, and say where its sheets have drifted.
@@ -145,17 +134,15 @@ class OpenPart:
                 rows of this part replace theirs.
         """
         if self.sheets:
-            seconds = self._seconds + time.perf_counter() - self._started
-            sheets = list(self.sheets.values())
-            record = part_record(self.number, sheets, seconds, self._inspection.monitor)
-            _warn_of_drift(record)
-            earlier = earlier_reviews or {}
-            record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
-            self._write(sheets, record)
-        self._journal.remove()
+            self._write(list(self.sheets.values()), earlier_reviews or {})
+        self.journal.remove()
 
-    def _write(self, sheets: Sequence[InspectedSheet], record: dict[str, Any]) -> None:
+    def _write(self, sheets: Sequence[InspectedSheet], earlier: Mapping[str, int]) -> None:
         setup = self._inspection
+        seconds = self._seconds + time.perf_counter() - self._started
+        record = part_record(self.number, sheets, seconds, setup.monitor)
+        record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
+        _warn_of_drift(record)
         places = setup.places.of([sheet.sheet_id for sheet in sheets])
         mm_per_px = setup.package.manifest.mm_per_px
         relative_path = setup.source.relative_path
@@ -195,7 +182,7 @@ class JobResult:
 
     Attributes:
         parts: The finished parts.
-        numbers: Those that the results are made of, in rising order, and no other between them.
+        numbers: Those that the results are made of, in rising order, with no gaps.
         all_parts: How many there are, those of other machines included.
     """
 
@@ -235,17 +222,20 @@ class JobResult:
                 replaced[part].append(sheet_id)
         table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
         return (
-            table("verdicts.parquet", empty=tables.no_verdicts()),
-            table("defects.parquet", empty=tables.no_defects()),
+            table("verdicts.parquet", empty=tables.typed([], schemas.verdicts)),
+            table("defects.parquet", empty=tables.typed([], schemas.defects)),
             table("submission.csv", empty=tables.submission([])),
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
         """Count verdicts and defects; see ``store.records.summarise``."""
-        counted = summarise(map(self.parts.record, self.numbers), package.manifest.class_names)
-        job = {**self.reference(), "complete": self.complete}
-        ids = {"model_id": package.model_id, "thresholds_id": package.thresholds_id}
-        return {**counted, **ids, **job}
+        return {
+            **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
+            "model_id": package.model_id,
+            "thresholds_id": package.thresholds_id,
+            **self.reference(),
+            "complete": self.complete,
+        }
 
     def timing(self) -> dict[str, float | None]:
         """Return how long it took; see ``store.records.timing``."""

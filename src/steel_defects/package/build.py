@@ -28,14 +28,10 @@ _LIBRARIES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "steel_d
 
 @dataclass(frozen=True)
 class TrainedGate:
-    """A gate, as training left it.
+    """A gate, as training left it, with its ``sheet_scores``.
 
-    Attributes:
-        name: Its backbone.
-        input_size: Height and width of its input, pixels.
-        operating_point: Its thresholds, temperature and bias.
-        scores: Its ``sheet_scores``.
-        stacked: What decides about sheets that both networks saw.
+    ``input_size`` is height and width, pixels; ``operating_point`` holds thresholds, temperature
+    and bias; ``stacked`` decides about sheets that both networks saw.
     """
 
     name: str

@@ -2,8 +2,7 @@
 
 import os
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,9 @@ from steel_defects.package.runtimes.network import (
 )
 from steel_defects.threads import core_count
 
-#: Shapes of input for which OpenVINO compiles a network of their own; the others share one that
-#: takes any shape, and is slower by a third.
-_OWN_SHAPES = 4
-# Batches that wait while the results of others are looked at.
-_WAITING = 2
+# Shapes of input for which OpenVINO compiles a network of their own; the others share one that
+# takes any shape, and is slower by a third.
+_SEPARATE_SHAPES = 4
 _ERRORS_ALONE = 3  # severity from which ONNX Runtime logs
 _FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
 
@@ -100,39 +97,12 @@ class OpenVINONetwork(ExportedNetwork):
         """Run the network."""
         with self._requests(sheets).borrowed() as request:
             request.infer({0: sheets}, share_inputs=True)
-            return [one.copy() for one in _answers(request)]
-
-    def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
-        """Run the network on one batch after the other, without threads of Python."""
-        # A batch stays until its request is done, which reads from it.
-        going: deque[tuple[Pool[Any], Any, Sheets]] = deque()
-
-        def answer() -> Iterator[Outputs]:
-            requests, request, _ = going[0]
-            request.wait()
-            yield _answers(request)
-            going.popleft()
-            requests.give_back(request)
-
-        try:
-            for sheets in batches:
-                requests = self._requests(sheets)
-                request = requests.take()
-                going.append((requests, request, sheets))
-                request.start_async({0: sheets}, share_inputs=True)
-                if len(going) >= self.parallel + _WAITING:
-                    yield from answer()
-            while going:
-                yield from answer()
-        finally:
-            for requests, request, _ in going:
-                request.wait()
-                requests.give_back(request)
+            return in_order(tensor.data.copy() for tensor in request.output_tensors)
 
     def _requests(self, sheets: Sheets) -> Pool[Any]:
         with self._lock:
-            own = sheets.shape in self._compiled or len(self._compiled) < _OWN_SHAPES
-            key = sheets.shape if own else None
+            separate = sheets.shape in self._compiled or len(self._compiled) < _SEPARATE_SHAPES
+            key = sheets.shape if separate else None
             if key not in self._compiled:
                 self._compiled[key] = self._compile(key)
             return self._compiled[key]
@@ -151,10 +121,6 @@ def _openvino_shape(value: Any) -> Shape:
     if shape.rank.is_dynamic:
         return ()
     return tuple(None if side.is_dynamic else side.get_length() for side in shape)
-
-
-def _answers(request: Any) -> Outputs:
-    return in_order(tensor.data for tensor in request.output_tensors)
 
 
 class ONNXNetwork(ExportedNetwork):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from steel_defects.config import Config
-from steel_defects.threads import map_in_order
 
 Sheets = NDArray[np.uint8]
 Outputs = list[NDArray[np.float32]]
@@ -62,15 +61,6 @@ class Network(ABC):
             Its outputs, float32, maps before what holds for the sheet as a whole.
         """
 
-    def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
-        """Run the network on one batch after the other, and keep ``parallel`` of them going.
-
-        Returns:
-            Outputs in the order of the batches; each is valid until the next is asked for.
-        """
-        threads = 0 if self.parallel == 1 else self.parallel
-        return map_in_order(self.predict, batches, threads, ahead=self.parallel)
-
 
 class Pool(Generic[T]):
     """Objects that answer one call at a time: made when none is free, and used again."""
@@ -79,22 +69,14 @@ class Pool(Generic[T]):
         self._make = make
         self._free: SimpleQueue[T] = SimpleQueue()
 
-    def take(self) -> T:
-        """Return one that is free."""
-        return self._make() if self._free.empty() else self._free.get()
-
-    def give_back(self, one: T) -> None:
-        """Let others take it."""
-        self._free.put(one)
-
     @contextmanager
     def borrowed(self) -> Iterator[T]:
         """Take one for as long as the block lasts."""
-        one = self.take()
+        one = self._make() if self._free.empty() else self._free.get()
         try:
             yield one
         finally:
-            self.give_back(one)
+            self._free.put(one)
 
 
 def in_order(outputs: Iterable[Any]) -> Outputs:

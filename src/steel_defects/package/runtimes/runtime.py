@@ -1,8 +1,7 @@
 """Asking a package's networks for sheets."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,18 @@ from steel_defects.decision.calibration import scale_scores
 from steel_defects.images.reading import resize
 from steel_defects.models.config import STRIDE
 from steel_defects.package.manifest import GateSpec
-from steel_defects.package.runtimes.network import Network, Outputs, Sheets
+from steel_defects.package.runtimes.network import Network
 from steel_defects.prediction.inference import (
     TestTimeAugmentation,
-    Window,
     join_windows,
     sheet_batch,
     sheet_prediction,
     sheet_windows,
 )
+from steel_defects.threads import map_in_order
 
 Image = NDArray[np.uint8]
+Answer = TypeVar("Answer")
 
 
 class Gate:
@@ -35,19 +35,14 @@ class Gate:
 
     def score(self, image: Image) -> float:
         """Return the calibrated probability of a defect."""
-        return self._calibrated(self.network.predict(self._batch(image)))
+        sheet = fit_sheet(image, self._spec.input_size, self._sheet_size)
+        outputs = self.network.predict(np.ascontiguousarray(sheet)[None, ..., None])
+        output = outputs[0].astype(np.float64).reshape(1)
+        return float(scale_scores(output, self._spec.temperature, self._spec.bias)[0])
 
     def score_many(self, images: Iterable[Image]) -> Iterator[float]:
         """Score sheets in their order, several at a time."""
-        return map(self._calibrated, self.network.stream(map(self._batch, images)))
-
-    def _batch(self, image: Image) -> Sheets:
-        sheet = fit_sheet(image, self._spec.input_size, self._sheet_size)
-        return np.ascontiguousarray(sheet)[None, ..., None]
-
-    def _calibrated(self, outputs: Outputs) -> float:
-        output = outputs[0].astype(np.float64).reshape(1)
-        return float(scale_scores(output, self._spec.temperature, self._spec.bias)[0])
+        return _several_at_a_time(self.score, images, self.network.parallel)
 
 
 def fit_sheet(
@@ -76,35 +71,23 @@ class Segmenter:
 
     def segment(self, image: Image) -> SheetPrediction:
         """Return the map and the presence of each class."""
-        return next(self._joined([image], partial(map, self.network.predict)))
+        windows = sheet_windows(image.shape)
+        predictions = [self._predict(image[window]) for window in windows]
+        return join_windows(image.shape, windows, predictions)
+
+    def _predict(self, image: Image) -> SheetPrediction:
+        outputs = self.network.predict(sheet_batch(image, self.tta, self.stride))
+        return sheet_prediction(outputs, image.shape, self.tta)
 
     def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
         """Segment sheets in their order, several at a time."""
-        return self._joined(images, self.network.stream)
+        return _several_at_a_time(self.segment, images, self.network.parallel)
 
-    def _joined(
-        self, images: Iterable[Image], stream: Callable[[Iterable[Sheets]], Iterator[Outputs]]
-    ) -> Iterator[SheetPrediction]:
-        """Segment sheets window by window."""
-        asked: deque[tuple[tuple[int, ...], list[Window]]] = deque()
 
-        def batches() -> Iterator[Sheets]:
-            for image in images:
-                windows = sheet_windows(image.shape)
-                asked.append((image.shape, windows))
-                for window in windows:
-                    yield sheet_batch(image[window], self.tta, self.stride)
-
-        predictions: list[SheetPrediction] = []
-        for outputs in stream(batches()):
-            shape, windows = asked[0]
-            rows, columns = windows[len(predictions)]
-            size = (rows.stop - rows.start, columns.stop - columns.start)
-            predictions.append(sheet_prediction(outputs, size, self.tta))
-            if len(predictions) == len(windows):
-                yield join_windows(shape, windows, predictions)
-                asked.popleft()
-                predictions.clear()
+def _several_at_a_time(
+    ask: Callable[[Image], Answer], images: Iterable[Image], parallel: int
+) -> Iterator[Answer]:
+    return map_in_order(ask, images, 0 if parallel == 1 else parallel, ahead=parallel)
 
 
 class PackageRuntime:

@@ -16,7 +16,6 @@ from steel_defects.package.folder import ModelPackage
 
 if TYPE_CHECKING:
     from steel_defects.inspection.work import Inspection
-    from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
 Json = dict[str, Any]
 
@@ -38,13 +37,16 @@ def inspect_sheets(
     """
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import run_job
+    from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
     setup = _set_up(
         inspection_sheets, inspection_package, inspection_positions, inspection, positions
     )
     if inspection.follow:
-        live = _live_overlays(inspection, inspection_package)
-        result = follow_folder(setup, inspection_jobs, live)
+        names = inspection_package.manifest.class_names
+        result = follow_folder(
+            setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
+        )
     else:
         result = run_job(setup, inspection_jobs, inspection_positions)
     return result.reference()
@@ -84,14 +86,6 @@ def _set_up(
     runtime = load_runtime(package, config.runtime, config.execution)
     cascade = Cascade(package, runtime, config)
     return Inspection(sheets, package, cascade, places, config)
-
-
-def _live_overlays(
-    config: InspectionConfig, package: ModelPackage
-) -> Callable[[Path], "LiveOverlays"]:
-    from steel_defects.pipelines.inspection.overlays import LiveOverlays
-
-    return lambda job: LiveOverlays(job / _LIVE, config, package.manifest.class_names)
 
 
 def draw_inspection_overlays(
