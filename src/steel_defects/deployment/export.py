@@ -173,10 +173,7 @@ def with_exports(
 ) -> tuple[Manifest, Writers]:
     """Describe a copy of a package that holds exports.
 
-    Args:
-        package: The package; exports that it has already are left out.
-        exports: Those of the copy.
-        folder: Where their files are.
+    Its files come from ``folder``; exports that the package has already are left out.
 
     Returns:
         The manifest of the copy, and for each of its files a function that writes it.

@@ -63,8 +63,8 @@ def measure_exports(
         repeats: Sheets that are timed.
 
     Returns:
-        ``network, runtime, precision``, :data:`MEASURED` and ``reason``, one row per network,
-        runtime and precision; ``reason`` says why nothing was measured.
+        ``latency``: one row per network, runtime and precision; ``reason`` says why nothing was
+        measured.
     """
     exports: dict[tuple[str, str, str], ExportSpec] = {
         (e.network, e.runtime, e.precision): e for e in package.manifest.exports

@@ -234,9 +234,7 @@ def compare_exports(
         inspection: The limits by which sheets are judged.
 
     Returns:
-        ``network, runtime, precision, sheets, max_difference, tolerance, changed_verdicts,
-        dice_change, passed, reason``, one row per cell, and one per network for Keras, as it was
-        saved.
+        ``export_parity``: one row per cell, and one per network for Keras, as it was saved.
     """
     judge = Judge(package.manifest.policy, inspection)
     reference = Reference(package, judge)

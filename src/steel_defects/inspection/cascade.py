@@ -60,11 +60,7 @@ class InspectedSheet:
 
 
 class Cascade:
-    """Judges frames with the networks of a package.
-
-    Attributes:
-        runtime: Runs the networks.
-    """
+    """Judges frames with the networks of a package."""
 
     def __init__(
         self, package: ModelPackage, runtime: PackageRuntime, config: InspectionConfig
@@ -113,13 +109,10 @@ class Cascade:
 def judge_in_order(
     cascade: Cascade, frames: Iterable[Frame], recent: RecentFrames, threads: int
 ) -> Iterator[tuple[Frame, InspectedSheet]]:
-    """Judge frames, each compared with the last ones before it.
+    """Judge frames in the order in which the camera took them, several at a time.
 
-    Args:
-        cascade: Judges them.
-        frames: In the order in which the camera took them.
-        recent: The frames before the first.
-        threads: Sheets judged at a time; 1 judges them in the caller's thread.
+    Each is compared with the last ones before it, the first with ``recent``. One thread is the
+    caller's.
     """
     # The next frame is taken only when it is asked for: a watched folder can wait.
     return map_in_order(

@@ -33,7 +33,7 @@ def follow_folder(
     Args:
         inspection: The sheets, and what judges them.
         jobs: Folder that holds a folder for each job.
-        watcher: Makes, for the job's folder, what is told of each sheet.
+        watcher: Makes, for the job's folder, a function that is told of each sheet.
         stop: Another way to end it.
 
     Raises:

@@ -35,11 +35,8 @@ def frame_problem(
 ) -> str:
     """Say why a frame can't be judged; empty where it can.
 
-    Args:
-        statistics: From :func:`steel_defects.data.appearance.frame_statistics`.
-        least_sharpness: Sharpness of the least sharp reference sheets.
-        config: The limits.
-        damage: From :func:`steel_defects.data.damage.frame_damage`.
+    ``statistics`` and ``damage`` come from ``data.appearance`` and ``data.damage``;
+    ``least_sharpness`` is that of the least sharp reference sheets.
     """
     if statistics["black_share"] >= config.black_share:
         return "camera: black frame"

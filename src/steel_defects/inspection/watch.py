@@ -63,11 +63,8 @@ class FolderWatch:
     ) -> None:
         """Remember a sheet as inspected.
 
-        Args:
-            sheet_id: The sheet.
-            reason: That of its verdict.
-            frame: Digest of its pixels.
-            state: Size and time of change of its file; None for those that the watch saw.
+        ``reason`` is its verdict's, ``frame`` the digest of its pixels, ``state`` the size and time
+        of change of its file; None for those that the watch saw.
         """
         name = name_of(sheet_id)
         file = self._waiting.pop(name, None)

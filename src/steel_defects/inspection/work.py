@@ -69,12 +69,7 @@ class Inspection:
         return min(self.config.judges or parallel, parallel)
 
     def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
-        """Return a digest of all that the result depends on.
-
-        Args:
-            sheets: Tells which sheets.
-            positions: The table of positions; None where it may change.
-        """
+        """Return a digest of all that the result depends on, but for positions that may change."""
         table = pd.DataFrame() if positions is None else positions
         rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
         runtimes = dict(self.cascade.runtime.names)
@@ -97,8 +92,7 @@ class OpenPart:
     """A part that is being filled, sheet by sheet; what a killed process left in it counts.
 
     Attributes:
-        number: Its number.
-        journal: Holds its sheets until it is finished.
+        journal: Holds its sheets on disk until it is finished.
         sheets: Its inspected sheets, by id, in the order in which they were judged.
     """
 
@@ -244,11 +238,7 @@ class JobResult:
 
 @contextmanager
 def at_work(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes off a share of a job, and say in one line what its disk refuses.
-
-    Args:
-        folder: The job's folder.
-        name: Of the share.
+    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
 
     Raises:
         SteelDefectsError: Another process is at work, or the folder can't be written to.

@@ -30,23 +30,16 @@ _FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
 
 
 class ExportedNetwork(Network):
-    """An export of a network."""
+    """An export of a network, loaded from its model file and the files of its weights, if any.
+
+    Attributes:
+        path: The model file, for messages.
+    """
 
     def __init__(
         self, path: Path, files: Sequence[bytes], precision: Precision, execution: ExecutionConfig
     ) -> None:
-        """Load it.
-
-        Args:
-            path: What messages name.
-            files: Content of the model's files; weights that are not in the first follow.
-            precision: What it computes in.
-            execution: What the runtime may use.
-
-        Raises:
-            SteelDefectsError: The runtime cannot run it.
-        """
-        self._path, self._precision, self._execution = path, precision, execution
+        self.path, self._precision, self._execution = path, precision, execution
         self._cores = execution.threads or core_count()
         self.parallel = execution.streams or self._cores
         self._load(files)
@@ -61,7 +54,7 @@ class ExportedNetwork(Network):
             yield
         except Exception as error:
             lines = [text for text in str(error).splitlines() if text.strip()] or [""]
-            raise SteelDefectsError(f"{runtime} cannot run {self._path}: {lines[line]}") from error
+            raise SteelDefectsError(f"{runtime} cannot run {self.path}: {lines[line]}") from error
 
 
 class OpenVINONetwork(ExportedNetwork):
@@ -76,7 +69,7 @@ class OpenVINONetwork(ExportedNetwork):
 
         self._core, self._device = openvino.Core(), self._execution.device
         if not files[0].lstrip().startswith(b"<"):  # other formats may name files to be read, too
-            raise SteelDefectsError(f"OpenVINO cannot run {self._path}: it is no XML")
+            raise SteelDefectsError(f"OpenVINO cannot run {self.path}: it is no XML")
         with self._refusals("OpenVINO", line=-1):
             self._model = self._core.read_model(files[0], b"".join(files[1:]))
         self.inputs = [_openvino_shape(one) for one in self._model.inputs]

@@ -94,8 +94,6 @@ class PackageRuntime:
     """Runs the networks of a package; see ``choice.load_runtime``.
 
     Attributes:
-        gate: The classifier; None where the package has none.
-        segmenter: The segmenter.
         names: What runs each network, such as ``openvino_int8``.
         parallel: Sheets at a time that are worth asking for; calls from so many threads are safe.
     """
