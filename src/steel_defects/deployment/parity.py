@@ -1,7 +1,7 @@
 """How close exports come to the trained networks, and which are refused."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -102,23 +102,22 @@ class Answer:
     judged: Judged
 
 
-class Reference:
-    """The trained networks, in float32 whatever they were trained in."""
+def _reference(package: ModelPackage, judge: Judge) -> Callable[[Image], Answer]:
+    """Load the trained networks, in float32 whatever they were trained in."""
 
-    def __init__(self, package: ModelPackage, judge: Judge) -> None:
-        def network(file: str) -> KerasNetwork:
-            return KerasNetwork(as_float32(load_keras(package, file), faster=False))
+    def network(file: str) -> KerasNetwork:
+        return KerasNetwork(as_float32(load_keras(package, file), faster=False))
 
-        gate, segmenter = package.manifest.gate, package.manifest.segmenter
-        self._gate = Gate(network(gate.file), gate, gate.input_size) if gate else None
-        self._segmenter = Segmenter(network(segmenter.file), segmenter.tta, segmenter.stride)
-        self._judge = judge
+    gate_spec, spec = package.manifest.gate, package.manifest.segmenter
+    gate = Gate(network(gate_spec.file), gate_spec, gate_spec.input_size) if gate_spec else None
+    segmenter = Segmenter(network(spec.file), spec.tta, spec.stride)
 
-    def answer(self, image: Image) -> Answer:
-        """Ask them."""
-        score = self._gate.score(image) if self._gate else None
-        outputs, prediction = _ask(self._segmenter, image)
-        return Answer(score, outputs, prediction, self._judge.judge(score, prediction))
+    def answer(image: Image) -> Answer:
+        score = gate.score(image) if gate else None
+        outputs, prediction = _ask(segmenter, image)
+        return Answer(score, outputs, prediction, judge.judge(score, prediction))
+
+    return answer
 
 
 def _ask(segmenter: Segmenter, image: Image) -> tuple[Outputs, SheetPrediction]:
@@ -211,9 +210,8 @@ class Comparison:
         if self.changed > most:
             return f"changes {self.changed} verdicts of {sheets}, more than {most}"
         if self.far:
-            return (
-                f"changes {self.far} verdicts further than {_THRESHOLD_DISTANCE} from a threshold"
-            )
+            place = f"further than {_THRESHOLD_DISTANCE} from a threshold"
+            return f"changes {self.far} verdicts {place}"
         if abs(change) > _DICE:
             return f"changes the mean Dice by {change:+.4f}, more than {_DICE}"
         return ""
@@ -237,13 +235,14 @@ def compare_exports(
         ``export_parity``: one row per cell, and one per network for Keras, as it was saved.
     """
     judge = Judge(package.manifest.policy, inspection)
-    reference = Reference(package, judge)
+    answer = _reference(package, judge)
     comparisons = list(_comparisons(package, candidates))
     classes = range(1, len(package.manifest.class_names) + 1)
     logger.info("comparing %d exports on %d sheets", len(comparisons), len(sheets.parity))
-    images = track(sheets.read(sheets.parity), len(sheets.parity), "comparing exports")
-    for sheet_id, image in images:
-        known, truth = reference.answer(image), None
+    for sheet_id, image in track(
+        sheets.read(sheets.parity), len(sheets.parity), "comparing exports"
+    ):
+        known, truth = answer(image), None
         if sheets.masks is not None:
             marked = sheets.masks.get(sheet_id, {})
             truth = [run_length.decode(marked.get(k, ""), *image.shape) for k in classes]

@@ -176,7 +176,7 @@ class JobResult:
 
     Attributes:
         parts: The finished parts.
-        numbers: Those that the results are made of, in rising order, with no gaps.
+        numbers: Those that the results are made of, rising; no other finished one lies between.
         all_parts: How many there are, those of other machines included.
     """
 
