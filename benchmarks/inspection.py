@@ -39,12 +39,13 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import resize
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.frames import RECENT_FRAMES
 from steel_defects.inspection.job import run_job
 from steel_defects.inspection.places import Places
-from steel_defects.inspection.recent import RECENT_FRAMES
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.inspection.work import Inspection
-from steel_defects.package.folder import Manifest, ModelPackage, read_package
+from steel_defects.package.folder import ModelPackage, read_package
+from steel_defects.package.manifest import Manifest
 from steel_defects.package.runtimes import PackageRuntime, load_runtime
 from steel_defects.package.runtimes.keras_network import load_keras
 from steel_defects.prediction.inference import sheet_batch

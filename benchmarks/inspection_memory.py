@@ -46,7 +46,8 @@ class BrightnessRuntime:
 def stand_in() -> object:
     """Return a package without files."""
     from steel_defects.decision.postprocessing import ClassPostprocessing
-    from steel_defects.package.folder import GateSpec, Manifest, ModelPackage, SegmenterSpec
+    from steel_defects.package.folder import ModelPackage
+    from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 
     settings = (ClassPostprocessing(threshold=0.5, min_area_px=60),) * 4
     gate = GateSpec(
@@ -69,11 +70,11 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
     from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
     from steel_defects.inspection.cascade import Cascade
     from steel_defects.inspection.config import InspectionConfig
+    from steel_defects.inspection.console import Stop
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import run_job
     from steel_defects.inspection.places import Places
     from steel_defects.inspection.sources import open_source
-    from steel_defects.inspection.stopping import Stop
     from steel_defects.inspection.work import Inspection
     from steel_defects.package.folder import read_package
     from steel_defects.package.runtimes import load_runtime

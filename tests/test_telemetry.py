@@ -28,7 +28,7 @@ import numpy as np
 import steel_defects
 import openvino
 from openvino import opset13
-from steel_defects.deployment.openvino_export import quantise_openvino
+from steel_defects.deployment.converters import quantise_openvino
 sheet = opset13.parameter([1, 8, 8, 1], np.uint8)
 kernel = opset13.constant(np.ones((4, 1, 3, 3), np.float32))
 gray = opset13.transpose(opset13.convert(sheet, "f32"), [0, 3, 1, 2])

@@ -31,7 +31,8 @@ assert catalog.load("report") == text
 WRITE_PACKAGE = """
 import sys
 from pathlib import Path
-from steel_defects.package.folder import Manifest, write_package
+from steel_defects.package.folder import write_package
+from steel_defects.package.manifest import Manifest
 write_package(Path(sys.argv[1]), Manifest.model_validate_json(sys.stdin.buffer.read()), {
     "segmenter.keras": lambda path: path.write_bytes(b"segmenter")})
 """

@@ -17,7 +17,7 @@ from steel_defects.datasets.model_package import ModelPackageDataset, PackageCon
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.postprocessing import ClassPostprocessing
-from steel_defects.package.folder import Manifest, SegmenterSpec
+from steel_defects.package.manifest import Manifest, SegmenterSpec
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

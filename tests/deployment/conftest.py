@@ -11,21 +11,15 @@ import pytest
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.deployment import export
 from steel_defects.deployment.config import DeploymentConfig
-from steel_defects.deployment.release import with_exports
+from steel_defects.deployment.export import with_exports
 from steel_defects.deployment.sheets import DeploymentSheets, choose_sheets
 from steel_defects.images.orientations import HALF_TURN
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.models.backbones import in_orientations
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.segmenters import build_segmenter
-from steel_defects.package.folder import (
-    GateSpec,
-    Manifest,
-    ModelPackage,
-    ParityResult,
-    SegmenterSpec,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, write_package
+from steel_defects.package.manifest import GateSpec, Manifest, ParityResult, SegmenterSpec
 from steel_defects.package.runtimes import PackageRuntime, load_runtime
 
 SHEET, INPUT = (64, 128), (32, 64)

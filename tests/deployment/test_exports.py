@@ -9,9 +9,10 @@ from tests.deployment.conftest import Exported
 
 from steel_defects import tables as schemas
 from steel_defects.deployment import export, latency
+from steel_defects.deployment.export import judged_exports
 from steel_defects.deployment.parity import compare_exports
-from steel_defects.deployment.release import judged_exports
-from steel_defects.package.folder import ModelPackage, SegmenterSpec
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import SegmenterSpec
 from steel_defects.package.runtimes import ExecutionConfig
 from steel_defects.package.runtimes.choice import load_gate, load_runtime, load_segmenter
 from steel_defects.prediction.inference import sheet_batch

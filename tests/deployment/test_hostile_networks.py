@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.package.folder import (
-    ExportSpec,
-    Manifest,
-    ModelPackage,
-    ParityResult,
-    read_package,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, read_package, write_package
+from steel_defects.package.manifest import ExportSpec, Manifest, ParityResult
 from steel_defects.package.runtimes import load_runtime
 
 WEIGHTS = np.full((1, 1, 1, 2), 1 / 255, np.float32)  # of two classes

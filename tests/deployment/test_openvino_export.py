@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steel_defects.deployment.openvino_export import sensitive_layers
+from steel_defects.deployment.converters import sensitive_layers
 
 ov = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 

@@ -138,14 +138,19 @@ def test_a_class_below_its_presence_cut_is_emptied(package, runtime, config, fol
 def test_a_doubtful_gate_asks_for_larger_regions(package, runtime, config, folder, factor, area):
     # Sheet f scores 0.95 and its crack is 40 pixels: 4 * (1 + 180 * 0.05).
     scaled = with_settings(package, gate_area_factor=factor)
-    found = Cascade(scaled, runtime, config).inspect(folder, "f.png")
+    found = Cascade(scaled, runtime, config).judge(read_frame(folder.read_file, "f.png"))
     assert rle.area(found.masks[1]) == area
 
 
 def test_without_a_gate_areas_are_as_they_are(package, runtime, config, folder):
     scaled = with_settings(package, gate=False, gate_area_factor=180.1)
     runtime.gate_score = lambda image: None
-    assert rle.area(Cascade(scaled, runtime, config).inspect(folder, "f.png").masks[1]) == 40
+    assert (
+        rle.area(
+            Cascade(scaled, runtime, config).judge(read_frame(folder.read_file, "f.png")).masks[1]
+        )
+        == 40
+    )
 
 
 def test_a_cascade_without_a_gate(package, runtime, config, folder, monkeypatch):
@@ -161,7 +166,7 @@ def test_a_cascade_without_a_gate(package, runtime, config, folder, monkeypatch)
 def test_out_of_focus_is_judged_by_the_package_s_reference(package, runtime, config, folder):
     manifest = package.manifest.model_copy(update={"reference": {"sharpness": [1e6, 2e6]}})
     sharp = type(package)(package.folder, manifest)
-    verdict = Cascade(sharp, runtime, config).inspect(folder, "a.png").verdict
+    verdict = Cascade(sharp, runtime, config).judge(read_frame(folder.read_file, "a.png")).verdict
     assert verdict.reason == "camera: out of focus"
 
 
@@ -227,8 +232,8 @@ def test_empty_tables(folder, package, config, positions):
     verdicts = tables.verdicts_table([], folder.relative_path, package, positions)
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(tables.defects_table([], config, positions, None))
-    schemas.verdicts.validate(tables.no_verdicts())
-    schemas.defects.validate(tables.no_defects())
+    schemas.verdicts.validate(tables.typed([], schemas.verdicts))
+    schemas.defects.validate(tables.typed([], schemas.defects))
     assert summarise([], ("pitting",))["review_share"] is None
 
 

@@ -4,9 +4,9 @@ import sys
 import pytest
 
 from steel_defects.decision.rules import CLEARED, Verdict
-from steel_defects.inspection import display
+from steel_defects.inspection import console
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.inspection.display import Display
+from steel_defects.inspection.console import Display
 
 
 def sheets(count: int) -> list[InspectedSheet]:
@@ -17,7 +17,7 @@ def sheets(count: int) -> list[InspectedSheet]:
 
 def test_a_line_every_few_seconds(monkeypatch, caplog):
     now = 50.0
-    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
     with caplog.at_level(logging.INFO), Display(120) as shown:
         shown.skip(100)
         for sheet in sheets(20):

@@ -16,7 +16,7 @@ from steel_defects.inspection.drift import MEASURES, Distribution, DriftMonitor,
 from steel_defects.inspection.job import run_job
 from steel_defects.inspection.sources import open_source
 from steel_defects.inspection.store import records
-from steel_defects.package.build import _reference
+from steel_defects.package.build import reference_quantiles
 
 PART = 200
 FRAMES = MEASURES[:3]
@@ -117,7 +117,7 @@ def drawn() -> list[np.ndarray]:
     ],
 )
 def test_sheets_that_were_disturbed(drawn, change, alarmed):
-    monitor = DriftMonitor(_reference(drawn, None), DriftConfig())
+    monitor = DriftMonitor(reference_quantiles(drawn, None), DriftConfig())
     table = pd.DataFrame([frame_statistics(change(image)) for image in drawn])
     rng = np.random.default_rng(1)
     for _ in range(20):
@@ -139,7 +139,7 @@ def test_scores_are_compared_at_the_expected_share():
             "score": np.r_[defective[:3550], clean[:1450]],
         }
     )  # fmt: skip
-    reference = _reference([], table)
+    reference = reference_quantiles([], table)
     line = np.r_[rng.choice(defective, 10), rng.choice(clean, 190)]
     for share, alarm in ((None, True), (0.05, False), (0.5, True)):
         monitor = DriftMonitor(reference, DriftConfig(expected_defect_share=share))

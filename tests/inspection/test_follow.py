@@ -28,11 +28,11 @@ from steel_defects.datasets.optional_csv import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import watch
 from steel_defects.inspection.config import FollowConfig
+from steel_defects.inspection.console import Stop, stop_on_signals
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.frames import Frame, read_frame
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource, as_begun, open_source
-from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.store.parts import Parts
 from steel_defects.inspection.watch import FolderWatch, complete_frames
 from steel_defects.inspection.work import result_of

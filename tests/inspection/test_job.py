@@ -31,9 +31,9 @@ from steel_defects import tables as schemas
 from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.inspection.console import Stop
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import SheetFile, open_source
-from steel_defects.inspection.stopping import Stop
 from steel_defects.inspection.store import parts as parts_module
 from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.listing import write_list

@@ -15,13 +15,8 @@ import pytest
 from tests.support.projects import ROOT, Project
 from tests.support.sheet_jobs import SETTINGS, draw_sheet
 
-from steel_defects.package.folder import (
-    ExportSpec,
-    Manifest,
-    ParityResult,
-    SegmenterSpec,
-    write_package,
-)
+from steel_defects.package.folder import write_package
+from steel_defects.package.manifest import ExportSpec, Manifest, ParityResult, SegmenterSpec
 
 pytestmark = pytest.mark.slow
 

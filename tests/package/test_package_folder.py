@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.package.folder import CHECKSUM, MANIFEST, read_package, write_package
+from steel_defects.package.folder import CHECKSUM, read_package, write_package
+from steel_defects.package.manifest import MANIFEST
 
 DEEP = "[" * 900 + "]" * 900
 

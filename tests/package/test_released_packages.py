@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steel_defects.package.folder import CHECKSUM, MANIFEST, read_package
+from steel_defects.package.folder import CHECKSUM, read_package
+from steel_defects.package.manifest import MANIFEST
 from steel_defects.package.runtimes import load_runtime
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -8,13 +8,8 @@ import pytest
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.reading import resize
-from steel_defects.package.folder import (
-    ExportSpec,
-    ModelPackage,
-    ParityResult,
-    read_package,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, read_package, write_package
+from steel_defects.package.manifest import ExportSpec, ParityResult
 from steel_defects.package.runtimes import choice
 from steel_defects.package.runtimes.choice import choose_exports, name_of
 from steel_defects.package.runtimes.runtime import Segmenter, fit_sheet
@@ -150,9 +145,6 @@ class Copies:
     def predict(self, sheets: np.ndarray) -> list[np.ndarray]:
         assert sheets[0].size <= 64 * 128
         return [sheets / np.float32(255), sheets.max(axis=(1, 2)) / np.float32(255)]
-
-    def stream(self, batches):
-        return map(self.predict, batches)
 
 
 def test_large_sheets_are_segmented_in_tiles_among_others(monkeypatch):

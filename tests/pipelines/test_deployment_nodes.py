@@ -14,7 +14,8 @@ from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.sheets import choose_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.package.folder import Manifest, SegmenterSpec, write_package
+from steel_defects.package.folder import write_package
+from steel_defects.package.manifest import Manifest, SegmenterSpec
 from steel_defects.pipelines.deployment import nodes
 
 CONFIG = DeploymentConfig(

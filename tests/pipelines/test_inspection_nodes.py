@@ -11,13 +11,8 @@ from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquet
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.sources import FolderSource
-from steel_defects.package.folder import (
-    GateSpec,
-    Manifest,
-    ModelPackage,
-    SegmenterSpec,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, write_package
+from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 from steel_defects.pipelines.inspection import nodes
 from steel_defects.pipelines.inspection.overlays import ACCEPTED
 

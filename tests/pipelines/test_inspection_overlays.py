@@ -6,9 +6,9 @@ import pytest
 from tests.inspection.test_follow import FAST
 from tests.support.sheet_jobs import BrightnessRuntime, config, inspection, run, write_sheets
 
+from steel_defects.inspection.console import Stop
 from steel_defects.inspection.follow import follow_folder
 from steel_defects.inspection.sources import FolderSource, open_source
-from steel_defects.inspection.stopping import Stop
 from steel_defects.pipelines.inspection import overlays
 from steel_defects.pipelines.inspection.overlays import Drawing, LiveOverlays, drawings, pictures
 

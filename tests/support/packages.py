@@ -7,13 +7,8 @@ import pytest
 from steel_defects.decision.limits import RegionLimits
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.package.folder import (
-    GateSpec,
-    Manifest,
-    ModelPackage,
-    SegmenterSpec,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, write_package
+from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import SheetSource, open_source
 from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.inspection.work import Inspection, JobResult
-from steel_defects.package.folder import GateSpec, Manifest, ModelPackage, SegmenterSpec
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 
 SETTINGS = ClassPostprocessing(threshold=0.5, min_area_px=2)
 

@@ -8,13 +8,8 @@ from typing import Any
 from kedro.io.core import AbstractDataset
 
 from steel_defects.datasets.folder import FolderTarget
-from steel_defects.package.folder import (
-    Manifest,
-    ModelPackage,
-    has_package,
-    read_package,
-    write_package,
-)
+from steel_defects.package.folder import ModelPackage, has_package, read_package, write_package
+from steel_defects.package.manifest import Manifest
 
 
 @dataclass(frozen=True)

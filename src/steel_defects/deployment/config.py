@@ -5,7 +5,19 @@ from typing import Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from steel_defects.config import Config
-from steel_defects.package.folder import ExportRuntime
+from steel_defects.package.manifest import ExportRuntime, Precision
+
+#: Every runtime with every precision that it has.
+CELLS: tuple[tuple[ExportRuntime, Precision], ...] = (
+    ("openvino", "fp32"),
+    ("openvino", "bf16"),
+    ("openvino", "int8"),
+    ("onnx", "fp32"),
+    ("onnx", "int8"),
+    ("litert", "fp32"),
+    ("litert", "fp16"),
+    ("litert", "int8"),
+)
 
 
 class DeploymentConfig(Config):

@@ -1,30 +1,38 @@
-"""Exporting the networks of a package for every runtime and precision."""
+"""Exporting the networks of a package, and putting the exports into a copy of it."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.deployment.config import DeploymentConfig
-from steel_defects.deployment.graphs import gate_graph, segmenter_graph
-from steel_defects.deployment.litert_export import export_litert
-from steel_defects.deployment.onnx_export import export_onnx, quantise_onnx
-from steel_defects.deployment.openvino_export import (
+from steel_defects.deployment.config import CELLS, DeploymentConfig
+from steel_defects.deployment.converters import (
+    Batches,
+    export_litert,
+    export_onnx,
     export_openvino,
     multiplies_bfloat16,
+    quantise_onnx,
     quantise_openvino,
 )
+from steel_defects.deployment.graphs import gate_graph, segmenter_graph
 from steel_defects.deployment.sheets import DeploymentSheets
-from steel_defects.package.folder import (
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import (
     ExportRuntime,
     ExportSpec,
-    ModelPackage,
+    Manifest,
     NetworkName,
+    ParityResult,
     Precision,
     SegmenterSpec,
 )
@@ -34,36 +42,19 @@ from steel_defects.prediction.inference import sheet_batch
 
 logger = logging.getLogger(__name__)
 
-Batches = Sequence[NDArray[np.uint8]]
+Size = tuple[int, int]
+Writers = dict[str, Callable[[Path], None]]
 
-#: Every runtime with every precision that it has.
-CELLS: tuple[tuple[ExportRuntime, Precision], ...] = (
-    ("openvino", "fp32"),
-    ("openvino", "bf16"),
-    ("openvino", "int8"),
-    ("onnx", "fp32"),
-    ("onnx", "int8"),
-    ("litert", "fp32"),
-    ("litert", "fp16"),
-    ("litert", "int8"),
-)
 _ENDINGS = {"openvino": "xml", "onnx": "onnx", "litert": "tflite"}
-#: What an export takes beside the runtime itself.
+# The package that an export takes besides the runtime itself.
 _TOOLS = {("onnx", "fp32"): "tf2onnx", ("openvino", "int8"): "nncf"}
 _SENTENCE = 200
+_KEYS = ["network", "runtime", "precision"]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cell of the table of exports: a network, a runtime and a precision.
-
-    Attributes:
-        network: The network.
-        runtime: The runtime.
-        precision: The precision.
-        spec: What was exported; None where nothing was.
-        reason: Why nothing was.
-    """
+    """A cell of the table of exports: the export, or the reason why there is none."""
 
     network: NetworkName
     runtime: ExportRuntime
@@ -72,40 +63,37 @@ class Candidate:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A graph to export, its calibration sheets, and the size of sheets that it takes."""
+
+    graph: Any
+    batches: Batches
+    size: Size | None = None
+
+
 def export_networks(
     package: ModelPackage, sheets: DeploymentSheets, config: DeploymentConfig, folder: Path
 ) -> Iterator[Candidate]:
-    """Export each network of a package, and say of each cell what came of it.
-
-    Args:
-        package: The package.
-        sheets: Those for calibration, and the size that sheets have.
-        config: Which runtimes.
-        folder: Where the files go.
-    """
+    """Export each network of a package into a folder, and say of each cell what came of it."""
     images = [image for _, image in sheets.read(sheets.calibration)]
-    shown: dict[NetworkName, Batches] = {
-        "gate": [image[None, ..., None] for image in images],
-        "segmenter": calibration_batches(images, package.manifest.segmenter),
-    }
-    gate, size = package.manifest.gate, None
-    graphs: dict[NetworkName, Any] = {}
+    sources: dict[NetworkName, _Source] = {}
+    gate, segmenter = package.manifest.gate, package.manifest.segmenter
     if gate:
         size = fitting_size(sheets.size, gate.input_size)
-        graphs["gate"] = gate_graph(load_keras(package, gate.file), gate.input_size, size)
-    segmenter = load_keras(package, package.manifest.segmenter.file)
-    graphs["segmenter"] = segmenter_graph(segmenter)
-    names: tuple[NetworkName, ...] = ("gate", "segmenter")
-    for network in names:
+        graph = gate_graph(load_keras(package, gate.file), gate.input_size, size)
+        sources["gate"] = _Source(graph, [image[None, ..., None] for image in images], size)
+    graph = segmenter_graph(load_keras(package, segmenter.file))
+    sources["segmenter"] = _Source(graph, calibration_batches(images, segmenter))
+    for network in get_args(NetworkName):
         for runtime, precision in CELLS:
             cell = Candidate(network, runtime, precision)
-            if network not in graphs:
-                yield _without(cell, "the package has no gate")
+            if network not in sources:
+                yield replace(cell, reason="the package has no gate")
             elif runtime not in config.runtimes:
-                yield _without(cell, "not among deployment.runtimes")
+                yield replace(cell, reason="not among deployment.runtimes")
             else:
-                fixed = size if network == "gate" else None
-                yield _export(cell, graphs[network], folder, shown[network], fixed)
+                yield _export(cell, sources[network], folder)
 
 
 def calibration_batches(images: Sequence[NDArray[np.uint8]], spec: SegmenterSpec) -> Batches:
@@ -114,46 +102,39 @@ def calibration_batches(images: Sequence[NDArray[np.uint8]], spec: SegmenterSpec
     One after the other stands in each of the orientations that predictions are averaged over: the
     ranges of activations are then those of inspection, and calibration takes no longer.
     """
-    seen = [sheet_batch(image, spec.tta, spec.stride) for image in images]
-    return [batch[[number % len(batch)]] for number, batch in enumerate(seen)]
+    batches = [sheet_batch(image, spec.tta, spec.stride) for image in images]
+    return [batch[[number % len(batch)]] for number, batch in enumerate(batches)]
 
 
-def fitting_size(
-    sheets: tuple[int, int] | None, input_size: tuple[int, int]
-) -> tuple[int, int] | None:
+def fitting_size(sheets: Size | None, input_size: Size) -> Size | None:
     """Return the size of sheets that a gate's graph takes: theirs if it is a whole multiple."""
     if sheets is None or any(s % i for s, i in zip(sheets, input_size, strict=True)):
         return None
     return sheets
 
 
-def _without(cell: Candidate, reason: str) -> Candidate:
-    return Candidate(cell.network, cell.runtime, cell.precision, reason=reason)
-
-
-def _export(
-    cell: Candidate, graph: Any, folder: Path, batches: Batches, size: tuple[int, int] | None
-) -> Candidate:
-    obstacle = _obstacle(cell, batches)
-    if obstacle:
-        return _without(cell, obstacle)
+def _export(cell: Candidate, source: _Source, folder: Path) -> Candidate:
+    if obstacle := _obstacle(cell, source.batches):
+        return replace(cell, reason=obstacle)
     logger.info("exporting the %s for %s, %s", cell.network, cell.runtime, cell.precision)
     try:
-        files = _write(cell, graph, folder, batches)
+        files = _write(cell, source, folder)
     except Exception as error:  # each converter raises whatever its libraries do
-        reason = " ".join(str(error).split())[:_SENTENCE] or type(error).__name__
-        return _without(cell, f"cannot be exported: {reason}")
+        return replace(cell, reason=f"cannot be exported: {one_line(error)}")
     spec = ExportSpec(
         network=cell.network, runtime=cell.runtime, precision=cell.precision, files=files,
-        sheet_size=size,
+        sheet_size=source.size,
     )  # fmt: skip
-    return Candidate(cell.network, cell.runtime, cell.precision, spec)
+    return replace(cell, spec=spec)
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of any library as one short line."""
+    return " ".join(str(error).split())[:_SENTENCE] or type(error).__name__
 
 
 def _obstacle(cell: Candidate, batches: Batches) -> str:
     """Say what an export lacks; empty where it can be tried."""
-    from importlib.util import find_spec
-
     tool = _TOOLS.get((cell.runtime, cell.precision))
     if not is_installed(cell.runtime):
         return f"the library of {cell.runtime} is not installed"
@@ -166,23 +147,59 @@ def _obstacle(cell: Candidate, batches: Batches) -> str:
     return "there are no sheets to calibrate on" if cell.precision == "int8" and not batches else ""
 
 
-def _write(cell: Candidate, graph: Any, folder: Path, batches: Batches) -> tuple[str, ...]:
+def _write(cell: Candidate, source: _Source, folder: Path) -> tuple[str, ...]:
     ending = _ENDINGS[cell.runtime]
     whole = folder / f"{cell.network}.{cell.runtime}_fp32.{ending}"
     path = folder / f"{cell.network}.{cell.runtime}_{cell.precision}.{ending}"
     match cell.runtime, cell.precision:
         case "litert", precision:
-            return export_litert(graph, path, precision, batches)
+            return export_litert(source.graph, path, precision, source.batches)
         case "openvino", "fp32":
-            return export_openvino(graph, path)
+            return export_openvino(source.graph, path)
         case "openvino", "bf16":
             if not whole.is_file():  # it is a hint at run time, no file of its own
                 raise FileNotFoundError("there is no export in FP32, whose file it is")
             return whole.name, whole.with_suffix(".bin").name
         case "openvino", _:
-            # The gate says one number of a sheet, and every sheet waits for it.
-            return quantise_openvino(whole, path, batches)
+            return quantise_openvino(whole, path, source.batches)
         case _, "fp32":
-            return export_onnx(graph, path)
+            return export_onnx(source.graph, path)
         case _:
-            return quantise_onnx(whole, path, batches)
+            return quantise_onnx(whole, path, source.batches)
+
+
+def with_exports(
+    package: ModelPackage, exports: Sequence[ExportSpec], folder: Path
+) -> tuple[Manifest, Writers]:
+    """Describe a copy of a package that holds exports.
+
+    Its files come from ``folder``; exports that the package has already are left out.
+
+    Returns:
+        The manifest of the copy, and for each of its files a function that writes it.
+    """
+    earlier = {name for export in package.manifest.exports for name in export.files}
+    trained = [name for name in package.manifest.files if name not in earlier]
+    writers: Writers = {name: partial(package.copy, name) for name in trained}
+    for export in exports:
+        writers |= {name: partial(shutil.copyfile, folder / name) for name in export.files}
+    return package.manifest.model_copy(update={"exports": tuple(exports)}), writers
+
+
+def judged_exports(
+    exports: Iterable[ExportSpec], parity: pd.DataFrame, latency: pd.DataFrame
+) -> list[ExportSpec]:
+    """Return the exports that are within their tolerance, with how close and how fast they are.
+
+    ``parity`` and ``latency`` are the tables ``export_parity`` and ``latency``.
+    """
+    measured = parity.merge(latency[[*_KEYS, "ms_p50"]], on=_KEYS, how="left").set_index(_KEYS)
+    rows = measured.astype(object).where(measured.notna(), None).to_dict("index")
+    judged = []
+    for export in exports:
+        row = rows[export.network, export.runtime, export.precision]
+        if row["passed"]:
+            parity_result = ParityResult(**{name: row[name] for name in ParityResult.model_fields})
+            update = {"parity": parity_result, "ms_per_sheet": row["ms_p50"]}
+            judged.append(export.model_copy(update=update))
+    return judged

@@ -105,15 +105,18 @@ class CropLike(layers.Layer):
         return maps[:, :height, :width]
 
 
-class RepeatPixels(layers.Layer):
+class _Doubling(layers.Layer):
+    def compute_output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the output."""
+        height, width = (side and 2 * side for side in shape[1:3])
+        return (shape[0], height, width, shape[3])
+
+
+class RepeatPixels(_Doubling):
     """Doubles height and width by repetition, as one operation that all runtimes are fast at.
 
     ``UpSampling2D`` becomes reshapes and copies, which took OpenVINO a tenth of a U-Net's time.
     """
-
-    def compute_output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of the output."""
-        return _doubled(shape)
 
     def call(self, x: KerasTensor) -> KerasTensor:
         """Repeat features, ``(batch, height, width, channels)``."""
@@ -122,16 +125,12 @@ class RepeatPixels(layers.Layer):
         return tf.image.resize(x, 2 * tf.shape(x)[1:3], method="nearest")
 
 
-class DoubleSmoothly(layers.Layer):
+class DoubleSmoothly(_Doubling):
     """Doubles height and width by repetition and a mean over 3×3, at the lower resolution.
 
     A convolution gives the four pixels that each one becomes, a third of a coarse neighbour and two
     thirds of itself along each side; then they are put in their places.
     """
-
-    def compute_output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of the output."""
-        return _doubled(shape)
 
     def call(self, x: KerasTensor) -> KerasTensor:
         """Enlarge maps of few channels, ``(batch, height, width, channels)``."""
@@ -146,8 +145,3 @@ class DoubleSmoothly(layers.Layer):
         four = ops.reshape(four, (batch, height, width, 2, 2, channels))
         placed = ops.transpose(four, (0, 1, 3, 2, 4, 5))
         return ops.reshape(placed, (batch, 2 * height, 2 * width, channels))
-
-
-def _doubled(shape: Shape) -> Shape:
-    height, width = (side and 2 * side for side in shape[1:3])
-    return (shape[0], height, width, shape[3])

@@ -1,9 +1,9 @@
 """How close exports come to the trained networks, and which are refused."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 
 from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.limits import VerdictConfig
-from steel_defects.deployment.export import Candidate
+from steel_defects.decision.policy import Policy, decide
+from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.decision.rules import Thresholds
+from steel_defects.deployment.export import Candidate, one_line
 from steel_defects.deployment.graphs import as_float32
-from steel_defects.deployment.judging import Judge, Judged, Masks, mean_dice
 from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.labels import rle as run_length
-from steel_defects.package.folder import ModelPackage, NetworkName
+from steel_defects.labels.overlap import dice
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import NetworkName
 from steel_defects.package.runtimes.choice import load_gate, load_segmenter
-from steel_defects.package.runtimes.config import ExecutionConfig
 from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
+from steel_defects.package.runtimes.network import ExecutionConfig, Outputs
 from steel_defects.package.runtimes.runtime import Gate, Segmenter
 from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
@@ -27,6 +31,8 @@ from steel_defects.progress import track
 logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
+Masks = list[NDArray[np.uint8]]
+
 # An export is refused beyond these differences.
 _PROBABILITY = 0.0001  # of exports in FP32
 # Of the gate's calibrated score, of its other exports: most sheets lie far from any threshold, and
@@ -37,57 +43,109 @@ _CHANGED_SHARE = 0.00405  # of sheets that are judged otherwise, 1 of 247; one a
 # How near to a threshold such a sheet has to be: the trained networks must give the new verdict
 # with thresholds moved by this much.
 _THRESHOLD_DISTANCE = 0.05
-_SENTENCE = 200
+
+
+class Judged(NamedTuple):
+    """The verdict on a sheet, and the mask of each class."""
+
+    verdict: str
+    masks: Masks
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges sheets as inspection does, from any two answers of the networks."""
+
+    policy: Policy
+    limits: VerdictConfig
+
+    def judge(self, gate_score: float | None, prediction: SheetPrediction) -> Judged:
+        """Judge a sheet; the segmenter may have seen it although the gate clears it."""
+        decision = decide(self.policy, self.limits, gate_score, lambda: prediction)
+        empty = np.zeros(prediction.maps.shape[:2], np.uint8)
+        masks = list(decision.masks) or [empty] * len(self.policy.postprocessing)
+        return Judged(decision.verdict.verdict, masks)
+
+    def moved(self, shift: float) -> "Judge":
+        """Add something to every threshold."""
+        gate, stacked = self.policy.thresholds, self.policy.stacked
+        policy = Policy(
+            thresholds=gate and Thresholds(gate.lower + shift, gate.upper + shift),
+            postprocessing=tuple(_moved(one, shift) for one in self.policy.postprocessing),
+            stacked=stacked and stacked.model_copy(update={"threshold": stacked.threshold + shift}),
+        )
+        return replace(self, policy=policy)
+
+
+def _moved(settings: ClassPostprocessing, shift: float) -> ClassPostprocessing:
+    cut = settings.presence_cut
+    moves = {
+        "threshold": float(np.clip(settings.threshold + shift, 1e-6, 1 - 1e-6)),
+        "presence_cut": float(np.clip(cut + shift, 0.0, 1 - 1e-6)) if cut else 0.0,
+    }
+    return settings.model_copy(update=moves)
+
+
+def mean_dice(truth: Masks, masks: Masks) -> float:
+    """Return the mean over classes of the Dice coefficient; 1 for a class that is empty in both."""
+    pairs = zip(truth, masks, strict=True)
+    return float(np.mean([dice(int((a & b).sum()), int(a.sum()), int(b.sum())) for a, b in pairs]))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the trained networks say of a sheet, in float32."""
+    """What the trained networks say of a sheet, in float32, and what comes of it."""
 
     score: float | None
-    outputs: list[NDArray[np.float32]]
-    found: SheetPrediction
+    outputs: Outputs
+    prediction: SheetPrediction
     judged: Judged
 
 
-class Reference:
-    """The trained networks, in float32 whatever they were trained in."""
+def _reference(package: ModelPackage, judge: Judge) -> Callable[[Image], Answer]:
+    """Load the trained networks, in float32 whatever they were trained in."""
 
-    def __init__(self, package: ModelPackage, judge: Judge) -> None:
-        """Load them."""
-        manifest = package.manifest
-        self.tta, self._judge, self.gate = manifest.segmenter.tta, judge, None
-        self._stride = manifest.segmenter.stride
-        if manifest.gate:
-            gate = as_float32(load_keras(package, manifest.gate.file), faster=False)
-            self.gate = Gate(KerasNetwork(gate), manifest.gate, manifest.gate.input_size)
-        segmenter = load_keras(package, manifest.segmenter.file)
-        self._segmenter = KerasNetwork(as_float32(segmenter, faster=False))
+    def network(file: str) -> KerasNetwork:
+        return KerasNetwork(as_float32(load_keras(package, file), faster=False))
 
-    def answer(self, image: Image) -> Answer:
-        """Ask them."""
-        score = self.gate.score(image) if self.gate else None
-        outputs = self._segmenter.predict(sheet_batch(image, self.tta, self._stride))
-        found = sheet_prediction(outputs, image.shape, self.tta)
-        return Answer(score, outputs, found, self._judge.judge(score, found))
+    gate_spec, spec = package.manifest.gate, package.manifest.segmenter
+    gate = Gate(network(gate_spec.file), gate_spec, gate_spec.input_size) if gate_spec else None
+    segmenter = Segmenter(network(spec.file), spec.tta, spec.stride)
+
+    def answer(image: Image) -> Answer:
+        score = gate.score(image) if gate else None
+        outputs, prediction = _ask(segmenter, image)
+        return Answer(score, outputs, prediction, judge.judge(score, prediction))
+
+    return answer
+
+
+def _ask(segmenter: Segmenter, image: Image) -> tuple[Outputs, SheetPrediction]:
+    outputs = segmenter.network.predict(sheet_batch(image, segmenter.tta, segmenter.stride))
+    return outputs, sheet_prediction(outputs, image.shape, segmenter.tta)
+
+
+def _judged_with(
+    export: Gate | Segmenter, image: Image, known: Answer, judge: Judge
+) -> tuple[float, Judged]:
+    """Return by how much an export differs, and what the cascade says with it."""
+    if isinstance(export, Gate):
+        score = export.score(image)
+        return abs(score - (known.score or 0.0)), judge.judge(score, known.prediction)
+    outputs, prediction = _ask(export, image)
+    pairs = zip(outputs, known.outputs, strict=True)
+    difference = max(float(np.abs(a - b).max()) for a, b in pairs)
+    return difference, judge.judge(known.score, prediction)
 
 
 @dataclass
 class Comparison:
-    """An export beside the trained network, sheet by sheet.
-
-    Attributes:
-        network: Which network.
-        runtime: What runs it.
-        precision: What it computes in.
-        asked: The export; None where there is none.
-        reason: Why it is refused; empty where it is not.
-    """
+    """An export next to the trained network, sheet by sheet; ``reason`` says why it is refused."""
 
     network: NetworkName
     runtime: str
     precision: str
-    asked: Gate | Segmenter | None
+    export: Gate | Segmenter | None
     reason: str = ""
     max_difference: float = 0.0
     changed: int = 0
@@ -96,28 +154,22 @@ class Comparison:
     dice_before: list[float] = field(default_factory=list)
 
     def add(self, image: Image, known: Answer, truth: Masks | None, judge: Judge) -> None:
-        """Ask the export for a sheet, too."""
-        if isinstance(self.asked, Gate):
-            score = self.asked.score(image)
-            difference = abs(score - (known.score or 0.0))
-            judged = judge.judge(score, known.found)
-        elif self.asked is not None:
-            tta = self.asked.tta
-            outputs = self.asked.network.predict(sheet_batch(image, tta, self.asked.stride))
-            pairs = zip(outputs, known.outputs, strict=True)
-            difference = max(float(np.abs(a - b).max()) for a, b in pairs)
-            judged = judge.judge(known.score, sheet_prediction(outputs, image.shape, tta))
-        else:
+        """Ask the export for a sheet, too; one that fails is refused."""
+        if self.reason or self.export is None:
+            return
+        try:
+            difference, judged = _judged_with(self.export, image, known, judge)
+        except Exception as error:  # each runtime raises whatever its libraries do
+            self.reason = f"cannot be run: {one_line(error)}"
+            logger.warning("%s of the %s %s", self.runtime, self.network, self.reason)
             return
         # A network that answers with something other than numbers differs by all there is.
         self.max_difference = max(self.max_difference, difference if np.isfinite(difference) else 1)
         if judged.verdict != known.judged.verdict:
             self.changed += 1
-            moved = (
-                judge.judge(known.score, known.found, s)
-                for s in (-_THRESHOLD_DISTANCE, _THRESHOLD_DISTANCE)
-            )
-            self.far += all(one.verdict != judged.verdict for one in moved)
+            shifted = (judge.moved(by) for by in (-_THRESHOLD_DISTANCE, _THRESHOLD_DISTANCE))
+            verdicts = {one.judge(known.score, known.prediction).verdict for one in shifted}
+            self.far += judged.verdict not in verdicts
         right = known.judged.masks if truth is None else truth
         self.dice.append(mean_dice(right, judged.masks))
         self.dice_before.append(mean_dice(right, known.judged.masks))
@@ -133,33 +185,33 @@ class Comparison:
             "precision": self.precision,
             "sheets": compared,
             "max_difference": self.max_difference if compared else None,
-            "tolerance": self._allowed_difference(),
+            "tolerance": self._tolerance,
             "changed_verdicts": self.changed,
             "dice_change": change,
             "passed": not reason,
             "reason": reason,
         }
 
-    def _allowed_difference(self) -> float | None:
-        """Return what ``max_difference`` may be; None where verdicts and masks alone count."""
+    @property
+    def _tolerance(self) -> float | None:
+        """What ``max_difference`` may be; None where verdicts and masks alone count."""
         if self.precision == "fp32":
             return _PROBABILITY
         return _SCORE if self.network == "gate" and self.runtime != "keras" else None
 
     def _fault(self, change: float | None) -> str:
         """Say in what the export is outside its tolerance; empty where it is within."""
-        allowed = max(1, int(_CHANGED_SHARE * len(self.dice)))
+        sheets, tolerance = len(self.dice), self._tolerance
+        most = max(1, int(_CHANGED_SHARE * sheets))
         if change is None:
             return "no sheet to compare on could be read"
-        difference = self._allowed_difference()
-        if difference is not None and self.max_difference > difference:
-            return f"differs by {self.max_difference:.2g}, more than {difference:.2g}"
-        if self.changed > allowed:
-            return f"changes {self.changed} verdicts of {len(self.dice)}, more than {allowed}"
+        if tolerance is not None and self.max_difference > tolerance:
+            return f"differs by {self.max_difference:.2g}, more than {tolerance:.2g}"
+        if self.changed > most:
+            return f"changes {self.changed} verdicts of {sheets}, more than {most}"
         if self.far:
-            return (
-                f"changes {self.far} verdicts further than {_THRESHOLD_DISTANCE} from a threshold"
-            )
+            place = f"further than {_THRESHOLD_DISTANCE} from a threshold"
+            return f"changes {self.far} verdicts {place}"
         if abs(change) > _DICE:
             return f"changes the mean Dice by {change:+.4f}, more than {_DICE}"
         return ""
@@ -180,57 +232,38 @@ def compare_exports(
         inspection: The limits by which sheets are judged.
 
     Returns:
-        ``network, runtime, precision, sheets, max_difference, tolerance, changed_verdicts,
-        dice_change, passed, reason``, one row a cell, and one a network for Keras, as it was saved.
+        ``export_parity``: one row per cell, and one per network for Keras, as it was saved.
     """
-    judge = Judge(package.manifest, inspection)
-    reference = Reference(package, judge)
-    rows = list(_comparisons(package, candidates))
-    classes = len(package.manifest.class_names)
-    logger.info("comparing %d exports on %d sheets", len(rows), len(sheets.parity))
-    images = track(sheets.read(sheets.parity), len(sheets.parity), "comparing exports")
-    for sheet_id, image in images:
-        known = reference.answer(image)
-        truth = None if sheets.masks is None else _truth(sheets, sheet_id, image, classes)
-        for one in rows:
-            _try(one, image, known, truth, judge)
-    table = pd.DataFrame([one.row() for one in rows])
+    judge = Judge(package.manifest.policy, inspection)
+    answer = _reference(package, judge)
+    comparisons = list(_comparisons(package, candidates))
+    classes = range(1, len(package.manifest.class_names) + 1)
+    logger.info("comparing %d exports on %d sheets", len(comparisons), len(sheets.parity))
+    for sheet_id, image in track(
+        sheets.read(sheets.parity), len(sheets.parity), "comparing exports"
+    ):
+        known, truth = answer(image), None
+        if sheets.masks is not None:
+            marked = sheets.masks.get(sheet_id, {})
+            truth = [run_length.decode(marked.get(k, ""), *image.shape) for k in classes]
+        for comparison in comparisons:
+            comparison.add(image, known, truth, judge)
+    table = pd.DataFrame([comparison.row() for comparison in comparisons])
     numbers = ["max_difference", "tolerance", "dice_change"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
-def _truth(sheets: DeploymentSheets, sheet_id: str, image: Image, classes: int) -> Masks:
-    marked = (sheets.masks or {}).get(sheet_id, {})
-    return [run_length.decode(marked.get(k, ""), *image.shape) for k in range(1, classes + 1)]
-
-
 def _comparisons(package: ModelPackage, candidates: Sequence[Candidate]) -> Iterator[Comparison]:
     execution = ExecutionConfig(streams=1)
-    gate = load_gate(package, None, execution)
-    if gate:
+    if gate := load_gate(package, None, execution):
         yield Comparison("gate", "keras", "saved", gate)
     yield Comparison("segmenter", "keras", "saved", load_segmenter(package, None, execution))
     for cell in candidates:
-        asked: Gate | Segmenter | None = None
-        reason = cell.reason
+        comparison = Comparison(cell.network, cell.runtime, cell.precision, None, cell.reason)
         if cell.spec:
             load = load_gate if cell.network == "gate" else load_segmenter
             try:
-                asked = load(package, cell.spec, execution)
+                comparison.export = load(package, cell.spec, execution)
             except Exception as error:  # each runtime raises whatever its libraries do
-                reason = f"cannot be loaded: {_short(error)}"
-        yield Comparison(cell.network, cell.runtime, cell.precision, asked, reason)
-
-
-def _try(one: Comparison, image: Image, known: Answer, truth: Masks | None, judge: Judge) -> None:
-    if one.reason:
-        return
-    try:
-        one.add(image, known, truth, judge)
-    except Exception as error:  # each runtime raises whatever its libraries do
-        one.reason = f"cannot be run: {_short(error)}"
-        logger.warning("%s of the %s %s", one.runtime, one.network, one.reason)
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:_SENTENCE] or type(error).__name__
+                comparison.reason = f"cannot be loaded: {one_line(error)}"
+        yield comparison

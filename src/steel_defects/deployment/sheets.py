@@ -22,7 +22,6 @@ class DeploymentSheets:
     """Sheets by their ids.
 
     Attributes:
-        folder: Where they are.
         parity: Those that exports are compared on.
         calibration: Those that 8-bit exports are calibrated on.
         masks: Encoded masks by sheet and class; None where no one has marked the defects.
@@ -73,25 +72,25 @@ def choose_sheets(
         if not ids:
             raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
         return DeploymentSheets(
-            folder, _draw(ids, config.parity_sheets),
-            _draw(ids, config.calibration_sheets), None,
-        )  # fmt: skip
+            folder, _draw(ids, config.parity_sheets), _draw(ids, config.calibration_sheets), None
+        )
     if splits.empty:
         raise SteelDefectsError(
             "there are no splits to take sheets from; run the pipeline data_engineering first, or "
             "give a folder of sheets with --params deployment.sheets=folder,sheets_dir=PATH"
         )
-    unseen = splits[splits["split"].isin(_COMPARED)]["sheet_id"].tolist()
+    split_of = splits.set_index("sheet_id")["split"]
+    unseen = split_of.index[split_of.isin(_COMPARED)].tolist()
+    validation = split_of.index[split_of == "validation"].tolist()
     # Two forms of one network are compared, for which seen sheets are as good; test stays unread.
     compared = _draw(unseen, config.parity_sheets)
-    learned = splits[splits["split"] == "train"]["sheet_id"].tolist()
-    compared += _draw(learned, config.parity_sheets - len(compared))
-    validation = splits[splits["split"] == "validation"]["sheet_id"].tolist()
-    masks: dict[str, dict[int, str]] = {}
-    for sheet_id, class_id, rle in annotations[["sheet_id", "class_id", "rle"]].itertuples(
-        index=False, name=None
-    ):
-        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    compared += _draw(
+        split_of.index[split_of == "train"].tolist(), config.parity_sheets - len(compared)
+    )
+    masks = {
+        str(sheet_id): dict(zip(rows["class_id"].astype(int).tolist(), rows["rle"], strict=True))
+        for sheet_id, rows in annotations.groupby("sheet_id")
+    }
     folder = SheetFolder(raw_dir)
     if not any(folder.path_of(sheet_id).is_file() for sheet_id in compared):
         raise SteelDefectsError(
@@ -99,9 +98,8 @@ def choose_sheets(
             "with --params raw_dir=PATH"
         )
     return DeploymentSheets(
-        folder, compared,
-        _draw(validation or unseen, config.calibration_sheets), masks,
-    )  # fmt: skip
+        folder, compared, _draw(validation or unseen, config.calibration_sheets), masks
+    )
 
 
 def _draw(ids: Sequence[str], most: int) -> list[str]:

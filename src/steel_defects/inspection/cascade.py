@@ -1,9 +1,10 @@
 """The cascade: the gate sees every sheet, the segmenter only those it does not clear."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +15,26 @@ from steel_defects.decision.rules import Verdict
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import UNREADABLE, Frame, frame_problem, read_frame
-from steel_defects.inspection.recent import RecentFrames
+from steel_defects.inspection.frames import (
+    UNREADABLE,
+    Frame,
+    RecentFrames,
+    frame_problem,
+    read_frame,
+)
 from steel_defects.labels import rle as run_length
 from steel_defects.package.folder import ModelPackage
-from steel_defects.package.runtimes import Runtime
+from steel_defects.package.runtimes import PackageRuntime
 from steel_defects.paths import natural_order
+from steel_defects.threads import map_in_order
 
 
 @dataclass(frozen=True)
 class InspectedSheet:
-    """What inspection found on a sheet.
+    """A sheet with its verdict and its defects.
 
     Attributes:
-        sheet_id: The sheet.
-        verdict: What becomes of it, and why.
         gate_score: Calibrated score of the gate; None without a gate or a usable frame.
-        regions: The defects.
         masks: Encoded mask of each class, ``""`` for none.
         statistics: From :func:`frame_statistics`; empty for an unreadable sheet.
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
@@ -38,7 +42,7 @@ class InspectedSheet:
         file: Size and time of change of its file, where a folder is watched.
         thumbnail: From :func:`steel_defects.inspection.frames.thumbnail_of`.
         nearly_repeated: Whether it nearly equals several of the frames just before it.
-        inspected_at: When, UTC.
+        inspected_at: In UTC.
     """
 
     sheet_id: str
@@ -58,42 +62,34 @@ class InspectedSheet:
 class Cascade:
     """Judges frames with the networks of a package."""
 
-    def __init__(self, package: ModelPackage, runtime: Runtime, config: InspectionConfig) -> None:
-        """Set up the cascade of a package."""
-        self._manifest, self._runtime, self._config = package.manifest, runtime, config
-        sharpness = package.manifest.reference.get("sharpness", [0.0])
-        self._least_sharpness = sharpness[0]
-
-    @property
-    def parallel(self) -> int:
-        """Sheets that may be judged at a time."""
-        return self._runtime.parallel
-
-    @property
-    def runtimes(self) -> dict[str, str]:
-        """What runs each network."""
-        return dict(self._runtime.names)
-
-    def inspect(self, folder: SheetFolder, sheet_id: str) -> InspectedSheet:
-        """Read and judge one sheet by itself."""
-        return self.judge(read_frame(folder.read_file, sheet_id))
+    def __init__(
+        self, package: ModelPackage, runtime: PackageRuntime, config: InspectionConfig
+    ) -> None:
+        self.runtime, self._manifest, self._config = runtime, package.manifest, config
+        self._least_sharpness = package.manifest.reference.get("sharpness", [0.0])[0]
+        self._no_masks = ("",) * len(package.manifest.class_names)
 
     def judge(self, frame: Frame) -> InspectedSheet:
         """Judge a frame; a broken one becomes a review, never an error."""
         try:
             with limited_by_memory():
                 problem = frame.problem or self._problem(frame)
-                if problem or frame.image is None:
-                    return self._reviewed(frame, problem)
-                return self._judge(frame, frame.image)
+                if not problem and frame.image is not None:
+                    return self._judge(frame, frame.image)
         except UnreadableSheet as error:
-            return self._reviewed(frame, f"{UNREADABLE}: {error}")
+            problem = f"{UNREADABLE}: {error}"
+        return self._reviewed(frame, problem)
+
+    def _problem(self, frame: Frame) -> str:
+        if frame.repeated:
+            return "camera: repeated frame"
+        return frame_problem(frame.statistics, self._least_sharpness, self._config, frame.damage)
 
     def _judge(self, frame: Frame, image: NDArray[np.uint8]) -> InspectedSheet:
         started = time.perf_counter()
-        gate_score = self._runtime.gate_score(image)
+        gate_score = self.runtime.gate_score(image)
         decision = decide(
-            self._manifest.policy, self._config, gate_score, lambda: self._runtime.segment(image)
+            self._manifest.policy, self._config, gate_score, lambda: self.runtime.segment(image)
         )
         masks = tuple(run_length.encode(mask) for mask in decision.masks) or self._no_masks
         seconds = time.perf_counter() - started
@@ -103,26 +99,32 @@ class Cascade:
             frame.nearly_repeated,
         )  # fmt: skip
 
-    def _problem(self, frame: Frame) -> str:
-        if frame.repeated:
-            return "camera: repeated frame"
-        return frame_problem(frame.statistics, self._least_sharpness, self._config, frame.damage)
-
     def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
-        verdict = Verdict("review", problem)
         return InspectedSheet(
-            frame.sheet_id, verdict, None, (), self._no_masks, frame.statistics,
-            frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
+            frame.sheet_id, Verdict("review", problem), None, (), self._no_masks,
+            frame.statistics, frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
         )  # fmt: skip
 
-    @property
-    def _no_masks(self) -> tuple[str, ...]:
-        return ("",) * len(self._manifest.class_names)
+
+def judge_in_order(
+    cascade: Cascade, frames: Iterable[Frame], recent: RecentFrames, threads: int
+) -> Iterator[tuple[Frame, InspectedSheet]]:
+    """Judge frames in the order in which the camera took them, several at a time.
+
+    Each is compared with the last ones before it, the first with ``recent``. One thread is the
+    caller's.
+    """
+    # The next frame is taken only when it is asked for: a watched folder can wait.
+    return map_in_order(
+        lambda frame: (frame, cascade.judge(frame)),
+        map(recent.compare, frames),
+        0 if threads == 1 else threads,
+        threads,
+    )
 
 
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:
     """Judge every sheet of a folder in natural order of their names, and keep nothing on disk."""
-    recent = RecentFrames()
-    for sheet_id in sorted(folder.sheet_ids, key=natural_order):
-        frame = read_frame(folder.read_file, sheet_id)
-        yield cascade.judge(recent.compare(frame))
+    names = sorted(folder.sheet_ids, key=natural_order)
+    frames = map(partial(read_frame, folder.read_file), names)
+    return (sheet for _, sheet in judge_in_order(cascade, frames, RecentFrames(), threads=1))

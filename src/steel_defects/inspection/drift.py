@@ -83,13 +83,11 @@ class _Steps:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measure of a part beside the reference; an alarm where a statistic is over its band.
+    """A measure of a part next to the reference; an alarm where a statistic is over its band.
 
     Attributes:
-        psi: Population stability index.
-        psi_band: Where its band ends.
-        ks: Kolmogorov-Smirnov distance.
-        ks_band: Where its band ends.
+        psi: Population stability index, and in ``psi_band`` where its band ends.
+        ks: Kolmogorov-Smirnov distance, and in ``ks_band`` where its band ends.
         sure: Whether it is an alarm even if the reference is off by chance; False, too, for a
             package that does not say of how many sheets its reference is.
     """
@@ -110,7 +108,6 @@ class DriftMonitor:
     """Compares parts with a package's reference."""
 
     def __init__(self, reference: Mapping[str, Sequence[float]], config: DriftConfig) -> None:
-        """Take the reference quantiles of a package."""
         self._config = config
         self._sheets = int(reference[SHEETS][0]) if SHEETS in reference else 0
         self._reference = {
@@ -126,20 +123,12 @@ class DriftMonitor:
             self._reference["gate_score"] = Distribution(mixed)
 
     def compare(self, values: Mapping[str, Sequence[float]]) -> dict[str, Comparison]:
-        """Compare the values of a part's sheets.
-
-        Args:
-            values: By measure; one with too few values, or without a reference, is left out.
-        """
-        enough = {
-            name: np.sort(np.asarray(values[name], np.float64))
-            for name in self._reference
-            if len(values.get(name, ())) >= _LEAST_SHEETS
-        }
+        """Compare a part's values of each measure; too few, or without reference, are left out."""
         rate = self._config.false_alarm_rate / max(1, _STATISTICS * len(self._reference))
         return {
-            name: _compare(self._reference[name], part, rate, self._sheets)
-            for name, part in enough.items()
+            name: _compare(reference, np.sort(np.asarray(values[name], float)), rate, self._sheets)
+            for name, reference in self._reference.items()
+            if len(values.get(name, ())) >= _LEAST_SHEETS
         }
 
 
@@ -214,9 +203,9 @@ def as_record(comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, Any]
     """Return comparisons as JSON holds them."""
     return {
         name: {
-            **{key: round(vars(found)[key], 5) for key in ("psi", "psi_band", "ks", "ks_band")},
-            "alarm": found.alarm,
-            "sure": found.alarm and found.sure,
+            **{key: round(vars(one)[key], 5) for key in ("psi", "psi_band", "ks", "ks_band")},
+            "alarm": one.alarm,
+            "sure": one.alarm and one.sure,
         }
-        for name, found in comparisons.items()
+        for name, one in comparisons.items()
     }

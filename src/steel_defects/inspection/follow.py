@@ -9,12 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import judge_in_order
-from steel_defects.inspection.display import Display
-from steel_defects.inspection.frames import UNREADABLE, read_frame
-from steel_defects.inspection.recent import RecentFrames
+from steel_defects.inspection.cascade import judge_in_order
+from steel_defects.inspection.console import Display, Stop, stop_on_signals
+from steel_defects.inspection.frames import UNREADABLE, RecentFrames, read_frame
 from steel_defects.inspection.sources import FolderSource, as_begun, list_folder
-from steel_defects.inspection.stopping import Stop, stop_on_signals
 from steel_defects.inspection.store.parts import Parts
 from steel_defects.inspection.watch import FolderWatch, complete_frames
 from steel_defects.inspection.work import Inspection, JobResult, OnSheet, OpenPart, at_work
@@ -35,7 +33,7 @@ def follow_folder(
     Args:
         inspection: The sheets, and what judges them.
         jobs: Folder that holds a folder for each job.
-        watcher: Makes, for the job's folder, what is told of each sheet.
+        watcher: Makes, for the job's folder, a function that is told of each sheet.
         stop: Another way to end it.
 
     Raises:

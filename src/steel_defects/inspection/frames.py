@@ -1,8 +1,9 @@
-"""What a camera frame looks like, and whether it can be judged at all."""
+"""What a camera frame looks like, whether it can be judged, and whether it repeats others."""
 
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -10,12 +11,23 @@ from numpy.typing import NDArray
 
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.data.damage import frame_damage
+from steel_defects.data.inventory import BLACK_LEVEL
 from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
 
 _DIGEST_BLOCKS = 8
 #: How the reason of a sheet that can't be read begins.
 UNREADABLE = "unreadable"
+#: Pictures that are read ahead of the networks, at most.
+READ_AHEAD = 16
+#: Frames before a frame that it is compared with.
+RECENT_FRAMES = 32
+#: Frames among them that a frame nearly equals before it is said: two sheets may look alike.
+ALIKE_FRAMES = 3
+# A clock that is burnt in changes few cells of a thumbnail, and encoding a picture again changes
+# each by less than this, gray values.
+_SAME_LEVEL = 2
+_MOST_CHANGED = 0.1
 
 
 def frame_problem(
@@ -23,11 +35,8 @@ def frame_problem(
 ) -> str:
     """Say why a frame can't be judged; empty where it can.
 
-    Args:
-        statistics: From :func:`frame_statistics`.
-        least_sharpness: Sharpness of the least sharp reference sheets.
-        config: The limits.
-        damage: From :func:`steel_defects.data.damage.frame_damage`.
+    ``statistics`` and ``damage`` come from ``data.appearance`` and ``data.damage``;
+    ``least_sharpness`` is that of the least sharp reference sheets.
     """
     if statistics["black_share"] >= config.black_share:
         return "camera: black frame"
@@ -45,10 +54,10 @@ class Frame:
     """A sheet that was read, ready to be judged.
 
     Attributes:
-        sheet_id: The sheet.
         image: Gray picture of shape ``(height, width)``, uint8; None for an unreadable one.
         digest: Of its pixels, by which a repeated frame is told; empty for an unreadable one.
-        statistics: From :func:`frame_statistics`; empty for an unreadable one.
+        statistics: From :func:`steel_defects.data.appearance.frame_statistics`; empty for an
+            unreadable one.
         problem: Why it can't be read; empty for one that can.
         file: Size and time of change of its file, where a folder is watched.
         thumbnail: From :func:`thumbnail_of`; empty for an unreadable one.
@@ -73,12 +82,7 @@ class Frame:
 
 
 def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
-    """Read and measure a sheet; one that can't be read is a frame with a problem.
-
-    Args:
-        read_file: Returns the bytes of a sheet's file, or raises an UnreadableSheet.
-        sheet_id: The sheet.
-    """
+    """Read and measure a sheet; one for which ``read_file`` raises has a problem."""
     try:
         with limited_by_memory():
             image = decode_gray(read_file(sheet_id))
@@ -104,3 +108,33 @@ def pixel_digest(image: NDArray[np.uint8]) -> str:
     blocks = np.array_split(np.ascontiguousarray(image).reshape(-1), _DIGEST_BLOCKS)
     checks = "".join(f"{zlib.crc32(block.data):08x}" for block in blocks)
     return f"{image.shape[0]}x{image.shape[1]}-{checks}"
+
+
+class RecentFrames:
+    """The last frames that were judged, those that can't be read included.
+
+    A camera that is frozen or plays a loop repeats one of them.
+    """
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[str, str]] = deque(maxlen=RECENT_FRAMES)
+
+    def extend(self, frames: Iterable[tuple[str, str]]) -> None:
+        """Take frames that an earlier run judged: digest and thumbnail of each."""
+        self._frames.extend(frames)
+
+    def compare(self, frame: Frame) -> Frame:
+        """Take a frame, and return it with what the ones before it say about it."""
+        repeated = bool(frame.digest) and any(frame.digest == digest for digest, _ in self._frames)
+        alike = 0 if repeated or not frame.digest else self._count_alike(frame.thumbnail)
+        self._frames.append((frame.digest, frame.thumbnail))
+        return replace(frame, repeated=repeated, nearly_repeated=alike >= ALIKE_FRAMES)
+
+    def _count_alike(self, thumbnail: str) -> int:
+        """Count the frames whose steel looks the same in nearly all cells of the thumbnail."""
+        hexadecimal = thumbnail + "".join(each for _, each in self._frames)
+        values = np.frombuffer(bytes.fromhex(hexadecimal), np.uint8)
+        values = values.reshape(-1, len(thumbnail) // 2).astype(np.int16)
+        steel = np.maximum(values[0], values[1:]) >= BLACK_LEVEL
+        changed = np.abs(values[0] - values[1:]) > _SAME_LEVEL
+        return int((changed.sum(1) <= _MOST_CHANGED * steel.sum(1)).sum())

@@ -1,16 +1,15 @@
 """Inspecting all sheets of a folder or a list, a part at a time."""
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import READ_AHEAD, judge_in_order
-from steel_defects.inspection.display import Display
-from steel_defects.inspection.frames import read_frame
-from steel_defects.inspection.recent import RECENT_FRAMES, RecentFrames
-from steel_defects.inspection.stopping import Stop, stop_on_signals
+from steel_defects.inspection.cascade import judge_in_order
+from steel_defects.inspection.console import Display, Stop, stop_on_signals
+from steel_defects.inspection.frames import READ_AHEAD, RECENT_FRAMES, RecentFrames, read_frame
 from steel_defects.inspection.store.listing import SheetList, write_list
 from steel_defects.inspection.store.parts import Parts
 from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
@@ -61,25 +60,19 @@ class _Job:
         self._read = partial(read_frame, inspection.source.read_file)
 
     def run(self, mine: range, stop: Stop) -> None:
-        open_ones = [part for part in mine if not self._parts.finished(part)]
-        for part in set(mine) - set(open_ones):
-            self._parts.journal(part).unlink(missing_ok=True)  # left by a process that was killed
         sizes = {part: len(self._listing.span(part)) for part in mine}
+        finished = set(filter(self._parts.finished, mine))
         with Display(sum(sizes.values())) as display:
-            display.skip(sum(sizes.values()) - sum(sizes[part] for part in open_ones))
-            for part in open_ones:
-                self._inspect(part, stop, display)
-
-    def _inspect(self, part: int, stop: Stop, display: Display) -> None:
-        work = OpenPart(self._inspection, self._parts, part)
-        try:
-            if self._parts.finished(part):
-                work.drop()
-                return
-            self._fill(work, stop, display)
-            work.finish()
-        finally:
-            work.close()
+            display.skip(sum(sizes[part] for part in finished))
+            for part in finished:
+                self._parts.journal(part).unlink(missing_ok=True)  # of a process that was killed
+            for part in sorted(set(mine) - finished):
+                with closing(OpenPart(self._inspection, self._parts, part)) as work:
+                    if self._parts.finished(part):
+                        work.journal.remove()  # another process has finished it meanwhile
+                    else:
+                        self._fill(work, stop, display)
+                        work.finish()
 
     def _fill(self, work: OpenPart, stop: Stop, display: Display) -> None:
         setup = self._inspection
@@ -98,10 +91,7 @@ class _Job:
                 )
 
     def _frames_before(self, part: int) -> list[tuple[str, str]]:
-        """Return digests and thumbnails of the frames before a part.
-
-        Another machine may inspect them.
-        """
+        """Return digests and thumbnails of the frames before a part, maybe another machine's."""
         before: list[tuple[str, str]] = []
         while part and len(before) < RECENT_FRAMES:
             part -= 1

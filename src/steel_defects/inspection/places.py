@@ -27,7 +27,7 @@ class Places:
         exists: Callable[[str], bool],
         grows: bool = False,
     ) -> None:
-        """Check the table, so that one that can't be used ends the run before the long work.
+        """Take the table.
 
         Args:
             table: See :func:`steel_defects.data.positions.positions_from_table`.
@@ -46,9 +46,13 @@ class Places:
 
     def _take(self, table: pd.DataFrame) -> None:
         """Take the rows of a table; those that are in it no more stay."""
-        table = _numbered(table) if self._grows else table
-        known = [sheet_id for sheet_id in _ids(table) if self._exists(sheet_id)]
-        given, findings = positions_from_table(table, known)
+        header = {str(name).strip().lstrip("\ufeff"): name for name in table.columns}
+        column = header.get("sheet_id", header.get("ImageId"))
+        names: list[str] = []
+        if column is not None:
+            table = _with_numbers(table, column) if self._grows else table
+            names = table[column].dropna().astype(str).str.strip().unique().tolist()
+        given, findings = positions_from_table(table, list(filter(self._exists, names)))
         given = given.set_index("sheet_id", drop=False)
         gone = self._given[~self._given.index.isin(given.index)]
         self._given = pd.concat([given, gone]) if len(gone) else given
@@ -88,24 +92,9 @@ class Places:
         )  # fmt: skip
 
 
-def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+def _with_numbers(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Give a name's second row to the second sheet of that name, and so on."""
-    column = _column(table)
-    if column is None:
-        return table
     names = table[column].str.strip()
     numbers = names.groupby(names).cumcount() + 1
     ids = [numbered(name, n) if n > 1 else name for name, n in zip(names, numbers, strict=True)]
     return table.assign(**{column: ids})
-
-
-def _ids(table: pd.DataFrame) -> list[str]:
-    column = _column(table)
-    if column is None:
-        return []
-    return [str(value) for value in table[column].dropna().astype(str).str.strip().unique()]
-
-
-def _column(table: pd.DataFrame) -> str | None:
-    names = {str(name).strip().lstrip("\ufeff"): name for name in table.columns}
-    return names.get("sheet_id", names.get("ImageId"))

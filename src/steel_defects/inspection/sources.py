@@ -3,9 +3,9 @@
 import logging
 import os
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.images.folder import SheetFolder
@@ -26,45 +26,16 @@ class SheetFile(NamedTuple):
     modified_ns: int
 
 
-class SheetSource(Protocol):
-    """Sheets to inspect, in the order in which they are inspected."""
-
-    @property
-    def place(self) -> Path:
-        """The folder or the list."""
-
-    def list_files(self) -> Iterator[SheetFile]:
-        """List the sheets one after the other; none is read."""
-
-    def read_file(self, sheet_id: str) -> bytes:
-        """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
-
-    def path_of(self, sheet_id: str) -> Path:
-        """Return the file of a sheet."""
-
-    def relative_path(self, sheet_id: str) -> str:
-        """Return the path of a sheet as tables hold it."""
-
-
-class FolderSource:
-    """The pictures of a folder, also of those in it, by the names of :class:`SheetFolder`.
+class FolderSource(SheetFolder):
+    """The pictures of a folder, also of those in it, in natural order of their names.
 
     Sheets that were judged under one name, as a camera used it again, share a file.
     """
 
-    def __init__(self, root: Path, pictures: str | None = None) -> None:
-        """Name the folder, and that of the pictures in it if it is known."""
-        self._folder = SheetFolder(root, pictures)
-
-    @property
-    def root(self) -> Path:
-        """The folder that was named."""
-        return self._folder.root
-
     @property
     def place(self) -> Path:
         """The folder that holds the pictures."""
-        return self._folder.picture_folder
+        return self.picture_folder
 
     def list_files(self) -> Iterator[SheetFile]:
         """List the pictures in natural order of ids; only one folder's names are held at a time.
@@ -80,16 +51,16 @@ class FolderSource:
             last = sheet_id
 
     def read_file(self, sheet_id: str) -> bytes:
-        """Return the bytes of a sheet's file; see :meth:`SheetFolder.read_file`."""
-        return self._folder.read_file(name_of(sheet_id))
+        """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
+        return super().read_file(name_of(sheet_id))
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
-        return self._folder.path_of(name_of(sheet_id))
+        return super().path_of(name_of(sheet_id))
 
     def relative_path(self, sheet_id: str) -> str:
         """Return a sheet's path below the data folder, POSIX."""
-        return self._folder.relative_path(name_of(sheet_id))
+        return super().relative_path(name_of(sheet_id))
 
 
 class ListSource:
@@ -97,16 +68,13 @@ class ListSource:
 
     Paths are taken from the list's folder on, unless they are absolute. Empty lines and lines that
     begin with ``#`` are left out, and so is a path that stands in the list a second time.
+
+    Attributes:
+        place: The list.
     """
 
     def __init__(self, file: Path) -> None:
-        """Name the list."""
-        self._file = file
-
-    @property
-    def place(self) -> Path:
-        """The list."""
-        return self._file
+        self.place, self._parent = file, file.parent
 
     def list_files(self) -> Iterator[SheetFile]:
         """Read the list.
@@ -123,25 +91,21 @@ class ListSource:
 
     def _lines(self) -> Iterator[str]:
         try:
-            with self._file.open(encoding="utf-8-sig") as file:
+            with self.place.open(encoding="utf-8-sig") as file:
                 for line in map(str.strip, iter(partial(file.readline, _LONGEST_LINE + 1), "")):
                     if "\0" in line:
-                        raise SteelDefectsError(f"{self._file} is no list of paths, it is binary")
+                        raise SteelDefectsError(f"{self.place} is no list of paths, it is binary")
                     if len(line) > _LONGEST_LINE:
                         raise SteelDefectsError(
-                            f"{self._file} is no list of paths, a line is longer than "
+                            f"{self.place} is no list of paths, a line is longer than "
                             f"{_LONGEST_LINE:,} characters"
                         )
                     if line and not line.startswith("#"):
                         yield line
         except UnicodeDecodeError as error:
-            raise SteelDefectsError(f"{self._file} is no list of paths in UTF-8") from error
+            raise SteelDefectsError(f"{self.place} is no list of paths in UTF-8") from error
         except OSError as error:
-            raise SteelDefectsError(f"cannot read {self._file}: {error.strerror}") from error
-
-    @cached_property
-    def _parent(self) -> Path:
-        return self._file.parent
+            raise SteelDefectsError(f"cannot read {self.place}: {error.strerror}") from error
 
     def read_file(self, sheet_id: str) -> bytes:
         """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
@@ -160,7 +124,11 @@ class ListSource:
         return sheet_id
 
 
-def open_source(place: Path) -> FolderSource | ListSource:
+#: Sheets to inspect, in the order in which they are inspected.
+SheetSource = FolderSource | ListSource
+
+
+def open_source(place: Path) -> SheetSource:
     """Tell a folder from a list.
 
     Raises:
@@ -180,12 +148,8 @@ def open_source(place: Path) -> FolderSource | ListSource:
 def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource:
     """Return the sheets of a watched job: those of the picture folder with which it began.
 
-    A folder ``images/`` that somebody makes later would be taken for it.
-
-    Args:
-        source: The sheets, as they were opened.
-        job: The job's folder, where the picture folder is noted.
-        begin: Note it, unless it is.
+    A folder ``images/`` that somebody makes later would be taken for it; so the job's folder notes
+    it once, with ``begin``.
     """
     note = job / "pictures.txt"
     if not isinstance(source, FolderSource) or not (begin or note.is_file()):
@@ -212,10 +176,6 @@ def _warn_of_others(root: Path, chosen: Path) -> None:
 
 def walk(folder: str, below: str = "") -> Iterator[str]:
     """List the pictures below a folder, in natural order; links to folders are not followed.
-
-    Args:
-        folder: The folder.
-        below: Is put before each path.
 
     Raises:
         SteelDefectsError: A folder can't be listed.

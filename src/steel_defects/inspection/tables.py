@@ -1,13 +1,13 @@
-"""Writing what inspection found as tables."""
+"""Verdicts, defects and the submission of inspected sheets."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
+from pandera.pandas import DataFrameSchema
 
-from steel_defects.decision.regions import Region
+from steel_defects import tables as schemas
 from steel_defects.decision.rules import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
@@ -15,44 +15,11 @@ from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
 
-_VERDICT_TYPES = {
-    "sheet_id": "str",
-    "path": "str",
-    "coil_id": "str",
-    "position_mm": "float64",
-    "gate_score": "float64",
-    "verdict": "str",
-    "defect_count": "int64",
-    "defect_area_px": "int64",
-    "reason": "str",
-    "model_id": "str",
-    "thresholds_id": "str",
-    "inspected_at": "datetime64[us, UTC]",
-}
-_DEFECT_TYPES = {
-    "sheet_id": "str",
-    "class_id": "int64",
-    "coil_id": "str",
-    "position_mm": "float64",
-    "x": "int64",
-    "y": "int64",
-    "width": "int64",
-    "height": "int64",
-    "area_px": "int64",
-    "length_px": "float64",
-    "area_mm2": "float64",
-    "length_mm": "float64",
-    "orientation_deg": "float64",
-    "score": "float64",
-    "severity": "str",
-}
 
-_ARROW_TYPES = {
-    "str": pa.large_string(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "datetime64[us, UTC]": pa.timestamp("us", tz="UTC"),
-}
+def typed(rows: Sequence[Mapping[str, Any]], schema: DataFrameSchema) -> pd.DataFrame:
+    """Return a table with the columns and types of a schema, whatever the rows."""
+    types = {name: dtype.type for name, dtype in schema.dtypes.items()}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def verdicts_table(
@@ -61,16 +28,16 @@ def verdicts_table(
     package: ModelPackage,
     positions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return one row an inspected sheet.
+    """Return one row per inspected sheet.
 
     Args:
-        inspected: What was found.
+        inspected: The sheets.
         relative_path: Returns the path of a sheet as the table holds it.
-        package: What judged them.
+        package: The package that judged them.
         positions: ``sheet_id, coil_id, position_mm``, one row for each sheet of the folder, null
             where unknown; millimetres along the strip, of a sheet's left edge.
     """
-    places = _places(positions)
+    places = positions.set_index("sheet_id").to_dict("index")
     rows = [
         {
             "sheet_id": sheet.sheet_id,
@@ -87,7 +54,7 @@ def verdicts_table(
         }
         for sheet in inspected
     ]
-    return pd.DataFrame(rows, columns=list(_VERDICT_TYPES)).astype(_VERDICT_TYPES)
+    return typed(rows, schemas.verdicts)
 
 
 def defects_table(
@@ -96,69 +63,40 @@ def defects_table(
     positions: pd.DataFrame,
     mm_per_px: float | None,
 ) -> pd.DataFrame:
-    """Return one row a defect region.
+    """Return one row per defect region.
 
     ``position_mm`` of a region is that of its left edge, its sheet's + ``x * mm_per_px``: positions
     grow from left to right. While ``mm_per_px`` is not known, it is that of its sheet.
 
     Args:
-        inspected: What was found.
+        inspected: The sheets.
         config: Names the severities.
         positions: As in :func:`verdicts_table`.
         mm_per_px: Length of a pixel on the strip; None where it is not known.
     """
-    places = _places(positions)
+    places = positions.set_index("sheet_id").to_dict("index")
     counts = {sheet.sheet_id: Counter(r.class_id for r in sheet.regions) for sheet in inspected}
     rows = [
         {
             "sheet_id": sheet.sheet_id,
             "coil_id": places[sheet.sheet_id]["coil_id"],
             "position_mm": places[sheet.sheet_id]["position_mm"] + region.x * (mm_per_px or 0.0),
-            **_describe(region, mm_per_px),
+            **vars(region),
+            "area_mm2": region.area_px * mm_per_px**2 if mm_per_px else None,
+            "length_mm": region.length_px * mm_per_px if mm_per_px else None,
             "severity": severity(region, config, counts[sheet.sheet_id][region.class_id]),
         }
         for sheet in inspected
         for region in sheet.regions
     ]
-    return pd.DataFrame(rows, columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)
-
-
-def _places(positions: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return ``coil_id`` and ``position_mm`` by sheet id; NaN where unknown."""
-    places: dict[str, dict[str, Any]] = positions.set_index("sheet_id").to_dict("index")
-    return places
-
-
-def _describe(region: Region, mm_per_px: float | None) -> dict[str, object]:
-    return {
-        **vars(region),
-        "area_mm2": region.area_px * mm_per_px**2 if mm_per_px else None,
-        "length_mm": region.length_px * mm_per_px if mm_per_px else None,
-    }
+    return typed(rows, schemas.defects)
 
 
 def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
-    """Return the competition's table: one row a sheet and class."""
+    """Return the competition's table: one row per sheet and class."""
     rows = [
         (sheet.sheet_id, number, rle)
         for sheet in inspected
         for number, rle in enumerate(sheet.masks, start=1)
     ]
     return submission_table(pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]))
-
-
-def to_arrow(table: pd.DataFrame) -> pa.Table:
-    """Turn verdicts or defects into what Parquet holds, with the same types whatever the rows."""
-    types = _VERDICT_TYPES if "verdict" in table.columns else _DEFECT_TYPES
-    schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in types.items()])
-    return pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-
-
-def no_verdicts() -> pd.DataFrame:
-    """Return the table of verdicts without rows."""
-    return pd.DataFrame(columns=list(_VERDICT_TYPES)).astype(_VERDICT_TYPES)
-
-
-def no_defects() -> pd.DataFrame:
-    """Return the table of defects without rows."""
-    return pd.DataFrame(columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)

@@ -4,14 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.ahead import READ_AHEAD
 from steel_defects.inspection.config import FollowConfig
-from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.frames import READ_AHEAD, Frame
 from steel_defects.inspection.sources import list_folder, size_and_time
 from steel_defects.inspection.store.judged import FileState, JudgedFiles
 from steel_defects.inspection.store.names import name_of
@@ -30,15 +30,8 @@ _FULL_LOOK_SECONDS = 2.0
 _CHECK_PAUSE = 20
 
 
-@dataclass(frozen=True)
-class _SeenFile:
-    """A file as it was seen.
-
-    Attributes:
-        path: The file.
-        state: Its size and time of change.
-        since: When it was first seen so, by the watch's clock.
-    """
+class _SeenFile(NamedTuple):
+    """A file, its size and time of change, and when it was first seen so, by the watch's clock."""
 
     path: Path
     state: tuple[int, int]
@@ -46,17 +39,15 @@ class _SeenFile:
 
 
 class FolderWatch:
-    """Finds files that are new in a folder and in those below it, by looking again and again.
+    """Finds new and changed files in a folder and in those below it, by looking again and again.
 
-    It also finds files that have changed since they were inspected; :class:`JudgedFiles` says what
-    becomes of them. The memory that this takes is what these take, and a folder's names while it
-    is listed.
+    :class:`JudgedFiles` says what becomes of changed ones. The memory that this takes is what these
+    take, and a folder's names while it is listed.
     """
 
     def __init__(
         self, folder: Path, config: FollowConfig, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Watch a folder; nothing in it is known yet."""
         self._folder, self._config, self._clock = str(folder), config, clock
         self.judged = JudgedFiles()
         self._waiting: dict[str, _SeenFile] = {}
@@ -72,11 +63,8 @@ class FolderWatch:
     ) -> None:
         """Remember a sheet as inspected.
 
-        Args:
-            sheet_id: The sheet.
-            reason: That of its verdict.
-            frame: Digest of its pixels.
-            state: Size and time of change of its file; None for those that the watch saw.
+        ``reason`` is its verdict's, ``frame`` the digest of its pixels, ``state`` the size and time
+        of change of its file; None for those that the watch saw.
         """
         name = name_of(sheet_id)
         file = self._waiting.pop(name, None)
@@ -86,17 +74,14 @@ class FolderWatch:
         self.judged.add(name, sheet_id, reason, frame)
 
     def poll(self) -> list[str]:
-        """Look at the folder, and return files to read that have not changed since the last look.
-
-        They are new, or have changed since they were inspected.
-        """
+        """Look at the folder, and return files to read: unchanged since the last look."""
         started = self._clock()
         checks = started >= self._next_check
         if checks and started >= self._next_full_look:
             self._quiet.clear()
             self._next_full_look = started + _FULL_LOOK_SECONDS
         try:
-            found = {
+            unknown = {
                 state[0]: _SeenFile(path, state[1:])
                 for path, state in self._unknown(self._folder, "", checks)
             }
@@ -109,13 +94,13 @@ class FolderWatch:
         earlier, now = self._waiting, self._clock()
         if checks:
             self._next_check = now + _CHECK_PAUSE * (now - started)
-        names = sorted(found, key=natural_order)[:_AT_ONCE]
-        self._waiting = {}
-        for name in names:
-            file = earlier.get(name)
-            if file is None or file.state != found[name].state:
-                file = replace(found[name], since=now)
-            self._waiting[name] = file
+        names = sorted(unknown, key=natural_order)[:_AT_ONCE]
+        self._waiting = {
+            name: earlier[name]
+            if name in earlier and earlier[name].state == unknown[name].state
+            else unknown[name]._replace(since=now)
+            for name in names
+        }
         return [name for name in names if name in earlier and self._waiting[name].since < now]
 
     def take(self, frame: Frame) -> Frame | None:
@@ -139,18 +124,16 @@ class FolderWatch:
     def _unknown(self, folder: str, below: str, checks: bool) -> Iterator[tuple[Path, FileState]]:
         """Yield files that were not judged as they are now.
 
-        Args:
-            folder: The folder.
-            below: Its path below the watched one.
-            checks: Look at files whose names are known as well.
+        ``below`` is the folder's path below the watched one; ``checks`` looks at files whose names
+        are known as well.
         """
         changed = _time_of_change(folder)
         quiet_since, folders = self._quiet.get(folder, (0, []))
         if not changed or quiet_since != changed:
-            found = list_folder(folder)
-            folders = [name for name in found if name.endswith("/")]
+            names = list_folder(folder)
+            folders = [name for name in names if name.endswith("/")]
             # A file's name may be no text that can be shown.
-            pictures = {shown_name(below + name): name for name in found if not name.endswith("/")}
+            pictures = {shown_name(below + name): name for name in names if not name.endswith("/")}
             unknown = self._unknown_states(folder, pictures, checks)
             yield from ((Path(folder, pictures[state[0]]), state) for state in unknown)
             self._quiet.pop(folder, None)
@@ -162,7 +145,9 @@ class FolderWatch:
             try:
                 yield from self._unknown(os.path.join(folder, name[:-1]), below + name, checks)
             except SteelDefectsError as error:
-                self._warn_once(below + name, error)
+                if below + name not in self._passed_over:
+                    logger.warning("%s; the other folders go on", error)
+                self._passed_over.add(below + name)
 
     def _unknown_states(
         self, folder: str, pictures: Mapping[str, str], checks: bool
@@ -174,12 +159,6 @@ class FolderWatch:
         unknown = self.judged.unknown_states(states)
         # Wildcards take longest: of files that are known, nobody asks for them again.
         return [state for state in unknown if not self._is_ignored(state[0].rpartition("/")[2])]
-
-    def _warn_once(self, folder: str, error: SteelDefectsError) -> None:
-        """Say which folder is passed over; the others go on."""
-        if folder not in self._passed_over:
-            logger.warning("%s; the other folders go on", error)
-        self._passed_over.add(folder)
 
     def _is_ignored(self, name: str) -> bool:
         return any(fnmatch(name, pattern) for pattern in self._config.ignore)

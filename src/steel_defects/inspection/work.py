@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from steel_defects import __version__
+from steel_defects import tables as schemas
 from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.drift import DriftMonitor
-from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.frames import ALIKE_FRAMES, RECENT_FRAMES, Frame
 from steel_defects.inspection.places import Places
-from steel_defects.inspection.recent import ALIKE_FRAMES, RECENT_FRAMES
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.parts import JoinedTable, Parts
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 #: Is told of every sheet, before it counts as inspected.
 OnSheet = Callable[[Frame, InspectedSheet], None]
 
-# Changes how fast, not what is found.
+# These change how fast sheets are inspected, and no result.
 _WITHOUT_EFFECT = {
     "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
 }  # fmt: skip
@@ -43,15 +44,7 @@ _WITHOUT_EFFECT = {
 
 @dataclass(frozen=True)
 class Inspection:
-    """Everything that sheets are judged with.
-
-    Attributes:
-        source: The sheets.
-        package: The model package.
-        cascade: Judges frames.
-        places: Coil and position of sheets.
-        config: The parameters.
-    """
+    """The sheets, and everything that they are judged with."""
 
     source: SheetSource
     package: ModelPackage
@@ -72,26 +65,23 @@ class Inspection:
     @property
     def judges(self) -> int:
         """Sheets that are judged at a time."""
-        return min(self.config.judges or self.cascade.parallel, self.cascade.parallel)
+        parallel = self.cascade.runtime.parallel
+        return min(self.config.judges or parallel, parallel)
 
     def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
-        """Return a digest of all that the result depends on.
-
-        Args:
-            sheets: Tells the sheets.
-            positions: The table of positions; None where it may change.
-        """
+        """Return a digest of all that the result depends on, but for positions that may change."""
         table = pd.DataFrame() if positions is None else positions
         rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
+        runtimes = dict(self.cascade.runtime.names)
         described = [
             __version__,
             RECENT_FRAMES,
             sheets,
             self.package.model_id,
             self.package.thresholds_id,
-            self.cascade.runtimes,
+            runtimes,
             self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
-            self.package.settings(self.cascade.runtimes.values()),
+            self.package.settings(runtimes.values()),
             self.places.config.model_dump(mode="json"),
             hashlib.sha256(rows).hexdigest(),
         ]
@@ -99,25 +89,24 @@ class Inspection:
 
 
 class OpenPart:
-    """A part that is being filled, sheet by sheet; what a killed process left in it is kept.
+    """A part that is being filled, sheet by sheet; what a killed process left in it counts.
 
     Attributes:
-        number: Its number.
-        sheets: What was found on its sheets, by id, in the order in which they were judged.
+        journal: Holds its sheets on disk until it is finished.
+        sheets: Its inspected sheets, by id, in the order in which they were judged.
     """
 
     def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
-        """Open the part's journal."""
         self._inspection, self._parts, self.number = inspection, parts, number
-        self._journal = Journal(parts.journal(number))
-        self.sheets = self._journal.read()
+        self.journal = Journal(parts.journal(number))
+        self.sheets = self.journal.read()
         self._seconds = sum(sheet.seconds for sheet in self.sheets.values())
         self._started = time.perf_counter()
         self._told = any(sheet.nearly_repeated for sheet in self.sheets.values())
 
     def add(self, sheet: InspectedSheet) -> None:
         """Take a sheet, in the place of an earlier verdict; it is on disk before this returns."""
-        self._journal.append(sheet)
+        self.journal.append(sheet)
         self.sheets.pop(sheet.sheet_id, None)
         self.sheets[sheet.sheet_id] = sheet
         if sheet.nearly_repeated and not self._told:
@@ -129,11 +118,7 @@ class OpenPart:
 
     def close(self) -> None:
         """Leave the part as it is, for another time."""
-        self._journal.close()
-
-    def drop(self) -> None:
-        """Delete the journal of a part that another process has finished in the meantime."""
-        self._journal.remove()
+        self.journal.close()
 
     def finish(self, earlier_reviews: Mapping[str, int] | None = None) -> None:
         """Write the part's tables, unless it is empty, and say where its sheets have drifted.
@@ -143,37 +128,38 @@ class OpenPart:
                 rows of this part replace theirs.
         """
         if self.sheets:
-            seconds = self._seconds + time.perf_counter() - self._started
-            sheets = list(self.sheets.values())
-            record = part_record(self.number, sheets, seconds, self._inspection.monitor)
-            _warn_of_drift(record)
-            earlier = earlier_reviews or {}
-            record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
-            self._write(sheets, record)
-        self._journal.remove()
+            self._write(list(self.sheets.values()), earlier_reviews or {})
+        self.journal.remove()
 
-    def _write(self, sheets: Sequence[InspectedSheet], record: dict[str, Any]) -> None:
+    def _write(self, sheets: Sequence[InspectedSheet], earlier: Mapping[str, int]) -> None:
         setup = self._inspection
+        seconds = self._seconds + time.perf_counter() - self._started
+        record = part_record(self.number, sheets, seconds, setup.monitor)
+        record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
+        _warn_of_drift(record)
         places = setup.places.of([sheet.sheet_id for sheet in sheets])
-        verdicts = tables.verdicts_table(sheets, setup.source.relative_path, setup.package, places)
         mm_per_px = setup.package.manifest.mm_per_px
-        defects = tables.defects_table(sheets, setup.config, places, mm_per_px)
-        found = {
-            "verdicts.parquet": tables.to_arrow(verdicts),
-            "defects.parquet": tables.to_arrow(defects),
+        relative_path = setup.source.relative_path
+        rows = {
+            "verdicts": tables.verdicts_table(sheets, relative_path, setup.package, places),
+            "defects": tables.defects_table(sheets, setup.config, places, mm_per_px),
         }
-        self._parts.write(self.number, found, tables.submission(sheets), record)
+        files = {
+            f"{name}.parquet": pa.Table.from_pandas(table, preserve_index=False)
+            for name, table in rows.items()
+        }
+        self._parts.write(self.number, files, tables.submission(sheets), record)
 
 
 def _warn_of_drift(record: dict[str, Any]) -> None:
-    for name, found in record["drift"].items():
-        if found["alarm"]:
+    for name, drift in record["drift"].items():
+        if drift["alarm"]:
             logger.warning(
                 "drift: %s of the sheets %s to %s is unlike the package's reference: PSI %.3f "
                 "(band %.3f), KS %.3f (band %.3f)%s",
                 name, record["first"], record["last"],
-                found["psi"], found["psi_band"], found["ks"], found["ks_band"],
-                "" if found["sure"] else "; a reference of so few sheets may be off by as much",
+                drift["psi"], drift["psi_band"], drift["ks"], drift["ks_band"],
+                "" if drift["sure"] else "; a reference of so few sheets may be off by as much",
             )  # fmt: skip
 
 
@@ -190,7 +176,7 @@ class JobResult:
 
     Attributes:
         parts: The finished parts.
-        numbers: Those that the results are made of, in rising order, and no other between them.
+        numbers: Those that the results are made of, rising; no other finished one lies between.
         all_parts: How many there are, those of other machines included.
     """
 
@@ -230,30 +216,29 @@ class JobResult:
                 replaced[part].append(sheet_id)
         table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
         return (
-            table("verdicts.parquet", empty=tables.no_verdicts()),
-            table("defects.parquet", empty=tables.no_defects()),
+            table("verdicts.parquet", empty=tables.typed([], schemas.verdicts)),
+            table("defects.parquet", empty=tables.typed([], schemas.defects)),
             table("submission.csv", empty=tables.submission([])),
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
-        """Count what was found; see :func:`steel_defects.inspection.store.records.summarise`."""
-        counted = summarise(map(self.parts.record, self.numbers), package.manifest.class_names)
-        job = {**self.reference(), "complete": self.complete}
-        ids = {"model_id": package.model_id, "thresholds_id": package.thresholds_id}
-        return {**counted, **ids, **job}
+        """Count verdicts and defects; see ``store.records.summarise``."""
+        return {
+            **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
+            "model_id": package.model_id,
+            "thresholds_id": package.thresholds_id,
+            **self.reference(),
+            "complete": self.complete,
+        }
 
     def timing(self) -> dict[str, float | None]:
-        """Return how long it took; see :func:`steel_defects.inspection.store.records.timing`."""
+        """Return how long it took; see ``store.records.timing``."""
         return timing(map(self.parts.record, self.numbers))
 
 
 @contextmanager
 def at_work(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes off a share of a job, and say in one line what its disk refuses.
-
-    Args:
-        folder: The job's folder.
-        name: Of the share.
+    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
 
     Raises:
         SteelDefectsError: Another process is at work, or the folder can't be written to.

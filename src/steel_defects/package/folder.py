@@ -10,34 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.package.manifest import (
-    MANIFEST,
-    ExportRuntime,
-    ExportSpec,
-    GateSpec,
-    Manifest,
-    NetworkName,
-    ParityResult,
-    Precision,
-    SegmenterSpec,
-    parse_manifest,
-)
-
-__all__ = [
-    "MANIFEST",
-    "ExportRuntime",
-    "ExportSpec",
-    "GateSpec",
-    "Manifest",
-    "ModelPackage",
-    "NetworkName",
-    "ParityResult",
-    "Precision",
-    "SegmenterSpec",
-    "has_package",
-    "read_package",
-    "write_package",
-]
+from steel_defects.package.manifest import MANIFEST, Manifest, parse_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +22,9 @@ CHECKSUM = f"{MANIFEST}.sha256"
 # Folders inside a package's, so that it may be a link or a mount point. Files that are being
 # written are in the first. It gets the second name when all are whole: see _place.
 _UNFINISHED, _WHOLE = ".unfinished", ".whole"
-_MEND = "; restore the package or build it again"
+
+#: What mends a package that is not what was written.
+MEND = "; restore the package or build it again"
 
 
 @dataclass(frozen=True)
@@ -69,13 +44,9 @@ class ModelPackage:
     @property
     def thresholds_id(self) -> str:
         """Short digest of thresholds, calibration and post-processing."""
-        gate = self.manifest.gate
-        settings = [
-            gate.model_dump(mode="json") if gate else None,
-            self.manifest.segmenter.model_dump(mode="json"),
-        ]
-        if self.manifest.stacked:
-            settings.append(self.manifest.stacked.model_dump(mode="json"))
+        manifest = self.manifest
+        parts = [manifest.gate, manifest.segmenter, *filter(None, [manifest.stacked])]
+        settings = [part.model_dump(mode="json") if part else None for part in parts]
         return _digest(json.dumps(settings, sort_keys=True).encode())[:12]
 
     def settings(self, runtimes: Iterable[str]) -> dict[str, Any]:
@@ -84,13 +55,14 @@ class ModelPackage:
         Args:
             runtimes: Names of what runs the networks, such as ``openvino_int8``.
         """
-        used = set(runtimes)
-        exports = [export for export in self.manifest.exports if export.name in used]
-        named = self.manifest.model_dump(
-            mode="json", include={"class_names", "mm_per_px", "reference"}
-        )
-        digests = {name: self.manifest.files.get(name) for e in exports for name in e.files}
-        return {**named, "exports": digests}
+        manifest, used = self.manifest, set(runtimes)
+        files = [
+            file for export in manifest.exports if export.name in used for file in export.files
+        ]
+        return {
+            **manifest.model_dump(mode="json", include={"class_names", "mm_per_px", "reference"}),
+            "exports": {file: manifest.files.get(file) for file in files},
+        }
 
     def path(self, file: str) -> Path:
         """Return where a file of the package lies."""
@@ -105,26 +77,18 @@ class ModelPackage:
         return self._checked(file, lambda path: path.read_bytes(), _digest)
 
     def copy(self, file: str, target: Path) -> None:
-        """Copy a file of the package; the copy was compared with the file's checksum.
-
-        Raises:
-            SteelDefectsError: The file is missing, or not what was written.
-        """
+        """Copy a file of the package, and compare the copy with its checksum; see :meth:`read`."""
         self._checked(file, lambda path: shutil.copyfile(path, target), _digest_of_file)
 
     def check(self, file: str) -> None:
-        """Compare a file of the package with its checksum.
-
-        Raises:
-            SteelDefectsError: The file is missing, or not what was written.
-        """
+        """Compare a file of the package with its checksum; see :meth:`read`."""
         self._checked(file, lambda path: path, _digest_of_file)
 
     def _checked(self, file: str, take: Callable[[Path], T], digest_of: Callable[[T], str]) -> T:
         path = self.path(file)
         inside = path.resolve().is_relative_to(self.folder.resolve())
         if not inside or not path.is_file():
-            raise SteelDefectsError(f"the model package {self.folder} lacks its file {file}{_MEND}")
+            raise SteelDefectsError(f"the model package {self.folder} lacks its file {file}{MEND}")
         try:
             taken = take(path)
             digest = digest_of(taken)
@@ -132,7 +96,7 @@ class ModelPackage:
             start = f"cannot read or copy a file of the model package {self.folder}"
             raise SteelDefectsError(f"{start}: {error}") from error
         if digest != self.manifest.files.get(file):
-            raise SteelDefectsError(f"{path} is damaged: its checksum differs{_MEND}")
+            raise SteelDefectsError(f"{path} is damaged: its checksum differs{MEND}")
         return taken
 
 
@@ -223,7 +187,7 @@ def read_package(folder: Path) -> ModelPackage:
     used += [name for export in manifest.exports for name in export.files]
     for name in used:
         if name not in manifest.files:
-            raise SteelDefectsError(f"{path} names no checksum for {name}{_MEND}")
+            raise SteelDefectsError(f"{path} names no checksum for {name}{MEND}")
     for name in manifest.files:
         package.check(name)
     return package
@@ -236,7 +200,7 @@ def _check_manifest(folder: Path, data: bytes) -> None:
     elif checksum.read_bytes().split()[:1] != [_digest(data).encode()]:
         raise SteelDefectsError(
             f"{folder / MANIFEST} is not what was written: its checksum is not that in {CHECKSUM}"
-            f"{_MEND}; if you meant to change it, run sha256sum {MANIFEST} > {CHECKSUM} there"
+            f"{MEND}; if you meant to change it, run sha256sum {MANIFEST} > {CHECKSUM} there"
         )
 
 
@@ -244,7 +208,7 @@ def _parse(data: bytes, path: Path) -> Manifest:
     try:
         return parse_manifest(data)
     except ValueError as error:
-        raise SteelDefectsError(f"{path} is not a model package: {error}{_MEND}") from error
+        raise SteelDefectsError(f"{path} is not a model package: {error}{MEND}") from error
 
 
 def _digest(data: bytes) -> str:

@@ -25,10 +25,9 @@ _LARGEST_NUMBER = 2**53  # from here on floating point skips whole numbers
 
 
 def _plain_name(name: str) -> str:
-    plain = (
-        name.isprintable() and not set("/\\") & set(name) and len(name.encode()) <= _LONGEST_NAME
-    )
-    if not plain or not name or name.startswith((".", MANIFEST)):
+    plain = name.isprintable() and not set("/\\") & set(name)
+    short = 0 < len(name.encode()) <= _LONGEST_NAME
+    if not (plain and short) or name.startswith((".", MANIFEST)):
         raise ValueError("this is not a name that a file of a package can have")
     return name
 
@@ -49,7 +48,6 @@ class GateSpec(Config):
 
     Attributes:
         name: Its backbone.
-        file: Its file in the package.
         input_size: Height and width that sheets are resized to, pixels.
         temperature: Divides the logits of its output.
         bias: Is then added to them.
@@ -77,7 +75,6 @@ class SegmenterSpec(Config):
 
     Attributes:
         name: Its architecture.
-        file: Its file in the package.
         postprocessing: Settings of classes 1, 2, ….
         tta: Orientations over which predictions are averaged; settings were tuned with it.
         stride: What the sides of its input must be multiples of, pixels.
@@ -99,7 +96,6 @@ class ParityResult(Config):
     """How close an export came to the trained network; see ``deployment.parity``.
 
     Attributes:
-        passed: Whether it is within its tolerance.
         sheets: Sheets that were compared.
         max_difference: Largest difference of a probability.
         tolerance: What ``max_difference`` may be at most; None where verdicts and Dice count.
@@ -122,8 +118,6 @@ class ExportSpec(Config):
     output, float32: what comes before is in the graph, calibration and post-processing are not.
 
     Attributes:
-        network: Which network.
-        runtime: What runs it.
         precision: What it computes in. OpenVINO takes ``bf16`` at run time, from the file of
             ``fp32``.
         files: Its files in the package; the runtime opens the first, which names the others.
@@ -186,16 +180,12 @@ class Manifest(Config):
         return Policy(thresholds, self.segmenter.postprocessing, self.stacked)
 
     @model_validator(mode="after")
-    def _one_setting_per_class(self) -> "Manifest":
+    def _fits_together(self) -> "Manifest":
         settings, classes = len(self.segmenter.postprocessing), len(self.class_names)
         if settings != classes:
             raise ValueError(
                 f"segmenter.postprocessing has {settings} entries for {classes} classes"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _sheets_are_multiples(self) -> "Manifest":
         unit = self.gate.input_size if self.gate else (1, 1)
         for export in self.exports:
             size = export.sheet_size if export.network == "gate" else None
@@ -205,10 +195,7 @@ class Manifest(Config):
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Read what ``package.json`` holds.
-
-    Args:
-        data: The content of the file, JSON.
+    """Read the content of ``package.json``.
 
     Raises:
         ValueError: It cannot be used; says why in one line.

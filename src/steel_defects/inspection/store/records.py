@@ -9,8 +9,7 @@ import numpy as np
 from steel_defects.decision.rules import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
-from steel_defects.inspection.frames import UNREADABLE
-from steel_defects.inspection.recent import RECENT_FRAMES
+from steel_defects.inspection.frames import RECENT_FRAMES, UNREADABLE
 from steel_defects.inspection.store.parts import Record
 
 # Times of sheets are counted in steps of 1 %, from 10 µs on.

@@ -1,21 +1,15 @@
-"""Choosing what runs the networks of a package."""
+"""Choosing and loading what runs the networks of a package."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import get_args
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.package.folder import (
-    ExportSpec,
-    ModelPackage,
-    NetworkName,
-    SegmenterSpec,
-)
-from steel_defects.package.runtimes.config import ExecutionConfig
-from steel_defects.package.runtimes.fit import require_fit
+from steel_defects.package.folder import MEND, ModelPackage
+from steel_defects.package.manifest import ExportSpec, NetworkName, Precision
+from steel_defects.package.runtimes.exported_networks import NETWORKS
 from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
-from steel_defects.package.runtimes.litert_network import LiteRTNetwork
-from steel_defects.package.runtimes.network import Network
-from steel_defects.package.runtimes.onnx_network import ONNXNetwork
-from steel_defects.package.runtimes.openvino_network import OpenVINONetwork
+from steel_defects.package.runtimes.network import ExecutionConfig, Network, Shape
 from steel_defects.package.runtimes.runtime import Gate, PackageRuntime, Segmenter
 
 #: The library that each runtime needs.
@@ -25,8 +19,7 @@ LIBRARIES = {
     "litert": "ai_edge_litert",
     "keras": "keras",
 }
-_PRECISIONS = ("fp32", "bf16", "fp16", "int8")
-_ANY_SPEED = float("inf")
+_INSTALL = "pip install 'steel_defects[deploy]'"
 
 
 def is_installed(runtime: str) -> bool:
@@ -57,141 +50,135 @@ def load_runtime(
             runtime is not installed.
     """
     execution = execution or ExecutionConfig()
-    chosen = choose_exports(package, name)
+    exports = choose_exports(package, name)
     return PackageRuntime(
-        load_gate(package, chosen.get("gate"), execution),
-        load_segmenter(package, chosen["segmenter"], execution),
-        {network: name_of(export) for network, export in chosen.items()},
+        load_gate(package, exports.get("gate"), execution),
+        load_segmenter(package, exports["segmenter"], execution),
+        {network: name_of(export) for network, export in exports.items()},
     )
 
 
 def load_gate(
     package: ModelPackage, export: ExportSpec | None, execution: ExecutionConfig
 ) -> Gate | None:
-    """Load the gate of a package, or an export of it; None where the package has none."""
+    """Load the gate of a package, or an export of it; None where the package has none.
+
+    Raises:
+        SteelDefectsError: A file is not what was written, or the network does not do what the
+            package says.
+    """
     spec = package.manifest.gate
     if spec is None:
         return None
+    network = _load(package, spec.file, export, execution)
     # Keras gets sheets that are resized already.
     size = export.sheet_size if export else spec.input_size
-    return Gate(load_network(package, "gate", export, execution), spec, size)
+    _require_fit(package, "gate", network, [(None, *(size or (None, None)), 1)], [(None, 1)])
+    return Gate(network, spec, size)
 
 
 def load_segmenter(
     package: ModelPackage, export: ExportSpec | None, execution: ExecutionConfig
 ) -> Segmenter:
-    """Load the segmenter of a package, or an export of it."""
-    network = load_network(package, "segmenter", export, execution)
-    segmenter = package.manifest.segmenter
-    return Segmenter(network, segmenter.tta, segmenter.stride)
+    """Load the segmenter of a package, or an export of it; see :func:`load_gate`."""
+    spec, classes = package.manifest.segmenter, len(package.manifest.class_names)
+    network = _load(package, spec.file, export, execution)
+    # The last, the presence of each class, is not an output of every segmenter.
+    outputs = [(None, None, None, classes), (None, classes)][: max(1, len(network.outputs))]
+    _require_fit(package, "segmenter", network, [(None, None, None, 1)], outputs)
+    if isinstance(network, KerasNetwork):
+        from steel_defects.models.segmenters import takes_multiples_of
+
+        if not takes_multiples_of(network.model, spec.stride):
+            raise SteelDefectsError(
+                f"the segmenter of the model package {package.folder} does not take sides that are "
+                f"multiples of its stride, {spec.stride}{MEND}"
+            )
+    return Segmenter(network, spec.tta, spec.stride)
+
+
+def _load(
+    package: ModelPackage, file: str, export: ExportSpec | None, execution: ExecutionConfig
+) -> Network:
+    if export is None:
+        return KerasNetwork(load_keras(package, file))
+    files = [package.read(name) for name in export.files]
+    path = package.path(export.files[0])
+    return NETWORKS[export.runtime](path, files, export.precision, execution)
 
 
 def choose_exports(package: ModelPackage, name: str) -> dict[NetworkName, ExportSpec | None]:
     """Choose an export for each network of a package; None for Keras. See :func:`load_runtime`."""
-    networks: list[NetworkName] = ["segmenter"]
-    if package.manifest.gate:
-        networks.insert(0, "gate")
     runtime, _, precision = name.partition("_")
-    known = runtime in {"auto", *LIBRARIES} and precision in {"", *_PRECISIONS}
+    known = runtime in {"auto", *LIBRARIES} and precision in {"", *get_args(Precision)}
     if not known or (precision and runtime in {"auto", "keras"}):
         raise SteelDefectsError(
             f"there is no runtime {name}; there are auto, keras, openvino, onnx and litert, the "
             "last three also with a precision, such as openvino_int8"
         )
     if runtime not in {"auto", "keras"} and not is_installed(runtime):
-        raise SteelDefectsError(f"{LIBRARIES[runtime]} is not installed; pip install {_EXTRA}")
+        raise SteelDefectsError(f"{LIBRARIES[runtime]} is not installed; {_INSTALL}")
+    networks: list[NetworkName] = ["gate", "segmenter"] if package.manifest.gate else ["segmenter"]
     return {network: _choose(package, network, runtime, precision) for network in networks}
-
-
-_EXTRA = "'steel_defects[deploy]'"
 
 
 def _choose(
     package: ModelPackage, network: NetworkName, runtime: str, precision: str
 ) -> ExportSpec | None:
-    if runtime == "keras":
-        _require_keras(package, network)
-        return None
+    exports = [export for export in package.manifest.exports if export.network == network]
     fitting = [
         export
-        for export in package.manifest.exports
-        if export.network == network
-        and export.parity is not None
+        for export in exports
+        if export.parity is not None
         and export.parity.passed
         and runtime in {"auto", export.runtime}
         and precision in {"", export.precision}
         and is_installed(export.runtime)
     ]
     if fitting:
-        return min(fitting, key=lambda export: export.ms_per_sheet or _ANY_SPEED)
-    if runtime == "auto":
-        _require_keras(package, network)
-        return None
-    wanted = f"{runtime}_{precision}" if precision else runtime
-    there = sorted({name_of(e) for e in package.manifest.exports if e.network == network})
-    raise SteelDefectsError(
-        f"the package {package.folder} has its {network} for {', '.join(there) or 'Keras alone'}, "
-        f"not for {wanted}; the pipeline deployment makes exports"
-    )
-
-
-def _require_keras(package: ModelPackage, network: NetworkName) -> None:
+        return min(fitting, key=lambda export: export.ms_per_sheet or float("inf"))
+    if runtime not in {"auto", "keras"}:
+        wanted = f"{runtime}_{precision}" if precision else runtime
+        there = ", ".join(sorted({export.name for export in exports})) or "Keras alone"
+        raise SteelDefectsError(
+            f"the package {package.folder} has its {network} for {there}, not for {wanted}; the "
+            "pipeline deployment makes exports"
+        )
     if not is_installed("keras"):
         raise SteelDefectsError(
             f"the package {package.folder} has no export of its {network} for a runtime that is "
-            f"installed here, and Keras is not; pip install {_EXTRA}"
+            f"installed here, and Keras is not; {_INSTALL}"
+        )
+    return None
+
+
+def _require_fit(
+    package: ModelPackage,
+    name: NetworkName,
+    network: Network,
+    inputs: Sequence[Shape],
+    outputs: Sequence[Shape],
+) -> None:
+    """Compare what a network takes and gives with the package, as far as its runtime knows."""
+    given = sorted(network.outputs, key=len, reverse=True)
+    if not (_alike(network.inputs, inputs) and _alike(given, outputs)):
+        raise SteelDefectsError(
+            f"the {name} of the model package {package.folder} takes {_shown(network.inputs)} and "
+            f"gives {_shown(given)}, but the package says {_shown(inputs)} and {_shown(outputs)}"
+            f"{MEND}"
         )
 
 
-def load_network(
-    package: ModelPackage,
-    network: NetworkName,
-    export: ExportSpec | None,
-    execution: ExecutionConfig,
-) -> Network:
-    """Load one network of a package; ``export`` is None for the network as it was trained.
-
-    Raises:
-        SteelDefectsError: A file is not what was written, or the network does not do what the
-            package says.
-    """
-    if export is None:
-        return _load_keras(package, network)
-    path = package.path(export.files[0])
-    model, *weights = (package.read(file) for file in export.files)
-    loaded: Network
-    match export.runtime:
-        case "openvino":
-            loaded = OpenVINONetwork(path, model, b"".join(weights), export.precision, execution)
-        case "onnx":
-            loaded = ONNXNetwork(path, model, execution)
-        case "litert":
-            loaded = LiteRTNetwork(path, model, execution)
-    require_fit(package, network, export, loaded)
-    return loaded
+def _alike(shapes: Sequence[Shape], expected: Sequence[Shape]) -> bool:
+    return len(shapes) == len(expected) and all(map(_fits, shapes, expected))
 
 
-def _load_keras(package: ModelPackage, network: NetworkName) -> KerasNetwork:
-    spec = package.manifest.gate if network == "gate" else package.manifest.segmenter
-    assert spec is not None  # noqa: S101 (a gate is only asked for where there is one)
-    model = load_keras(package, spec.file)
-    loaded = KerasNetwork(model)
-    require_fit(package, network, None, loaded)
-    if isinstance(spec, SegmenterSpec):
-        from steel_defects.models.segmenters import takes_multiples_of
-
-        if not takes_multiples_of(model, spec.stride):
-            raise SteelDefectsError(
-                f"the segmenter of the model package {package.folder} does not take sides that are "
-                f"multiples of its stride, {spec.stride}; restore the package or build it again"
-            )
-    return loaded
+def _fits(shape: Shape, expected: Shape) -> bool:
+    pairs = zip(shape, expected, strict=False)
+    same = all(side is None or other is None or side == other for side, other in pairs)
+    return not shape or (same and len(shape) == len(expected))
 
 
-class KerasRuntime(PackageRuntime):
-    """Runs the ``.keras`` files of a package."""
-
-    def __init__(self, package: ModelPackage) -> None:
-        """Load the networks."""
-        loaded = load_runtime(package, "keras")
-        super().__init__(loaded.gate, loaded.segmenter, loaded.names)
+def _shown(shapes: Sequence[Shape]) -> str:
+    sides = ("×".join("?" if side is None else str(side) for side in one) for one in shapes)
+    return " and ".join(sides) or "nothing"

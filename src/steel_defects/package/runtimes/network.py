@@ -1,13 +1,16 @@
-"""What every runtime offers of a network."""
+"""What every runtime offers of a network, and what it may use."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+
+from steel_defects.config import Config
 
 Sheets = NDArray[np.uint8]
 Outputs = list[NDArray[np.float32]]
@@ -16,7 +19,25 @@ Shape = tuple[int | None, ...]
 T = TypeVar("T")
 
 
-class Network(Protocol):
+class ExecutionConfig(Config):
+    """What a runtime may use.
+
+    Attributes:
+        streams: Sheets that are worked on at a time; 1 gives a single sheet all cores, 0 as many as
+            the runtime thinks best for throughput.
+        threads: Cores in all; 0 for every one.
+        device: OpenVINO's name of the device, such as ``CPU``, ``GPU`` or ``AUTO``.
+        providers: ONNX Runtime's execution providers, the preferred one first; those that are not
+            installed are passed over.
+    """
+
+    streams: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0)
+    device: str = "CPU"
+    providers: tuple[str, ...] = Field(default=("CPUExecutionProvider",), min_length=1)
+
+
+class Network(ABC):
     """A network, whatever runs it.
 
     Attributes:
@@ -29,6 +50,7 @@ class Network(Protocol):
     inputs: list[Shape]
     outputs: list[Shape]
 
+    @abstractmethod
     def predict(self, sheets: Sheets) -> Outputs:
         """Run the network; may be called from several threads.
 
@@ -39,51 +61,24 @@ class Network(Protocol):
             Its outputs, float32, maps before what holds for the sheet as a whole.
         """
 
-    def stream(self, batches: Iterable[Sheets]) -> Iterator[Outputs]:
-        """Run the network on one batch after the other, and keep ``parallel`` of them going.
-
-        Returns:
-            Outputs in the order of the batches; each is valid until the next is asked for.
-        """
-
 
 class Pool(Generic[T]):
-    """What answers one call at a time: made when none is free, and used again."""
+    """Objects that answer one call at a time: made when none is free, and used again."""
 
     def __init__(self, make: Callable[[], T]) -> None:
-        """Take what makes one."""
         self._make = make
         self._free: SimpleQueue[T] = SimpleQueue()
 
-    def take(self) -> T:
-        """Return one that is free."""
-        return self._make() if self._free.empty() else self._free.get()
-
-    def give_back(self, one: T) -> None:
-        """Let others take it."""
-        self._free.put(one)
+    @contextmanager
+    def borrowed(self) -> Iterator[T]:
+        """Take one for as long as the block lasts."""
+        one = self._make() if self._free.empty() else self._free.get()
+        try:
+            yield one
+        finally:
+            self._free.put(one)
 
 
 def in_order(outputs: Iterable[Any]) -> Outputs:
     """Put maps before what holds for the sheet as a whole; runtimes may have them otherwise."""
     return sorted((np.asarray(one) for one in outputs), key=lambda one: -one.ndim)
-
-
-def stream_in_threads(network: Network, batches: Iterable[Sheets]) -> Iterator[Outputs]:
-    """Stream through :meth:`Network.predict`, a thread for each call that is answered at a time."""
-    if network.parallel == 1:
-        yield from map(network.predict, batches)
-        return
-    waiting: deque[Future[Outputs]] = deque()
-    with ThreadPoolExecutor(network.parallel) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(network.predict, batch))
-            if len(waiting) > network.parallel:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def shape_of(sheets: Sheets) -> Sequence[int]:
-    """Return the shape of a batch as plain numbers, which runtimes take as they are."""
-    return [int(side) for side in sheets.shape]

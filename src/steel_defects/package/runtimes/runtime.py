@@ -1,9 +1,7 @@
 """Asking a package's networks for sheets."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,64 +10,39 @@ from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.calibration import scale_scores
 from steel_defects.images.reading import resize
 from steel_defects.models.config import STRIDE
-from steel_defects.package.folder import GateSpec
-from steel_defects.package.runtimes.network import Network, Outputs, Sheets
+from steel_defects.package.manifest import GateSpec
+from steel_defects.package.runtimes.network import Network
 from steel_defects.prediction.inference import (
     TestTimeAugmentation,
-    Window,
     join_windows,
     sheet_batch,
     sheet_prediction,
     sheet_windows,
 )
+from steel_defects.threads import map_in_order
 
 Image = NDArray[np.uint8]
-
-
-class Runtime(Protocol):
-    """What inspection needs of a package's networks.
-
-    Attributes:
-        parallel: Sheets at a time that are worth asking for; calls from so many threads are safe.
-    """
-
-    parallel: int
-
-    @property
-    def names(self) -> Mapping[str, str]:
-        """What runs each network, such as ``openvino_int8``."""
-
-    def gate_score(self, image: Image) -> float | None:
-        """Return the calibrated probability of a defect; None without a gate."""
-
-    def segment(self, image: Image) -> SheetPrediction:
-        """Return the map and the presence of each class."""
+Answer = TypeVar("Answer")
 
 
 class Gate:
-    """The classifier of a package."""
+    """The classifier of a package, which takes sheets of a size; see :func:`fit_sheet`."""
 
     def __init__(
         self, network: Network, spec: GateSpec, sheet_size: tuple[int, int] | None
     ) -> None:
-        """Take the network and the size of sheets that it takes; see :func:`fit_sheet`."""
         self.network, self._spec, self._sheet_size = network, spec, sheet_size
 
     def score(self, image: Image) -> float:
         """Return the calibrated probability of a defect."""
-        return self._calibrated(self.network.predict(self._batch(image)))
+        sheet = fit_sheet(image, self._spec.input_size, self._sheet_size)
+        outputs = self.network.predict(np.ascontiguousarray(sheet)[None, ..., None])
+        output = outputs[0].astype(np.float64).reshape(1)
+        return float(scale_scores(output, self._spec.temperature, self._spec.bias)[0])
 
     def score_many(self, images: Iterable[Image]) -> Iterator[float]:
         """Score sheets in their order, several at a time."""
-        return map(self._calibrated, self.network.stream(map(self._batch, images)))
-
-    def _batch(self, image: Image) -> Sheets:
-        sheet = fit_sheet(image, self._spec.input_size, self._sheet_size)
-        return np.ascontiguousarray(sheet)[None, ..., None]
-
-    def _calibrated(self, outputs: Outputs) -> float:
-        output = outputs[0].astype(np.float64).reshape(1)
-        return float(scale_scores(output, self._spec.temperature, self._spec.bias)[0])
+        return _several_at_a_time(self.score, images, self.network.parallel)
 
 
 def fit_sheet(
@@ -91,54 +64,41 @@ def fit_sheet(
 
 
 class Segmenter:
-    """The segmenter of a package."""
+    """The segmenter of a package, whose answers are averaged over some orientations."""
 
     def __init__(self, network: Network, tta: TestTimeAugmentation, stride: int = STRIDE) -> None:
-        """Take the network, its stride, and over which orientations its answers are averaged."""
         self.network, self.tta, self.stride = network, tta, stride
 
     def segment(self, image: Image) -> SheetPrediction:
         """Return the map and the presence of each class."""
-        return next(self._joined([image], partial(map, self.network.predict)))
+        windows = sheet_windows(image.shape)
+        predictions = [self._predict(image[window]) for window in windows]
+        return join_windows(image.shape, windows, predictions)
+
+    def _predict(self, image: Image) -> SheetPrediction:
+        outputs = self.network.predict(sheet_batch(image, self.tta, self.stride))
+        return sheet_prediction(outputs, image.shape, self.tta)
 
     def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
         """Segment sheets in their order, several at a time."""
-        return self._joined(images, self.network.stream)
+        return _several_at_a_time(self.segment, images, self.network.parallel)
 
-    def _joined(
-        self, images: Iterable[Image], stream: Callable[[Iterable[Sheets]], Iterator[Outputs]]
-    ) -> Iterator[SheetPrediction]:
-        """Segment sheets window by window."""
-        asked: deque[tuple[tuple[int, ...], list[Window]]] = deque()
 
-        def batches() -> Iterator[Sheets]:
-            for image in images:
-                windows = sheet_windows(image.shape)
-                asked.append((image.shape, windows))
-                for window in windows:
-                    yield sheet_batch(image[window], self.tta, self.stride)
-
-        found: list[SheetPrediction] = []
-        for outputs in stream(batches()):
-            shape, windows = asked[0]
-            rows, columns = windows[len(found)]
-            size = (rows.stop - rows.start, columns.stop - columns.start)
-            found.append(sheet_prediction(outputs, size, self.tta))
-            if len(found) == len(windows):
-                yield join_windows(shape, windows, found)
-                asked.popleft()
-                found.clear()
+def _several_at_a_time(
+    ask: Callable[[Image], Answer], images: Iterable[Image], parallel: int
+) -> Iterator[Answer]:
+    return map_in_order(ask, images, 0 if parallel == 1 else parallel, ahead=parallel)
 
 
 class PackageRuntime:
-    """Runs the networks of a package; see :func:`load_runtime`.
+    """Runs the networks of a package; see ``choice.load_runtime``.
 
     Attributes:
         names: What runs each network, such as ``openvino_int8``.
+        parallel: Sheets at a time that are worth asking for; calls from so many threads are safe.
     """
 
     def __init__(self, gate: Gate | None, segmenter: Segmenter, names: dict[str, str]) -> None:
-        """Take the networks."""
         self.gate, self.segmenter, self.names = gate, segmenter, names
         networks = [segmenter.network, *([gate.network] if gate else [])]
         self.parallel = min(network.parallel for network in networks)
@@ -157,9 +117,7 @@ class PackageRuntime:
         ``images`` may be a generator that reads ahead: it is asked for the next one as soon as
         there is room for it, in the caller's thread.
         """
-        if self.gate is None:
-            return (None for _ in images)
-        return self.gate.score_many(images)
+        return self.gate.score_many(images) if self.gate else (None for _ in images)
 
     def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
         """Segment sheets in their order, several at a time; see :meth:`score_many`."""

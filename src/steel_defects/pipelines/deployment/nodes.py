@@ -1,7 +1,7 @@
 """Nodes that export the networks of a package and check what they became."""
 
 import shutil
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,17 +12,6 @@ from steel_defects.deployment.config import DeploymentConfig
 from steel_defects.deployment.sheets import choose_sheets
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.package.folder import ModelPackage, write_package
-
-
-@dataclass(frozen=True)
-class _CopyOf:
-    """Writes a copy of a file in a temporary folder, which lasts as long as this does."""
-
-    folder: "TemporaryDirectory[str]"
-    name: str
-
-    def __call__(self, path: Path) -> None:
-        shutil.copyfile(Path(self.folder.name, "package", self.name), path)
 
 
 def export_networks(
@@ -37,7 +26,6 @@ def export_networks(
     """Export each network for every runtime and precision, and compare it with the trained one."""
     from steel_defects.deployment import export
     from steel_defects.deployment.parity import compare_exports
-    from steel_defects.deployment.release import with_exports
 
     sheets = choose_sheets(
         deployment, deployment_raw, deployment_folder, earlier_splits, earlier_annotations
@@ -46,10 +34,16 @@ def export_networks(
     made = Path(folder.name)
     candidates = list(export.export_networks(inspection_package, sheets, deployment, made))
     specs = [cell.spec for cell in candidates if cell.spec]
-    manifest, writers = with_exports(inspection_package, specs, made)
+    manifest, writers = export.with_exports(inspection_package, specs, made)
     package = write_package(made / "package", manifest, writers)
     parity = compare_exports(package, candidates, sheets, inspection)
-    return PackageContents(manifest, {name: _CopyOf(folder, name) for name in writers}), parity
+    copies = {name: partial(_copy, folder, name) for name in writers}
+    return PackageContents(manifest, copies), parity
+
+
+def _copy(folder: "TemporaryDirectory[str]", name: str, path: Path) -> None:
+    """Copy a file of the package in a temporary folder, which lasts as long as it is named here."""
+    shutil.copyfile(Path(folder.name, "package", name), path)
 
 
 def measure_latency(
@@ -73,7 +67,7 @@ def release_exports(
     export_candidates: ModelPackage, export_parity: pd.DataFrame, latency: pd.DataFrame
 ) -> PackageContents:
     """Put the exports that are within their tolerance into a copy of the package."""
-    from steel_defects.deployment.release import judged_exports, with_exports
+    from steel_defects.deployment.export import judged_exports, with_exports
 
     specs = judged_exports(export_candidates.manifest.exports, export_parity, latency)
     return PackageContents(*with_exports(export_candidates, specs, export_candidates.folder))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,6 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.package.folder import ModelPackage
-
-if TYPE_CHECKING:
-    from steel_defects.inspection.work import Inspection
-    from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
 Json = dict[str, Any]
 
@@ -36,24 +32,35 @@ def inspect_sheets(
     Returns:
         Which parts of which job hold the results; :func:`collect_results` makes tables of them.
     """
+    from steel_defects.inspection.cascade import Cascade
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import run_job
+    from steel_defects.inspection.places import Places
+    from steel_defects.inspection.work import Inspection
+    from steel_defects.package.runtimes import load_runtime
+    from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
-    setup = _set_up(
-        inspection_sheets, inspection_package, inspection_positions, inspection, positions
+    def exists(sheet_id: str) -> bool:
+        return inspection.follow or os.path.lexists(inspection_sheets.path_of(sheet_id))
+
+    # First, so that a file of positions that can't be used ends the run before the long work.
+    places = Places(inspection_positions, positions, exists, grows=inspection.follow)
+    runtime = load_runtime(inspection_package, inspection.runtime, inspection.execution)
+    cascade = Cascade(inspection_package, runtime, inspection)
+    setup = Inspection(inspection_sheets, inspection_package, cascade, places, inspection)
+    if not inspection.follow:
+        return run_job(setup, inspection_jobs, inspection_positions).reference()
+    names = inspection_package.manifest.class_names
+    result = follow_folder(
+        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
     )
-    if inspection.follow:
-        live = _live_overlays(inspection, inspection_package)
-        result = follow_folder(setup, inspection_jobs, live)
-    else:
-        result = run_job(setup, inspection_jobs, inspection_positions)
     return result.reference()
 
 
 def collect_results(
     inspection_job: Json, inspection_jobs: Path, inspection_package: ModelPackage
 ) -> tuple[JoinedTable, JoinedTable, JoinedTable, Json, Json]:
-    """Put verdicts, defects, submission, summary and timing together from the parts of a job.
+    """Make verdicts, defects, submission, summary and timing from the parts of a job.
 
     Kedro has saved ``inspection_job`` by now, so that no other run writes these tables: of several
     machines the last one to come here takes the parts of all.
@@ -62,36 +69,6 @@ def collect_results(
 
     result = result_of(inspection_jobs, inspection_job).refreshed()
     return *result.tables(), result.summary(inspection_package), result.timing()
-
-
-def _set_up(
-    sheets: SheetSource,
-    package: ModelPackage,
-    table: pd.DataFrame,
-    config: InspectionConfig,
-    positions: PositionsConfig,
-) -> "Inspection":
-    from steel_defects.inspection.cascade import Cascade
-    from steel_defects.inspection.places import Places
-    from steel_defects.inspection.work import Inspection
-    from steel_defects.package.runtimes import load_runtime
-
-    def exists(sheet_id: str) -> bool:
-        return config.follow or os.path.lexists(sheets.path_of(sheet_id))
-
-    # First, so that a file of positions that can't be used ends the run before the long work.
-    places = Places(table, positions, exists, grows=config.follow)
-    runtime = load_runtime(package, config.runtime, config.execution)
-    cascade = Cascade(package, runtime, config)
-    return Inspection(sheets, package, cascade, places, config)
-
-
-def _live_overlays(
-    config: InspectionConfig, package: ModelPackage
-) -> Callable[[Path], "LiveOverlays"]:
-    from steel_defects.pipelines.inspection.overlays import LiveOverlays
-
-    return lambda job: LiveOverlays(job / _LIVE, config, package.manifest.class_names)
 
 
 def draw_inspection_overlays(

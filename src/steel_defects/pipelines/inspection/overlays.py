@@ -1,4 +1,4 @@
-"""Pictures of what inspection found: which sheets, and how they are drawn."""
+"""Pictures of inspected sheets: which of them are drawn, and how."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -23,20 +23,13 @@ from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.labels import rle as run_length
 from steel_defects.paths import flat_name
 
-#: Accepted sheets that are drawn beside all others.
+#: Accepted sheets that are drawn besides all others.
 ACCEPTED = 8
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A sheet to draw.
-
-    Attributes:
-        sheet_id: The sheet.
-        verdict: What became of it.
-        reason: Why.
-        masks: Encoded mask of classes 1, 2, …, ``""`` for none.
-    """
+    """A sheet to draw, with its verdict and the encoded mask of each class, ``""`` for none."""
 
     sheet_id: str
     verdict: str
@@ -93,10 +86,10 @@ class LiveOverlays:
 
     def __call__(self, frame: Frame, sheet: InspectedSheet) -> None:
         """Draw a sheet, if it is one to be drawn."""
-        found = sheet.verdict
-        if frame.image is None or not self._choice.takes(found.verdict, found.reason):
+        verdict, reason = sheet.verdict.verdict, sheet.verdict.reason
+        if frame.image is None or not self._choice.takes(verdict, reason):
             return
-        drawing = Drawing(sheet.sheet_id, found.verdict, found.reason, sheet.masks)
+        drawing = Drawing(sheet.sheet_id, verdict, reason, sheet.masks)
         # What does not fit into memory is drawn at the end, when no networks take any.
         with (
             suppress(UnreadableSheet),
@@ -119,8 +112,8 @@ def drawings(
         classes = len(masks) // max(1, len(table))  # rows of a sheet stand together, by class
         for row, (sheet_id, verdict, reason) in enumerate(table.itertuples(index=False, name=None)):
             if choice.takes(verdict, reason):
-                own = masks[row * classes : (row + 1) * classes]
-                yield Drawing(sheet_id, verdict, reason, tuple(own))
+                of_sheet = masks[row * classes : (row + 1) * classes]
+                yield Drawing(sheet_id, verdict, reason, tuple(of_sheet))
 
 
 def pictures(
@@ -135,13 +128,8 @@ def pictures(
             with limited_by_memory():
                 return drawing.draw(decode_gray(source.read_file(drawing.sheet_id)), class_names)
         except UnreadableSheet as error:
-            return _note(f"{drawing.sheet_id}: {error}")
+            note, text = np.full((64, 1200), 40, np.uint8), f"{drawing.sheet_id}: {error}"
+            cv2.putText(note, harmless(text), (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (235,), 1)
+            return note
 
     return {drawing.name: partial(draw, drawing) for drawing in chosen}
-
-
-def _note(text: str) -> np.ndarray:
-    """Return a picture that says why there is none."""
-    canvas = np.full((64, 1200), 40, np.uint8)
-    cv2.putText(canvas, harmless(text), (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (235,), 1)
-    return canvas

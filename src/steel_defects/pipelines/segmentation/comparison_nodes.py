@@ -140,37 +140,43 @@ def build_package(
     """
     from steel_defects.datasets.model_package import PackageContents
     from steel_defects.models.segmenters import required_stride
-    from steel_defects.package.build import build_manifest
+    from steel_defects.package.build import GateParts, build_manifest
+    from steel_defects.package.manifest import SegmenterSpec
 
     segmenter, postprocessing = chosen_segmenter.segmenter, chosen_segmenter.postprocessing
-    classifier = point = scores = stacking = None
-    networks = {"segmenter": segmenter}
+    networks, records, gate = {"segmenter": segmenter}, {"postprocessing": postprocessing}, None
     if chosen_gate:
-        classifier, point = chosen_gate.classifier, chosen_gate.operating_point
-        scores, stacking = chosen_gate.scores, chosen_segmenter.stacking
-        networks["gate"] = classifier
-    common_stamp(
-        trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
-        scores=scores, operating_point=point,
-    )  # fmt: skip
+        networks["gate"] = chosen_gate.classifier
+        gate = GateParts(
+            name=chosen_gate.name,
+            input_size=networks["gate"].input_shape[1:3],
+            operating_point=chosen_gate.operating_point,
+            scores=chosen_gate.scores,
+            stacked=chosen_segmenter.stacking.stacked,
+        )
+        records |= {
+            "stacking": chosen_segmenter.stacking,
+            "scores": gate.scores,
+            "operating_point": gate.operating_point,
+        }
+    common_stamp(trained_networks=stamp_of(**networks), **records)
     reference = of_splits(sheets, splits, TUNING_SPLITS)
     manifest = build_manifest(
-        gate_name=chosen_gate.name if chosen_gate else None,
-        gate_input_size=classifier.input_shape[1:3] if classifier else None,
-        operating_point=point,
-        gate_scores=scores,
-        segmenter_name=chosen_segmenter.name,
-        postprocessing=postprocessing,
-        class_names=data_engineering.class_names,
-        mm_per_px=mm_per_px,
+        segmenter=SegmenterSpec(
+            name=chosen_segmenter.name,
+            file="segmenter.keras",
+            postprocessing=postprocessing.classes,
+            tta=segmenter_prediction.tta,
+            stride=required_stride(segmenter),
+        ),
+        gate=gate,
         comparison=segmentation_comparison,
         pictures=(raw_sheets.read(path) for path in reference["path"]),
         fingerprint_of=sheets["sha256"].tolist(),
-        tta=segmenter_prediction.tta,
-        stacked=stacking.stacked if stacking else None,
-        stride=required_stride(segmenter),
+        class_names=data_engineering.class_names,
+        mm_per_px=mm_per_px,
     )
     writers = {manifest.segmenter.file: segmenter.save}
-    if manifest.gate and classifier:
-        writers[manifest.gate.file] = classifier.save
+    if manifest.gate:
+        writers[manifest.gate.file] = networks["gate"].save
     return PackageContents(manifest, writers)

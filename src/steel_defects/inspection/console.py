@@ -1,9 +1,13 @@
-"""Showing how far inspection is: a bar on a terminal, else a line every few seconds."""
+"""What the person at the terminal sees of inspection, and how they stop it."""
 
 import logging
+import signal
 import sys
+import threading
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Self
 
 from rich.console import Console
@@ -15,17 +19,16 @@ from steel_defects.inspection.cascade import InspectedSheet
 logger = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 5.0  # longest time without a word in the log
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Display:
-    """Counts sheets as they are inspected; use it in a ``with`` statement."""
+    """Counts sheets as they are inspected: by a bar on a terminal, else a line every few seconds.
+
+    Use it in a ``with`` statement, with the number of sheets; None where nobody knows.
+    """
 
     def __init__(self, total: int | None) -> None:
-        """Begin.
-
-        Args:
-            total: Number of sheets; None where nobody knows.
-        """
         self._total, self._before = total, 0
         self._done = self._cleared = 0
         self._started = self._said = time.monotonic()
@@ -37,12 +40,7 @@ class Display:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
         if self._done:
@@ -77,3 +75,40 @@ class Display:
 def _bar() -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+
+
+class Stop:
+    """Whether somebody has asked to stop.
+
+    A plain flag: setting a :class:`threading.Event` inside a signal handler can wait for ever.
+    """
+
+    requested = False
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Turn the first SIGINT (Ctrl-C) or SIGTERM into a request; a second one has its usual effect.
+
+    Outside of the main thread, where Python takes no handlers, signals keep their usual effect.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    earlier = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def restore() -> None:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+    def request(number: int, frame: FrameType | None) -> None:
+        stop.requested = True
+        restore()
+
+    for number in _SIGNALS:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        restore()

@@ -1,14 +1,20 @@
-"""Exporting to OpenVINO."""
+"""Exporting graphs to OpenVINO, ONNX and LiteRT, each with its own tools."""
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.deployment.graphs import FEW_CHANNELS
+from steel_defects.package.manifest import Precision
+
+#: Calibration sheets, ``(1, height, width, 1)`` each.
+Batches = Sequence[NDArray[np.uint8]]
 
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 _ENDS = (*_WEIGHTED, "ShapeOf")  # a size is not computed from what layers put out
@@ -22,31 +28,27 @@ def export_openvino(graph: Any, path: Path) -> tuple[str, ...]:
     graph.export(str(whole), format="openvino", verbose=False)
     model = openvino.Core().read_model(whole)
     # The converter adds every size that the graph computes to the outputs.
-    kept = [one for one in model.outputs if any(n.startswith("Identity") for n in one.names)]
-    results = [one.get_node() for one in kept]
-    openvino.save_model(
-        openvino.Model(results, model.get_parameters(), graph.name), path, compress_to_fp16=False
-    )
+    results = [
+        one.get_node()
+        for one in model.outputs
+        if any(name.startswith("Identity") for name in one.names)
+    ]
+    model = openvino.Model(results, model.get_parameters(), graph.name)
+    openvino.save_model(model, path, compress_to_fp16=False)
     whole.unlink()
     whole.with_suffix(".bin").unlink()
     return path.name, path.with_suffix(".bin").name
 
 
-def quantise_openvino(
-    model: Path, path: Path, batches: Sequence[NDArray[np.uint8]]
-) -> tuple[str, ...]:
+def quantise_openvino(model: Path, path: Path, batches: Batches) -> tuple[str, ...]:
     """Write an OpenVINO model in 8 bits, weights a channel, activations as calibration sheets are.
 
     :func:`sensitive_layers` stay in float32, and ranges reach to the largest activation of all
     sheets rather than to a usual one: masks come three times as close, for a fifth more time.
-
-    Args:
-        model: The model in float32.
-        path: Where the other goes.
-        batches: Calibration sheets, ``(1, height, width, 1)`` each.
     """
     import nncf
     import openvino
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     # Not nncf.set_log_level, which changes whatever handler another has put there, too.
     logging.getLogger("nncf").setLevel(logging.ERROR)
@@ -57,19 +59,12 @@ def quantise_openvino(
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(batches),
         ignored_scope=nncf.IgnoredScope(names=sensitive_layers(whole)),
-        advanced_parameters=_whole_ranges(),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+        ),
     )
     openvino.save_model(quantised, path, compress_to_fp16=False)
     return path.name, path.with_suffix(".bin").name
-
-
-def _whole_ranges() -> Any:
-    from nncf import AdvancedQuantizationParameters
-    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-
-    return AdvancedQuantizationParameters(
-        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
-    )
 
 
 def sensitive_layers(model: Any) -> list[str]:
@@ -84,8 +79,8 @@ def sensitive_layers(model: Any) -> list[str]:
     kinds = [node.get_type_name() for node in layers]
     first = layers[: kinds.index("Convolution") + 1] if "Convolution" in kinds else []
     depthwise = [node for node in layers if node.get_type_name() == "GroupConvolution"]
-    kept = {node.get_friendly_name() for node in [*first, *depthwise, *_last_layers(model)]}
-    return sorted(kept) if len(kept) < len(layers) else []
+    names = {node.get_friendly_name() for node in [*first, *depthwise, *_last_layers(model)]}
+    return sorted(names) if len(names) < len(layers) else []
 
 
 def _last_layers(model: Any) -> Iterator[Any]:
@@ -114,3 +109,64 @@ def multiplies_bfloat16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def export_onnx(graph: Any, path: Path) -> tuple[str, ...]:
+    """Write a graph as an ONNX model in float32."""
+    signature = keras.InputSpec(shape=graph.input_shape, dtype="uint8", name="sheet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tf2onnx, about names that NumPy has no more
+        graph.export(str(path), format="onnx", input_signature=[signature], verbose=False)
+    return (path.name,)
+
+
+def quantise_onnx(model: Path, path: Path, batches: Batches) -> tuple[str, ...]:
+    """Write an ONNX model in 8 bits; see :func:`quantise_openvino`."""
+    import onnxruntime
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    onnxruntime.set_default_logger_severity(3)  # errors
+    prepared = path.with_suffix(".prepared")
+    # Folds batch norm into convolutions; sizes that are open are beyond its inference of shapes.
+    quant_pre_process(model, prepared, skip_symbolic_shape=True)
+    quantize_static(
+        prepared, path, _Calibration(batches), quant_format=QuantFormat.QDQ, per_channel=True,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+    )  # fmt: skip
+    prepared.unlink()
+    return (path.name,)
+
+
+class _Calibration:
+    """Hands out calibration sheets the way ONNX Runtime asks for them."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._inputs = iter([{"sheet": batch} for batch in batches])
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """Return the next sheet by the name of the input; None after the last."""
+        return next(self._inputs, None)
+
+
+def export_litert(
+    graph: Any, path: Path, precision: Precision, batches: Batches
+) -> tuple[str, ...]:
+    """Write a graph as a LiteRT model.
+
+    ``fp16`` halves the size of weights; ``int8`` quantises weights and activations, with ranges
+    from calibration sheets.
+    """
+    graph.export(str(path), format="litert", verbose=False, **_options(precision, batches))
+    return (path.name,)
+
+
+def _options(precision: Precision, batches: Batches) -> dict[str, Any]:
+    import tensorflow as tf  # whose converter Keras hands these to
+
+    if precision == "fp32":
+        return {}
+    smaller = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+    if precision == "fp16":
+        return smaller | {"target_spec": {"supported_types": [tf.float16]}}
+    return smaller | {"representative_dataset": lambda: ([batch] for batch in batches)}
