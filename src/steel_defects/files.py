@@ -11,6 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+from numpy.typing import NDArray
+
 from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import is_housekeeping
 
@@ -84,6 +87,14 @@ def note_once(text: str, place: Path) -> None:
     if note not in _notes:
         _notes.add(note)
         logger.warning(text, place)
+
+
+def mapped_bytes(path: Path, first: int = 0) -> NDArray[np.uint8]:
+    """Map the bytes of a file from ``first`` on into memory; pages are read when looked at."""
+    if path.stat().st_size <= first:
+        return np.zeros(0, np.uint8)
+    # A plain array over the map: slicing np.memmap costs ten times as much.
+    return np.asarray(np.memmap(path, np.uint8, mode="r", offset=first))
 
 
 def check_target(path: Path, folder: bool) -> None:

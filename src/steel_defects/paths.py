@@ -116,6 +116,19 @@ def names_shown_as(shown: str) -> list[str]:
     return [name for name in names if shown_name(name) == shown != name]
 
 
+def refuse_remote(dataset: str, filepath: str) -> None:
+    """Refuse an address such as ``s3://…`` in the place of a path.
+
+    Raises:
+        SteelDefectsError: The dataset does not lie on this machine.
+    """
+    if "://" in filepath:
+        raise SteelDefectsError(
+            f"{dataset} lies at {filepath}, but steel_defects works on local folders only; copy it "
+            "to a disk of this machine and give its path there"
+        )
+
+
 def refuse_pattern(folder: str, otherwise: str = "") -> None:
     """Refuse a folder whose path Kedro takes for a pattern.
 

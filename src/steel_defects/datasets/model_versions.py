@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io.core import AbstractDataset, DatasetError
 
+from steel_defects.datasets.folder import ReadOnlyDataset
 from steel_defects.errors import SteelDefectsError, shown
 
 #: Names the version before the newest.
@@ -116,29 +116,22 @@ def _versions_of(file: Path) -> list[str]:
     return [path.parent.name for path in file.glob(f"*/{file.name}") if path.is_file()]
 
 
-class ModelVersionsDataset(AbstractDataset[None, ModelVersions]):
+class ModelVersionsDataset(ReadOnlyDataset[ModelVersions]):
     """Finds all versions of some tables; none of them is read before it is asked for.
 
-    Kedro loads one version of a dataset a run. Through this dataset a node sets two side by side.
+    Kedro loads one version of a dataset per run. Through this dataset a node compares two.
     """
 
     def __init__(
         self, *, filepath: str, tables: list[str], metadata: dict[str, Any] | None = None
     ) -> None:
         """Name the folder, and patterns of the tables in it."""
-        self._filepath, self._tables = Path(filepath), tables
-        self.metadata = metadata
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._tables = tables
 
     def load(self) -> ModelVersions:
         """Return what finds versions and reads them."""
         return ModelVersions(self._filepath, self._tables)
-
-    def save(self, data: None) -> None:
-        """Refuse: each table is written through its own dataset."""
-        raise DatasetError("earlier versions are only read")
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "tables": self._tables}

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.files import force, replaced
+from steel_defects.files import force, mapped_bytes, replaced
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, decode_gray
 from steel_defects.progress import track
@@ -120,8 +120,7 @@ def _open(file: Path) -> tuple[dict[SheetKey, int], Gray]:
             return {}, np.zeros(0, np.uint8)
     except (OSError, ValueError, LookupError, TypeError):
         return {}, np.zeros(0, np.uint8)
-    # A plain array over the map: slicing np.memmap costs ten times as much.
-    return places, np.asarray(np.memmap(file, np.uint8, mode="r", offset=first))
+    return places, mapped_bytes(file, first)
 
 
 def _places(keys: Sequence[SheetKey]) -> dict[SheetKey, int]:
