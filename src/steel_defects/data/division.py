@@ -55,7 +55,7 @@ def divide(
         division: How to divide.
 
     Returns:
-        ``sheet_id, group_id, split, fold``, the last one a list with a number a repeat.
+        ``sheet_id, group_id, split, fold``, the last one a list with one number per repeat.
     """
     groups, digests = sheets["group_id"].tolist(), sheets["sha256"].tolist()
     earlier = earlier_splits(assignments, division.shares)
@@ -78,14 +78,8 @@ def divide(
     folds = [
         _folds(groups, strata, digests, assignments, division, r) for r in range(division.repeats)
     ]
-    return pd.DataFrame(
-        {
-            "sheet_id": sheets["sheet_id"],
-            "group_id": sheets["group_id"],
-            "split": split,
-            "fold": [[int(fold) for fold in one] for one in zip(*folds, strict=True)],
-        }
-    )
+    fold = [list(map(int, numbers)) for numbers in zip(*folds, strict=True)]
+    return sheets[["sheet_id", "group_id"]].assign(split=split, fold=fold)
 
 
 def _warn_of_other_shares(kept: list[str], anew: list[str]) -> None:

@@ -33,37 +33,24 @@ def oddest_sheets(inventory: pd.DataFrame, nearest: pd.Series, count: int) -> pd
     """
     from sklearn.ensemble import IsolationForest
 
-    values = inventory[[name for name in MEASURES if name != "distinctness"]].assign(
-        distinctness=1 - nearest.to_numpy()
-    )
-    oddness = (
-        -IsolationForest(random_state=0).fit(values.to_numpy()).score_samples(values.to_numpy())
-    )
-    percentile = 100 * values.rank(pct=True)
+    measures = [name for name in MEASURES if name != "distinctness"]
+    values = inventory[measures].assign(distinctness=1 - nearest.to_numpy())
+    forest = IsolationForest(random_state=0).fit(values.to_numpy())
     # Share of the sheets with as small a value or smaller, and with as large a one or larger.
     low, high = (
-        values.rank(pct=True, method="max"),
-        values.rank(ascending=False, pct=True, method="max"),
+        values.rank(pct=True, method="max", ascending=ascending) for ascending in (True, False)
     )
     extreme = np.minimum(low, high).idxmin(axis=1)
-    table = pd.DataFrame(
-        {
-            "sheet_id": inventory["sheet_id"].to_numpy(),
-            "path": inventory["path"].to_numpy(),
-            "measure": extreme.map(MEASURES).to_numpy(),
-            "value": [_at(values, row, name) for row, name in enumerate(extreme)],
-            "percentile": [_at(percentile, row, name) for row, name in enumerate(extreme)],
-            "group_id": inventory["group_id"].to_numpy(),
-            "oddness": oddness,
-        }
+    cells = np.arange(len(values)), values.columns.get_indexer(extreme)
+    table = inventory[["sheet_id", "path", "group_id"]].assign(
+        measure=extreme.map(MEASURES),
+        value=values.to_numpy()[cells],
+        percentile=(100 * values.rank(pct=True)).to_numpy()[cells],
+        oddness=-forest.score_samples(values.to_numpy()),
     )
     table = table.sort_values(["oddness", "sheet_id"], ascending=[False, True])
     table = table.drop_duplicates("group_id").head(count)
     return table.drop(columns=["group_id", "oddness"]).reset_index(drop=True)
-
-
-def _at(table: pd.DataFrame, row: int, column: str) -> float:
-    return float(table[column].iloc[row])
 
 
 def border_statistics(inventory: pd.DataFrame) -> dict[str, float]:

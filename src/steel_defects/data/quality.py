@@ -1,17 +1,28 @@
 """Summing up what data engineering found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from steel_defects.data.oddities import border_statistics
-from steel_defects.data.similarity.duplicates import conflicting_masks, masks_by_sheet
-from steel_defects.data.similarity.similar import DIFFERENT
-from steel_defects.labels.severstal import Finding
+from steel_defects.data.similarity.similar import COPY, DIFFERENT, SAME_FILE
+from steel_defects.images.orientations import brought_over
+from steel_defects.labels import rle as run_length
+from steel_defects.labels.overlap import iou
+from steel_defects.labels.severstal import Finding, masks_by_sheet
+
+Masks = Mapping[str, Mapping[int, str]]
+Sizes = Mapping[str, tuple[int, int]]
 
 _MEASURES = ("mean_intensity", "contrast", "black_fraction", "saturated_fraction")
+# Intersection over union below which two masks of one picture contradict each other. Copies may be
+# moved by a few pixels, which costs narrow masks a good part of their overlap.
+_AGREEING_IOU = 0.5
+# Pixel score from which the whole picture is the same, not only a good part of it.
+_WHOLE = 0.8
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ def quality_report(
 
     Returns:
         What JSON can hold: counts, class balance, areas, sizes, brightness, black borders, groups,
-        splits, copies with conflicting masks, and ``quarantined``, one entry a finding.
+        splits, copies with conflicting masks, and ``quarantined``, one entry per finding.
     """
     sheets = data.sheets
     inventory = data.inventory[data.inventory["sheet_id"].isin(sheets["sheet_id"])]
@@ -67,18 +78,10 @@ def _class_balance(annotations: pd.DataFrame, class_names: Sequence[str]) -> lis
     rows = []
     for class_id, name in enumerate(class_names, start=1):
         areas = annotations.loc[annotations["class_id"] == class_id, "area_px"]
-        rows.append({"class": f"{class_id} {name}", "sheets": len(areas), **_areas(areas)})
+        figures = {"median": areas.median(), "p5": areas.quantile(0.05), "max": areas.max()}
+        known = {f"area_px_{key}": None if areas.empty else float(v) for key, v in figures.items()}
+        rows.append({"class": f"{class_id} {name}", "sheets": len(areas), **known})
     return rows
-
-
-def _areas(areas: pd.Series) -> dict[str, float | None]:
-    if areas.empty:
-        return {"area_px_median": None, "area_px_p5": None, "area_px_max": None}
-    return {
-        "area_px_median": float(areas.median()),
-        "area_px_p5": float(areas.quantile(0.05)),
-        "area_px_max": float(areas.max()),
-    }
 
 
 def _split_balance(sheets: pd.DataFrame, splits: pd.DataFrame) -> list[dict[str, Any]]:
@@ -111,3 +114,45 @@ def _counts(values: pd.Series) -> dict[str, int]:
 
 def _quantiles(values: pd.Series) -> dict[str, float]:
     return {f"p{q}": round(float(values.quantile(q / 100)), 4) for q in (0, 5, 50, 95, 100)}
+
+
+def conflicting_masks(similar: pd.DataFrame, masks: Masks, sizes: Sizes) -> list[dict[str, Any]]:
+    """List copies whose masks contradict each other.
+
+    Args:
+        similar: The table of similar sheets.
+        masks: Encoded masks by sheet and class.
+        sizes: Height and width of the sheets, pixels.
+
+    Returns:
+        ``sheet_id, other_id, score, class_id, iou`` for each pair and class in conflict, the surest
+        copies first; ``iou`` is 0 where only one of the two has the class.
+    """
+    copies = similar[similar["relation"].isin([SAME_FILE, COPY]) & (similar["score"] >= _WHOLE)]
+    copies = copies.sort_values("score", ascending=False)
+    columns = copies[["sheet_id", "other_id", "orientation", "score"]]
+    return [
+        {"sheet_id": one, "other_id": other, "score": round(score, 3), "class_id": k, "iou": iou}
+        for one, other, turn, score in columns.itertuples(index=False, name=None)
+        if one in sizes and other in sizes
+        for k, iou in _overlaps(one, other, int(turn), masks, sizes)
+        if iou < _AGREEING_IOU
+    ]
+
+
+def _overlaps(
+    one: str, other: str, orientation: int, masks: Masks, sizes: Sizes
+) -> Iterator[tuple[int, float]]:
+    """Yield the intersection over union of each class that either of two copies has."""
+    first, second = masks.get(one, {}), masks.get(other, {})
+    for class_id in sorted({*first, *second}):
+        if class_id not in first or class_id not in second:
+            yield class_id, 0.0
+        elif first[class_id] == second[class_id] and not orientation:
+            yield class_id, 1.0
+        else:
+            mask = run_length.decode(first[class_id], *sizes[one])
+            turned = brought_over(mask, orientation, sizes[other])
+            target = run_length.decode(second[class_id], *sizes[other])
+            areas = (int(np.sum(turned & target)), int(turned.sum()), int(target.sum()))
+            yield class_id, round(iou(*areas), 4)

@@ -66,7 +66,7 @@ def _plain(name: object) -> str:
 
 
 def normalise_columns(raw: pd.DataFrame) -> pd.DataFrame:
-    """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row a defect.
+    """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row per defect.
 
     Args:
         raw: The file as text, empty cells as ``""``; the index counts its rows from 0.
@@ -139,14 +139,23 @@ def _class_of(text: str, classes: int) -> int:
     return int(text)
 
 
+def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:
+    """Sort encoded masks by sheet and class."""
+    masks: dict[str, dict[int, str]] = {}
+    columns = annotations[["sheet_id", "class_id", "rle"]]
+    for sheet_id, class_id, rle in columns.itertuples(index=False, name=None):
+        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    return masks
+
+
 def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Write predictions as the competition wants them.
 
     Args:
-        predictions: ``sheet_id, class_id, rle``, one row a sheet and class.
+        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
 
     Returns:
-        ``ImageId_ClassId,EncodedPixels``, one row a sheet and class, empty text for none.
+        ``ImageId_ClassId,EncodedPixels``, one row per sheet and class, empty text for none.
     """
     keys = predictions["sheet_id"].astype("str") + "_" + predictions["class_id"].astype(str)
     return pd.DataFrame({"ImageId_ClassId": keys, "EncodedPixels": predictions["rle"]})

@@ -1,13 +1,13 @@
 """What every runtime offers of a network."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from steel_defects.threads import map_in_order
 
 Sheets = NDArray[np.uint8]
 Outputs = list[NDArray[np.float32]]
@@ -71,17 +71,8 @@ def in_order(outputs: Iterable[Any]) -> Outputs:
 
 def stream_in_threads(network: Network, batches: Iterable[Sheets]) -> Iterator[Outputs]:
     """Stream through :meth:`Network.predict`, a thread for each call that is answered at a time."""
-    if network.parallel == 1:
-        yield from map(network.predict, batches)
-        return
-    waiting: deque[Future[Outputs]] = deque()
-    with ThreadPoolExecutor(network.parallel) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(network.predict, batch))
-            if len(waiting) > network.parallel:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    threads = network.parallel if network.parallel > 1 else 0
+    return map_in_order(network.predict, batches, threads, ahead=threads)
 
 
 def shape_of(sheets: Sheets) -> Sequence[int]:
