@@ -42,21 +42,17 @@ def replaced(path: Path, ending: str = ".tmp") -> Iterator[Path]:
         ending: Of the temporary file; some writers choose the format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path, ending)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{ending}"):
+        # Its process may finish it in this very moment.
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                leftover.unlink()
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{ending}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _remove_leftovers(path: Path, ending: str) -> None:
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{ending}"):
-        # Its process may finish it in this very moment.
-        with suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
 
 
 def force(path: Path) -> None:
@@ -77,12 +73,7 @@ def force(path: Path) -> None:
 
 
 def note_once(text: str, place: Path) -> None:
-    """Log what a drive cannot do, once for each drive.
-
-    Args:
-        text: What it is, with ``%s`` for the place.
-        place: A file or folder on the drive.
-    """
+    """Log what the drive of a place cannot do, once; ``%s`` in the text stands for the place."""
     note = text, place.stat().st_dev
     if note not in _notes:
         _notes.add(note)
@@ -98,11 +89,7 @@ def mapped_bytes(path: Path, first: int = 0) -> NDArray[np.uint8]:
 
 
 def check_target(path: Path, folder: bool) -> None:
-    """Say what will not be writable before hours of work go into it.
-
-    Args:
-        path: A file or folder that is going to be written; it need not exist yet.
-        folder: Whether it is a folder.
+    """Say that a file or folder will not be writable before hours of work go into it.
 
     Raises:
         SteelDefectsError: It cannot be written, or is a file instead of a folder or the reverse.
