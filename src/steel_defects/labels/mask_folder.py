@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.severstal import Finding, annotation_table
 from steel_defects.paths import is_housekeeping, leads_out, shown_name
 from steel_defects.threads import map_in_order
 
@@ -26,9 +26,6 @@ class MaskFolder:
     """A folder of masks, named as their sheets are, with the ending ``.png``.
 
     It may be a symbolic link. Inside, links to files are followed if they stay in it.
-
-    Attributes:
-        root: The folder.
     """
 
     root: Path
@@ -86,9 +83,7 @@ def read_annotations(
         Finding(f"mask {name}", name, "mask of a picture that is missing or unreadable")
         for name in sorted(map(shown_name, folder.names() - known))
     ]
-    table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle", "area_px"])
-    types = {"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"}
-    return table.astype(types), findings
+    return annotation_table(rows), findings
 
 
 def _read_mask(folder: MaskFolder, sheet_id: str, size: tuple[int, int]) -> NDArray[np.integer]:

@@ -46,13 +46,10 @@ _AT_LEAST, _IN_EVERY_BAND, _MOST = 0.6, 0.4, 8
 
 
 def copy_score(image: Picture, other: Picture, orientation: int) -> float:
-    """Compare the fine structure of two pictures.
+    """Compare the fine structure of two gray pictures, uint8.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        other: Another one, of the same shape once ``image`` is turned.
-        orientation: That brings ``image`` over ``other``, both laid down if they are oblong. The
-            one in which their fingerprints agree best is the right one for any copy.
+    The orientation brings one over the other, both laid down if they are oblong. The one in which
+    their fingerprints agree best is the right one for any copy.
 
     Returns:
         The correlation, -1 to 1; from :data:`COPY_SCORE` on the pictures are copies. -1 where the
@@ -93,8 +90,7 @@ def _correlation(detail: Detail, other: Detail, shift: int) -> float:
     inner = detail[shift : detail.shape[0] - shift, shift : detail.shape[1] - shift]
     if min(inner.std(), other.std()) < _STRUCTURE:
         return -1.0
-    found = cv2.matchTemplate(other, np.ascontiguousarray(inner), cv2.TM_CCOEFF_NORMED)
-    return float(found.max())
+    return float(cv2.matchTemplate(other, np.ascontiguousarray(inner), cv2.TM_CCOEFF_NORMED).max())
 
 
 def copy_scores(pairs: Sequence[Sequence[int]], read: ReadSheet) -> list[float]:

@@ -74,15 +74,16 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
 
     Oblong pictures are laid down first, so that a quarter turn changes nothing.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-
     Returns:
         Vector of length 1 (0 for a picture without structure), of shape ``(384,)`` for oblong
         pictures, whose sides differ at least twofold, and ``(144,)`` for others.
     """
     shape = shape_of(*image.shape)
-    lying = np.ascontiguousarray(_trimmed(laid_down(image)))
+    lying = laid_down(image)
+    if min(image.shape) >= _TRIMMED_FROM:
+        # At the edge, a picture that was moved shows something else, or nothing.
+        lying = lying[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    lying = np.ascontiguousarray(lying)
     thumbnail = cv2.resize(lying, shape.grid, interpolation=cv2.INTER_AREA).astype(np.float32)
     even = even_out(thumbnail, np.ones_like(thumbnail), shape.sigma, shape.floor)
     coefficients = cv2.dct(even * shape.window)[: shape.kept[0], : shape.kept[1]].copy()
@@ -93,24 +94,14 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
     return (coefficients / length).reshape(-1).astype(np.float16)
 
 
-def _trimmed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut off the edge, where a picture that was moved shows something else, or nothing."""
-    if min(image.shape) < _TRIMMED_FROM:
-        return image
-    return image[_EDGE:-_EDGE, _EDGE:-_EDGE]
-
-
 def even_out(image: Vectors, steel: Vectors, sigma: float, floor: float) -> Vectors:
     """Bring a picture to mean 0 and deviation 1 around each of its pixels.
 
     Args:
         image: Gray values of shape ``(height, width)``, float32.
-        steel: 1 where there is steel, 0 beside the strip; there the result is 0.
+        steel: 1 where there is steel, 0 next to the strip; there the result is 0.
         sigma: Of the Gaussian window, pixels.
         floor: Deviation, gray values, added so that noise of smooth steel is not amplified.
-
-    Returns:
-        Of the same shape, float32.
     """
 
     def average(values: Vectors) -> Vectors:

@@ -54,7 +54,7 @@ def similarity_blocks(
     Args:
         prints: Fingerprints of shape ``(pictures, shape.length)``.
         others: Fingerprints to compare with, of shape ``(others, shape.length)``.
-        shape: How both are described.
+        shape: How all are described.
         upper: Leave out blocks in which no row number is below a column number.
 
     Yields:
@@ -120,9 +120,6 @@ def least_band(
         others: Fingerprint of the other one.
         orientations: That bring the one over the other, 0 to 7.
         shape: How both are described.
-
-    Returns:
-        -1 to 1, of shape ``(pairs,)``, float32.
     """
     one = _turned(prints, orientations, shape)
     two = others.reshape(-1, *shape.kept).astype(np.float32)
@@ -215,7 +212,7 @@ def nearest(
     Args:
         prints: Fingerprints of shape ``(pictures, shape.length)``.
         others: Fingerprints of shape ``(others, shape.length)``.
-        shape: How both are described.
+        shape: How all are described.
         others_only: Both are the same pictures, and none is to be its own neighbour.
 
     Returns:
