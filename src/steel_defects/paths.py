@@ -81,7 +81,7 @@ def shown_name(name: str) -> str:
     if not _UNFIT.search(name):
         return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _UNFIT.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def natural_order(name: str) -> tuple[list[int | str], str]:

@@ -31,8 +31,8 @@ def cpu_quota(groups: Path, mounted: Path) -> float:
     that of the host, and is not there: then the top of what is mounted is the container's own.
 
     Args:
-        groups: ``/proc/self/cgroup``, lines of ``number:controllers:path``; version 2 names none.
-        mounted: Where the groups are mounted, ``/sys/fs/cgroup``.
+        groups: Lines of ``number:controllers:path``; version 2 names no controllers.
+        mounted: Where the groups are mounted.
     """
     try:
         lines = groups.read_text(encoding="utf-8").splitlines()

@@ -20,13 +20,9 @@ LARGEST_GAP = 0.05
 
 @dataclass(frozen=True)
 class Division:
-    """How sheets are to be divided.
+    """How sheets are to be divided: the share of each split, and folds of a cross-validation.
 
-    Attributes:
-        shares: Share of the sheets that each split should get.
-        folds: Folds of a cross-validation.
-        repeats: Repeats of a cross-validation, each with folds of its own.
-        seed: Decides what is left to chance.
+    Each repeat has folds of its own; the seed decides what is left to chance.
     """
 
     shares: Mapping[str, float]
@@ -68,10 +64,10 @@ def divide(
             "anew, such as that of %s", len(moved), min(moved),
         )  # fmt: skip
     if fixed:
-        kept = sum(group in fixed for group in groups)
+        unmoved = sum(group in fixed for group in groups)
         logger.info(
             "splits: %d sheets stay where they were, %d are new; resplit: true starts anew",
-            kept, len(groups) - kept,
+            unmoved, len(groups) - unmoved,
         )  # fmt: skip
         anew = assign_groups(groups, strata, division.shares, division.seed)
         _warn_of_other_shares(split, anew)

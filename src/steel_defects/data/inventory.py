@@ -28,7 +28,7 @@ from steel_defects.threads import map_in_order
 
 Row = dict[str, Any]
 
-# Pixels darker than this lie beside the strip, not on it (JPEG noise around true black).
+# Pixels darker than this lie next to the strip, not on it (JPEG noise around true black).
 BLACK_LEVEL = 12
 # Pixels from this on have lost their structure to too much light.
 SATURATED_LEVEL = 250
@@ -67,7 +67,7 @@ def take_inventory(
     Args:
         folder: The pictures.
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
-        earlier: What this function returned before.
+        earlier: The inventory of an earlier run.
 
     Returns:
         One row per picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
@@ -89,7 +89,7 @@ def take_inventory(
 
 
 def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
-    """Return the earlier rows that describe a readable picture, by its path."""
+    """Return the rows of readable pictures."""
     if earlier is None or earlier.empty or set(earlier.columns) != set(INVENTORY_COLUMNS):
         return {}
     usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]

@@ -1,4 +1,4 @@
-"""A figure in the catalog, kept as PNG."""
+"""A figure in the catalog, as a PNG file."""
 
 import base64
 from pathlib import Path

@@ -15,7 +15,7 @@ PREVIOUS = "previous"
 
 
 class ModelVersions:
-    """Tables of which Kedro keeps a version a run: which versions there are, and what they hold.
+    """Tables of which Kedro keeps a version per run: which versions there are, and what they hold.
 
     A run saves only what it makes, so that a version seldom has all tables. Of one that it lacks,
     the newest that is not later was in use at that time, and stands for it.
@@ -43,11 +43,9 @@ class ModelVersions:
             )
 
     def resolve(self, version: str, later: str | None = None) -> str:
-        """Return the version that is meant: itself, or the one before the later.
+        """Return the version that is meant by its name or by ``previous``.
 
-        Args:
-            version: A version, or ``previous``.
-            later: The version that it is to be compared with; None for the newest.
+        It has to be earlier than ``later``, which it is to be compared with; None for the newest.
 
         Raises:
             SteelDefectsError: There is no such version, or none before the later one.
@@ -72,28 +70,20 @@ class ModelVersions:
         )
 
     def version_of(self, name: str, version: str) -> str | None:
-        """Return the newest version of a table that is not later than one; None for none.
-
-        Args:
-            name: Name of a dataset, such as ``resnet50.sheet_scores``.
-            version: Such as ``2026-11-26T05.52.16.188Z``.
-        """
+        """Return the newest version of a dataset that is not later than one; None for none."""
         file = self._file_of(name)
         return max((v for v in _versions_of(file) if v <= version), default=None) if file else None
 
     def load(self, name: str, version: str) -> Any:
-        """Read a table as it was in use at a version: see :meth:`version_of`.
-
-        Returns:
-            A table, or the content of a JSON file; None where there was none yet.
+        """Read a table, or a JSON file, as it was in use at a version; None for none yet.
 
         Raises:
             SteelDefectsError: The file can't be read.
         """
-        file, found = self._file_of(name), self.version_of(name, version)
-        if file is None or found is None:
+        file, known = self._file_of(name), self.version_of(name, version)
+        if file is None or known is None:
             return None
-        path = file / found / file.name
+        path = file / known / file.name
         try:
             if path.suffix == ".json":
                 return json.loads(path.read_text(encoding="utf-8"))

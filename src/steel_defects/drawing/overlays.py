@@ -34,12 +34,7 @@ def class_shades(classes: int) -> list[Colour]:
 
 
 def draw_overlay(image: Image, masks: Mapping[int, Image], class_names: Sequence[str]) -> Image:
-    """Lay the masks of a sheet over it.
-
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        masks: Mask of each class (numbered from 1) of the same shape; 0 is no defect.
-        class_names: Names of classes 1, 2, …
+    """Lay the masks of each class, numbered from 1, over a gray picture of the same shape.
 
     Returns:
         Picture of shape ``(height, width, 3)``, uint8, BGR: gray, with regions filled and outlined
@@ -64,17 +59,10 @@ def draw_comparison(
     class_names: Sequence[str],
     caption: str,
 ) -> Image:
-    """Draw the truth above the prediction, each under a heading.
+    """Draw the truth above the prediction, each as by :func:`draw_overlay` and under a heading.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        truth: True mask of each class, of the same shape.
-        predicted: Predicted mask of each class, of the same shape.
-        class_names: Names of classes 1, 2, …
-        caption: What the picture is: sheet, Dice, outcome. Shortened to the picture's width.
-
-    Returns:
-        BGR picture, uint8; narrow sheets are enlarged by a whole factor so that text fits.
+    Narrow sheets are enlarged by a whole factor so that text fits; the caption (sheet, Dice,
+    outcome) is shortened to the picture's width.
     """
     factor = max(1, -(-_READABLE_PX // image.shape[1]))
     panels: list[Image] = []

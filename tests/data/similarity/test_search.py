@@ -120,7 +120,7 @@ def test_copies_agree_in_every_band(request, kind, shape):
 
 
 def test_pairs_that_agree_in_coarse_structure_alone_are_left_out():
-    own = np.zeros((2, *OBLONG.kept))
+    own = np.zeros((2, *OBLONG.size))
     own[:, 1, 1] = 1
     own[0, 2, 15] = own[1, 3, 15] = own[0, 2, 25] = own[1, 3, 25] = 0.3
     flat = own.reshape(2, -1) / np.linalg.norm(own[0])

@@ -29,7 +29,7 @@ class Shape:
 
     Attributes:
         grid: Width and height of the thumbnail.
-        kept: Rows and columns of coefficients kept. Few enough that a shift by 4 pixels of a
+        size: Rows and columns of coefficients. Few enough that a shift by 4 pixels of a
             picture 200 pixels high moves the phase of none by more than half a radian.
         sigma: Of the Gaussian window that brightness and contrast are evened out over, in
             pixels of the thumbnail.
@@ -39,7 +39,7 @@ class Shape:
     """
 
     grid: tuple[int, int]
-    kept: tuple[int, int]
+    size: tuple[int, int]
     sigma: float
     floor: float
     bands: tuple[int, ...]
@@ -55,12 +55,12 @@ class Shape:
     @property
     def length(self) -> int:
         """Number of values of a fingerprint."""
-        return self.kept[0] * self.kept[1]
+        return self.size[0] * self.size[1]
 
 
-SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
+SQUARE = Shape(grid=(64, 64), size=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
 OBLONG = Shape(
-    grid=(200, 32), kept=(12, 32), sigma=4, floor=1, bands=(0, 10, 20, 32), taper=(0.3, 0.0)
+    grid=(200, 32), size=(12, 32), sigma=4, floor=1, bands=(0, 10, 20, 32), taper=(0.3, 0.0)
 )
 
 
@@ -86,7 +86,7 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
     lying = np.ascontiguousarray(lying)
     thumbnail = cv2.resize(lying, shape.grid, interpolation=cv2.INTER_AREA).astype(np.float32)
     even = even_out(thumbnail, np.ones_like(thumbnail), shape.sigma, shape.floor)
-    coefficients = cv2.dct(even * shape.window)[: shape.kept[0], : shape.kept[1]].copy()
+    coefficients = cv2.dct(even * shape.window)[: shape.size[0], : shape.size[1]].copy()
     coefficients[0, 0] = 0
     length = float(np.linalg.norm(coefficients))
     if length < 1e-3:

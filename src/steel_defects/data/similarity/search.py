@@ -33,7 +33,7 @@ def by_shape(
 
 def _parities(prints: NDArray[np.floating], shape: Shape, transposed: bool) -> list[Matrix]:
     """Sort coefficients by how they answer to mirroring: even or odd down, and across."""
-    grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+    grid = prints.reshape(-1, *shape.size).astype(np.float32)
     grid = grid.swapaxes(1, 2) if transposed else grid
     parts = (grid[:, y::2, x::2] for y in (0, 1) for x in (0, 1))
     return [
@@ -122,14 +122,14 @@ def least_band(
         shape: How both are described.
     """
     one = _turned(prints, orientations, shape)
-    two = others.reshape(-1, *shape.kept).astype(np.float32)
+    two = others.reshape(-1, *shape.size).astype(np.float32)
     bands = itertools.pairwise(shape.bands)
     return np.min([_correlation(one, two, low, high) for low, high in bands], axis=0)
 
 
 def _turned(prints: NDArray[np.floating], orientations: Indices, shape: Shape) -> Matrix:
-    """Turn fingerprints as their pictures would be turned; of shape ``(pictures, *kept)``."""
-    grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+    """Turn fingerprints as their pictures would be turned; of shape ``(pictures, *size)``."""
+    grid = prints.reshape(-1, *shape.size).astype(np.float32)
     if shape is SQUARE:
         grid = np.where((orientations & 4 > 0)[:, None, None], grid.swapaxes(1, 2), grid)
     grid[:, 1::2] *= np.where(orientations & 2, -1, 1)[:, None, None]

@@ -17,7 +17,7 @@ ReadPath = Callable[[str], NDArray[np.uint8]]
 SAME_FILE, COPY, SHARED_PART, LOOK_ALIKE = "same file", "copy", "shared part", "look-alike"
 #: Candidates whose pixels turned out to differ; they are kept so as not to be compared again.
 DIFFERENT = "different"
-#: Correlation of thumbnails from which sheets look alike; copies are found whatever it is.
+#: Correlation of thumbnails from which sheets look alike; copies are found however low it is.
 LOOK_ALIKE_SIMILARITY = 0.985
 
 SIMILAR_COLUMNS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.data.oddities import oddest_sheets
+from steel_defects.data.quality import oddest_sheets
 from steel_defects.data.similarity.leakage import leakage_table, lookup_baseline
 from steel_defects.data.similarity.similar import nearest_similarity
 from steel_defects.data.splits import assign_groups
