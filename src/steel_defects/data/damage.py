@@ -88,7 +88,8 @@ def _lost(image: Picture, samples: Picture, across: Picture, abrupt: Flags) -> s
     flat = ((across <= _FLAT) & abrupt).view(np.uint8)
     # One of the columns that differ may be the last of a window, which none follows.
     rows = np.flatnonzero(_row_sums(flat) >= _DIFFERENT - 1)
-    rows = rows[_over_windows(np.add, flat[rows], _WINDOW).max(axis=1) >= _DIFFERENT - 1]
+    if len(rows):
+        rows = rows[_over_windows(np.add, flat[rows], _WINDOW).max(axis=1) >= _DIFFERENT - 1]
     if not len(rows):
         return ""
     one_value = _over_windows(np.maximum, across[rows], _WINDOW - 1) <= _FLAT
@@ -170,9 +171,12 @@ def _strip(image: Picture, samples: Picture, across: Picture, abrupt: Flags) -> 
         return ""
     texture = _row_sums(np.minimum(across, _STEP)).astype(np.float32)
     around = cv2.dilate(texture[None], np.ones((1, 2 * _STRIP_ROWS + 3), np.uint8))[0]
+    rows = rows[texture[rows] < _SMOOTH * around[rows]]
+    if not len(rows):
+        return ""
     means = _means(samples)
     jumps = np.diff(means, axis=0)
-    for y in rows[texture[rows] < _SMOOTH * around[rows]]:
+    for y in rows:
         first, after = max(0, y - _STRIP_ROWS), y + _STRIP_ROWS
         for sign in (1, -1):
             begins = (sign * jumps[first:y] >= _STEP).any(axis=0)
