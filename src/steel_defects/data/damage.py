@@ -28,7 +28,7 @@ _SMOOTH = 0.6
 # Columns in which a row of such a strip differs from the next row, but not from the next column.
 _RINGING = 20
 # Share of a cut-off edge's height over two rows, at least.
-_WHOLE_JUMP = 0.8
+_WHOLE_JUMP = 0.7
 # Odd numbers: rows whose sums with them are equal are candidates for equal rows.
 _KEYS = np.random.default_rng(0).integers(1, 2**63, _SAMPLES // 8, np.uint64) | np.uint64(1)
 
