@@ -1,6 +1,7 @@
 """The catalog and the graph, in every environment."""
 
 import json
+import pickle
 import re
 from collections import Counter
 from graphlib import TopologicalSorter
@@ -12,6 +13,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.pipeline_registry import create_pipelines
 from steel_defects.selection import EVERYTHING
 
@@ -61,6 +63,25 @@ def test_every_dataset_is_in_the_catalog(env):
     assert [name for name in names if not (catalog[name].metadata or {}).get("kedro-viz")] == []
     for name in names:
         assert layer_of(catalog, name), name
+
+
+@pytest.mark.parametrize("env", ["demo", "neu_seg"])
+def test_every_dataset_pickles(env):
+    """For runners whose nodes run in processes of their own."""
+    catalog = catalog_of(env)
+    for name in datasets():
+        copy = pickle.loads(pickle.dumps(catalog[name]))
+        assert type(copy) is type(catalog[name]), name
+        assert copy._describe() == catalog[name]._describe(), name
+
+
+@pytest.mark.parametrize("parameter", ["raw_dir", "sheets_dir", "models_dir", "weights_dir"])
+def test_only_local_folders_are_taken(parameter):
+    given = {parameter: "s3://mill/sheets"}
+    with KedroSession.create(ROOT, env="demo", runtime_params=given) as session:
+        context = session.load_context()
+        with pytest.raises(SteelDefectsError, match=r"s3://mill/.* works on local folders only"):
+            _ = context.catalog
 
 
 def test_every_table_is_validated():

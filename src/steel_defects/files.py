@@ -11,6 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+from numpy.typing import NDArray
+
 from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import is_housekeeping
 
@@ -39,21 +42,17 @@ def replaced(path: Path, ending: str = ".tmp") -> Iterator[Path]:
         ending: Of the temporary file; some writers choose the format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path, ending)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{ending}"):
+        # Its process may finish it in this very moment.
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                leftover.unlink()
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{ending}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _remove_leftovers(path: Path, ending: str) -> None:
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{ending}"):
-        # Its process may finish it in this very moment.
-        with suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                leftover.unlink()
 
 
 def force(path: Path) -> None:
@@ -74,24 +73,23 @@ def force(path: Path) -> None:
 
 
 def note_once(text: str, place: Path) -> None:
-    """Log what a drive cannot do, once for each drive.
-
-    Args:
-        text: What it is, with ``%s`` for the place.
-        place: A file or folder on the drive.
-    """
+    """Log what the drive of a place cannot do, once; ``%s`` in the text stands for the place."""
     note = text, place.stat().st_dev
     if note not in _notes:
         _notes.add(note)
         logger.warning(text, place)
 
 
-def check_target(path: Path, folder: bool) -> None:
-    """Say what will not be writable before hours of work go into it.
+def mapped_bytes(path: Path, first: int = 0) -> NDArray[np.uint8]:
+    """Map the bytes of a file from ``first`` on into memory; pages are read when looked at."""
+    if path.stat().st_size <= first:
+        return np.zeros(0, np.uint8)
+    # A plain array over the map: slicing np.memmap costs ten times as much.
+    return np.asarray(np.memmap(path, np.uint8, mode="r", offset=first))
 
-    Args:
-        path: A file or folder that is going to be written; it need not exist yet.
-        folder: Whether it is a folder.
+
+def check_target(path: Path, folder: bool) -> None:
+    """Say that a file or folder will not be writable before hours of work go into it.
 
     Raises:
         SteelDefectsError: It cannot be written, or is a file instead of a folder or the reverse.

@@ -17,7 +17,7 @@ from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target
 from steel_defects.locks import lock_all
-from steel_defects.paths import refuse_pattern
+from steel_defects.paths import refuse_pattern, refuse_remote
 from steel_defects.run_record import RUN_RECORD, path_of_record
 
 #: Runtime parameters that only the catalog takes.
@@ -75,6 +75,12 @@ class WatchHooks:
 
 class InputHooks:
     """Says which pipeline to run first, before any node runs."""
+
+    @hook_impl
+    def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
+        """Take datasets on local disks only, wherever their paths were given."""
+        for name, entry in conf_catalog.items():
+            refuse_remote(name, str(entry.get("filepath", "")))
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -23,12 +23,9 @@ _BETWEEN_TRIES = 0.5
 def lock(handle: int, folder: Path) -> bool:
     """Lock an open file until it is closed, unless another process has locked it.
 
-    Args:
-        handle: The file.
-        folder: Is named where its drive knows no locks.
-
     Returns:
-        Whether it is locked now; also true on a drive that knows no locks.
+        Whether it is locked now; also true on a drive that knows no locks, which is said of the
+        folder once.
     """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,13 +41,8 @@ def lock(handle: int, folder: Path) -> bool:
 def lock_all(paths: Iterable[Path]) -> ExitStack:
     """Lock several files, and wait some minutes for a process that has locked one of them.
 
-    All processes lock in the same order, so that no two wait for each other.
-
-    Args:
-        paths: The files, which stay empty but for a note of who has locked them.
-
-    Returns:
-        What unlocks them when it is closed.
+    All processes lock in the same order, so that no two wait for each other. The files stay empty
+    but for a note of who has locked them. What is returned unlocks them when it is closed.
 
     Raises:
         SteelDefectsError: Another process has locked one for too long.

@@ -24,41 +24,31 @@ _told: set[str] = set()
 
 
 def is_housekeeping(name: str) -> bool:
-    """Tell whether a file or folder belongs to the drive or the desktop, and not to the data.
-
-    Args:
-        name: Its name, without the folders that it lies in.
-    """
+    """Tell by its name whether a file or folder belongs to the drive or the desktop."""
     return _HOUSEKEEPING.fullmatch(name) is not None
 
 
 def leave_out_housekeeping(folder: str, names: Iterable[str]) -> list[str]:
-    """Return the names of a folder that belong to the data; say once which others there are.
+    """Return those of a folder's names that belong to the data; say once which others there are.
 
-    Args:
-        folder: The folder.
-        names: What is in it; folders may end in a slash.
+    Names of folders may end in a slash.
     """
-    names = list(names)
-    data = [name for name in names if not is_housekeeping(name.rstrip("/"))]
-    if len(data) < len(names) and folder not in _told:
+    data: list[str] = []
+    left_out: list[str] = []
+    for name in names:
+        (left_out if is_housekeeping(name.rstrip("/")) else data).append(name)
+    if left_out and folder not in _told:
         _told.add(folder)
-        left_out = next(name for name in names if is_housekeeping(name.rstrip("/")))
         logger.warning(
             "%s: %d names are left out, such as %s: names that begin so belong to the drive or the "
             "desktop; rename what is a sheet",
-            shown_name(folder), len(names) - len(data), shown_name(left_out),
+            shown_name(folder), len(left_out), shown_name(left_out[0]),
         )  # fmt: skip
     return data
 
 
 def leads_out(path: Path, folder: str) -> bool:
-    """Tell whether a file lies outside a folder once all links are followed.
-
-    Args:
-        path: The file; it need not exist.
-        folder: The folder, as ``os.path.realpath`` returns it.
-    """
+    """Tell whether a file, once all links are followed, lies outside a real path."""
     # Not Path.resolve, which fails at links that go round in a circle.
     return not os.path.realpath(path).startswith(os.path.join(folder, ""))
 
@@ -91,7 +81,7 @@ def shown_name(name: str) -> str:
     if not _UNFIT.search(name):
         return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _UNFIT.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def natural_order(name: str) -> tuple[list[int | str], str]:
@@ -116,12 +106,21 @@ def names_shown_as(shown: str) -> list[str]:
     return [name for name in names if shown_name(name) == shown != name]
 
 
-def refuse_pattern(folder: str, otherwise: str = "") -> None:
-    """Refuse a folder whose path Kedro takes for a pattern.
+def refuse_remote(dataset: str, filepath: str) -> None:
+    """Refuse an address such as ``s3://…`` in the place of a path.
 
-    Args:
-        folder: Its path.
-        otherwise: What else helps than renaming it.
+    Raises:
+        SteelDefectsError: The dataset does not lie on this machine.
+    """
+    if "://" in filepath:
+        raise SteelDefectsError(
+            f"{dataset} lies at {filepath}, but steel_defects works on local folders only; copy it "
+            "to a disk of this machine and give its path there"
+        )
+
+
+def refuse_pattern(folder: str, otherwise: str = "") -> None:
+    """Refuse a folder whose path Kedro takes for a pattern; ``otherwise`` says what else helps.
 
     Raises:
         SteelDefectsError: The path has characters of patterns.

@@ -18,15 +18,15 @@ _LINES = 10  # that are logged where there is no terminal to draw a bar in
 def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Pass items on and show how many of them are done.
 
-    In a terminal this is a progress bar, elsewhere (a log file, CI) a line each tenth.
-
-    Args:
-        items: What is worked on; taken one at a time.
-        total: How many there are.
-        label: What is done to them, such as ``"reading sheets"``.
+    In a terminal this is a progress bar, elsewhere (a log file, CI) a line each tenth. The label
+    says what is done to them, such as ``"reading sheets"``.
     """
     if not sys.stderr.isatty():
-        yield from _logged(items, total, label)
+        step = max(500, -(-total // _LINES))
+        for done, item in enumerate(items, start=1):
+            yield item
+            if done % step == 0:
+                logger.info("%s: %d of %d", label, done, total)
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     console = Console(stderr=True)
@@ -35,11 +35,3 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         for item in items:
             yield item
             bar.advance(task)
-
-
-def _logged(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    step = max(500, -(-total // _LINES))
-    for done, item in enumerate(items, start=1):
-        yield item
-        if done % step == 0:
-            logger.info("%s: %d of %d", label, done, total)

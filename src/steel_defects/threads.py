@@ -31,8 +31,8 @@ def cpu_quota(groups: Path, mounted: Path) -> float:
     that of the host, and is not there: then the top of what is mounted is the container's own.
 
     Args:
-        groups: ``/proc/self/cgroup``, lines of ``number:controllers:path``; version 2 names none.
-        mounted: Where the groups are mounted, ``/sys/fs/cgroup``.
+        groups: Lines of ``number:controllers:path``; version 2 names no controllers.
+        mounted: Where the groups are mounted.
     """
     try:
         lines = groups.read_text(encoding="utf-8").splitlines()
@@ -72,10 +72,9 @@ def map_in_order(
 
     Args:
         work: What is done to an item.
-        items: Taken from the caller's thread, as many as may be worked on.
-        threads: Number of threads; None for one per core; 0 works in the caller's.
-        ahead: Most results that wait for their turn, and so most that are in memory; None for four
-            per thread.
+        items: Taken in the caller's thread, as many as may be worked on.
+        threads: None for one per core; 0 works in the caller's.
+        ahead: Most results that wait for their turn, in memory; None for four per thread.
     """
     if threads == 0:
         yield from map(work, items)

@@ -1,6 +1,6 @@
 import pytest
 
-from steel_defects.data.groups import group_sheets
+from steel_defects.data.splits import group_sheets
 
 
 def test_belonging_is_passed_on_and_the_first_names_the_group():

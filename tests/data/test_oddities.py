@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.data.oddities import border_statistics, oddest_sheets
+from steel_defects.data.quality import border_statistics, oddest_sheets
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_probability_maps_come_back(tmp_path):
     )
     assert stored.exists()
     loaded = stored.load()
-    assert isinstance(loaded.pixels, np.memmap)
+    assert isinstance(loaded.pixels.base, np.memmap)
     assert list(loaded) == list(maps)
     assert loaded.index["split"].unique().tolist() == ["validation"]
     assert loaded.attrs == {"models": {"segmenter": "unet 1a2b"}}

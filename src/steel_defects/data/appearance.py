@@ -14,10 +14,7 @@ _INNER = np.ones((5, 5), np.uint8)
 
 
 def frame_statistics(image: NDArray[np.uint8]) -> dict[str, float]:
-    """Measure a gray picture.
-
-    Args:
-        image: Of shape ``(height, width)``, uint8.
+    """Measure a gray picture of shape ``(height, width)``, uint8.
 
     Returns:
         ``brightness`` (mean gray value of the steel), ``contrast`` (its standard deviation),

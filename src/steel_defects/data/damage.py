@@ -27,6 +27,8 @@ _STRIP_ROWS, _PARTS, _LOST_PARTS, _STRIP_CONTRAST = 8, 5, 4, 0.2
 _SMOOTH = 0.6
 # Columns in which a row of such a strip differs from the next row, but not from the next column.
 _RINGING = 20
+# Share of a cut-off edge's height over two rows, at least.
+_WHOLE_JUMP = 0.7
 # Odd numbers: rows whose sums with them are equal are candidates for equal rows.
 _KEYS = np.random.default_rng(0).integers(1, 2**63, _SAMPLES // 8, np.uint64) | np.uint64(1)
 
@@ -48,19 +50,15 @@ def frame_damage(image: Picture) -> str:
     height, width = image.shape
     if width < _SAMPLES or height < _WINDOW:
         return ""
-    begin, step = _sampling(width)
-    samples = np.ascontiguousarray(image[:, begin : begin + step * _SAMPLES : step])
+    first, step = _sampling(width)
+    samples = np.ascontiguousarray(image[:, first : first + step * _SAMPLES : step])
     across = np.asarray(cv2.absdiff(samples[:, 1:], samples[:, :-1]), np.uint8)
     abrupt = _abrupt(samples)
-    flat = ((across <= _FLAT) & abrupt).view(np.uint8)
-    # One of the columns that differ may be the last of a window, which none follows.
-    lost = _row_sums(flat) >= _DIFFERENT - 1
-    ringing = _row_sums((across < _STEP) & abrupt) >= _RINGING
     return (
-        _lost(image, samples, across, _in_windows(flat, np.flatnonzero(lost)))
+        _lost(image, samples, across, abrupt)
         or _mixed(samples)
         or _repeated(image, samples)
-        or _strip(image, samples, across, np.flatnonzero(ringing))
+        or _strip(image, samples, across, abrupt)
         or _cut_off(samples)
     )
 
@@ -85,29 +83,25 @@ def _row_sums(values: Picture | Flags) -> NDArray[np.int32]:
     return np.asarray(sums[:, 0], np.int32)
 
 
-def _in_windows(flat: Picture, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return those of the rows whose flags lie close enough to be in one window."""
-    if not len(rows):
-        return rows
-    within = _over_windows(np.add, flat[rows], _WINDOW).max(axis=1)
-    return rows[within >= _DIFFERENT - 1]
-
-
-def _lost(image: Picture, samples: Picture, across: Picture, rows: NDArray[np.intp]) -> str:
+def _lost(image: Picture, samples: Picture, across: Picture, abrupt: Flags) -> str:
     """Find an eighth of a row that holds one gray value, unlike the row before or after it."""
+    flat = ((across <= _FLAT) & abrupt).view(np.uint8)
+    # One of the columns that differ may be the last of a window, which none follows.
+    rows = np.flatnonzero(_row_sums(flat) >= _DIFFERENT - 1)
+    if len(rows):
+        rows = rows[_over_windows(np.add, flat[rows], _WINDOW).max(axis=1) >= _DIFFERENT - 1]
     if not len(rows):
         return ""
-    here = samples[rows]
-    flat = _over_windows(np.maximum, across[rows], _WINDOW - 1) <= _FLAT
-    suspicious = np.zeros_like(flat)
-    for next_ones in (np.maximum(rows - 1, 0), np.minimum(rows + 1, len(samples) - 1)):
-        differs = (cv2.absdiff(here, samples[next_ones]) >= _STEP).view(np.uint8)
-        suspicious |= flat & (_over_windows(np.add, differs, _WINDOW) >= _DIFFERENT)
+    one_value = _over_windows(np.maximum, across[rows], _WINDOW - 1) <= _FLAT
+    suspicious = np.zeros_like(one_value)
+    for next_rows in (np.maximum(rows - 1, 0), np.minimum(rows + 1, len(samples) - 1)):
+        differs = (cv2.absdiff(samples[rows], samples[next_rows]) >= _STEP).view(np.uint8)
+        suspicious |= one_value & (_over_windows(np.add, differs, _WINDOW) >= _DIFFERENT)
     first, step = _sampling(image.shape[1])
     for index in np.flatnonzero(suspicious.any(axis=1)):
         y, begin = int(rows[index]), first + step * int(suspicious[index].argmax())
         end = begin + step * _WINDOW
-        stretch = _stretch(image[y].astype(np.int16), begin + step * _WINDOW // 2)
+        stretch = _stretch(image[y].astype(np.int16), (begin + end) // 2)
         if stretch and _sharp(image[max(0, y - 2) : y + 3, begin:end], min(y, 2)):
             return f"row {y} holds one gray value from column {stretch[0]} to {stretch[1] - 1}"
     return ""
@@ -157,9 +151,8 @@ def _mixed(samples: Picture) -> str:
 
 def _repeated(image: Picture, samples: Picture) -> str:
     """Find a row that equals an earlier one, noise and all."""
-    keys = (samples.view(np.uint64) * _KEYS).sum(axis=1)
-    ordered = np.sort(keys)
-    if not (ordered[1:] == ordered[:-1]).any():
+    keys = samples.view(np.uint64) @ _KEYS
+    if len(set(keys.tolist())) == len(keys):
         return ""
     order = keys.argsort(kind="stable")
     equal = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
@@ -171,8 +164,9 @@ def _repeated(image: Picture, samples: Picture) -> str:
     return ""
 
 
-def _strip(image: Picture, samples: Picture, across: Picture, rows: NDArray[np.intp]) -> str:
+def _strip(image: Picture, samples: Picture, across: Picture, abrupt: Flags) -> str:
     """Find rows of which JPEG, after they were lost, has left no more than ringing."""
+    rows = np.flatnonzero(_row_sums((across < _STEP) & abrupt) >= _RINGING)
     if not len(rows):
         return ""
     texture = _row_sums(np.minimum(across, _STEP)).astype(np.float32)
@@ -184,10 +178,9 @@ def _strip(image: Picture, samples: Picture, across: Picture, rows: NDArray[np.i
     jumps = np.diff(means, axis=0)
     for y in rows:
         first, after = max(0, y - _STRIP_ROWS), y + _STRIP_ROWS
-        above, below = jumps[first:y], jumps[y:after]
         for sign in (1, -1):
-            begins = (sign * above >= _STEP).any(axis=0)
-            lost = np.asarray(begins & (sign * below <= -_STEP).any(axis=0))
+            begins = (sign * jumps[first:y] >= _STEP).any(axis=0)
+            lost = np.asarray(begins & (sign * jumps[y:after] <= -_STEP).any(axis=0))
             if not _mostly(lost, means[first]):
                 continue
             others = _contrasts(image[[first, min(after, len(image) - 1)]]).max(axis=0)
@@ -204,12 +197,7 @@ def _means(samples: Picture) -> NDArray[np.int16]:
 
 
 def _mostly(lost: Flags, before: NDArray[np.int16]) -> Flags:
-    """Say in which rows enough parts are lost; black ones may be, as lost pixels mostly are black.
-
-    Args:
-        lost: Of shape ``(…, parts)``.
-        before: Means of the parts before, of the same shape.
-    """
+    """Say in which rows enough parts are lost; black ones may be, as lost pixels are mostly."""
     enough = np.count_nonzero(lost | (before < _STEP), axis=-1) >= _LOST_PARTS
     return np.asarray(enough & lost.any(axis=-1))
 
@@ -223,11 +211,12 @@ def _contrasts(rows: Picture) -> NDArray[np.float64]:
 def _cut_off(samples: Picture) -> str:
     """Find a constant top or bottom that, but for JPEG's ringing, begins abruptly."""
     for rows in (samples, samples[::-1]):
-        if (rows[-1] != rows[-1, 0]).any():
+        if len(set(rows[-1].tolist())) > 1:
             continue
         last = int(np.flatnonzero((rows != rows[-1, 0]).any(axis=1)).max(initial=0))
         near = _means(rows[max(0, last - _STRIP_ROWS) : last + 2])
-        # Over two rows: the first lost pixel may lie in the midst of one.
-        if _mostly(np.abs(near[2:] - near[:-2]) >= _STEP, near[:-2]).any():
+        # Over two rows: the first lost pixel may lie in the midst of one. A lens blurs over more.
+        jumps, whole = np.abs(near[2:] - near[:-2]), np.abs(near[0] - near[-1])
+        if _mostly(jumps >= np.maximum(_STEP, _WHOLE_JUMP * whole), near[:-2]).any():
             return f"{len(rows) - 1 - last} rows at an edge hold one gray value"
     return ""

@@ -20,13 +20,9 @@ LARGEST_GAP = 0.05
 
 @dataclass(frozen=True)
 class Division:
-    """How sheets are to be divided.
+    """How sheets are to be divided: the share of each split, and folds of a cross-validation.
 
-    Attributes:
-        shares: Share of the sheets that each split should get.
-        folds: Folds of a cross-validation.
-        repeats: Repeats of a cross-validation, each with folds of its own.
-        seed: Decides what is left to chance.
+    Each repeat has folds of its own; the seed decides what is left to chance.
     """
 
     shares: Mapping[str, float]
@@ -55,7 +51,7 @@ def divide(
         division: How to divide.
 
     Returns:
-        ``sheet_id, group_id, split, fold``, the last one a list with a number a repeat.
+        ``sheet_id, group_id, split, fold``, the last one a list with one number per repeat.
     """
     groups, digests = sheets["group_id"].tolist(), sheets["sha256"].tolist()
     earlier = earlier_splits(assignments, division.shares)
@@ -68,24 +64,18 @@ def divide(
             "anew, such as that of %s", len(moved), min(moved),
         )  # fmt: skip
     if fixed:
-        kept = sum(group in fixed for group in groups)
+        unmoved = sum(group in fixed for group in groups)
         logger.info(
             "splits: %d sheets stay where they were, %d are new; resplit: true starts anew",
-            kept, len(groups) - kept,
+            unmoved, len(groups) - unmoved,
         )  # fmt: skip
         anew = assign_groups(groups, strata, division.shares, division.seed)
         _warn_of_other_shares(split, anew)
     folds = [
         _folds(groups, strata, digests, assignments, division, r) for r in range(division.repeats)
     ]
-    return pd.DataFrame(
-        {
-            "sheet_id": sheets["sheet_id"],
-            "group_id": sheets["group_id"],
-            "split": split,
-            "fold": [[int(fold) for fold in one] for one in zip(*folds, strict=True)],
-        }
-    )
+    fold = [list(map(int, numbers)) for numbers in zip(*folds, strict=True)]
+    return sheets[["sheet_id", "group_id"]].assign(split=split, fold=fold)
 
 
 def _warn_of_other_shares(kept: list[str], anew: list[str]) -> None:

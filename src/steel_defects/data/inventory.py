@@ -6,8 +6,7 @@ then, is not read again.
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -25,11 +24,11 @@ from steel_defects.images.reading import (
     picture_note,
 )
 from steel_defects.progress import track
-from steel_defects.threads import core_count
+from steel_defects.threads import map_in_order
 
 Row = dict[str, Any]
 
-# Pixels darker than this lie beside the strip, not on it (JPEG noise around true black).
+# Pixels darker than this lie next to the strip, not on it (JPEG noise around true black).
 BLACK_LEVEL = 12
 # Pixels from this on have lost their structure to too much light.
 SATURATED_LEVEL = 250
@@ -68,10 +67,10 @@ def take_inventory(
     Args:
         folder: The pictures.
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
-        earlier: What this function returned before.
+        earlier: The inventory of an earlier run.
 
     Returns:
-        A row a picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
+        One row per picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
         ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
         what reading had to change, and that a frame is black, overexposed or incomplete.
         ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
@@ -84,14 +83,13 @@ def take_inventory(
         return row if row and _unchanged(row, folder, sheet_id) else _describe(folder, sheet_id)
 
     ids = folder.sheet_ids
-    with ThreadPoolExecutor(core_count()) as pool:
-        rows = list(track(pool.map(describe, ids), len(ids), "reading sheets"))
+    rows = list(track(map_in_order(describe, ids), len(ids), "reading sheets"))
     table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS)).astype(INVENTORY_COLUMNS)
     return _check_size(table, expected_size) if expected_size else table
 
 
 def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
-    """Return the earlier rows that describe a readable picture, by its path."""
+    """Return the rows of readable pictures."""
     if earlier is None or earlier.empty or set(earlier.columns) != set(INVENTORY_COLUMNS):
         return {}
     usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]
@@ -113,27 +111,23 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
     row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
     row |= {"note": "", "bytes": 0, "modified_ns": 0, "version": VERSION}
     try:
+        modified_ns = 0
         # Before the file is read: if it changes meanwhile, the next run reads it again.
-        modified_ns = _modified_ns(folder.path_of(sheet_id))
+        with suppress(OSError):  # reading the file will say why
+            modified_ns = folder.path_of(sheet_id).stat().st_mtime_ns
         with limited_by_memory():
             data = folder.read_file(sheet_id)
             row |= {"bytes": len(data), "modified_ns": modified_ns}
-            row |= {"sha256": hashlib.sha256(data).hexdigest()}
+            row["sha256"] = hashlib.sha256(data).hexdigest()
             image = decode_gray(data)
             row |= _measure(image)
-            notes = (picture_note(data), _exposure_note(row), _damage_note(image))
+            damage = frame_damage(image)
+            incomplete = f"incomplete frame: {damage}" if damage else ""
+            notes = (picture_note(data), _exposure_note(row), incomplete)
             row["note"] = "; ".join(note for note in notes if note)
     except UnreadableSheet as error:
         row["problem"] = str(error)
     return row
-
-
-def _modified_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        # Reading the file will say why.
-        return 0
 
 
 def _check_size(table: pd.DataFrame, expected: tuple[int, int]) -> pd.DataFrame:
@@ -167,11 +161,6 @@ def _exposure_note(row: Row) -> str:
     if saturated >= _FEATURELESS:
         return f"overexposed frame: {saturated:.0%} of its pixels are {SATURATED_LEVEL} or brighter"
     return ""
-
-
-def _damage_note(image: NDArray[np.uint8]) -> str:
-    damage = frame_damage(image)
-    return f"incomplete frame: {damage}" if damage else ""
 
 
 def fingerprints_of(table: pd.DataFrame) -> Iterator[NDArray[np.float16]]:

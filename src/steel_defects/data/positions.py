@@ -33,11 +33,8 @@ def find_positions(
         config: Holds the pattern of :func:`positions_from_names`.
 
     Returns:
-        ``sheet_id`` and ``coil_id`` (text), ``position_mm`` (float64, finite), one row a sheet in
+        ``sheet_id`` and ``coil_id`` (text), ``position_mm`` (float64, finite), one row per sheet in
         the order given, null where unknown; and what is wrong with the table and the names.
-
-    Raises:
-        SteelDefectsError: The table has rows or columns, but not the columns it should have.
     """
     given, faults_of_table = positions_from_table(table, sheet_ids)
     named, faults_of_names = positions_from_names(sheet_ids, config.pattern)
@@ -56,8 +53,8 @@ def positions_from_table(
         sheet_ids: The sheets, each once.
 
     Returns:
-        ``sheet_id, coil_id, position_mm`` as in :func:`find_positions`; and a finding for each row
-        of an unknown sheet, each further row of a sheet, and each position that is no number.
+        As :func:`find_positions`, with a finding for each row of an unknown sheet, each further row
+        of a sheet, and each position that is no number.
 
     Raises:
         SteelDefectsError: The columns are others.
@@ -76,7 +73,7 @@ def positions_from_table(
         if reason:
             where = f"positions.csv, row {number}"
             findings.append(Finding(where, sheet_id, reason, set_aside=False))
-    return _one_row_a_sheet(sheet_ids, places), findings
+    return _one_row_per_sheet(sheet_ids, places), findings
 
 
 def positions_from_names(
@@ -86,29 +83,26 @@ def positions_from_names(
 
     Args:
         sheet_ids: The sheets, each once.
-        pattern: Regular expression, searched in each sheet id, with groups named ``coil_id``,
-            ``position_mm`` (millimetres) or both; None reads nothing.
+        pattern: Of :class:`PositionsConfig`.
 
     Returns:
-        ``sheet_id, coil_id, position_mm`` as in :func:`find_positions`; and a finding for each
-        position that is no number, and one if there are names that the pattern does not fit.
+        As :func:`find_positions`, with a finding for each position that is no number, and one if
+        there are names that the pattern does not fit.
     """
     if pattern is None:
-        return _one_row_a_sheet(sheet_ids, {}), []
-    places: dict[str, _Place] = {}
-    findings, others = [], []
-    for sheet_id in sheet_ids:
-        match = re.search(pattern, sheet_id)
-        if match is None:
-            others.append(sheet_id)
-            continue
-        places[sheet_id], reason = _place(match.groupdict())
-        if reason:
-            findings.append(Finding("name of the sheet", sheet_id, reason, set_aside=False))
-    if others:
+        return _one_row_per_sheet(sheet_ids, {}), []
+    matches = {sheet_id: re.search(pattern, sheet_id) for sheet_id in sheet_ids}
+    read = {sheet_id: _place(match.groupdict()) for sheet_id, match in matches.items() if match}
+    places = {sheet_id: place for sheet_id, (place, _) in read.items()}
+    findings = [
+        Finding("name of the sheet", sheet_id, reason, set_aside=False)
+        for sheet_id, (_, reason) in read.items()
+        if reason
+    ]
+    if others := [sheet_id for sheet_id, match in matches.items() if match is None]:
         reason = f"the pattern does not fit {len(others)} of {len(sheet_ids)} names, first this one"
         findings.append(Finding("positions.pattern", others[0], reason, set_aside=False))
-    return _one_row_a_sheet(sheet_ids, places), findings
+    return _one_row_per_sheet(sheet_ids, places), findings
 
 
 def _rows(table: pd.DataFrame) -> Iterable[Mapping[str, object]]:
@@ -117,8 +111,8 @@ def _rows(table: pd.DataFrame) -> Iterable[Mapping[str, object]]:
     table = table.rename(columns=lambda name: str(name).strip().lstrip("\ufeff"))
     if "sheet_id" not in table.columns:
         table = table.rename(columns={"ImageId": "sheet_id"})
-    found = set(table.columns) & set(_TYPES)
-    if "sheet_id" not in found or len(found) < 2:
+    known = set(table.columns) & set(_TYPES)
+    if "sheet_id" not in known or len(known) < 2:
         raise SteelDefectsError(
             f"positions.csv has columns {', '.join(table.columns)}; expected sheet_id (or ImageId) "
             "and coil_id, position_mm or both, separated by commas"
@@ -143,6 +137,6 @@ def _text(value: object) -> str:
     return "" if pd.isna(value) else str(value).strip()
 
 
-def _one_row_a_sheet(sheet_ids: Sequence[str], places: Mapping[str, _Place]) -> pd.DataFrame:
+def _one_row_per_sheet(sheet_ids: Sequence[str], places: Mapping[str, _Place]) -> pd.DataFrame:
     rows = [(sheet_id, *places.get(sheet_id, (None, None))) for sheet_id in sheet_ids]
     return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)

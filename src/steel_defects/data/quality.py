@@ -1,30 +1,43 @@
-"""Summing up what data engineering found."""
+"""Summing up a data set, and the sheets unlike the rest: overexposed, nearly black, blank, torn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from steel_defects.data.oddities import border_statistics
-from steel_defects.data.similarity.duplicates import conflicting_masks, masks_by_sheet
-from steel_defects.data.similarity.similar import DIFFERENT
-from steel_defects.labels.severstal import Finding
+from steel_defects.data.inventory import thumbnails_of
+from steel_defects.data.similarity.fingerprints import THUMBNAIL
+from steel_defects.data.similarity.similar import COPY, DIFFERENT, SAME_FILE
+from steel_defects.images.orientations import brought_over
+from steel_defects.labels import rle as run_length
+from steel_defects.labels.overlap import iou
+from steel_defects.labels.severstal import Finding, masks_by_sheet
 
-_MEASURES = ("mean_intensity", "contrast", "black_fraction", "saturated_fraction")
+Masks = Mapping[str, Mapping[int, str]]
+Sizes = Mapping[str, tuple[int, int]]
+
+_APPEARANCE = {
+    "mean_intensity": "brightness",
+    "contrast": "contrast",
+    "black_fraction": "black share",
+    "saturated_fraction": "saturated share",
+}
+#: What oddness is judged by, and how it is called.
+MEASURES = {**_APPEARANCE, "distinctness": "distance from the nearest sheet"}
+
+_BLACK_COLUMN = 14.0  # mean gray value under which a column of a thumbnail shows no steel
+# Intersection over union below which two masks of one picture contradict each other. Copies may be
+# moved by a few pixels, which costs narrow masks a good part of their overlap.
+_AGREEING_IOU = 0.5
+# Pixel score from which the whole picture is the same, not only a good part of it.
+_WHOLE = 0.8
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """The tables that a data set became.
-
-    Attributes:
-        sheets: Sound sheets.
-        annotations: Their masks.
-        splits: How they are divided.
-        inventory: All pictures that were found.
-        similar: Pairs of similar sheets.
-    """
+    """The tables of a data set; the inventory also holds the pictures that were set aside."""
 
     sheets: pd.DataFrame
     annotations: pd.DataFrame
@@ -40,7 +53,7 @@ def quality_report(
 
     Returns:
         What JSON can hold: counts, class balance, areas, sizes, brightness, black borders, groups,
-        splits, copies with conflicting masks, and ``quarantined``, one entry a finding.
+        splits, copies with conflicting masks, and ``quarantined``, one entry per finding.
     """
     sheets = data.sheets
     inventory = data.inventory[data.inventory["sheet_id"].isin(sheets["sheet_id"])]
@@ -55,7 +68,11 @@ def quality_report(
         "groups": int(sheets["group_id"].nunique()),
         "class_balance": _class_balance(data.annotations, class_names),
         "sizes": _counts(sheets["width"].astype(str) + "×" + sheets["height"].astype(str)),
-        "brightness": [{"measure": name, **_quantiles(inventory[name])} for name in _MEASURES],
+        "brightness": [
+            {"measure": name, **_quantiles(inventory[name])}
+            for name in MEASURES
+            if name in inventory
+        ],
         "black_border": border_statistics(inventory),
         "splits": _split_balance(sheets, data.splits),
         **_similarity(data),
@@ -67,18 +84,10 @@ def _class_balance(annotations: pd.DataFrame, class_names: Sequence[str]) -> lis
     rows = []
     for class_id, name in enumerate(class_names, start=1):
         areas = annotations.loc[annotations["class_id"] == class_id, "area_px"]
-        rows.append({"class": f"{class_id} {name}", "sheets": len(areas), **_areas(areas)})
+        figures = {"median": areas.median(), "p5": areas.quantile(0.05), "max": areas.max()}
+        known = {f"area_px_{key}": None if areas.empty else float(v) for key, v in figures.items()}
+        rows.append({"class": f"{class_id} {name}", "sheets": len(areas), **known})
     return rows
-
-
-def _areas(areas: pd.Series) -> dict[str, float | None]:
-    if areas.empty:
-        return {"area_px_median": None, "area_px_p5": None, "area_px_max": None}
-    return {
-        "area_px_median": float(areas.median()),
-        "area_px_p5": float(areas.quantile(0.05)),
-        "area_px_max": float(areas.max()),
-    }
 
 
 def _split_balance(sheets: pd.DataFrame, splits: pd.DataFrame) -> list[dict[str, Any]]:
@@ -111,3 +120,100 @@ def _counts(values: pd.Series) -> dict[str, int]:
 
 def _quantiles(values: pd.Series) -> dict[str, float]:
     return {f"p{q}": round(float(values.quantile(q / 100)), 4) for q in (0, 5, 50, 95, 100)}
+
+
+def conflicting_masks(similar: pd.DataFrame, masks: Masks, sizes: Sizes) -> list[dict[str, Any]]:
+    """List copies whose masks, encoded by sheet and class, contradict each other.
+
+    Returns:
+        ``sheet_id, other_id, score, class_id, iou`` for each pair and class in conflict, the surest
+        copies first; ``iou`` is 0 where only one of the two has the class.
+    """
+    copies = similar[similar["relation"].isin([SAME_FILE, COPY]) & (similar["score"] >= _WHOLE)]
+    copies = copies.sort_values("score", ascending=False)
+    columns = copies[["sheet_id", "other_id", "orientation", "score"]]
+    return [
+        {"sheet_id": one, "other_id": other, "score": round(score, 3), "class_id": k, "iou": iou}
+        for one, other, turn, score in columns.itertuples(index=False, name=None)
+        if one in sizes and other in sizes
+        for k, iou in _overlaps(one, other, int(turn), masks, sizes)
+        if iou < _AGREEING_IOU
+    ]
+
+
+def _overlaps(
+    one: str, other: str, orientation: int, masks: Masks, sizes: Sizes
+) -> Iterator[tuple[int, float]]:
+    """Yield the intersection over union of each class that either of two copies has."""
+    first, second = masks.get(one, {}), masks.get(other, {})
+    for class_id in sorted({*first, *second}):
+        if class_id not in first or class_id not in second:
+            yield class_id, 0.0
+        elif first[class_id] == second[class_id] and not orientation:
+            yield class_id, 1.0
+        else:
+            mask = run_length.decode(first[class_id], *sizes[one])
+            turned = brought_over(mask, orientation, sizes[other])
+            target = run_length.decode(second[class_id], *sizes[other])
+            areas = (int(np.sum(turned & target)), int(turned.sum()), int(target.sum()))
+            yield class_id, round(iou(*areas), 4)
+
+
+def oddest_sheets(inventory: pd.DataFrame, nearest: pd.Series, count: int) -> pd.DataFrame:
+    """Find the sheets that are easiest to tell from the rest by their measures.
+
+    Oddness is the anomaly score of an isolation forest (Liu, Ting and Zhou 2008,
+    doi:10.1109/ICDM.2008.17). Of each group of similar sheets only the oddest is returned.
+
+    Args:
+        inventory: Sound pictures, as the inventory describes them, with their ``group_id``.
+        nearest: Similarity of each sheet to its nearest other one, -1 to 1, in the same order.
+        count: Sheets to return at most.
+
+    Returns:
+        ``sheet_id, path, measure, value, percentile``, the oddest first: the measure in which the
+        sheet is most extreme, its value there, and the percentile, 0 to 100, that this is.
+    """
+    from sklearn.ensemble import IsolationForest
+
+    values = inventory[list(_APPEARANCE)].assign(distinctness=1 - nearest.to_numpy())
+    forest = IsolationForest(random_state=0).fit(values.to_numpy())
+    # Share of the sheets with as small a value or smaller, and with as large a one or larger.
+    low, high = (
+        values.rank(pct=True, method="max", ascending=ascending) for ascending in (True, False)
+    )
+    extreme = np.minimum(low, high).idxmin(axis=1)
+    cells = np.arange(len(values)), values.columns.get_indexer(extreme)
+    table = inventory[["sheet_id", "path", "group_id"]].assign(
+        measure=extreme.map(MEASURES),
+        value=values.to_numpy()[cells],
+        percentile=(100 * values.rank(pct=True)).to_numpy()[cells],
+        oddness=-forest.score_samples(values.to_numpy()),
+    )
+    table = table.sort_values(["oddness", "sheet_id"], ascending=[False, True])
+    table = table.drop_duplicates("group_id").head(count)
+    return table.drop(columns=["group_id", "oddness"]).reset_index(drop=True)
+
+
+def border_statistics(inventory: pd.DataFrame) -> dict[str, float]:
+    """Describe the black next to the strip, from the thumbnails.
+
+    Returns:
+        ``left``, ``right`` and ``none``: share of the sheets with such a border; ``width_p50`` and
+        ``width_p95``: its width, as a share of the sheet's, where there is one.
+    """
+    columns = thumbnails_of(inventory).reshape(-1, *THUMBNAIL[::-1]).mean(axis=1)
+    steel = columns >= _BLACK_COLUMN
+    anything = steel.any(axis=1)
+    left = np.where(anything, steel.argmax(axis=1), steel.shape[1])
+    right = np.where(anything, steel[:, ::-1].argmax(axis=1), 0)
+    widths = np.maximum(left, right) / steel.shape[1]
+    seen = widths[widths > 0]
+    p50, p95 = np.quantile(seen, [0.5, 0.95]) if len(seen) else (0.0, 0.0)
+    return {
+        "left": round(float((left > 0).mean()), 4),
+        "right": round(float((right > 0).mean()), 4),
+        "none": round(float((widths == 0).mean()), 4),
+        "width_p50": round(float(p50), 4),
+        "width_p95": round(float(p95), 4),
+    }

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.synthetic import draw_sheet
 from steel_defects.images.jpeg import to_jpeg
 from steel_defects.labels import rle as run_length
-from steel_defects.threads import core_count
+from steel_defects.threads import map_in_order
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +37,8 @@ def draw_samples(config: SampleDataConfig, first: int, count: int) -> Iterator[S
         masks = {class_id: run_length.encode(mask) for class_id, mask in sheet.masks.items()}
         return SampleSheet(f"sheet_{index:05d}.jpg", jpeg, masks)
 
-    with ThreadPoolExecutor(core_count()) as pool:
-        for done, sheet in enumerate(pool.map(draw, range(first, first + count)), start=1):
-            if done % 100 == 0:
-                logger.info("drew %d of %d sheets", done, count)
-            yield sheet
+    sheets = map_in_order(draw, range(first, first + count))
+    for done, sheet in enumerate(sheets, start=1):
+        if done % 100 == 0:
+            logger.info("drew %d of %d sheets", done, count)
+        yield sheet

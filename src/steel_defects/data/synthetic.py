@@ -21,12 +21,7 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class SyntheticSheet:
-    """A drawn sheet.
-
-    Attributes:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        masks: Mask of each defect class on the sheet, of the same shape, 0 or 1; empty when clean.
-    """
+    """A gray picture and the mask of each defect class on it, of one shape; masks are 0 or 1."""
 
     image: NDArray[np.uint8]
     masks: dict[int, Mask]
@@ -43,10 +38,8 @@ def draw_sheet(config: SampleDataConfig, index: int) -> SyntheticSheet:
     for mark in _HARMLESS:
         if rng.random() < 0.8:
             mark(rng, surface)
-    masks: dict[int, Mask] = {}
-    if index % 2:
-        for class_id in _classes_of(rng):
-            masks[class_id] = _draw_class(rng, surface, class_id)
+    class_ids = _classes_of(rng) if index % 2 else []
+    masks = {class_id: _draw_class(rng, surface, class_id) for class_id in class_ids}
     steel = _steel_area(rng, shape)
     surface += rng.normal(0.0, rng.uniform(1.5, 3.5), shape).astype(np.float32)
     image = np.where(steel > 0, np.clip(surface, 12, 255), rng.uniform(0, 6, shape))

@@ -25,8 +25,8 @@ def cut_windows(height: int, width: int, size: tuple[int, int], stride: tuple[in
     """Cut a sheet into windows.
 
     Args:
-        height: Height of the sheet, pixels.
-        width: Width of the sheet, pixels.
+        height: Of the sheet, pixels.
+        width: Of the sheet, pixels.
         size: Height and width of a window, pixels.
         stride: Distance of windows down and across, pixels.
 
@@ -34,36 +34,16 @@ def cut_windows(height: int, width: int, size: tuple[int, int], stride: tuple[in
         ``x, y, width, height`` of each, row by row, of shape ``(windows, 4)``.
     """
     tall, wide = min(size[0], height), min(size[1], width)
-    return np.array(
-        [
-            (x, y, wide, tall)
-            for y in window_starts(height, size[0], stride[0])
-            for x in window_starts(width, size[1], stride[1])
-        ],
-        np.int64,
-    )
+    rows = window_starts(height, size[0], stride[0])
+    columns = window_starts(width, size[1], stride[1])
+    return np.array([(x, y, wide, tall) for y in rows for x in columns], np.int64)
 
 
 def window_areas(rle: str, height: int, width: int, windows: Windows) -> NDArray[np.int64]:
-    """Count the pixels of an encoded mask in each window.
-
-    Args:
-        rle: The mask.
-        height: Height of the sheet, pixels.
-        width: Width of the sheet, pixels.
-        windows: ``x, y, width, height`` of each.
-
-    Returns:
-        Of shape ``(windows,)``.
-    """
+    """Count the pixels of an encoded mask in each window, of shape ``(windows,)``."""
     columns = run_length.decode(rle, height, width).T
-    return np.array(
-        [
-            np.count_nonzero(columns[x : x + wide, y : y + tall])
-            for x, y, wide, tall in windows.tolist()
-        ],
-        np.int64,
-    )
+    parts = (columns[x : x + wide, y : y + tall] for x, y, wide, tall in windows.tolist())
+    return np.array([np.count_nonzero(part) for part in parts], np.int64)
 
 
 def tile_table(
@@ -83,7 +63,7 @@ def tile_table(
         stride: Distance of windows down and across, pixels.
 
     Returns:
-        ``sheet_id, x, y, width, height, area_px``, one row a window; the last is a list, the
+        ``sheet_id, x, y, width, height, area_px``, one row per window; the last is a list, the
         defective pixels of each class.
     """
     cut: dict[tuple[int, int], Windows] = {}

@@ -1,29 +1,21 @@
 """The file of encoded masks in the catalog."""
 
-from pathlib import Path
-from typing import Any
-
 import pandas as pd
-from kedro.io.core import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from steel_defects.datasets.folder import LocalDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
 from steel_defects.labels.severstal import layout_of
 from steel_defects.tables.csv_file import parse_csv
 
 
-class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class AnnotationFileDataset(LocalDataset[pd.DataFrame, pd.DataFrame]):
     """Severstal's ``train.csv``, in either of its layouts.
 
     Loads CSV as people's tools write it (see :func:`steel_defects.tables.csv_file.parse_csv`)
     as a table of text, and saves CSV with commas.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the file."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the file; empty cells are empty text.
@@ -50,9 +42,3 @@ class AnnotationFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first rows, for kedro-viz."""
         return TablePreview(self.load().head(nrows).to_dict(orient="split"))
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -1,28 +1,23 @@
-"""A figure in the catalog, kept as PNG."""
+"""A figure in the catalog, as a PNG file."""
 
 import base64
 from pathlib import Path
 from typing import Any
 
-from kedro.io.core import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from steel_defects.datasets.folder import LocalDataset
 from steel_defects.files import replaced
 
 _DPI = 130
 
 
-class FigureDataset(AbstractDataset[Any, Path]):
+class FigureDataset(LocalDataset[Any, Path]):
     """Saves a Matplotlib figure as PNG, and loads as the path of that file.
 
     Unlike ``matplotlib.MatplotlibDataset`` it can be loaded, so that the report takes its pictures
     from the catalog.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the file."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Path:
         """Return the path of the PNG file."""
@@ -38,9 +33,3 @@ class FigureDataset(AbstractDataset[Any, Path]):
     def preview(self) -> ImagePreview:
         """Show the picture in kedro-viz."""
         return ImagePreview(base64.b64encode(self._filepath.read_bytes()).decode())
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

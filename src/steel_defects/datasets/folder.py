@@ -1,11 +1,41 @@
-"""A folder in the catalog that code reads and writes by itself."""
+"""What the catalog's own datasets share, and a folder that code reads and writes by itself."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kedro.io.core import AbstractDataset, DatasetError
 
 from steel_defects.files import check_target
+
+Saved = TypeVar("Saved")
+Loaded = TypeVar("Loaded")
+
+
+class LocalDataset(AbstractDataset[Saved, Loaded]):
+    """One file or folder on a local disk, which counts as there once it is a file."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Name the file or folder."""
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class ReadOnlyDataset(LocalDataset[None, Loaded]):
+    """What is somebody's work, or written through another dataset; a run may do without it."""
+
+    def save(self, data: None) -> None:
+        """Refuse to save."""
+        raise DatasetError(f"{self._filepath} is only read")
+
+    def _exists(self) -> bool:
+        # To the check of inputs before a run, which would end it where there is nothing.
+        return True
 
 
 class FolderTarget:
@@ -14,32 +44,13 @@ class FolderTarget:
     _filepath: Path
 
     def check_target(self) -> None:
-        """Look at the folder.
-
-        Raises:
-            SteelDefectsError: It cannot be written.
-        """
+        """Refuse a folder that cannot be written, with a SteelDefectsError."""
         check_target(self._filepath, folder=True)
 
 
-class FolderDataset(AbstractDataset[None, Path]):
+class FolderDataset(ReadOnlyDataset[Path]):
     """Loads as the path of a folder, made absolute by the catalog; it need not exist yet."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the folder."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Path:
         """Return the path."""
         return self._filepath
-
-    def save(self, data: None) -> None:
-        """Refuse: nothing is saved through this dataset."""
-        raise DatasetError("a folder is not saved as a whole")
-
-    def _exists(self) -> bool:
-        return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -3,34 +3,31 @@
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from kedro.io.core import AbstractDataset, DatasetError
+from kedro.io.core import DatasetError
 from kedro_datasets._typing import ImagePreview
 
+from steel_defects.datasets.folder import LocalDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target, replaced_contents, visible, was_replacing
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.jpeg import to_jpeg
 from steel_defects.images.reading import UnreadableSheet, decode_gray
-from steel_defects.threads import core_count
+from steel_defects.threads import map_in_order
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
+#: Makes a picture, or the bytes of a picture file.
+MakePicture = Callable[[], Picture | bytes]
 
 _MANIFEST = ".complete.json"
 _SHEET_WIDTH = 1200  # of a contact sheet, pixels
 
 
-#: Makes a picture, or the bytes of a picture file.
-MakePicture = Callable[[], Picture | bytes]
-
-
-class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]):
+class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
     """A folder of pictures, which loads as a lazy :class:`SheetFolder`.
 
     Saving takes a mapping of file names to functions that make the pictures. Each core makes and
@@ -39,36 +36,21 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
     """
 
     def __init__(
-        self,
-        *,
-        filepath: str,
-        subfolder: str = "",
-        metadata: dict[str, Any] | None = None,
+        self, *, filepath: str, subfolder: str = "", metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder.
-
-        Args:
-            filepath: The folder that is loaded.
-            subfolder: Where in it pictures are written, and nothing else is touched.
-            metadata: For kedro-viz.
-        """
-        self._filepath = Path(filepath)
+        """Name the folder that is loaded, and the one in it that is written."""
+        super().__init__(filepath=filepath, metadata=metadata)
         self._pictures = self._filepath / subfolder
-        self.metadata = metadata
 
     def load(self) -> SheetFolder:
         """List the pictures; none is read yet."""
         folder = SheetFolder(self._filepath)
-        if not self._is_there(folder):
+        if not self._is_whole(folder):
             raise DatasetError(f"there are no pictures in {folder.picture_folder}")
         return folder
 
     def save(self, data: Mapping[str, MakePicture]) -> None:
-        """Make and write the pictures.
-
-        Raises:
-            SteelDefectsError: As for :meth:`check_target`.
-        """
+        """Make and write the pictures; refuse what :meth:`check_target` refuses."""
         self.check_target()
         with replaced_contents(self._pictures, last=_MANIFEST) as temporary:
 
@@ -77,9 +59,8 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(_encoded(data[name](), path.suffix))
 
-            with ThreadPoolExecutor(core_count()) as pool:
-                for _ in pool.map(write, data):
-                    pass
+            for _ in map_in_order(write, data):
+                pass
             manifest = json.dumps({"pictures": len(data)})
             (temporary / _MANIFEST).write_text(manifest, encoding="utf-8")
 
@@ -101,21 +82,22 @@ class ImageFolderDataset(AbstractDataset[Mapping[str, MakePicture], SheetFolder]
 
     def preview(self, rows: int = 6) -> ImagePreview:
         """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""
-        folder = SheetFolder(self._filepath)
-        strips = list(islice(_strips(folder), rows))
-        png = cv2.imencode(".png", np.vstack(strips))[1] if strips else np.zeros(0, np.uint8)
-        return ImagePreview(base64.b64encode(png.tobytes()).decode())
+        return contact_sheet(SheetFolder(self._filepath), rows)
 
     def _exists(self) -> bool:
         folder = SheetFolder(self._filepath)
-        return folder.picture_folder.is_dir() and self._is_there(folder)
+        return folder.picture_folder.is_dir() and self._is_whole(folder)
 
-    def _is_there(self, folder: SheetFolder) -> bool:
-        """A folder that was written whole may be empty: there was nothing to draw."""
+    def _is_whole(self, folder: SheetFolder) -> bool:
+        # A folder that was written whole may be empty: there was nothing to draw.
         return len(folder) > 0 or (self._pictures / _MANIFEST).is_file()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+
+def contact_sheet(folder: SheetFolder, rows: int = 6) -> ImagePreview:
+    """Draw the first pictures of a folder that can be read, one below the other."""
+    strips = list(islice(_strips(folder), rows))
+    png = cv2.imencode(".png", np.vstack(strips))[1] if strips else np.zeros(0, np.uint8)
+    return ImagePreview(base64.b64encode(png.tobytes()).decode())
 
 
 def _encoded(picture: Picture | bytes, ending: str) -> bytes:

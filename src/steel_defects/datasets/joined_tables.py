@@ -51,7 +51,7 @@ def _batches(data: JoinedTable) -> Iterator[pa.Table]:
         if part in data.replaced:
             rows = rows.filter(~pc.field("sheet_id").isin(data.replaced[part]))
         waiting.append(rows)
-        if sum(len(rows) for rows in waiting) >= _ROWS_AT_ONCE:
+        if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
             yield pa.concat_tables(waiting)
             waiting = []
     if waiting:
@@ -69,7 +69,7 @@ class JoinedCSVDataset(CSVDataset):
             replaced(path) as temporary,
             temporary.open("wb") as out,
         ):
-            out.write(_header(data.empty))
+            out.write(data.empty.to_csv(index=False, lineterminator="\n").encode())
             for part, file in zip(data.parts, data, strict=True):
                 _copy_lines(file, out, data.replaced.get(part, ()))
 
@@ -84,7 +84,3 @@ def _copy_lines(file: Path, out: BinaryIO, without: Sequence[str]) -> None:
     with file.open("rb") as lines:
         lines.readline()
         shutil.copyfileobj(lines, out)
-
-
-def _header(table: pd.DataFrame) -> bytes:
-    return str(table.to_csv(index=False, lineterminator="\n")).encode()

@@ -1,6 +1,7 @@
 """A Keras model in the catalog, for any backend."""
 
 import glob
+import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -52,7 +53,7 @@ class KerasModelDataset(AbstractVersionedDataset[Any, Any]):
         super().__init__(
             filepath=PurePosixPath(filepath),
             version=version,
-            exists_function=lambda path: Path(path).exists(),
+            exists_function=os.path.exists,
             glob_function=glob.glob,
         )
 

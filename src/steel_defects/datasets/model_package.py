@@ -3,11 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from kedro.io.core import AbstractDataset
-
-from steel_defects.datasets.folder import FolderTarget
+from steel_defects.datasets.folder import FolderTarget, LocalDataset
 from steel_defects.package.folder import ModelPackage, has_package, read_package, write_package
 from steel_defects.package.manifest import Manifest
 
@@ -20,13 +17,8 @@ class PackageContents:
     writers: Mapping[str, Callable[[Path], None]]
 
 
-class ModelPackageDataset(FolderTarget, AbstractDataset[PackageContents, ModelPackage]):
+class ModelPackageDataset(FolderTarget, LocalDataset[PackageContents, ModelPackage]):
     """A model package: written whole or not at all, checked against its checksums when read."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the package's folder."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> ModelPackage:
         """Open the package; its networks are not loaded yet."""
@@ -38,6 +30,3 @@ class ModelPackageDataset(FolderTarget, AbstractDataset[PackageContents, ModelPa
 
     def _exists(self) -> bool:
         return has_package(self._filepath)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io.core import AbstractDataset, DatasetError
 
+from steel_defects.datasets.folder import ReadOnlyDataset
 from steel_defects.datasets.keras_model import is_placeholder
 from steel_defects.errors import SteelDefectsError, shown
 
@@ -16,7 +16,7 @@ PREVIOUS = "previous"
 
 
 class ModelVersions:
-    """Tables of which Kedro keeps a version a run: which versions there are, and what they hold.
+    """Tables of which Kedro keeps a version per run: which versions there are, and what they hold.
 
     A run saves only what it makes, so that a version seldom has all tables. Of one that it lacks,
     the newest that is not later was in use at that time, and stands for it.
@@ -44,11 +44,9 @@ class ModelVersions:
             )
 
     def resolve(self, version: str, later: str | None = None) -> str:
-        """Return the version that is meant: itself, or the one before the later.
+        """Return the version that is meant by its name or by ``previous``.
 
-        Args:
-            version: A version, or ``previous``.
-            later: The version that it is to be compared with; None for the newest.
+        It has to be earlier than ``later``, which it is to be compared with; None for the newest.
 
         Raises:
             SteelDefectsError: There is no such version, or none before the later one.
@@ -109,10 +107,7 @@ class ModelVersions:
         return file / newest / file.name if newest else None
 
     def load(self, name: str, version: str) -> Any:
-        """Read a table as it was in use at a version: see :meth:`version_of`.
-
-        Returns:
-            A table, or the content of a JSON file; None where there was none yet.
+        """Read a table, or a JSON file, as it was in use at a version; None for none yet.
 
         Raises:
             SteelDefectsError: The file can't be read.
@@ -146,29 +141,22 @@ def _versions_of(file: Path) -> list[str]:
     return [path.parent.name for path in file.glob(f"*/{file.name}") if path.is_file()]
 
 
-class ModelVersionsDataset(AbstractDataset[None, ModelVersions]):
+class ModelVersionsDataset(ReadOnlyDataset[ModelVersions]):
     """Finds all versions of some tables; none of them is read before it is asked for.
 
-    Kedro loads one version of a dataset a run. Through this dataset a node sets two side by side.
+    Kedro loads one version of a dataset per run. Through this dataset a node compares two.
     """
 
     def __init__(
         self, *, filepath: str, tables: list[str], metadata: dict[str, Any] | None = None
     ) -> None:
         """Name the folder, and patterns of the tables in it."""
-        self._filepath, self._tables = Path(filepath), tables
-        self.metadata = metadata
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._tables = tables
 
     def load(self) -> ModelVersions:
         """Return what finds versions and reads them."""
         return ModelVersions(self._filepath, self._tables)
-
-    def save(self, data: None) -> None:
-        """Refuse: each table is written through its own dataset."""
-        raise DatasetError("earlier versions are only read")
-
-    def _exists(self) -> bool:
-        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "tables": self._tables}

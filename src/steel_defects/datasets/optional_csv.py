@@ -1,22 +1,14 @@
 """A CSV file in the catalog that people may leave out."""
 
-from pathlib import Path
-from typing import Any
-
 import pandas as pd
-from kedro.io.core import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from steel_defects.datasets.folder import ReadOnlyDataset
 from steel_defects.tables.csv_file import read_plain_table
 
 
-class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame]):
+class OptionalCSVDataset(ReadOnlyDataset[pd.DataFrame]):
     """Loads a CSV file as text, or a table without columns where there is no file."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the file."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the file, if there is one; empty cells are empty text, ``attrs`` name the file.
@@ -31,17 +23,6 @@ class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame]):
         table.attrs["file"] = str(self._filepath)  # for whoever reads it again when it has grown
         return table
 
-    def save(self, data: None) -> None:
-        """Refuse: the file is somebody's work."""
-        raise DatasetError("an optional CSV file is only read")
-
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first rows, for kedro-viz."""
         return TablePreview(self.load().head(nrows).to_dict(orient="split"))
-
-    def _exists(self) -> bool:
-        # To the check of inputs before a run, which would end it where there is no file.
-        return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from kedro.io.core import AbstractDataset
 from numpy.typing import NDArray
 
-from steel_defects.datasets.folder import FolderTarget
+from steel_defects.datasets.folder import FolderTarget, LocalDataset
 from steel_defects.decision.answers import SheetPrediction
-from steel_defects.files import replaced
+from steel_defects.files import mapped_bytes, replaced
 
 Maps = NDArray[np.uint8]
 #: Sheet, split, what a segmenter says of the sheet, and which one: name and digest of its weights.
 Predicted = tuple[str, str, SheetPrediction, str]
+
+
+_COLUMNS = ("sheet_id", "split", "offset", "rows", "columns", "classes", "presence", "segmenter")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class ProbabilityMaps(Mapping[str, Maps]):
     """Maps by sheet id, each of shape ``(rows, columns, classes)``, uint8, 255 for certain.
 
     Attributes:
-        index: ``sheet_id, split, offset, rows, columns, classes, presence`` (a list, one number a
-            class) and ``segmenter``, one row a sheet.
+        index: ``sheet_id, split, offset, rows, columns, classes, presence`` (a list, one number per
+            class) and ``segmenter``, one row per sheet.
         pixels: All maps in a row, usually memory-mapped.
     """
 
@@ -61,21 +62,13 @@ class ProbabilityMaps(Mapping[str, Maps]):
         return len(self.index)
 
 
-class ProbabilityMapsDataset(FolderTarget, AbstractDataset[Iterable[Predicted], ProbabilityMaps]):
+class ProbabilityMapsDataset(FolderTarget, LocalDataset[Iterable[Predicted], ProbabilityMaps]):
     """A folder with ``index.parquet`` and ``maps.bin``, written map by map as they are made."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the folder."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> ProbabilityMaps:
         """Map the file into memory; pages are read when they are looked at."""
         index = pd.read_parquet(self._filepath / "index.parquet")
-        maps = self._filepath / "maps.bin"
-        empty = maps.stat().st_size == 0
-        values = np.zeros(0, np.uint8) if empty else np.memmap(maps, np.uint8, mode="r")
-        return ProbabilityMaps(index, values)
+        return ProbabilityMaps(index, mapped_bytes(self._filepath / "maps.bin"))
 
     def save(self, data: Iterable[Predicted]) -> None:
         """Write what was predicted of each sheet, one after the other."""
@@ -83,20 +76,14 @@ class ProbabilityMapsDataset(FolderTarget, AbstractDataset[Iterable[Predicted], 
         index.unlink(missing_ok=True)
         rows, offset = [], 0
         with replaced(self._filepath / "maps.bin") as temporary, temporary.open("wb") as file:
-            for sheet_id, split, found, segmenter in data:
-                file.write(np.ascontiguousarray(found.maps).tobytes())
-                presence = found.presence.tolist()
-                rows.append((sheet_id, split, offset, *found.maps.shape, presence, segmenter))
-                offset += found.maps.size
-        columns = [
-            *("sheet_id", "split", "offset", "rows", "columns", "classes", "presence", "segmenter"),
-        ]
+            for sheet_id, split, prediction, segmenter in data:
+                maps, presence = prediction.maps, prediction.presence.tolist()
+                file.write(np.ascontiguousarray(maps).data)
+                rows.append((sheet_id, split, offset, *maps.shape, presence, segmenter))
+                offset += maps.size
         # The index comes last: without it the folder does not count as there.
         with replaced(index) as temporary:
-            pd.DataFrame(rows, columns=columns).to_parquet(temporary)
+            pd.DataFrame(rows, columns=_COLUMNS).to_parquet(temporary)
 
     def _exists(self) -> bool:
         return (self._filepath / "index.parquet").is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -1,30 +1,30 @@
 """The sheets to inspect, in the catalog."""
 
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
-from kedro.io.core import DatasetError
+from kedro_datasets._typing import ImagePreview
 
-from steel_defects.datasets.image_folder import ImageFolderDataset
-from steel_defects.inspection.sources import SheetSource, open_source
+from steel_defects.datasets.folder import ReadOnlyDataset
+from steel_defects.datasets.image_folder import contact_sheet
+from steel_defects.images.folder import SheetFolder
+from steel_defects.inspection.sources import FolderSource, ListSource, open_source
 
 
-class SheetSourceDataset(ImageFolderDataset):
-    """A folder of pictures, or a text file with a path a line; nothing is listed yet."""
+class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource]):
+    """A folder of pictures, or a text file with one path per line; nothing is listed yet."""
 
-    def load(self) -> SheetSource:  # type: ignore[override]
+    def load(self) -> FolderSource | ListSource:
         """Open the folder or the list."""
         return self._source
 
     @cached_property
-    def _source(self) -> SheetSource:
+    def _source(self) -> FolderSource | ListSource:
         """Opened once: all nodes of a run read the same picture folder, whatever comes later."""
         return open_source(self._filepath)
 
-    def save(self, data: Any) -> None:
-        """Refuse: the sheets are somebody's work."""
-        raise DatasetError("sheets to inspect are only read")
+    def preview(self) -> ImagePreview:
+        """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""
+        return contact_sheet(SheetFolder(self._filepath))
 
     def _exists(self) -> bool:
-        return Path(self._filepath).exists()
+        return self._filepath.exists()

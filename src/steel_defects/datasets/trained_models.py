@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-from kedro.io.core import AbstractDataset, DatasetError
 
+from steel_defects.datasets.folder import LocalDataset, ReadOnlyDataset
 from steel_defects.datasets.keras_model import read_model
 from steel_defects.datasets.model_versions import ModelVersions
 from steel_defects.datasets.probability_maps import ProbabilityMaps, ProbabilityMapsDataset
@@ -206,34 +206,19 @@ class TrainedModels:
                 yield kind(name, max(versions), self._versions)
 
 
-class TrainedModelsDataset(AbstractDataset[None, TrainedModels]):
-    """Finds the trained models of all runs; it is read only.
+class TrainedModelsDataset(ReadOnlyDataset[TrainedModels]):
+    """Finds the trained models of all runs below a data root.
 
     Kedro loads one version of a dataset per run. Through this dataset a node finds models that an
     earlier run trained.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the data root."""
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
     def load(self) -> TrainedModels:
         """Return what finds them; nothing is read yet."""
         return TrainedModels(self._filepath)
 
-    def save(self, data: None) -> None:
-        """Refuse: each part is written through its own dataset."""
-        raise DatasetError("trained models are only read")
 
-    def _exists(self) -> bool:
-        return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class ChosenModelDataset(AbstractDataset[ModelReference, "Trained | None"]):
+class ChosenModelDataset(LocalDataset[ModelReference, Trained | None]):
     """Saves which model was chosen, by name and version, and loads that model's parts lazily."""
 
     def __init__(
@@ -247,8 +232,8 @@ class ChosenModelDataset(AbstractDataset[ModelReference, "Trained | None"]):
             kind: ``gate`` or ``segmenter``.
             metadata: For other tools.
         """
-        self._filepath, self._models, self._kind = Path(filepath), Path(models), kind
-        self.metadata = metadata
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._models, self._kind = Path(models), kind
 
     def load(self) -> Trained | None:
         """Return the chosen model; None where none was chosen."""
@@ -262,9 +247,3 @@ class ChosenModelDataset(AbstractDataset[ModelReference, "Trained | None"]):
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         with replaced(self._filepath) as temporary:
             temporary.write_text(data.model_dump_json(), encoding="utf-8")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "kind": self._kind}

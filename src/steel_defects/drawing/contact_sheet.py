@@ -25,8 +25,8 @@ def contact_sheet(
     Args:
         pictures: Gray, of shape ``(height, width)``, or RGB, ``(height, width, 3)``, uint8; sizes
             may differ.
-        captions: A line for each.
-        nothing: What to say where there are none.
+        captions: One line for each.
+        nothing: Stands in the place of no pictures.
     """
     if not pictures:
         return style.nothing_to_show(nothing)

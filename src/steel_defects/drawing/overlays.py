@@ -1,5 +1,6 @@
 """Defects laid over the sheet in green, for people to look at."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
@@ -23,14 +24,7 @@ _HEADING: Colour = (66, 84, 38)
 
 
 def class_shades(classes: int) -> list[Colour]:
-    """Return a green for each class, told apart by lightness and so by every eye.
-
-    Args:
-        classes: Number of classes; any number has as many shades.
-
-    Returns:
-        BGR colours from a light green to a dark one.
-    """
+    """Return a green in BGR for each class, told apart by lightness and so by every eye."""
     steps = np.linspace(0.0, 1.0, classes) if classes > 1 else np.array([0.3])
     lightness, hue = 93 - 53 * steps, np.deg2rad(130 + 22 * steps)
     chroma = 82 - 30 * steps
@@ -40,12 +34,7 @@ def class_shades(classes: int) -> list[Colour]:
 
 
 def draw_overlay(image: Image, masks: Mapping[int, Image], class_names: Sequence[str]) -> Image:
-    """Lay the masks of a sheet over it.
-
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        masks: Mask of each class (numbered from 1) of the same shape; 0 is no defect.
-        class_names: Names of classes 1, 2, …
+    """Lay the masks of each class, numbered from 1, over a gray picture of the same shape.
 
     Returns:
         Picture of shape ``(height, width, 3)``, uint8, BGR: gray, with regions filled and outlined
@@ -57,11 +46,9 @@ def draw_overlay(image: Image, masks: Mapping[int, Image], class_names: Sequence
         _paint_class(canvas, mask, shades[class_id - 1])
     taken: list[Box] = []
     for class_id, mask in sorted(masks.items()):
-        text = f"{class_id} {class_names[class_id - 1]}" if class_id <= len(class_names) else ""
+        text = harmless(_listing([class_id], class_names))
         for region, ends in _regions(mask):
-            label = _Label(text or str(class_id), shades[class_id - 1], len(image))
-            taken.append(_place(region, ends, label.size, image.shape, taken))
-            _write(canvas, label, taken[-1])
+            taken.append(_write(canvas, text, shades[class_id - 1], region, ends, taken))
     return canvas
 
 
@@ -72,25 +59,18 @@ def draw_comparison(
     class_names: Sequence[str],
     caption: str,
 ) -> Image:
-    """Draw the truth above the prediction, each under a heading.
+    """Draw the truth above the prediction, each as by :func:`draw_overlay` and under a heading.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        truth: True mask of each class, of the same shape.
-        predicted: Predicted mask of each class, of the same shape.
-        class_names: Names of classes 1, 2, …
-        caption: What the picture is: sheet, Dice, outcome. Shortened to the picture's width.
-
-    Returns:
-        BGR picture, uint8; narrow sheets are enlarged by a whole factor so that text fits.
+    Narrow sheets are enlarged by a whole factor so that text fits; the caption (sheet, Dice,
+    outcome) is shortened to the picture's width.
     """
     factor = max(1, -(-_READABLE_PX // image.shape[1]))
     panels: list[Image] = []
     for heading, masks in (("Truth", truth), ("Prediction", predicted)):
         enlarged = {class_id: _enlarge(mask, factor) for class_id, mask in masks.items()}
         panel = draw_overlay(_enlarge(image, factor), enlarged, class_names)
-        found = [name for name in enlarged if enlarged[name].any()]
-        shown = _listing(found, class_names) if found else "no defect"
+        shown = _listing([k for k, mask in enlarged.items() if mask.any()], class_names)
+        shown = shown or "no defect"
         panels += [_strip(f"{heading} - {shown}", panel.shape[1], 0.55, _DARK), panel]
     return np.vstack([_strip(caption, panels[0].shape[1], 0.6, _HEADING), *panels])
 
@@ -104,7 +84,7 @@ def with_heading(picture: Image, text: str) -> Image:
 
 def harmless(text: str) -> str:
     """Return text that OpenCV can write: printable ASCII, anything else as ``?``."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+    return re.sub("[^ -~]", "?", text)
 
 
 # --- regions --------------------------------------------------------------------------------
@@ -142,24 +122,19 @@ def _enlarge(picture: Image, factor: int) -> Image:
 # --- text -----------------------------------------------------------------------------------
 
 
-class _Label:
-    """A class's name in a box, as large as suits a sheet of this height."""
-
-    def __init__(self, text: str, shade: Colour, sheet_height: int) -> None:
-        self.text, self.shade = harmless(text), shade
-        self.scale = float(np.clip(sheet_height / 256 * 0.5, 0.3, 0.6))
-        (width, self.height), base = cv2.getTextSize(self.text, _FONT, self.scale, 1)
-        self.size = (width + 8, self.height + base + 5)
-
-
-def _write(canvas: Image, label: _Label, box: Box) -> None:
-    """Write a label into a dark box that is framed in the class's shade."""
-    x, y, width, height = box
-    corner = (x + width - 1, y + height - 1)
+def _write(
+    canvas: Image, text: str, shade: Colour, region: Box, ends: Ends, taken: list[Box]
+) -> Box:
+    """Write a class's name next to a region, in a dark box that is framed in the class's shade."""
+    scale = float(np.clip(len(canvas) / 256 * 0.5, 0.3, 0.6))
+    (width, height), base = cv2.getTextSize(text, _FONT, scale, 1)
+    box = _place(region, ends, (width + 8, height + base + 5), canvas.shape, taken)
+    x, y = box[:2]
+    corner = (x + box[2] - 1, y + box[3] - 1)
     cv2.rectangle(canvas, (x, y), corner, _DARK, cv2.FILLED)
-    cv2.rectangle(canvas, (x, y), corner, label.shade, 1)
-    foot = (x + 4, y + label.height + 3)
-    cv2.putText(canvas, label.text, foot, _FONT, label.scale, _LIGHT, 1, cv2.LINE_AA)
+    cv2.rectangle(canvas, (x, y), corner, shade, 1)
+    cv2.putText(canvas, text, (x + 4, y + height + 3), _FONT, scale, _LIGHT, 1, cv2.LINE_AA)
+    return box
 
 
 def _place(
@@ -179,8 +154,8 @@ def _place(
     limit = (max(0, shape[1] - size[0]), max(0, shape[0] - size[1]))
     held = [(min(max(0, a), limit[0]), min(max(0, b), limit[1])) for a, b in wished]
     free = [(*spot, *size) for spot in held if not any(_overlap((*spot, *size), t) for t in taken)]
-    beside = [box for box in free if not _overlap(box, region)]
-    return (beside or free or [(*held[0], *size)])[0]
+    clear = [box for box in free if not _overlap(box, region)]
+    return (clear or free or [(*held[0], *size)])[0]
 
 
 def _overlap(first: Box, second: Box) -> bool:

@@ -80,12 +80,7 @@ def nothing_to_show(reason: str) -> Figure:
 
 
 def to_png(figure: Figure, dpi: int) -> bytes:
-    """Draw a figure; the same figure gives the same bytes.
-
-    Args:
-        figure: The figure.
-        dpi: Dots an inch.
-    """
+    """Draw a figure; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -68,13 +68,13 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         folder = self.picture_folder
         if not folder.is_dir():
             raise SteelDefectsError(f"there is no folder {folder}")
-        start, found = len(os.path.join(folder, "")), []
+        start, names = len(os.path.join(folder, "")), []
         for parent, folders, files in os.walk(folder, onerror=_refuse):
             pictures = [n for n in files if os.path.splitext(n)[1].lower() in PICTURE_ENDINGS]
             data = set(leave_out_housekeeping(parent, [*folders, *pictures]))
             folders[:] = data.intersection(folders)
-            found += [os.path.join(parent, name)[start:] for name in data.intersection(pictures)]
-        return found
+            names += [os.path.join(parent, name)[start:] for name in data.intersection(pictures)]
+        return names
 
     @cached_property
     def _real_folder(self) -> str:
@@ -133,10 +133,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         return read_file(path)
 
     def read(self, relative_path: str) -> NDArray[np.uint8]:
-        """Read a picture, named as the ``path`` column of the ``sheets`` table names it.
-
-        Returns:
-            Gray picture of shape ``(height, width)``, uint8.
+        """Read a gray picture of shape ``(height, width)``, uint8, by the column ``path``.
 
         Raises:
             UnreadableSheet: See :meth:`read_file` and

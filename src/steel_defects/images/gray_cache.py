@@ -1,24 +1,23 @@
 """Decoded gray sheets in one memory-mapped file, for trainings that read each sheet many times.
 
 The file begins with a line of JSON that names every sheet by the digest of its picture file and its
-size; the pixels follow in that order, one byte each. It is written beside and renamed, so that a
-file by this name is whole.
+size; the pixels follow in that order, one byte each.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.files import force, replaced
+from steel_defects.files import force, mapped_bytes, replaced
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, decode_gray
 from steel_defects.progress import track
@@ -49,17 +48,15 @@ class SheetKey(NamedTuple):
 
 @dataclass(frozen=True)
 class CachedSheets:
-    """Sheets whose pixels lie in a cache, by their path below the data folder.
+    """Sheets whose pixels lie in a cache.
 
     Attributes:
-        keys: What identifies each sheet, by path.
-        places: Where the pixels of each begin.
-        pixels: All of them in a row, memory-mapped.
+        keys: What identifies each sheet, by its path below the data folder.
+        pixels: The pixels of each.
     """
 
     keys: Mapping[str, SheetKey]
-    places: Mapping[SheetKey, int]
-    pixels: Gray
+    pixels: Mapping[SheetKey, Gray]
 
     def read(self, relative_path: str) -> Gray:
         """Return a sheet as a read-only view of shape ``(height, width)``, uint8.
@@ -69,7 +66,7 @@ class CachedSheets:
         """
         if relative_path not in self.keys:
             raise SteelDefectsError(f"{relative_path} is not in the cache of gray sheets")
-        return _view(self.pixels, self.places, self.keys[relative_path])
+        return self.pixels[self.keys[relative_path]]
 
 
 def reader_of(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path | None) -> SheetReader:
@@ -83,10 +80,7 @@ def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) 
     Args:
         folder: Where the pictures are.
         sheets: The sheets, with ``sheet_id, path, sha256, height, width``.
-        cache_dir: Folder of the cache; takes ``height × width`` bytes a sheet.
-
-    Returns:
-        The sheets, with the pixels that :meth:`SheetFolder.read` would give.
+        cache_dir: Folder of the cache; takes ``height × width`` bytes per sheet.
 
     Raises:
         SteelDefectsError: A picture can't be read or is not the one that the table describes, or
@@ -94,69 +88,53 @@ def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) 
     """
     columns = [sheets[n] for n in ("path", "sha256", "height", "width")]
     keys = {path: SheetKey(d, int(h), int(w)) for path, d, h, w in zip(*columns, strict=True)}
-    found = _open(cache_dir / _FILE)
-    if not all(key in found[0] for key in keys.values()):
+    pixels = _open(cache_dir / _FILE)
+    if not all(key in pixels for key in keys.values()):
         ids = dict(zip(keys.values(), sheets["sheet_id"], strict=True))
         try:
-            _write(folder, ids, cache_dir, *found)
+            _write(folder, ids, cache_dir, pixels)
         except OSError as error:
             text = f"{cache_dir}: gray sheets can't be cached: {error.strerror or error}"
             raise SteelDefectsError(text) from error
-        found = _open(cache_dir / _FILE)
-    return CachedSheets(keys, *found)
+        pixels = _open(cache_dir / _FILE)
+    return CachedSheets(keys, pixels)
 
 
-def _open(file: Path) -> tuple[dict[SheetKey, int], Gray]:
+def _open(file: Path) -> dict[SheetKey, Gray]:
     """Map a cache into memory; one that is missing or not whole counts as empty."""
     try:
         with file.open("rb") as opened:
             header = json.loads(opened.readline(_LONGEST_HEADER))
             first = opened.tell()
-        if header["format"] != _FORMAT:
-            return {}, np.zeros(0, np.uint8)
-        places = _places([SheetKey(*key) for key in header["sheets"]])
-        pixels = sum(key.height * key.width for key in places)
-        if not pixels or file.stat().st_size != first + pixels:
-            return {}, np.zeros(0, np.uint8)
+        keys = [SheetKey(*key) for key in header["sheets"]]
+        ends = np.cumsum([key.height * key.width for key in keys], dtype=np.int64)
+        whole = header["format"] == _FORMAT and file.stat().st_size == first + ends[-1]
     except (OSError, ValueError, LookupError, TypeError):
-        return {}, np.zeros(0, np.uint8)
-    # A plain array over the map: slicing np.memmap costs ten times as much.
-    return places, np.asarray(np.memmap(file, np.uint8, mode="r", offset=first))
-
-
-def _places(keys: Sequence[SheetKey]) -> dict[SheetKey, int]:
-    ends = np.cumsum([key.height * key.width for key in keys], dtype=np.int64).tolist()
-    return dict(zip(keys, [0, *ends[:-1]], strict=True)) if keys else {}
-
-
-def _view(pixels: Gray, places: Mapping[SheetKey, int], key: SheetKey) -> Gray:
-    first = places[key]
-    return pixels[first : first + key.height * key.width].reshape(key.height, key.width)
+        return {}
+    if not whole:
+        return {}
+    parts = np.split(mapped_bytes(file, first), ends[:-1])
+    return {key: part.reshape(key[1:]) for key, part in zip(keys, parts, strict=True)}
 
 
 def _write(
     folder: SheetFolder,
     ids: Mapping[SheetKey, str],
     cache_dir: Path,
-    places: Mapping[SheetKey, int],
-    pixels: Gray,
+    known: Mapping[SheetKey, Gray],
 ) -> None:
     """Write all sheets to a new file; those that the old one holds are copied from there."""
 
     def fetch(key: SheetKey) -> Gray:
-        return _view(pixels, places, key) if key in places else _decode(folder, ids[key], key)
+        return known[key] if key in known else _decode(folder, ids[key], key)
 
     with replaced(cache_dir / _FILE) as temporary, temporary.open("xb") as file:
         _require_room(cache_dir, sum(key.height * key.width for key in ids))
-        _fill(file, list(ids), map_in_order(fetch, list(ids)))
-
-
-def _fill(file: BinaryIO, keys: list[SheetKey], images: Iterator[Gray]) -> None:
-    file.write(json.dumps({"format": _FORMAT, "sheets": keys}).encode() + b"\n")
-    for image in track(images, len(keys), "caching gray sheets"):
-        file.write(np.ascontiguousarray(image).data)
-    file.flush()
-    force(Path(file.name))
+        file.write(json.dumps({"format": _FORMAT, "sheets": list(ids)}).encode() + b"\n")
+        for image in track(map_in_order(fetch, ids), len(ids), "caching gray sheets"):
+            file.write(np.ascontiguousarray(image).data)
+        file.flush()
+        force(temporary)
 
 
 def _decode(folder: SheetFolder, sheet_id: str, key: SheetKey) -> Gray:

@@ -16,8 +16,8 @@ class Header:
     """The head of a picture file.
 
     Attributes:
-        width: Columns, pixels.
-        height: Rows, pixels.
+        width: Pixels.
+        height: Pixels.
         bits: Bits of a channel: 1 to 64.
         colour: Whether there are channels of colour, or a palette; all of it may be gray.
         cmyk: Whether the channels are those of printing inks.
@@ -71,19 +71,13 @@ def _jpeg(data: bytes) -> Header:
 
 
 def _png(data: bytes) -> Header:
-    _check_chunks(data)
-    return _of_picture(PngImageFile(io.BytesIO(data)), bits=data[24])
-
-
-def _check_chunks(data: bytes) -> None:
-    """Fail where a part of a PNG claims to be longer than the file is.
-
-    OpenCV would set aside that many bytes, up to 4 GB, before it notices.
-    """
+    # Fails where a part claims to be longer than the file is. OpenCV would set aside that many
+    # bytes, up to 4 GB, before it notices.
     at = 8
     while data[at + 4 : at + 8] != b"IEND":
         (length,) = unpack_from(">I", data, at)
         at += 12 + length
+    return _of_picture(PngImageFile(io.BytesIO(data)), bits=data[24])
 
 
 def _bmp(data: bytes) -> Header:

@@ -71,15 +71,10 @@ def laid_down(image: NDArray[T]) -> NDArray[T]:
 
 
 def brought_over(image: NDArray[T], orientation: int, shape: tuple[int, int]) -> NDArray[T]:
-    """Turn a picture as its copy lies.
+    """Turn a picture of shape ``(height, width)`` as its copy of another shape lies.
 
-    Args:
-        image: Of shape ``(height, width)``.
-        orientation: That brings it over its copy, both laid down if they are oblong.
-        shape: Height and width of the copy.
-
-    Returns:
-        A view, of height and width as the copy's, if both have the same size.
+    The orientation brings one over the other when both are laid down. Returns a view, of the
+    copy's shape, if both have the same size.
     """
     turned = oriented(laid_down(image), orientation)
     stands = shape[0] > shape[1] and is_oblong(*shape)

@@ -103,7 +103,7 @@ def read_file(path: Path) -> bytes:
 
 
 def decode_gray(data: bytes) -> NDArray[np.uint8]:
-    """Decode the bytes of a picture file; see :func:`read_gray`.
+    """Decode the bytes of a picture file as :func:`read_gray` does.
 
     Colour and printing inks become luminance, 16 bits a pixel the upper 8 of them; transparency is
     left out, and so are all pictures of a file but the first. :func:`picture_note` says so.

@@ -1,9 +1,8 @@
-"""Masks as pictures: one index PNG a sheet, 0 for background and k for class k."""
+"""Masks as pictures: one index PNG per sheet, 0 for background and k for class k."""
 
 import io
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +14,9 @@ from PIL.PngImagePlugin import PngImageFile
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.severstal import Finding, annotation_table
 from steel_defects.paths import is_housekeeping, leads_out, shown_name
-from steel_defects.threads import core_count
+from steel_defects.threads import map_in_order
 
 Row = tuple[str, int, str, int]
 
@@ -27,9 +26,6 @@ class MaskFolder:
     """A folder of masks, named as their sheets are, with the ending ``.png``.
 
     It may be a symbolic link. Inside, links to files are followed if they stay in it.
-
-    Attributes:
-        root: The folder.
     """
 
     root: Path
@@ -65,7 +61,7 @@ def read_annotations(
             classes. 0 is background in any case.
 
     Returns:
-        ``sheet_id, class_id, rle, area_px``, one row a sheet and class, and a finding for each
+        ``sheet_id, class_id, rle, area_px``, one row per sheet and class, and a finding for each
         mask that is missing, unreadable, of another size than its sheet, or of unknown values, for
         each that is a link out of the folder, and for each that has no sheet.
     """
@@ -79,8 +75,7 @@ def read_annotations(
             return Finding(f"mask of {sheet_id}", sheet_id, str(error))
 
     ids = sorted(sizes)
-    with ThreadPoolExecutor(core_count()) as pool:
-        answers = list(pool.map(read, ids))
+    answers = list(map_in_order(read, ids))
     findings = [answer for answer in answers if isinstance(answer, Finding)]
     rows = [row for answer in answers if not isinstance(answer, Finding) for row in answer]
     known = {folder.path_of(sheet_id).relative_to(folder.root).as_posix() for sheet_id in sizes}
@@ -88,9 +83,7 @@ def read_annotations(
         Finding(f"mask {name}", name, "mask of a picture that is missing or unreadable")
         for name in sorted(map(shown_name, folder.names() - known))
     ]
-    table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle", "area_px"])
-    types = {"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"}
-    return table.astype(types), findings
+    return annotation_table(rows), findings
 
 
 def _read_mask(folder: MaskFolder, sheet_id: str, size: tuple[int, int]) -> NDArray[np.integer]:

@@ -16,11 +16,7 @@ class RleError(SteelDefectsError):
 
 
 def parse(rle: str, pixels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read the runs of an encoded mask and check them.
-
-    Args:
-        rle: The encoded mask; an empty string is an empty mask.
-        pixels: Number of pixels of the sheet (height × width).
+    """Read the runs of an encoded mask of a sheet of so many pixels, and check them.
 
     Returns:
         Zero-based first pixels and lengths of the runs, each of shape ``(runs,)``.
@@ -55,13 +51,10 @@ _DIGITS_AND_SPACES = dict.fromkeys(map(ord, "0123456789 \t\n\r\f\v"))
 
 
 def decode(rle: str, height: int, width: int) -> NDArray[np.uint8]:
-    """Turn an encoded mask into pixels.
+    """Turn an encoded mask into pixels, or raise an RleError as :func:`parse` does.
 
     Returns:
-        Mask of shape ``(height, width)``, 1 inside the defect and 0 elsewhere.
-
-    Raises:
-        RleError: See :func:`parse`.
+        Mask of shape ``(height, width)``, uint8, 1 inside the defect and 0 elsewhere.
     """
     starts, lengths = parse(rle, height * width)
     flat = np.zeros(height * width, dtype=np.uint8)
@@ -71,15 +64,15 @@ def decode(rle: str, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def encode(mask: NDArray[np.generic]) -> str:
-    """Turn a mask into its run-length encoding.
+    """Turn a mask into its run-length encoding, with the longest possible runs.
 
     Args:
         mask: Array of shape ``(height, width)``; every value other than 0 counts as defect.
-
-    Returns:
-        The encoded mask, with the longest possible runs; an empty string for an empty mask.
     """
-    flat = _column_major(np.asarray(mask) != 0)
+    pixels = (np.asarray(mask) != 0).view(np.uint8)
+    # OpenCV transposes in blocks, five times as fast as NumPy's copy of a transposed view.
+    blocks = pixels.size and pixels.flags.c_contiguous
+    flat = np.asarray(cv2.transpose(pixels) if blocks else pixels.T).reshape(-1)
     if not flat.size:
         return ""
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -88,14 +81,6 @@ def encode(mask: NDArray[np.generic]) -> str:
     runs[1::2] -= runs[0::2]
     runs[0::2] += 1
     return (len(runs) * "%d " % tuple(runs.tolist()))[:-1]
-
-
-def _column_major(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    pixels = inside.view(np.uint8)
-    # OpenCV transposes in blocks, five times as fast as NumPy's copy of a transposed view.
-    if pixels.size and pixels.flags.c_contiguous:
-        return np.asarray(cv2.transpose(pixels).reshape(-1), np.uint8)
-    return pixels.T.reshape(-1)
 
 
 def area(rle: str) -> int:

@@ -36,14 +36,9 @@ class Finding:
 
 
 def layout_of(columns: Iterable[object]) -> list[str]:
-    """Tell which layout a file has.
+    """Return those columns of a file that carry the annotations.
 
-    Args:
-        columns: The names in its header; spaces around them and a byte order mark do not count.
-
-    Returns:
-        Those columns that carry the annotations: ``ImageId,ClassId,EncodedPixels`` or
-        ``ImageId_ClassId,EncodedPixels``.
+    Spaces around the names and a byte order mark do not count.
 
     Raises:
         SteelDefectsError: The file has neither layout's columns, or one of them twice.
@@ -51,9 +46,9 @@ def layout_of(columns: Iterable[object]) -> list[str]:
     names = [_plain(name) for name in columns]
     for layout in (_TODAY, _COMPETITION):
         if set(layout) <= set(names):
-            twice = [name for name in layout if names.count(name) > 1]
-            if twice:
-                raise SteelDefectsError(f"the annotations have two columns {twice[0]}")
+            for name in layout:
+                if names.count(name) > 1:
+                    raise SteelDefectsError(f"the annotations have two columns {name}")
             return layout
     raise SteelDefectsError(
         f"the annotations have columns {shown(', '.join(names), 200)}; expected "
@@ -66,16 +61,10 @@ def _plain(name: object) -> str:
 
 
 def normalise_columns(raw: pd.DataFrame) -> pd.DataFrame:
-    """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row a defect.
+    """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row per defect.
 
     Args:
-        raw: The file as text, empty cells as ``""``; the index counts its rows from 0.
-
-    Returns:
-        The rows that carry a mask, with their index kept.
-
-    Raises:
-        SteelDefectsError: See :func:`layout_of`.
+        raw: The file as text, empty cells as ``""``; the index counts its rows from 0, and stays.
     """
     layout = layout_of(raw.columns)
     table = raw.rename(columns=_plain)[layout]
@@ -102,9 +91,8 @@ def check_annotations(
         ``sheet_id, class_id, rle, area_px`` of the sound rows, and a finding for each of the rest,
         with a text that is short and safe to show whatever the file holds.
     """
-    kept: list[tuple[str, int, str, int]] = []
+    sound: dict[tuple[str, int], tuple[str, int]] = {}
     findings: list[Finding] = []
-    seen: set[tuple[str, int]] = set()
     for number, sheet_id, class_text, rle in table.itertuples(name=None):
         try:
             if sheet_id not in sizes and _leads_out(sheet_id):
@@ -112,18 +100,22 @@ def check_annotations(
             class_id = _class_of(class_text, classes)
             if sheet_id not in sizes:
                 raise SteelDefectsError("row for a picture that is missing or unreadable")
-            if (sheet_id, class_id) in seen:
+            if (sheet_id, class_id) in sound:
                 raise SteelDefectsError(f"second row for class {class_id} of the same sheet")
             run_length.parse(rle, sizes[sheet_id][0] * sizes[sheet_id][1])
         except SteelDefectsError as error:
             name = sheet_id if sheet_id in sizes else shown(sheet_id)
             findings.append(Finding(f"annotations, row {number + 1}", name, str(error)))
-            continue
-        seen.add((sheet_id, class_id))
-        kept.append((sheet_id, class_id, rle, run_length.area(rle)))
-    frame = pd.DataFrame(kept, columns=["sheet_id", "class_id", "rle", "area_px"])
-    frame = frame.astype({"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"})
-    return frame.sort_values(["sheet_id", "class_id"], ignore_index=True), findings
+        else:
+            sound[sheet_id, class_id] = rle, run_length.area(rle)
+    rows = annotation_table((*key, *mask) for key, mask in sound.items())
+    return rows.sort_values(["sheet_id", "class_id"], ignore_index=True), findings
+
+
+def annotation_table(rows: Iterable[tuple[str, int, str, int]]) -> pd.DataFrame:
+    """Return a table of ``sheet_id, class_id, rle, area_px``."""
+    types = {"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"}
+    return pd.DataFrame(list(rows), columns=list(types)).astype(types)
 
 
 def _leads_out(name: str) -> bool:
@@ -139,14 +131,23 @@ def _class_of(text: str, classes: int) -> int:
     return int(text)
 
 
+def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:
+    """Sort encoded masks by sheet and class."""
+    masks: dict[str, dict[int, str]] = {}
+    columns = annotations[["sheet_id", "class_id", "rle"]]
+    for sheet_id, class_id, rle in columns.itertuples(index=False, name=None):
+        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    return masks
+
+
 def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Write predictions as the competition wants them.
 
     Args:
-        predictions: ``sheet_id, class_id, rle``, one row a sheet and class.
+        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
 
     Returns:
-        ``ImageId_ClassId,EncodedPixels``, one row a sheet and class, empty text for none.
+        ``ImageId_ClassId,EncodedPixels``, one row per sheet and class, empty text for none.
     """
     keys = predictions["sheet_id"].astype("str") + "_" + predictions["class_id"].astype(str)
     return pd.DataFrame({"ImageId_ClassId": keys, "EncodedPixels": predictions["rle"]})

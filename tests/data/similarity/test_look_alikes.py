@@ -11,8 +11,8 @@ SIMILARITY = 0.985
 def pairs_of(images: list[np.ndarray], similarity: float = SIMILARITY) -> list[tuple[int, int]]:
     thumbnails = np.stack([thumbnail_of(image).reshape(-1) for image in images])
     prints = np.stack([fingerprint(image) for image in images])
-    first, second, _ = look_alikes(thumbnails, prints, similarity)
-    return list(zip(first.tolist(), second.tolist(), strict=True))
+    pairs = look_alikes(thumbnails, prints, similarity)
+    return list(zip(pairs["first"], pairs["second"], strict=True))
 
 
 def views(images: list[np.ndarray], noise: float) -> list[np.ndarray]:
@@ -42,7 +42,7 @@ def test_a_black_border_alone_makes_no_look_alike(synthetic_sheets, angle, pairs
     prints = np.zeros((2, 384), np.float16)
     prints[:, 5] = 1, np.cos(angle)
     prints[1, 6] = np.sin(angle)
-    assert look_alikes(thumbnails, prints, SIMILARITY)[0].tolist() == pairs
+    assert look_alikes(thumbnails, prints, SIMILARITY)["first"].tolist() == pairs
 
 
 @pytest.mark.parametrize("value", [0, 3, 200])

@@ -82,35 +82,32 @@ def test_without_others_nothing_is_near():
 
 def test_pairs_do_not_depend_on_how_much_is_compared_at_a_time(oblong, monkeypatch):
     own = prints([*oblong, *(image[:, ::-1] for image in oblong)])
-    expected = [part.tolist() for part in similar_pairs(own, OBLONG, 0.3, -1, 50)]
-    assert len(expected[0]) > 24
+    expected = similar_pairs(own, OBLONG, 0.3, -1, 50)[["first", "second"]]
+    assert len(expected) > 24
     monkeypatch.setattr(similarity, "_ROWS", 5)
     monkeypatch.setattr(similarity, "_COLUMNS", 7)
-    found = similar_pairs(own, OBLONG, 0.3, -1, 50)
-    order = np.lexsort((found[1], found[0]))
-    first = np.lexsort((expected[1], expected[0]))
-    for one, other in zip(found[:2], expected[:2], strict=True):
-        np.testing.assert_array_equal(one[order], np.array(other)[first])
-    assert all(a < b for a, b in zip(found[0], found[1], strict=True))
+    pairs = similar_pairs(own, OBLONG, 0.3, -1, 50)[["first", "second"]]
+    ordered = (table.sort_values(["first", "second"]) for table in (pairs, expected))
+    np.testing.assert_array_equal(*ordered)
+    assert (pairs["first"] < pairs["second"]).all()
 
 
 def test_only_the_most_similar_pairs_of_a_picture_are_listed():
     angles = np.array([0, 0.1, 0.2, 0.3])
     own = np.zeros((4, 384))
     own[:, 1], own[:, 2] = np.cos(angles), np.sin(angles)
-    first, second, value, _ = similar_pairs(own, OBLONG, 0.9, -1, most=1)
-    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 1), (1, 2), (2, 3)]
-    np.testing.assert_allclose(value, np.cos(0.1), atol=1e-3)
+    pairs = similar_pairs(own, OBLONG, 0.9, -1, most=1)
+    assert pairs[["first", "second"]].to_numpy().tolist() == [[0, 1], [1, 2], [2, 3]]
+    np.testing.assert_allclose(pairs["similarity"], np.cos(0.1), atol=1e-3)
 
 
 def test_pictures_without_structure_are_similar_to_none():
-    assert len(similar_pairs(np.zeros((30, 384)), OBLONG, 0.1, -1, 8).first) == 0
+    assert len(similar_pairs(np.zeros((30, 384)), OBLONG, 0.1, -1, 8)) == 0
 
 
 @pytest.mark.parametrize("shape", [OBLONG, SQUARE])
 def test_no_pictures_have_no_pairs(shape):
-    found = similar_pairs(np.zeros((0, shape.length)), shape, 0.5, 0.4, 8)
-    assert [len(part) for part in found] == [0, 0, 0, 0]
+    assert len(similar_pairs(np.zeros((0, shape.length)), shape, 0.5, 0.4, 8)) == 0
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("oblong", OBLONG), ("square", SQUARE)])
@@ -123,12 +120,12 @@ def test_copies_agree_in_every_band(request, kind, shape):
 
 
 def test_pairs_that_agree_in_coarse_structure_alone_are_left_out():
-    own = np.zeros((2, *OBLONG.kept))
+    own = np.zeros((2, *OBLONG.size))
     own[:, 1, 1] = 1
     own[0, 2, 15] = own[1, 3, 15] = own[0, 2, 25] = own[1, 3, 25] = 0.3
     flat = own.reshape(2, -1) / np.linalg.norm(own[0])
-    assert len(similar_pairs(flat, OBLONG, 0.6, -1, 8).first) == 1
-    assert len(similar_pairs(flat, OBLONG, 0.6, 0.4, 8).first) == 0
+    assert len(similar_pairs(flat, OBLONG, 0.6, -1, 8)) == 1
+    assert len(similar_pairs(flat, OBLONG, 0.6, 0.4, 8)) == 0
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("oblong", OBLONG), ("square", SQUARE)])
@@ -136,10 +133,10 @@ def test_pairs_come_with_their_orientation(request, kind, shape):
     images = request.getfixturevalue(kind)[:6]
     number = 3 if shape is OBLONG else 6
     own = prints([*images, *(oriented(image, number) for image in images)])
-    found = similar_pairs(own, shape, 0.95, 0.9, 8)
-    assert found.first.tolist() == list(range(6))
-    assert found.second.tolist() == list(range(6, 12))
-    assert set(found.orientation.tolist()) == {number}
+    pairs = similar_pairs(own, shape, 0.95, 0.9, 8)
+    assert pairs["first"].tolist() == list(range(6))
+    assert pairs["second"].tolist() == list(range(6, 12))
+    assert set(pairs["orientation"]) == {number}
 
 
 def test_ranks_count_from_the_largest_of_each_owner():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steel_defects.data.similarity.shared_parts import quarter, shared_quarters
+from steel_defects.data.similarity.copies import quarter, shared_quarters
 from steel_defects.images.orientations import oriented
 
 
@@ -17,7 +17,7 @@ def test_quarters_tile_the_picture():
 
 
 def test_unrelated_pictures_share_nothing(pictures):
-    assert shared_quarters(pictures.__getitem__, range(len(pictures))) == {}
+    assert shared_quarters(pictures.__getitem__, range(len(pictures))).empty
 
 
 @pytest.mark.parametrize("turn", [0, 1, 6])
@@ -26,10 +26,10 @@ def test_a_pasted_half_is_found(pictures, turn):
     stitched[:, :100] = pictures[8][:, :100]
     stitched = np.ascontiguousarray(oriented(stitched, turn))
     read = [*pictures, stitched].__getitem__
-    found = shared_quarters(read, range(len(pictures) + 1))
-    assert set(found) == {(3, 12), (8, 12)}
-    assert {orientation for _, orientation in found.values()} == {turn}
-    assert min(score for score, _ in found.values()) > 0.9
+    pairs = shared_quarters(read, range(len(pictures) + 1))
+    assert pairs[["first", "second"]].to_numpy().tolist() == [[3, 12], [8, 12]]
+    assert set(pairs["orientation"]) == {turn}
+    assert pairs["score"].min() > 0.9
 
 
 def test_only_the_named_pictures_are_read(pictures):
@@ -37,11 +37,12 @@ def test_only_the_named_pictures_are_read(pictures):
         assert number in (2, 5)
         return pictures[4]
 
-    assert set(shared_quarters(read, [2, 5])) == {(2, 5)}
+    pairs = shared_quarters(read, [2, 5])
+    assert pairs[["first", "second"]].to_numpy().tolist() == [[2, 5]]
 
 
 @pytest.mark.parametrize("shape", [(256, 1600), (40, 40)])
 def test_oblong_and_tiny_pictures_are_passed_over(shape):
     noise = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
-    assert shared_quarters(lambda _: noise, [0, 1]) == {}
-    assert shared_quarters(lambda _: noise, []) == {}
+    assert shared_quarters(lambda _: noise, [0, 1]).empty
+    assert shared_quarters(lambda _: noise, []).empty

@@ -1,4 +1,4 @@
-"""Deciding on pixels whether a picture is a copy: moved, turned, brightened or saved anew.
+"""Deciding on pixels whether a picture, or a part of it, is a copy: moved, turned, saved anew.
 
 Two pictures are compared by their fine structure, with brightness and contrast evened out around
 each pixel: sheets of one coil share their light, their borders and their stripes, but not the grain
@@ -7,18 +7,20 @@ cross-correlation"), the best of all shifts by a few pixels.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from operator import itemgetter
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.data.inventory import BLACK_LEVEL
-from steel_defects.data.similarity.fingerprints import even_out
+from steel_defects.data.similarity.fingerprints import SQUARE, even_out, fingerprint, shape_of
+from steel_defects.data.similarity.search import similar_pairs
 from steel_defects.images.orientations import laid_down, oriented
 from steel_defects.progress import track
-from steel_defects.threads import core_count
+from steel_defects.threads import map_in_order
 
 Picture = NDArray[np.uint8]
 Detail = NDArray[np.float32]
@@ -26,6 +28,9 @@ ReadSheet = Callable[[int], Picture]
 
 #: Score from which two pictures are copies. Planted copies reach 0.6 and more, see docs.
 COPY_SCORE = 0.5
+#: Score from which quarters are copies. Higher than for whole pictures, since two short pieces of
+#: straight scratches may well resemble each other.
+PART_SCORE = 0.55
 
 _MAX_SHIFT = 4  # pixels
 _STRUCTURE = 0.02  # deviation under which a picture, evened out, is flat
@@ -34,15 +39,17 @@ _COARSE = (400, 4.0)
 _FINE = ((800, 4.0), (1600, 6.0))
 _WORTH_A_LOOK = 0.4  # score of the coarse comparison from which the finer ones are made
 
+_QUARTERS = 4
+# Correlation of the fingerprints of quarters, as a whole and in each band, from which pixels are
+# compared, and pairs of a quarter that are compared at most.
+_AT_LEAST, _IN_EVERY_BAND, _MOST = 0.6, 0.4, 8
+
 
 def copy_score(image: Picture, other: Picture, orientation: int) -> float:
-    """Compare the fine structure of two pictures.
+    """Compare the fine structure of two gray pictures, uint8.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        other: Another one, of the same shape once ``image`` is turned.
-        orientation: That brings ``image`` over ``other``, both laid down if they are oblong. The
-            one in which their fingerprints agree best is the right one for any copy.
+    The orientation brings one over the other, both laid down if they are oblong. The one in which
+    their fingerprints agree best is the right one for any copy.
 
     Returns:
         The correlation, -1 to 1; from :data:`COPY_SCORE` on the pictures are copies. -1 where the
@@ -83,8 +90,7 @@ def _correlation(detail: Detail, other: Detail, shift: int) -> float:
     inner = detail[shift : detail.shape[0] - shift, shift : detail.shape[1] - shift]
     if min(inner.std(), other.std()) < _STRUCTURE:
         return -1.0
-    found = cv2.matchTemplate(other, np.ascontiguousarray(inner), cv2.TM_CCOEFF_NORMED)
-    return float(found.max())
+    return float(cv2.matchTemplate(other, np.ascontiguousarray(inner), cv2.TM_CCOEFF_NORMED).max())
 
 
 def copy_scores(pairs: Sequence[Sequence[int]], read: ReadSheet) -> list[float]:
@@ -99,12 +105,54 @@ def copy_scores(pairs: Sequence[Sequence[int]], read: ReadSheet) -> list[float]:
         Score of each pair, in order.
     """
 
-    def compare(first: int, others: list[Sequence[int]]) -> list[float]:
-        image = read(first)
+    def compare(others: list[Sequence[int]]) -> list[float]:
+        image = read(others[0][0])
         return [copy_score(image, read(other), turn) for _, other, turn in others]
 
-    tasks = [(number, list(group)) for number, group in groupby(pairs, key=lambda pair: pair[0])]
-    with ThreadPoolExecutor(core_count()) as pool:
-        answers = pool.map(lambda task: compare(*task), tasks)
-        parts = list(track(answers, len(tasks), "comparing pictures"))
-    return [score for part in parts for score in part]
+    tasks = [list(group) for _, group in groupby(pairs, key=itemgetter(0))]
+    answers = track(map_in_order(compare, tasks), len(tasks), "comparing pictures")
+    return [score for scores in answers for score in scores]
+
+
+# --- parts: one picture was pasted into another, as in stitched data sets ---------------------
+
+
+def quarter(image: Picture, number: int) -> Picture:
+    """Cut out quarter 0 to 3 of a picture, of shape ``(height // 2, width // 2)``."""
+    tall, wide = image.shape[0] // 2, image.shape[1] // 2
+    top, left = (number // 2) * tall, (number % 2) * wide
+    return image[top : top + tall, left : left + wide]
+
+
+def shared_quarters(read: ReadSheet, numbers: Sequence[int]) -> pd.DataFrame:
+    """Compare every quarter of each picture with every quarter of every other one.
+
+    Args:
+        read: Reads picture number i, gray, uint8. Pictures whose sides differ twofold are passed
+            over.
+        numbers: The pictures to compare, no two of them copies of each other.
+
+    Returns:
+        ``first, second, score, orientation`` of the best pair of quarters, one row per pair of
+        pictures that share one; the smaller number comes first.
+    """
+    prints, owners = [], []
+    for number in numbers:
+        image = read(number)
+        if shape_of(*image.shape) is SQUARE and min(image.shape) >= 64:
+            prints += [fingerprint(quarter(image, part)) for part in range(_QUARTERS)]
+            owners += [(number, part) for part in range(_QUARTERS)]
+    described = np.array(prints).reshape(-1, SQUARE.length)
+    pairs = similar_pairs(described, SQUARE, _AT_LEAST, _IN_EVERY_BAND, _MOST)
+    pairs = pairs.sort_values(["first", "second"], ignore_index=True)
+    pictures = np.array(owners, np.int64).reshape(-1, 2)[:, 0]
+    owned = pairs.assign(first=pictures[pairs["first"]], second=pictures[pairs["second"]])
+    apart = owned["first"] != owned["second"]
+    scores = copy_scores(
+        pairs.loc[apart, ["first", "second", "orientation"]].to_numpy().tolist(),
+        lambda index: quarter(read(owners[index][0]), owners[index][1]),
+    )
+    owned = owned[apart].assign(score=scores)
+    owned = owned[owned["score"] >= PART_SCORE].sort_values("score", ascending=False, kind="stable")
+    best = owned.drop_duplicates(["first", "second"]).sort_values(["first", "second"])
+    return best[["first", "second", "score", "orientation"]]

@@ -29,7 +29,7 @@ class Shape:
 
     Attributes:
         grid: Width and height of the thumbnail.
-        kept: Rows and columns of coefficients kept. Few enough that a shift by 4 pixels of a
+        size: Rows and columns of coefficients. Few enough that a shift by 4 pixels of a
             picture 200 pixels high moves the phase of none by more than half a radian.
         sigma: Of the Gaussian window that brightness and contrast are evened out over, in
             pixels of the thumbnail.
@@ -39,7 +39,7 @@ class Shape:
     """
 
     grid: tuple[int, int]
-    kept: tuple[int, int]
+    size: tuple[int, int]
     sigma: float
     floor: float
     bands: tuple[int, ...]
@@ -55,12 +55,12 @@ class Shape:
     @property
     def length(self) -> int:
         """Number of values of a fingerprint."""
-        return self.kept[0] * self.kept[1]
+        return self.size[0] * self.size[1]
 
 
-SQUARE = Shape(grid=(64, 64), kept=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
+SQUARE = Shape(grid=(64, 64), size=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
 OBLONG = Shape(
-    grid=(200, 32), kept=(12, 32), sigma=4, floor=1, bands=(0, 10, 20, 32), taper=(0.3, 0.0)
+    grid=(200, 32), size=(12, 32), sigma=4, floor=1, bands=(0, 10, 20, 32), taper=(0.3, 0.0)
 )
 
 
@@ -74,18 +74,19 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
 
     Oblong pictures are laid down first, so that a quarter turn changes nothing.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-
     Returns:
         Vector of length 1 (0 for a picture without structure), of shape ``(384,)`` for oblong
         pictures, whose sides differ at least twofold, and ``(144,)`` for others.
     """
     shape = shape_of(*image.shape)
-    lying = np.ascontiguousarray(_trimmed(laid_down(image)))
+    lying = laid_down(image)
+    if min(image.shape) >= _TRIMMED_FROM:
+        # At the edge, a picture that was moved shows something else, or nothing.
+        lying = lying[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    lying = np.ascontiguousarray(lying)
     thumbnail = cv2.resize(lying, shape.grid, interpolation=cv2.INTER_AREA).astype(np.float32)
     even = even_out(thumbnail, np.ones_like(thumbnail), shape.sigma, shape.floor)
-    coefficients = cv2.dct(even * shape.window)[: shape.kept[0], : shape.kept[1]].copy()
+    coefficients = cv2.dct(even * shape.window)[: shape.size[0], : shape.size[1]].copy()
     coefficients[0, 0] = 0
     length = float(np.linalg.norm(coefficients))
     if length < 1e-3:
@@ -93,24 +94,14 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
     return (coefficients / length).reshape(-1).astype(np.float16)
 
 
-def _trimmed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut off the edge, where a picture that was moved shows something else, or nothing."""
-    if min(image.shape) < _TRIMMED_FROM:
-        return image
-    return image[_EDGE:-_EDGE, _EDGE:-_EDGE]
-
-
 def even_out(image: Vectors, steel: Vectors, sigma: float, floor: float) -> Vectors:
     """Bring a picture to mean 0 and deviation 1 around each of its pixels.
 
     Args:
         image: Gray values of shape ``(height, width)``, float32.
-        steel: 1 where there is steel, 0 beside the strip; there the result is 0.
+        steel: 1 where there is steel, 0 next to the strip; there the result is 0.
         sigma: Of the Gaussian window, pixels.
         floor: Deviation, gray values, added so that noise of smooth steel is not amplified.
-
-    Returns:
-        Of the same shape, float32.
     """
 
     def average(values: Vectors) -> Vectors:

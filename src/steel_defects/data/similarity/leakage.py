@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from steel_defects.data.inventory import fingerprints_of
 from steel_defects.data.similarity.copies import COPY_SCORE, copy_scores
-from steel_defects.data.similarity.fingerprints import OBLONG, SQUARE
-from steel_defects.data.similarity.search import best_orientation, nearest
+from steel_defects.data.similarity.search import best_orientation, by_shape, nearest
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.overlap import dice, iou
@@ -54,22 +53,16 @@ def find_neighbours(inventory: pd.DataFrame, parts: Sequence[str], held_out: str
         parts: Split of each sheet.
         held_out: The split whose sheets are looked up.
     """
-    prints, part = list(fingerprints_of(inventory)), np.array(parts)
-    found = []
-    for shape in (SQUARE, OBLONG):
-        alike = np.array([len(one) == shape.length for one in prints], bool)
-        asked = np.flatnonzero(alike & (part == held_out))
-        known = np.flatnonzero(alike & (part == "train"))
-        if not len(asked) or not len(known):
-            continue
-        own, others = (np.stack([prints[k] for k in rows]) for rows in (asked, known))
-        number, similarity = nearest(own, others, shape)
-        turns = best_orientation(others[number], own, shape)
-        found.append((asked, known[number], similarity, turns))
+    part = np.array(parts)
     empty = np.zeros(0, np.int64)
-    if not found:
-        return Neighbours(empty, empty, np.zeros(0, np.float32), empty)
-    return Neighbours(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    answers = [(empty, empty, np.zeros(0, np.float32), empty)]
+    for shape, rows, prints in by_shape(fingerprints_of(inventory)):
+        asked, known = part[rows] == held_out, part[rows] == "train"
+        if asked.any() and known.any():
+            number, similarity = nearest(prints[asked], prints[known], shape)
+            turns = best_orientation(prints[known][number], prints[asked], shape)
+            answers.append((rows[asked], rows[known][number], similarity, turns))
+    return Neighbours(*(np.concatenate(column) for column in zip(*answers, strict=True)))
 
 
 def leakage_table(
@@ -83,19 +76,17 @@ def leakage_table(
         read: Reads a picture by its path.
 
     Returns:
-        A row a division and held-out split: ``sheets``; ``similarity_p50``, ``similarity_p95`` and
-        ``similarity_max`` of each sheet to its nearest training sheet; ``copies``, those that are a
-        copy of it, pixel by pixel.
+        One row per division and held-out split: ``sheets``; ``similarity_p50``,
+        ``similarity_p95`` and ``similarity_max`` of each sheet to its nearest training sheet;
+        ``copies``, those that are a copy of it, pixel by pixel.
     """
-    rows = []
     paths = inventory["path"].tolist()
+    rows = []
     for division, parts in divisions.items():
         for held_out in HELD_OUT:
-            found = find_neighbours(inventory, parts, held_out)
-            if len(found.sheet):
-                rows.append(
-                    {"division": division, "split": held_out, **_summary(found, paths, read)}
-                )
+            neighbours = find_neighbours(inventory, parts, held_out)
+            if len(neighbours.sheet):
+                rows.append((division, held_out, *_summary(neighbours, paths, read)))
     return pd.DataFrame(rows, columns=LEAKAGE_COLUMNS)
 
 
@@ -105,19 +96,18 @@ LEAKAGE_COLUMNS = [
 ]
 
 
-def _summary(found: Neighbours, paths: Sequence[str], read: ReadPath) -> dict[str, float]:
-    pairs = np.stack([found.nearest, found.sheet, found.orientation], axis=1).tolist()
+def _summary(
+    neighbours: Neighbours, paths: Sequence[str], read: ReadPath
+) -> tuple[int, float, float, float, int]:
+    columns = (neighbours.nearest, neighbours.sheet, neighbours.orientation)
+    pairs = np.stack(columns, axis=1).tolist()
     scores = copy_scores(pairs, lambda number: read(paths[number]))
     # Fingerprints are kept in half precision, which may bring equal ones above 1.
-    similarity = np.clip(found.similarity, -1, 1)
+    similarity = np.clip(neighbours.similarity, -1, 1)
     p50, p95 = np.quantile(similarity, [0.5, 0.95])
-    return {
-        "sheets": len(pairs),
-        "similarity_p50": round(float(p50), 4),
-        "similarity_p95": round(float(p95), 4),
-        "similarity_max": round(float(similarity.max()), 4),
-        "copies": sum(score >= COPY_SCORE for score in scores),
-    }
+    copies = sum(score >= COPY_SCORE for score in scores)
+    highest = float(similarity.max())
+    return len(pairs), round(float(p50), 4), round(float(p95), 4), round(highest, 4), copies
 
 
 def lookup_baseline(
@@ -136,18 +126,18 @@ def lookup_baseline(
         masks agree fully; ``all_empty_dice``, which finding nothing scores; each 0 to 1, None
         without test sheets.
     """
-    found = find_neighbours(inventory, parts, "test")
+    nearby = find_neighbours(inventory, parts, "test")
     rows = list(inventory[["sheet_id", "height", "width"]].itertuples(index=False, name=None))
     scores = [
         pair
-        for sheet, other, turn in zip(found.sheet, found.nearest, found.orientation, strict=True)
+        for sheet, other, turn in zip(nearby.sheet, nearby.nearest, nearby.orientation, strict=True)
         for pair in _pair_scores(rows[sheet], rows[other], int(turn), masks, classes)
     ]
     if not scores:
         return {"sheets": 0, "mean_dice": None, "mean_iou": None, "all_empty_dice": None}
     names = ("mean_dice", "mean_iou", "all_empty_dice")
     means = np.mean(scores, axis=0).round(4).tolist()
-    return {"sheets": len(found.sheet), **dict(zip(names, means, strict=True))}
+    return {"sheets": len(nearby.sheet), **dict(zip(names, means, strict=True))}
 
 
 def _pair_scores(

@@ -7,10 +7,11 @@ the same. A model that has seen one has an easier task with the other, so both b
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.data.similarity.fingerprints import THUMBNAIL, even_out
-from steel_defects.data.similarity.search import Indices, Matrix, rank_within
+from steel_defects.data.similarity.search import Indices, Matrix, pairs_of_block, rank_within
 
 _BLOCK = 2048  # rows and columns of the similarity matrix held at a time: 16 MB
 #: Correlation that the structure must have besides, in fingerprints as well as on the steel of
@@ -18,12 +19,13 @@ _BLOCK = 2048  # rows and columns of the similarity matrix held at a time: 16 MB
 _STRUCTURE = 0.22
 _BLACK = 14  # gray value up to which a thumbnail shows no steel
 _CONTRAST = 1.0  # gray values; flatter thumbnails show nothing to compare
+_PAIRS = {"first": "int64", "second": "int64", "similarity": "float32"}
 _CANDIDATES = 16  # pairs of a sheet within a block that are looked at closely, the most similar
 
 
 def look_alikes(
     thumbnails: NDArray[np.uint8], prints: NDArray[np.floating], similarity: float
-) -> tuple[Indices, Indices, Matrix]:
+) -> pd.DataFrame:
     """List pairs of pictures, each of which is the other's nearest look-alike.
 
     Only mutual neighbours are listed: likeness, unlike being a copy, is no equivalence, and passing
@@ -35,20 +37,21 @@ def look_alikes(
         similarity: Correlation of thumbnails from which pictures resemble each other.
 
     Returns:
-        Numbers of the earlier and the later picture of each pair, and their correlation.
+        ``first, second, similarity``: numbers of both pictures, and their correlation.
     """
-    first, second, value = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
-    for candidates in _roughly_similar(thumbnails, similarity):
-        one, other = candidates
-        whole = _correlation(_unit(thumbnails[one]), _unit(thumbnails[other]))
+    tables = [pd.DataFrame({"first": [], "second": [], "similarity": []}).astype(_PAIRS)]
+    for first, second in _roughly_similar(thumbnails, similarity):
+        whole = _correlation(_unit(thumbnails[first]), _unit(thumbnails[second]))
         structure = np.minimum(
-            _correlation(prints[one], prints[other]),
-            _correlation(_steel(thumbnails[one]), _steel(thumbnails[other])),
+            _correlation(prints[first], prints[second]),
+            _correlation(_steel(thumbnails[first]), _steel(thumbnails[second])),
         )
-        alike = (whole >= similarity) & (structure >= _STRUCTURE)
-        first, second = np.r_[first, one[alike]], np.r_[second, other[alike]]
-        value = np.r_[value, whole[alike]]
-    return _mutual(first, second, value)
+        pairs = pd.DataFrame({"first": first, "second": second, "similarity": whole})
+        tables.append(pairs[(whole >= similarity) & (structure >= _STRUCTURE)])
+    pairs = pd.concat(tables, ignore_index=True)
+    ends = np.r_[pairs["first"], pairs["second"]]
+    ranks = rank_within(ends, np.r_[pairs["similarity"], pairs["similarity"]])
+    return pairs[(ranks == 0).reshape(2, -1).all(axis=0)]
 
 
 def _roughly_similar(
@@ -61,11 +64,7 @@ def _roughly_similar(
     for row in range(0, len(units), _BLOCK):
         for column in range(row, len(units), _BLOCK):
             block = units[row : row + _BLOCK] @ units[column : column + _BLOCK].T
-            rows, columns = np.nonzero(block >= similarity)
-            later = columns + column > rows + row
-            rows, columns = rows[later], columns[later]
-            keep = rank_within(rows, block[rows, columns]) < _CANDIDATES
-            yield rows[keep] + row, columns[keep] + column
+            yield pairs_of_block(block, row, column, similarity, _CANDIDATES)[:2]
 
 
 def _unit(vectors: NDArray[np.generic]) -> Matrix:
@@ -93,10 +92,3 @@ def _steel(thumbnails: NDArray[np.uint8]) -> Matrix:
 def _correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> Matrix:
     """Multiply unit vectors, row by row."""
     return np.asarray((one.astype(np.float32) * other.astype(np.float32)).sum(axis=1))
-
-
-def _mutual(first: Indices, second: Indices, value: Matrix) -> tuple[Indices, Indices, Matrix]:
-    """Keep the pairs that are the best of both of their members."""
-    ends, values = np.r_[first, second], np.r_[value, value]
-    best = (rank_within(ends, values) == 0).reshape(2, -1).all(axis=0)
-    return first[best], second[best], value[best]

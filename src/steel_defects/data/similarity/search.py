@@ -1,14 +1,13 @@
 """Searching for similar pictures among all pairs, in all orientations, in constant memory."""
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.data.similarity.fingerprints import SQUARE, Shape
+from steel_defects.data.similarity.fingerprints import OBLONG, SQUARE, Shape
 from steel_defects.images.orientations import FLIPS
 
 Matrix = NDArray[np.float32]
@@ -17,32 +16,30 @@ Indices = NDArray[np.int64]
 _ROWS, _COLUMNS = 1024, 4096  # of the similarity matrix that are held at a time: 16 MB
 
 
-@dataclass(frozen=True)
-class Parities:
-    """Fingerprints, sorted by how their coefficients answer to mirroring.
+#: Columns of pairs of pictures, which are named by their numbers, the earlier one first.
+PAIRS = {"first": "int64", "second": "int64", "similarity": "float64", "orientation": "int64"}
 
-    Attributes:
-        parts: Coefficients that are even or odd down, and even or odd across: ``parts[2 * y + x]``
-            of shape ``(pictures, coefficients)``, float32.
-    """
 
-    parts: tuple[Matrix, Matrix, Matrix, Matrix]
+def by_shape(
+    prints: Iterable[NDArray[np.float16]],
+) -> Iterator[tuple[Shape, Indices, NDArray[np.float16]]]:
+    """Yield numbers and fingerprints of the pictures of each shape."""
+    prints = list(prints)
+    for shape in (SQUARE, OBLONG):
+        rows = np.array([k for k, one in enumerate(prints) if len(one) == shape.length], np.int64)
+        if len(rows):
+            yield shape, rows, np.stack([prints[row] for row in rows])
 
-    @classmethod
-    def of(cls, prints: NDArray[np.floating], shape: Shape, transposed: bool) -> "Parities":
-        """Sort the coefficients of fingerprints, of shape ``(pictures, shape.length)``."""
-        grid = prints.reshape(-1, *shape.kept).astype(np.float32)
-        grid = grid.swapaxes(1, 2) if transposed else grid
-        even_odd = [grid[:, y::2, x::2] for y in (0, 1) for x in (0, 1)]
-        first, second, third, fourth = (
-            np.ascontiguousarray(part.reshape(len(grid), part.shape[1] * part.shape[2]))
-            for part in even_odd
-        )
-        return cls((first, second, third, fourth))
 
-    def products(self, other: "Parities") -> tuple[Matrix, ...]:
-        """Multiply pictures with others, part by part."""
-        return tuple(own @ others.T for own, others in zip(self.parts, other.parts, strict=True))
+def _parities(prints: NDArray[np.floating], shape: Shape, transposed: bool) -> list[Matrix]:
+    """Sort coefficients by how they answer to mirroring: even or odd down, and across."""
+    grid = prints.reshape(-1, *shape.size).astype(np.float32)
+    grid = grid.swapaxes(1, 2) if transposed else grid
+    parts = (grid[:, y::2, x::2] for y in (0, 1) for x in (0, 1))
+    return [
+        np.ascontiguousarray(part.reshape(len(grid), part.shape[1] * part.shape[2]))
+        for part in parts
+    ]
 
 
 def similarity_blocks(
@@ -57,7 +54,7 @@ def similarity_blocks(
     Args:
         prints: Fingerprints of shape ``(pictures, shape.length)``.
         others: Fingerprints to compare with, of shape ``(others, shape.length)``.
-        shape: How both are described.
+        shape: How all are described.
         upper: Leave out blocks in which no row number is below a column number.
 
     Yields:
@@ -66,12 +63,15 @@ def similarity_blocks(
     """
     for column in range(0, len(others), _COLUMNS):
         # Sorted block by block: all of them at once would take four times the memory.
-        right = Parities.of(others[column : column + _COLUMNS], shape, transposed=False)
-        last = min(len(prints), column + len(right.parts[0])) if upper else len(prints)
+        right = _parities(others[column : column + _COLUMNS], shape, transposed=False)
+        last = min(len(prints), column + len(right[0])) if upper else len(prints)
         for row in range(0, last, _ROWS):
             rows = prints[row : row + _ROWS]
-            lefts = (Parities.of(rows, shape, transposed) for transposed in _transposes(shape))
-            blocks = [_best_flip(*left.products(right)) for left in lefts]
+            lefts = (_parities(rows, shape, transposed) for transposed in _transposes(shape))
+            blocks = [
+                _best_flip(*(one @ other.T for one, other in zip(left, right, strict=True)))
+                for left in lefts
+            ]
             yield row, column, blocks[0] if len(blocks) == 1 else np.maximum(*blocks)
 
 
@@ -92,12 +92,11 @@ def best_orientation(
     prints: NDArray[np.floating], others: NDArray[np.floating], shape: Shape
 ) -> NDArray[np.int64]:
     """Return the orientation, 0 to 7, that brings each picture closest to its other one."""
-    right = Parities.of(others, shape, transposed=False)
+    right = _parities(others, shape, transposed=False)
     scores = []
     for transposed in _transposes(shape):
-        left = Parities.of(prints, shape, transposed)
-        pairs = zip(left.parts, right.parts, strict=True)
-        parts = [(own * other).sum(axis=1) for own, other in pairs]
+        left = _parities(prints, shape, transposed)
+        parts = [(one * other).sum(axis=1) for one, other in zip(left, right, strict=True)]
         for flip in FLIPS:
             down, across = -1 if flip & 2 else 1, -1 if flip & 1 else 1
             signs = (1, across, down, across * down)
@@ -121,19 +120,16 @@ def least_band(
         others: Fingerprint of the other one.
         orientations: That bring the one over the other, 0 to 7.
         shape: How both are described.
-
-    Returns:
-        -1 to 1, of shape ``(pairs,)``, float32.
     """
     one = _turned(prints, orientations, shape)
-    two = others.reshape(-1, *shape.kept).astype(np.float32)
+    two = others.reshape(-1, *shape.size).astype(np.float32)
     bands = itertools.pairwise(shape.bands)
     return np.min([_correlation(one, two, low, high) for low, high in bands], axis=0)
 
 
 def _turned(prints: NDArray[np.floating], orientations: Indices, shape: Shape) -> Matrix:
-    """Turn fingerprints as their pictures would be turned; of shape ``(pictures, *kept)``."""
-    grid = prints.reshape(-1, *shape.kept).astype(np.float32)
+    """Turn fingerprints as their pictures would be turned; of shape ``(pictures, *size)``."""
+    grid = prints.reshape(-1, *shape.size).astype(np.float32)
     if shape is SQUARE:
         grid = np.where((orientations & 4 > 0)[:, None, None], grid.swapaxes(1, 2), grid)
     grid[:, 1::2] *= np.where(orientations & 2, -1, 1)[:, None, None]
@@ -148,25 +144,9 @@ def _correlation(one: Matrix, two: Matrix, low: int, high: int) -> Matrix:
     return np.asarray(product / np.sqrt(np.maximum(squares, 1e-12)), np.float32)
 
 
-class SimilarPairs(NamedTuple):
-    """Pairs of pictures that are similar in some orientation.
-
-    Attributes:
-        first: Number of the earlier picture of each pair.
-        second: Number of the later one.
-        similarity: Correlation of their fingerprints.
-        orientation: 0 to 7, that brings the first over the second.
-    """
-
-    first: Indices
-    second: Indices
-    similarity: Matrix
-    orientation: Indices
-
-
 def similar_pairs(
     prints: NDArray[np.floating], shape: Shape, at_least: float, in_every_band: float, most: int
-) -> SimilarPairs:
+) -> pd.DataFrame:
     """List the pairs of pictures that are similar in some orientation.
 
     Args:
@@ -176,43 +156,48 @@ def similar_pairs(
         in_every_band: Correlation that it must have in each band of frequency, too.
         most: Pairs of a picture with later ones within a block that are listed at most, the most
             similar ones: pictures without structure may resemble thousands.
+
+    Returns:
+        One row per pair: the numbers of the pictures, the correlation of their fingerprints, and
+        the orientation that brings the first over the second; see :data:`PAIRS`.
     """
-    nothing = np.zeros(0, np.int64)
-    found = [SimilarPairs(nothing, nothing, np.zeros(0, np.float32), nothing)]
+    tables = [pd.DataFrame(columns=list(PAIRS)).astype(PAIRS)]
     for row, column, block in similarity_blocks(prints, prints, shape, upper=True):
-        rows, columns = np.nonzero(block >= at_least)
-        later = columns + column > rows + row
-        rows, columns = rows[later], columns[later]
-        values = block[rows, columns]
-        keep = rank_within(rows, values) < most
-        pairs = rows[keep] + row, columns[keep] + column
-        found.append(_agreeing(prints, shape, in_every_band, *pairs, values[keep]))
-    return SimilarPairs(*(np.concatenate(part) for part in zip(*found, strict=True)))
+        first, second, similarity = pairs_of_block(block, row, column, at_least, most)
+        turns = best_orientation(prints[first], prints[second], shape)
+        agree = least_band(prints[first], prints[second], turns, shape) >= in_every_band
+        columns = dict(zip(PAIRS, (first, second, similarity, turns), strict=True))
+        tables.append(pd.DataFrame(columns)[agree].astype(PAIRS))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _agreeing(
-    prints: NDArray[np.floating],
-    shape: Shape,
-    in_every_band: float,
-    first: Indices,
-    second: Indices,
-    similarity: Matrix,
-) -> SimilarPairs:
-    """Find the orientation of pairs, and keep those that agree in every band."""
-    turns = best_orientation(prints[first], prints[second], shape)
-    keep = least_band(prints[first], prints[second], turns, shape) >= in_every_band
-    return SimilarPairs(first[keep], second[keep], similarity[keep], turns[keep])
+def pairs_of_block(
+    block: Matrix, row: int, column: int, at_least: float, most: int
+) -> tuple[Indices, Indices, Matrix]:
+    """List the pairs of each picture with later ones in a block of the similarity matrix.
+
+    Args:
+        block: Correlations.
+        row: Number of the picture of its first row.
+        column: Number of the picture of its first column.
+        at_least: Correlation from which a pair is listed.
+        most: Pairs of a picture that are listed at most, the most similar ones.
+
+    Returns:
+        Numbers of both pictures of each pair, and their correlation.
+    """
+    rows, columns = np.nonzero(block >= at_least)
+    later = columns + column > rows + row
+    rows, columns = rows[later], columns[later]
+    values = block[rows, columns]
+    best = rank_within(rows, values) < most
+    return rows[best] + row, columns[best] + column, values[best]
 
 
 def rank_within(owners: Indices, values: Matrix) -> Indices:
     """Return the place, from 0, of each value among its owner's, the largest first."""
-    order = np.lexsort((-values, owners))
-    sorted_owners = owners[order]
-    starts = np.flatnonzero(np.r_[True, sorted_owners[1:] != sorted_owners[:-1]])
-    counts = np.diff(np.r_[starts, len(order)])
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order)) - np.repeat(starts, counts)
-    return ranks
+    places = pd.Series(values).groupby(owners).rank(method="first", ascending=False)
+    return places.to_numpy().astype(np.int64) - 1
 
 
 def nearest(
@@ -227,7 +212,7 @@ def nearest(
     Args:
         prints: Fingerprints of shape ``(pictures, shape.length)``.
         others: Fingerprints of shape ``(others, shape.length)``.
-        shape: How both are described.
+        shape: How all are described.
         others_only: Both are the same pictures, and none is to be its own neighbour.
 
     Returns:

@@ -1,26 +1,23 @@
 """The table of similar sheets: which pictures are copies or look-alikes of which."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.cluster.hierarchy import DisjointSet
 
 from steel_defects.data.inventory import fingerprints_of, thumbnails_of
-from steel_defects.data.similarity.copies import COPY_SCORE, copy_scores
-from steel_defects.data.similarity.fingerprints import OBLONG, SQUARE, Shape
+from steel_defects.data.similarity.copies import COPY_SCORE, copy_scores, shared_quarters
 from steel_defects.data.similarity.look_alikes import look_alikes
-from steel_defects.data.similarity.search import nearest, similar_pairs
-from steel_defects.data.similarity.shared_parts import shared_quarters
+from steel_defects.data.similarity.search import PAIRS, by_shape, nearest, similar_pairs
 
 ReadPath = Callable[[str], NDArray[np.uint8]]
 
 SAME_FILE, COPY, SHARED_PART, LOOK_ALIKE = "same file", "copy", "shared part", "look-alike"
 #: Candidates whose pixels turned out to differ; they are kept so as not to be compared again.
 DIFFERENT = "different"
-#: Correlation of thumbnails from which sheets look alike; copies are found whatever it is.
+#: Correlation of thumbnails from which sheets look alike; copies are found however low it is.
 LOOK_ALIKE_SIMILARITY = 0.985
 
 SIMILAR_COLUMNS = {
@@ -38,8 +35,6 @@ SIMILAR_COLUMNS = {
 # compared: below that of any planted copy, see benchmarks/copies.py.
 _AT_LEAST, _IN_EVERY_BAND = 0.6, 0.45
 _MOST = 8  # pairs of a sheet that are compared, the most similar ones
-
-Rows = NDArray[np.int64]
 
 
 def find_similar(
@@ -59,87 +54,65 @@ def find_similar(
         earlier: What this function returned before: its pixel comparisons are not repeated.
 
     Returns:
-        A row a pair that was worth comparing, with the columns of :data:`SIMILAR_COLUMNS`, sorted.
+        One row per pair that was worth comparing, with :data:`SIMILAR_COLUMNS`, sorted.
         ``relation`` is the strongest that was found; ``similarity`` is the correlation of
         fingerprints (of thumbnails for look-alikes; missing for shared parts), ``score`` that of
         pixels (missing where none were compared), and ``orientation`` brings the picture of
         ``sheet_id`` over that of ``other_id``.
     """
     inventory = inventory.sort_values(["sha256", "sheet_id"], ignore_index=True)
-    distinct = inventory.drop_duplicates("sha256").reset_index(drop=True)
-    compared = _confirmed(distinct, read, earlier)
-    alike = _look_alikes(distinct, look_alike_similarity, compared)
+    distinct = inventory.drop_duplicates("sha256")
+    compared = _compared(distinct, read, _known_scores(earlier))
     copies = compared[compared["relation"] == COPY]
-    tables = [_same_files(inventory), copies, alike, compared]
-    if compare_parts:
-        tables.insert(2, _shared_parts(distinct, copies, read))
-    pairs = pd.concat([table for table in tables if len(table)] or tables)
+    parts = [_shared_parts(distinct, copies, read)] if compare_parts else []
+    alike = _look_alikes(distinct, look_alike_similarity, compared)
     # Of several relations of a pair the first counts.
-    pairs = pairs.drop_duplicates(["sheet_id", "other_id"])
+    tables = [_same_files(inventory), copies, *parts, alike, compared]
+    pairs = pd.concat([table for table in tables if len(table)] or tables)
+    pairs = pairs.drop_duplicates(["first", "second"])
+    first, second = (inventory.loc[pairs[end].to_numpy()] for end in ("first", "second"))
+    pairs = pairs.assign(
+        sheet_id=first["sheet_id"].to_numpy(), other_id=second["sheet_id"].to_numpy(),
+        sha256=first["sha256"].to_numpy(), other_sha256=second["sha256"].to_numpy(),
+    )  # fmt: skip
     pairs = pairs.sort_values(["sheet_id", "other_id"], ignore_index=True)
     return pairs[list(SIMILAR_COLUMNS)].astype(SIMILAR_COLUMNS)
 
 
+# Tables of pairs name pictures by their rows in the inventory until they are put together.
+
+
 def _same_files(inventory: pd.DataFrame) -> pd.DataFrame:
     """Pair each further file of the same content with the first."""
-    first = inventory.groupby("sha256")["sheet_id"].transform("first")
-    again = inventory.assign(first=first)[first != inventory["sheet_id"]]
-    return pd.DataFrame(
-        {
-            "sheet_id": again["first"],
-            "other_id": again["sheet_id"],
-            "sha256": again["sha256"],
-            "other_sha256": again["sha256"],
-            "relation": SAME_FILE,
-            "similarity": 1.0,
-            "score": 1.0,
-            "orientation": 0,
-        }
-    )
+    rows = inventory.index.to_series()
+    first = rows.groupby(inventory["sha256"]).transform("first")
+    again = first != rows
+    pairs = pd.DataFrame({"first": first[again], "second": rows[again]})
+    return pairs.assign(relation=SAME_FILE, similarity=1.0, score=1.0, orientation=0)
 
 
-def _by_shape(distinct: pd.DataFrame) -> Iterator[tuple[Shape, Rows, NDArray[np.float16]]]:
-    """Yield row numbers and fingerprints of the pictures of each shape."""
-    prints = list(fingerprints_of(distinct))
-    for shape in (SQUARE, OBLONG):
-        rows = np.array([k for k, one in enumerate(prints) if len(one) == shape.length], np.int64)
-        if len(rows):
-            yield shape, rows, np.stack([prints[row] for row in rows])
-
-
-def _candidates(distinct: pd.DataFrame) -> pd.DataFrame:
-    """List the pairs that are similar in some orientation: row numbers, how similar, and how."""
-    tables = [pd.DataFrame(columns=_CANDIDATE).astype(_CANDIDATE)]
-    for shape, rows, prints in _by_shape(distinct):
-        found = similar_pairs(prints, shape, _AT_LEAST, _IN_EVERY_BAND, _MOST)
-        columns = (rows[found.first], rows[found.second], found.similarity, found.orientation)
-        tables.append(pd.DataFrame(dict(zip(_CANDIDATE, columns, strict=True))).astype(_CANDIDATE))
-    return pd.concat(tables).sort_values(["first", "second"], ignore_index=True)
-
-
-_CANDIDATE = {"first": "int64", "second": "int64", "similarity": "float64", "orientation": "int64"}
-
-
-def _confirmed(
-    distinct: pd.DataFrame, read: ReadPath, earlier: pd.DataFrame | None
+def _compared(
+    distinct: pd.DataFrame, read: ReadPath, known: dict[tuple[str, str], float]
 ) -> pd.DataFrame:
-    """Compare the pixels of candidates, unless that was done before."""
-    candidates = _candidates(distinct)
-    table = _pair_table(distinct, candidates[["first", "second"]].to_numpy())
-    known = _known_scores(earlier)
-    keys = list(zip(table["sha256"], table["other_sha256"], strict=True))
-    new = [k for k, key in enumerate(keys) if key not in known]
-    paths = distinct["path"].tolist()
-    pairs = candidates[["first", "second", "orientation"]].to_numpy()[new].tolist()
-    answers = copy_scores(pairs, lambda number: read(paths[number]))
-    known |= {keys[k]: answer for k, answer in zip(new, answers, strict=True)}
+    """Compare the pixels of all pairs with similar fingerprints, unless that was done before."""
+    tables = [pd.DataFrame(columns=list(PAIRS)).astype(PAIRS)]
+    for shape, rows, prints in by_shape(fingerprints_of(distinct)):
+        pairs = similar_pairs(prints, shape, _AT_LEAST, _IN_EVERY_BAND, _MOST)
+        tables.append(_renumbered(pairs, distinct.index[rows]))
+    pairs = pd.concat(tables).sort_values(["first", "second"], ignore_index=True)
+    digests = (distinct["sha256"].loc[pairs[end]] for end in ("first", "second"))
+    keys = list(zip(*digests, strict=True))
+    new = [number for number, key in enumerate(keys) if key not in known]
+    tasks = pairs[["first", "second", "orientation"]].to_numpy()[new].tolist()
+    answers = copy_scores(tasks, lambda row: read(distinct["path"][row]))
+    known = known | {keys[number]: answer for number, answer in zip(new, answers, strict=True)}
     scores = np.array([known[key] for key in keys], np.float64)
-    return table.assign(
-        relation=np.where(scores >= COPY_SCORE, COPY, DIFFERENT),
-        similarity=candidates["similarity"],
-        score=scores,
-        orientation=candidates["orientation"],
-    )
+    return pairs.assign(relation=np.where(scores >= COPY_SCORE, COPY, DIFFERENT), score=scores)
+
+
+def _renumbered(pairs: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
+    first, second = (rows[pairs[end].to_numpy()] for end in ("first", "second"))
+    return pairs.assign(first=first.to_numpy(), second=second.to_numpy())
 
 
 def _known_scores(earlier: pd.DataFrame | None) -> dict[tuple[str, str], float]:
@@ -153,41 +126,23 @@ def _known_scores(earlier: pd.DataFrame | None) -> dict[tuple[str, str], float]:
 
 def _shared_parts(distinct: pd.DataFrame, copies: pd.DataFrame, read: ReadPath) -> pd.DataFrame:
     """Compare the quarters of one picture of each set of copies."""
-    row = {sheet_id: number for number, sheet_id in enumerate(distinct["sheet_id"])}
-    links = copies["sheet_id"].map(row), copies["other_id"].map(row)
-    graph = coo_array((np.ones(len(copies)), links), shape=(len(row), len(row)))
-    members = connected_components(graph, directed=False)[1]
-    first = np.unique(members, return_index=True)[1].tolist()
-    paths = distinct["path"].tolist()
-    found = shared_quarters(lambda number: read(paths[number]), sorted(first))
-    table = _pair_table(distinct, np.array(list(found), np.int64).reshape(-1, 2))
-    scores, turns = zip(*found.values(), strict=True) if found else ((), ())
-    return table.assign(relation=SHARED_PART, similarity=np.nan, score=scores, orientation=turns)
+    sets = DisjointSet(distinct.index)
+    for first, second in copies[["first", "second"]].itertuples(index=False):
+        sets.merge(first, second)
+    numbers = sorted(min(members) for members in sets.subsets())
+    pairs = shared_quarters(lambda row: read(distinct["path"][row]), numbers)
+    return pairs.assign(relation=SHARED_PART, similarity=np.nan)
 
 
 def _look_alikes(distinct: pd.DataFrame, similarity: float, compared: pd.DataFrame) -> pd.DataFrame:
     thumbnails = thumbnails_of(distinct)
-    tables = [_pair_table(distinct, np.zeros((0, 2), np.int64)).assign(similarity=0.0)]
-    for _, rows, prints in _by_shape(distinct):
-        first, second, value = look_alikes(thumbnails[rows], prints, similarity)
-        numbers = np.stack([rows[first], rows[second]], axis=1)
-        tables.append(_pair_table(distinct, numbers).assign(similarity=value))
-    scores = compared[["sheet_id", "other_id", "score"]]
-    table = pd.concat(tables).merge(scores, how="left", on=["sheet_id", "other_id"])
+    tables = [pd.DataFrame({"first": [], "second": [], "similarity": []}).astype("int64")]
+    for _, rows, prints in by_shape(fingerprints_of(distinct)):
+        pairs = look_alikes(thumbnails[rows], prints, similarity)
+        tables.append(_renumbered(pairs, distinct.index[rows]))
+    scores = compared[["first", "second", "score"]]
+    table = pd.concat(tables).merge(scores, how="left", on=["first", "second"])
     return table.assign(relation=LOOK_ALIKE, orientation=0)
-
-
-def _pair_table(distinct: pd.DataFrame, numbers: Rows) -> pd.DataFrame:
-    ids, digests = distinct["sheet_id"].to_numpy(), distinct["sha256"].to_numpy()
-    first, second = numbers.T
-    return pd.DataFrame(
-        {
-            "sheet_id": ids[first],
-            "other_id": ids[second],
-            "sha256": digests[first],
-            "other_sha256": digests[second],
-        }
-    )
 
 
 def nearest_similarity(inventory: pd.DataFrame) -> pd.Series:
@@ -197,6 +152,6 @@ def nearest_similarity(inventory: pd.DataFrame) -> pd.Series:
         inventory: ``fingerprint`` of each sheet.
     """
     result = np.full(len(inventory), -1.0)
-    for shape, rows, prints in _by_shape(inventory):
+    for shape, rows, prints in by_shape(fingerprints_of(inventory)):
         result[rows] = nearest(prints, prints, shape, others_only=True)[1]
     return pd.Series(result, index=inventory.index)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.data.oddities import oddest_sheets
-from steel_defects.data.similarity.duplicates import masks_by_sheet
+from steel_defects.data.quality import oddest_sheets
 from steel_defects.data.similarity.leakage import leakage_table, lookup_baseline
 from steel_defects.data.similarity.similar import nearest_similarity
 from steel_defects.data.splits import assign_groups
 from steel_defects.images.folder import SheetFolder
+from steel_defects.labels.severstal import masks_by_sheet
 
 ODDEST = 12  # sheets on the contact sheet
 

@@ -14,17 +14,16 @@ from steel_defects.data.division import (
     divide,
     earlier_splits,
 )
-from steel_defects.data.groups import group_sheets
 from steel_defects.data.inventory import take_inventory
 from steel_defects.data.quality import DataSet, quality_report
-from steel_defects.data.similarity.duplicates import masks_by_sheet
 from steel_defects.data.similarity.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
+from steel_defects.data.splits import group_sheets
 from steel_defects.data.tiles import tile_table
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import mask_folder, severstal
 from steel_defects.labels.mask_folder import MaskFolder
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.severstal import Finding, masks_by_sheet
 from steel_defects.models.config import Backbones
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds

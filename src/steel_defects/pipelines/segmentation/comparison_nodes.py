@@ -144,7 +144,8 @@ def build_package(
     from steel_defects.package.manifest import SegmenterSpec
 
     segmenter, postprocessing = chosen_segmenter.segmenter, chosen_segmenter.postprocessing
-    networks, records, gate = {"segmenter": segmenter}, {"postprocessing": postprocessing}, None
+    networks, gate = {"segmenter": segmenter}, None
+    records: dict[str, Any] = {"postprocessing": postprocessing}
     if chosen_gate:
         networks["gate"] = chosen_gate.classifier
         gate = GateParts(
