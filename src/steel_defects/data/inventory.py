@@ -25,6 +25,7 @@ from steel_defects.images.reading import (
     picture_note,
 )
 from steel_defects.progress import track
+from steel_defects.tables.declared import SHEET_INVENTORY
 from steel_defects.threads import core_count
 
 Row = dict[str, Any]
@@ -37,25 +38,6 @@ SATURATED_LEVEL = 250
 _FEATURELESS = 0.98
 #: Of what is measured. Raise it with any change: rows of another version are measured anew.
 VERSION = 3
-
-INVENTORY_COLUMNS = {
-    "sheet_id": "str",
-    "path": "str",
-    "problem": "str",
-    "note": "str",
-    "width": "Int64",
-    "height": "Int64",
-    "sha256": "str",
-    "bytes": "int64",
-    "modified_ns": "int64",
-    "mean_intensity": "float64",
-    "contrast": "float64",
-    "black_fraction": "float64",
-    "saturated_fraction": "float64",
-    "thumbnail": "object",
-    "fingerprint": "object",
-    "version": "int64",
-}
 
 
 def take_inventory(
@@ -71,7 +53,7 @@ def take_inventory(
         earlier: What this function returned before.
 
     Returns:
-        A row a picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
+        ``sheet_inventory``, one row per picture, in the folder's order.
         ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
         what reading had to change, and that a frame is black, overexposed or incomplete.
         ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
@@ -86,13 +68,13 @@ def take_inventory(
     ids = folder.sheet_ids
     with ThreadPoolExecutor(core_count()) as pool:
         rows = list(track(pool.map(describe, ids), len(ids), "reading sheets"))
-    table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS)).astype(INVENTORY_COLUMNS)
+    table = SHEET_INVENTORY.typed(rows)
     return _check_size(table, expected_size) if expected_size else table
 
 
 def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
     """Return the earlier rows that describe a readable picture, by its path."""
-    if earlier is None or earlier.empty or set(earlier.columns) != set(INVENTORY_COLUMNS):
+    if earlier is None or earlier.empty or set(earlier.columns) != set(SHEET_INVENTORY.columns):
         return {}
     usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]
     return {row["path"]: row | {"problem": ""} for row in usable.to_dict("records")}
@@ -109,7 +91,7 @@ def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
 
 
 def _describe(folder: SheetFolder, sheet_id: str) -> Row:
-    row: Row = dict.fromkeys(INVENTORY_COLUMNS)
+    row: Row = dict.fromkeys(SHEET_INVENTORY.columns)
     row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
     row |= {"note": "", "bytes": 0, "modified_ns": 0, "version": VERSION}
     try:

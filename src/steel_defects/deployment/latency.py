@@ -12,21 +12,15 @@ from steel_defects.deployment.export import CELLS
 from steel_defects.deployment.measure import Request
 from steel_defects.package.folder import ExportSpec, ModelPackage, NetworkName
 from steel_defects.package.runtimes.choice import name_of
+from steel_defects.tables.declared import LATENCY
 
 logger = logging.getLogger(__name__)
 
 #: The networks as they were trained.
 NATIVE: tuple[tuple[str, str], ...] = (("keras", "saved"),)
 
-MEASURED = (
-    "ms_p50",
-    "ms_p90",
-    "ms_p99",
-    "sheets_per_second",
-    "streaming_sheets_per_second",
-    "file_mb",
-    "peak_memory_mb",
-)
+#: What is measured: all columns but those that name a network and say why nothing is known.
+MEASURED = tuple(LATENCY.columns)[3:-1]
 _MOST_SECONDS = 1800
 
 
@@ -63,8 +57,7 @@ def measure_exports(
                 repeats=repeats,
             )  # fmt: skip
             rows.append(row | _measure(request) | {"file_mb": _size(package, network, export)})
-    table = pd.DataFrame(rows)[["network", "runtime", "precision", *MEASURED, "reason"]]
-    return table.astype(dict.fromkeys(MEASURED, "float64"))
+    return LATENCY.typed(rows)
 
 
 def _measure(request: Request) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from steel_defects.package.runtimes.keras_network import KerasNetwork, load_kera
 from steel_defects.package.runtimes.runtime import Gate, Segmenter
 from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
+from steel_defects.tables.declared import EXPORT_PARITY
 
 logger = logging.getLogger(__name__)
 
@@ -194,9 +195,7 @@ def compare_exports(
         truth = None if sheets.masks is None else _truth(sheets, sheet_id, image, classes)
         for one in rows:
             _try(one, image, known, truth, judge)
-    table = pd.DataFrame([one.row() for one in rows])
-    numbers = ["max_difference", "tolerance", "dice_change"]
-    return table.astype(dict.fromkeys(numbers, "float64"))
+    return EXPORT_PARITY.typed(one.row() for one in rows)
 
 
 def _truth(sheets: DeploymentSheets, sheet_id: str, image: Image, classes: int) -> Masks:

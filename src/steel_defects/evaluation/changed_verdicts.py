@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.score_tables import hold_out, out_of_fold
+from steel_defects.tables.declared import CHANGED_VERDICTS
 
 #: The figures of all sheets first: they stand on more of them.
 EVALUATIONS = ("out_of_fold", "test")
 
 #: How far a verdict is from letting the sheet pass.
 _STRICTNESS = {"accept": 0, "review": 1, "reject": 2}
-
-_TYPES = {
-    "sheet_id": "str",
-    "has_defect": "bool",
-    "verdict_before": "str",
-    "verdict_after": "str",
-    "better": "bool",
-}
 
 
 @dataclass(frozen=True)
@@ -125,7 +118,7 @@ def changed_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
     stricter = (after > before).to_numpy(bool)
     changed = changed.assign(better=stricter == changed["has_defect"].to_numpy(bool))
     changed = changed.sort_values(["better", "sheet_id"], ignore_index=True)
-    return changed[list(_TYPES)].astype(_TYPES)
+    return CHANGED_VERDICTS.typed(changed)
 
 
 def verdicts(

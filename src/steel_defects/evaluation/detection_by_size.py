@@ -20,6 +20,7 @@ from scipy.stats import chi2
 from steel_defects.config import Config
 from steel_defects.decision.intervals import lower_bound
 from steel_defects.labels import rle as run_length
+from steel_defects.tables.declared import DEFECT_TARGETS
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,8 +28,6 @@ Flags = NDArray[np.bool_]
 #: Defects that the handbook asks for, to trust a curve of hits and misses.
 WANTED_TARGETS = 60
 
-# Named, so that a table without rows has them, too.
-_TARGET_TYPES = {"sheet_id": "str", "class_id": "int64", "size_px": "int64", "found": "bool"}
 _CONFIDENCE = 0.95
 _LEAST_TARGETS = 10
 _STEEPEST = 60.0  # slope, in standard deviations of the logarithm of the size
@@ -93,7 +92,7 @@ def defect_targets(
         for sheet_id, class_id, rle in _encoded(known)
         for area, found in _regions(rle, predicted.get((sheet_id, class_id), ""), *sizes[sheet_id])
     ]
-    return pd.DataFrame(rows, columns=list(_TARGET_TYPES)).astype(_TARGET_TYPES)
+    return DEFECT_TARGETS.typed(rows)
 
 
 def _encoded(annotations: pd.DataFrame) -> Iterable[tuple[str, int, str]]:

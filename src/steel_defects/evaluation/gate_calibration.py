@@ -9,17 +9,10 @@ from steel_defects.decision.calibration import fit_calibration
 from steel_defects.decision.score_tables import hold_out, out_of_fold
 from steel_defects.evaluation.classification import accuracy_threshold
 from steel_defects.evaluation.classifier_comparison import calibration_effect
+from steel_defects.tables.declared import SHEET_SCORES
 
 #: With fewer validation sheets of a kind, out-of-fold outputs are better to calibrate by.
 FEW_OF_A_KIND = 30
-
-_COLUMNS = [
-    *("sheet_id", "split", "repeat", "fold", "has_defect", "output", "score", "threshold"),
-]
-_TYPES = {
-    "repeat": "Int64", "fold": "Int64", "has_defect": "bool", "output": "float64",
-    "score": "float64", "threshold": "float64",
-}  # fmt: skip
 
 
 def calibrated_scores(
@@ -58,7 +51,7 @@ def calibrated_scores(
         threshold=threshold, repeat=None, fold=None,
     )  # fmt: skip
     parts = [held_out] if below is None else [held_out, below]
-    table = pd.concat([part[_COLUMNS].astype(_TYPES) for part in parts], ignore_index=True)
+    table = pd.concat([SHEET_SCORES.typed(part) for part in parts], ignore_index=True)
     record: dict[str, Any] = calibration.model_dump() | {
         "threshold": threshold,
         "fitted_on": fitted_on,

@@ -21,19 +21,6 @@ from steel_defects.evaluation.changed_verdicts import (
 from steel_defects.evaluation.paired import Difference, paired_differences, paired_ratios
 from steel_defects.evaluation.segmentation import pair_table
 
-_TYPES = {
-    "part": "str",
-    "evaluation": "str",
-    "sheets": "int64",
-    "left_out": "int64",
-    "metric": "str",
-    "before": "float64",
-    "after": "float64",
-    "difference": "float64",
-    "difference_low": "float64",
-    "difference_high": "float64",
-}
-
 
 @dataclass(frozen=True)
 class Truth:
@@ -87,7 +74,7 @@ def compare_runs(
         raise SteelDefectsError(_nothing_in_common(before, after))
     compared = compared_verdicts(before, after, truth.known, config)
     rows += _verdict_rows(compared, truth)
-    figures = pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    figures = pd.DataFrame(rows)
     return figures, changed_verdicts(compared.table)
 
 

@@ -14,38 +14,7 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
-
-_VERDICT_TYPES = {
-    "sheet_id": "str",
-    "path": "str",
-    "coil_id": "str",
-    "position_mm": "float64",
-    "gate_score": "float64",
-    "verdict": "str",
-    "defect_count": "int64",
-    "defect_area_px": "int64",
-    "reason": "str",
-    "model_id": "str",
-    "thresholds_id": "str",
-    "inspected_at": "datetime64[us, UTC]",
-}
-_DEFECT_TYPES = {
-    "sheet_id": "str",
-    "class_id": "int64",
-    "coil_id": "str",
-    "position_mm": "float64",
-    "x": "int64",
-    "y": "int64",
-    "width": "int64",
-    "height": "int64",
-    "area_px": "int64",
-    "length_px": "float64",
-    "area_mm2": "float64",
-    "length_mm": "float64",
-    "orientation_deg": "float64",
-    "score": "float64",
-    "severity": "str",
-}
+from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 _ARROW_TYPES = {
     "str": pa.large_string(),
@@ -87,7 +56,7 @@ def verdicts_table(
         }
         for sheet in inspected
     ]
-    return pd.DataFrame(rows, columns=list(_VERDICT_TYPES)).astype(_VERDICT_TYPES)
+    return VERDICTS.typed(rows)
 
 
 def defects_table(
@@ -120,7 +89,7 @@ def defects_table(
         for sheet in inspected
         for region in sheet.regions
     ]
-    return pd.DataFrame(rows, columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)
+    return DEFECTS.typed(rows)
 
 
 def _places(positions: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -149,16 +118,6 @@ def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
 
 def to_arrow(table: pd.DataFrame) -> pa.Table:
     """Turn verdicts or defects into what Parquet holds, with the same types whatever the rows."""
-    types = _VERDICT_TYPES if "verdict" in table.columns else _DEFECT_TYPES
+    types = (VERDICTS if "verdict" in table.columns else DEFECTS).types
     schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in types.items()])
     return pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-
-
-def no_verdicts() -> pd.DataFrame:
-    """Return the table of verdicts without rows."""
-    return pd.DataFrame(columns=list(_VERDICT_TYPES)).astype(_VERDICT_TYPES)
-
-
-def no_defects() -> pd.DataFrame:
-    """Return the table of defects without rows."""
-    return pd.DataFrame(columns=list(_DEFECT_TYPES)).astype(_DEFECT_TYPES)

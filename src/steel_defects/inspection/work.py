@@ -29,6 +29,7 @@ from steel_defects.inspection.store.parts import JoinedTable, Parts
 from steel_defects.inspection.store.records import part_record, summarise, timing
 from steel_defects.locks import lock
 from steel_defects.package.folder import ModelPackage
+from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 logger = logging.getLogger(__name__)
 
@@ -230,8 +231,8 @@ class JobResult:
                 replaced[part].append(sheet_id)
         table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
         return (
-            table("verdicts.parquet", empty=tables.no_verdicts()),
-            table("defects.parquet", empty=tables.no_defects()),
+            table("verdicts.parquet", empty=VERDICTS.empty()),
+            table("defects.parquet", empty=DEFECTS.empty()),
             table("submission.csv", empty=tables.submission([])),
         )
 

@@ -17,6 +17,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.severstal import Finding
 from steel_defects.paths import is_housekeeping, leads_out, shown_name
+from steel_defects.tables.declared import ANNOTATIONS
 from steel_defects.threads import core_count
 
 Row = tuple[str, int, str, int]
@@ -88,9 +89,7 @@ def read_annotations(
         Finding(f"mask {name}", name, "mask of a picture that is missing or unreadable")
         for name in sorted(map(shown_name, folder.names() - known))
     ]
-    table = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle", "area_px"])
-    types = {"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"}
-    return table.astype(types), findings
+    return ANNOTATIONS.typed(rows), findings
 
 
 def _read_mask(folder: MaskFolder, sheet_id: str, size: tuple[int, int]) -> NDArray[np.integer]:

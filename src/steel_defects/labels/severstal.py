@@ -13,6 +13,7 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle as run_length
+from steel_defects.tables.declared import ANNOTATIONS
 
 _TODAY = ["ImageId", "ClassId", "EncodedPixels"]
 _COMPETITION = ["ImageId_ClassId", "EncodedPixels"]
@@ -121,8 +122,7 @@ def check_annotations(
             continue
         seen.add((sheet_id, class_id))
         kept.append((sheet_id, class_id, rle, run_length.area(rle)))
-    frame = pd.DataFrame(kept, columns=["sheet_id", "class_id", "rle", "area_px"])
-    frame = frame.astype({"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"})
+    frame = ANNOTATIONS.typed(kept)
     return frame.sort_values(["sheet_id", "class_id"], ignore_index=True), findings
 
 

@@ -11,9 +11,8 @@ from steel_defects.images.gray_cache import SheetReader
 from steel_defects.images.reading import resize
 from steel_defects.prediction.grad_cam import GradCam
 from steel_defects.prediction.sheet_scores import sheets_at_once
+from steel_defects.tables.declared import HEAT_MAPS
 from steel_defects.threads import map_in_order
-
-_TYPES = {"sheet_id": "str", "rows": "int64", "columns": "int64", "heat": "object"}
 
 
 def heat_map_table(
@@ -28,7 +27,7 @@ def heat_map_table(
         threads: Threads that read; 0 for one a core.
 
     Returns:
-        One row a sheet: ``sheet_id``, ``rows`` and ``columns`` of its map, and ``heat``, its
+        One row per sheet: ``sheet_id``, ``rows`` and ``columns`` of its map, and ``heat``, its
         values, row by row, as :class:`steel_defects.prediction.grad_cam.GradCam` gives them.
     """
     maps = heat_maps(classifier, folder, sheets["path"].tolist(), threads)
@@ -36,7 +35,7 @@ def heat_map_table(
         (sheet_id, *heat.shape, heat.reshape(-1).tolist())
         for sheet_id, heat in zip(sheets["sheet_id"], maps, strict=True)
     ]
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    return HEAT_MAPS.typed(rows)
 
 
 def heat_maps(

@@ -14,6 +14,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.classification import accuracy_threshold
 from steel_defects.models.files import save_model
 from steel_defects.prediction.sheet_scores import predict_scores
+from steel_defects.tables.declared import OUT_OF_FOLD_SCORES
 from steel_defects.training.classification import train_classifier
 from steel_defects.training.config import (
     BackboneTraining,
@@ -24,15 +25,6 @@ from steel_defects.training.data.labelled_sheets import LabelledSheets
 from steel_defects.training.folds import divide_training, folds_of
 
 logger = logging.getLogger(__name__)
-
-OUT_OF_FOLD_TYPES = {
-    "sheet_id": "str",
-    "repeat": "Int64",
-    "fold": "Int64",
-    "output": "float64",
-    "score": "float64",
-    "threshold": "float64",
-}
 
 
 def out_of_fold_scores(
@@ -82,9 +74,7 @@ def out_of_fold_scores(
             frame = _scores_of_fold(data, training, validation, kept, model)
             finished.append(frame.assign(repeat=repeat, fold=int(fold)))
     shutil.rmtree(checkpoint_dir, ignore_errors=True)
-    empty = pd.DataFrame(columns=list(OUT_OF_FOLD_TYPES))
-    table = pd.concat(finished) if finished else empty
-    return table[list(OUT_OF_FOLD_TYPES)].astype(OUT_OF_FOLD_TYPES).reset_index(drop=True)
+    return OUT_OF_FOLD_SCORES.typed(pd.concat(finished, ignore_index=True))
 
 
 def _scores_of_fold(

@@ -23,8 +23,8 @@ from steel_defects.prediction.predicted_masks import (
     gate_scores_of,
     mask_rows,
     measure_classes,
-    predictions_table,
 )
+from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.data.labelled_tiles import LabelledTiles
@@ -148,7 +148,7 @@ def out_of_fold_masks(
         for row in _outlined(one, recipe, _settings(number, fitted, tuned, plan))
     ]
     shutil.rmtree(folder, ignore_errors=True)
-    table = predictions_table(rows)
+    table = PREDICTIONS.typed(rows)
     table["split"] = table["sheet_id"].map(splits.set_index("sheet_id")["split"]).astype("str")
     settings = _best([one.usable for one in tuned]) if plan.tune_out_of_fold else None
     return OutOfFold(table, settings)

@@ -14,6 +14,7 @@ from steel_defects.data.similarity.fingerprints import OBLONG, SQUARE, Shape
 from steel_defects.data.similarity.look_alikes import look_alikes
 from steel_defects.data.similarity.search import nearest, similar_pairs
 from steel_defects.data.similarity.shared_parts import shared_quarters
+from steel_defects.tables.declared import SIMILAR_SHEETS
 
 ReadPath = Callable[[str], NDArray[np.uint8]]
 
@@ -22,17 +23,6 @@ SAME_FILE, COPY, SHARED_PART, LOOK_ALIKE = "same file", "copy", "shared part", "
 DIFFERENT = "different"
 #: Correlation of thumbnails from which sheets look alike; copies are found whatever it is.
 LOOK_ALIKE_SIMILARITY = 0.985
-
-SIMILAR_COLUMNS = {
-    "sheet_id": "str",
-    "other_id": "str",
-    "sha256": "str",
-    "other_sha256": "str",
-    "relation": "str",
-    "similarity": "float64",
-    "score": "float64",
-    "orientation": "int64",
-}
 
 # Correlation of fingerprints, as a whole and in each band of frequency, from which pixels are
 # compared: below that of any planted copy, see benchmarks/copies.py.
@@ -59,7 +49,7 @@ def find_similar(
         earlier: What this function returned before: its pixel comparisons are not repeated.
 
     Returns:
-        A row a pair that was worth comparing, with the columns of :data:`SIMILAR_COLUMNS`, sorted.
+        ``similar_sheets``, one row per pair that was worth comparing, sorted.
         ``relation`` is the strongest that was found; ``similarity`` is the correlation of
         fingerprints (of thumbnails for look-alikes; missing for shared parts), ``score`` that of
         pixels (missing where none were compared), and ``orientation`` brings the picture of
@@ -77,7 +67,7 @@ def find_similar(
     # Of several relations of a pair the first counts.
     pairs = pairs.drop_duplicates(["sheet_id", "other_id"])
     pairs = pairs.sort_values(["sheet_id", "other_id"], ignore_index=True)
-    return pairs[list(SIMILAR_COLUMNS)].astype(SIMILAR_COLUMNS)
+    return SIMILAR_SHEETS.typed(pairs)
 
 
 def _same_files(inventory: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +133,7 @@ def _confirmed(
 
 
 def _known_scores(earlier: pd.DataFrame | None) -> dict[tuple[str, str], float]:
-    if earlier is None or not set(SIMILAR_COLUMNS) <= set(earlier.columns):
+    if earlier is None or not set(SIMILAR_SHEETS.columns) <= set(earlier.columns):
         return {}
     compared = ~earlier["relation"].isin([SAME_FILE, SHARED_PART]) & earlier["score"].notna()
     rows = earlier[compared]

@@ -11,6 +11,7 @@ from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.paths import flat_name
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.tables.declared import OVERLAY_SELECTION
 
 Json = dict[str, Any]
 
@@ -84,7 +85,7 @@ def choose_overlays(
         (sheet_id, outcome, f"{sheet_id}: {outcome}, Dice {dice[sheet_id]:.2f}")
         for sheet_id, outcome in choose_sheets(pairs, reporting.overlays, reporting.seed)
     ]
-    return pd.DataFrame(rows, columns=["sheet_id", "outcome", "caption"]).astype("str")
+    return OVERLAY_SELECTION.typed(rows)
 
 
 def draw_overlays(

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from steel_defects.decision.calibration import scale_scores
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import (
-    COLUMNS,
     LEVELS,
     corrupt,
     robustness_row,
@@ -24,6 +23,7 @@ from steel_defects.prediction.inference import TestTimeAugmentation
 from steel_defects.prediction.predicted_masks import mask_rows
 from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.progress import track
+from steel_defects.tables.declared import ROBUSTNESS
 from steel_defects.training.segmentation import predict_maps
 
 
@@ -77,7 +77,7 @@ def robustness_table(
         for name, level in track(steps, len(steps), "judging worse pictures")
     ]
     rows = [as_is | {"corruption": name} for name in LEVELS] + worse
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = ROBUSTNESS.typed(rows)
     return table.sort_values(["corruption", "level"], kind="stable", ignore_index=True)
 
 

@@ -12,6 +12,7 @@ from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
+from steel_defects.tables.declared import GATE_SCORES
 
 from .nodes import TUNING_SPLITS, of_splits, together_with_gate
 
@@ -28,17 +29,14 @@ def score_by_gate(gate_selection: Json, **tables: Any) -> pd.DataFrame:
     """
     name = gate_selection["name"]
     if name is None:
-        return pd.DataFrame(columns=list(_GATE_TYPES)).astype(_GATE_TYPES)
+        return GATE_SCORES.empty()
     parts = {f"{name}_{part}": tables[f"{name}_{part}"] for part in ("profile", "scores", "point")}
     stamp = common_stamp(**parts)
     scores = parts[f"{name}_scores"]
     cleared = scores["score"] < parts[f"{name}_point"]["lower_threshold"]
-    table = scores.assign(cleared=cleared)[list(_GATE_TYPES)].astype(_GATE_TYPES)
+    table = GATE_SCORES.typed(scores.assign(cleared=cleared))
     table.attrs.update(stamp)
     return table
-
-
-_GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleared": "bool"}
 
 
 def compare_segmenters(

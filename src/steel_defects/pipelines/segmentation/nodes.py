@@ -15,6 +15,7 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
+from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import TrainingData
 
@@ -170,7 +171,6 @@ def predict_masks(
     from steel_defects.prediction.predicted_masks import (
         gate_scores_of,
         mask_rows,
-        predictions_table,
     )
     from steel_defects.training.segmentation import predict_maps
 
@@ -184,7 +184,7 @@ def predict_masks(
     predicted = predict_maps(
         segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
     )
-    held_out = predictions_table(
+    held_out = PREDICTIONS.typed(
         (sheet_id, split, None, None, *row)
         for (sheet_id, split), found in zip(
             rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True
