@@ -574,7 +574,7 @@ def test_the_random_start_of_a_backbone_from_nothing_is_never_the_best(
 
 
 def test_a_choice_that_nothing_could_be_measured_for_says_so():
-    from steel_defects.evaluation.comparison import select
+    from steel_defects.evaluation.selection import select
 
     chosen = select("best", {"a": float("nan"), "b": float("nan")}, {"a": 9, "b": 2}, "ROC-AUC")
     assert chosen["name"] == "b"

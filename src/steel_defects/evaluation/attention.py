@@ -62,8 +62,7 @@ def attention_table(sheets: Iterable[tuple[str, str, Floats, Mask]]) -> pd.DataF
             mask of all defects, of shape ``(height, width)``, uint8, 0 for none, of each sheet.
 
     Returns:
-        One row a sheet: ``sheet_id, outcome, heat_share, gaussian_share, uniform_share``, and the
-        shares again, ``…_near``, of the mask widened by a cell of the map.
+        The table ``grad_cam_check``.
     """
     rows = []
     for sheet_id, outcome, heat, mask in sheets:

@@ -60,7 +60,7 @@ class ComparedVerdicts:
     """The verdicts of two versions.
 
     Attributes:
-        table: ``sheet_id, has_defect, verdict_before, verdict_after``, a row a sheet that both
+        table: ``sheet_id, has_defect, verdict_before, verdict_after``, one row per sheet that both
             judged.
         evaluation: ``out_of_fold`` or ``test``.
         left_out: Sheets that only one of them judged.
@@ -139,7 +139,7 @@ def verdicts(
         config: The targets, for thresholds out of fold.
 
     Returns:
-        ``sheet_id, verdict`` (``accept``, ``review``, ``reject``), a row a sheet that was scored.
+        ``sheet_id, verdict`` (``accept``, ``review``, ``reject``), one row per scored sheet.
     """
     evidence = _evidence(run, sheets, evaluation, parts)
     gated = "scores" in parts
@@ -148,9 +148,8 @@ def verdicts(
         cleared = evidence["gate"].to_numpy(float) < run.threshold
     if gated and "predictions" in parts:
         cleared = _cleared_by_both(run, evidence.assign(cleared=cleared), config)
-    verdict = np.select([cleared, evidence["found"]], ["accept", "reject"], "review")
-    if not gated:
-        verdict = np.where(evidence["found"], "reject", "accept")
+    otherwise = "review" if gated else "accept"
+    verdict = np.select([cleared, evidence["has_mask"]], ["accept", "reject"], otherwise)
     judged = evidence.assign(verdict=pd.Series(verdict, index=evidence.index, dtype="str"))
     if evaluation == "out_of_fold" and len(judged):
         judged = judged[judged["repeat"] == judged["repeat"].min()]
@@ -160,18 +159,18 @@ def verdicts(
 def _evidence(
     run: RunTables, sheets: pd.DataFrame, evaluation: str, parts: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Set side by side what the models say, a row a sheet and repeat that all of them scored."""
+    """Join what the models say, one row per sheet and repeat that all of them scored."""
     keys = ["sheet_id", "repeat"]
-    found = sheets[["sheet_id", "group_id", "has_defect"]]
+    evidence = sheets[["sheet_id", "group_id", "has_defect"]]
     if "scores" in parts:
         scores = rows_of(run.scores, evaluation)[[*keys, "score"]]
-        found = found.merge(scores.rename(columns={"score": "gate"}), on="sheet_id")
+        evidence = evidence.merge(scores.rename(columns={"score": "gate"}), on="sheet_id")
     if "predictions" not in parts:
-        return found.assign(found=False)
+        return evidence.assign(has_mask=False)
     rows = rows_of(run.predictions, evaluation)
-    groups = rows.assign(found=rows["rle"] != "").groupby([*keys, "fold"], dropna=False)
-    masks = groups.agg(presence=("score", "max"), found=("found", "any")).reset_index()
-    return found.merge(masks, on=keys if "scores" in parts else "sheet_id")
+    groups = rows.assign(has_mask=rows["rle"] != "").groupby([*keys, "fold"], dropna=False)
+    masks = groups.agg(presence=("score", "max"), has_mask=("has_mask", "any")).reset_index()
+    return evidence.merge(masks, on=keys if "scores" in parts else "sheet_id")
 
 
 def _cleared_by_both(

@@ -96,7 +96,7 @@ def calibrate(
     out_of_fold: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
-    from steel_defects.evaluation.gate_calibration import calibrated_scores
+    from steel_defects.evaluation.gate_thresholds import calibrated_scores
 
     scores, calibration = calibrated_scores(outputs, sheets, splits, out_of_fold)
     scores.attrs.update(outputs.attrs)
@@ -110,7 +110,7 @@ def choose_operating_point(
     operating_point: OperatingPointConfig,
 ) -> Json:
     """Choose the gate's thresholds, and check them once on the test split."""
-    from steel_defects.evaluation.gate_evidence import operating_point_of
+    from steel_defects.evaluation.gate_thresholds import operating_point_of
 
     stamp = common_stamp(sheet_scores=sheet_scores, calibration=calibration)
     point = operating_point_of(sheet_scores, operating_point, splits)
@@ -151,7 +151,7 @@ def _backbones_of(tables: Mapping[str, Any]) -> list[str]:
 
 def select_gate(gate: str, splits: pd.DataFrame, **tables: Any) -> Json:
     """Choose the backbone of the cascade by its ROC-AUC on validation."""
-    from steel_defects.evaluation.classifier_comparison import select_gate as select
+    from steel_defects.evaluation.selection import select_gate as select
 
     names = _backbones_of(tables)
     return select(

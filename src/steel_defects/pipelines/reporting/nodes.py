@@ -48,7 +48,7 @@ def draw_segmentation_figures(
     **tables: Any,
 ) -> tuple[Any, Any, Any]:
     """Draw Dice a class, pixel precision-recall and learning curves of the architectures."""
-    from steel_defects.evaluation.curves import pixel_precision_recall
+    from steel_defects.evaluation.segmentation import pixel_precision_recall
     from steel_defects.reporting.figures import charts
 
     maps = tables[f"{segmenter_selection['name']}_probabilities"]

@@ -16,7 +16,7 @@ from steel_defects.evaluation.robustness import (
     robustness_row,
     shifted_mask,
 )
-from steel_defects.evaluation.segmentation import pair_table
+from steel_defects.evaluation.segmentation import pair_table, sizes_of
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.prediction.inference import TestTimeAugmentation
@@ -106,7 +106,7 @@ def _moved(annotations: pd.DataFrame, sheets: pd.DataFrame, worse: WorseSheets) 
     """Move the truth with the picture."""
     if worse.corruption != "shift" or not worse.level:
         return annotations
-    sizes = sheets.set_index("sheet_id")[["height", "width"]].apply(tuple, axis=1)
+    sizes = sizes_of(sheets)
     moved = [
         run_length.encode(
             shifted_mask(run_length.decode(rle, *sizes[sheet_id]), "shift", worse.level)

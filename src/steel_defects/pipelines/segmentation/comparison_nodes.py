@@ -93,7 +93,7 @@ def _cleared_sheets(
 
 def select_segmenter(segmenter: str, **tables: Any) -> Json:
     """Choose the architecture of the cascade by its mean Dice on validation."""
-    from steel_defects.evaluation.comparison import select
+    from steel_defects.evaluation.selection import select
 
     names = _trained(tables, "_postprocessing")
     settings = {name: tables[f"{name}_postprocessing"].items() for name in names}
