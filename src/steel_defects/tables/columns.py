@@ -1,6 +1,5 @@
 """What columns hold, each declared once: type, range, unit, title and format."""
 
-from dataclasses import replace
 from functools import partial
 
 from steel_defects.tables.schema import Column
@@ -9,209 +8,83 @@ from steel_defects.tables.schema import Column
 TIME_COLUMNS = ("ms_per_sheet", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds")
 SPLIT_NAMES = ("train", "validation", "calibration", "test")
 VERDICT_NAMES = ("accept", "review", "reject")
-EVALUATIONS = ("test", "out_of_fold")
-
-_RELATIONS = ("same file", "copy", "shared part", "look-alike", "different")
-
 
 _text = partial(Column, "str", 1)
-_any_text = partial(Column, "str")
-_digest = partial(Column, "str", 64, 64)
-_flag = partial(Column, "bool")
 _count = partial(Column, "int64", 0)
 _some = partial(Column, "int64", 1)
 _number = partial(Column, "float64")
 _share = partial(Column, "float64", 0, 1)
 #: A share that is missing where there are no sheets of the kind that it is a share of.
-_rate = partial(Column, "float64", 0, 1, nullable=True)
+_rate = partial(_share, nullable=True)
 _percent = partial(_rate, format="percent")
+_speed = partial(_number, 0, unit="ms", format="tenths")
 
-_CORRELATION = _number(-1.01, 1.01, nullable=True)
-_SPEED = _number(0, unit="ms", format="tenths")
-_MS = _number(0, unit="ms", nullable=True)
-_VERDICT = _any_text(values=VERDICT_NAMES)
-_CHANGE = _number(-1, 1, nullable=True)
 
-#: Every column by its name. Where tables differ in what they allow, they say so themselves.
+def _one_of(*values: str) -> Column:
+    return Column("str", values=values)
+
+
+def _alike(names: str, column: Column) -> dict[str, Column]:
+    return dict.fromkeys(names.split(), column)
+
+
+#: Every column by its name. Where a table allows something else, it says so itself.
 COLUMNS: dict[str, Column] = {
-    # Sheets and pictures.
+    # Names and text.
     "sheet_id": _text(title="sheet"),
-    "other_id": _text(),
-    "path": _text(),
-    "problem": _any_text(),
-    "note": _any_text(),
-    "width": _some(unit="pixels"),
-    "height": _some(unit="pixels"),
-    "sha256": _digest(),
-    "other_sha256": _digest(),
-    "bytes": _count(unit="bytes"),
+    **_alike("other_id path group_id ImageId_ClassId backbone architecture network", _text()),
+    **_alike("weights runtime precision model model_id thresholds_id compared_with", _text()),
+    **_alike("division measure metric corruption class_name severity outcome", _text()),
+    **_alike("rle caption reason", _text()),
+    **_alike("problem note EncodedPixels", Column("str")),
+    "coil_id": Column("str", nullable=True),
+    **_alike("sha256 other_sha256", Column("str", 64, 64)),
+    "relation": _one_of("same file", "copy", "shared part", "look-alike", "different"),
+    "split": _one_of(*SPLIT_NAMES),
+    "evaluation": _one_of("test", "out_of_fold"),
+    "part": _one_of("gate", "segmenter", "verdicts"),
+    **_alike("verdict verdict_before verdict_after", _one_of(*VERDICT_NAMES)),
+    "evidence_from": _text(title="chosen on"),
+    "tta": _text(title="averaged over"),
+    # Flags, times and bytes.
+    **_alike("has_defect cleared better found passed", Column("bool")),
+    "set_aside": Column("bool", title="consequence"),
+    "inspected_at": Column("datetime64[us, UTC]", unit="UTC"),
     "modified_ns": Column("int64", unit="ns since 1970"),
+    **_alike("thumbnail fingerprint", Column("object", nullable=True)),
+    "heat": Column("object", 0),
+    # Numbers of things.
+    "class_id": _some(title="class", format="whole"),
+    **_alike("version copies defect_count level left_out changed_verdicts", _count()),
+    **_alike("rows columns epoch repeats", _some()),
+    **_alike("repeat fold", _count(nullable=True)),
+    "orientation": _count(high=7),
+    **_alike("sheets defective_sheets clean_sheets", _count(format="whole")),
+    **_alike("more_defective_sheets epochs", _count(format="whole")),
+    "positives": _count(title="sheets with the class", format="whole"),
+    "parameters": _some(format="whole"),
+    "parameters_with_top": _some(title="parameters with ImageNet's top", format="whole"),
+    "bytes": _count(unit="bytes"),
+    # Places and sizes.
+    **_alike("width height area_px size_px", _some(unit="pixels")),
+    **_alike("x y true_px predicted_px defect_area_px", _count(unit="pixels")),
+    "length_px": _number(0, unit="pixels"),
+    "area_mm2": _number(0, unit="mm²", nullable=True),
+    "length_mm": _number(0, unit="mm", nullable=True),
+    "position_mm": _number(unit="mm", nullable=True),
+    "orientation_deg": _number(-90, 90, unit="degrees"),
+    "area_px_median": _number(title="median area, px"),
+    "area_px_p5": _number(title="5th percentile of the area, px"),
+    "area_px_max": _number(title="largest area, px"),
+    # Pictures, and how similar they are.
     "mean_intensity": _number(0, 255, unit="gray values", title="mean gray value"),
     "contrast": _number(0, 128, unit="gray values", title="contrast, gray values"),
     "black_fraction": _share(unit="share", title="share of black pixels"),
     "saturated_fraction": _share(unit="share", title="share of saturated pixels"),
-    "thumbnail": Column("object", nullable=True),
-    "fingerprint": Column("object", nullable=True),
-    "version": _count(),
-    "coil_id": _any_text(nullable=True),
-    "position_mm": _number(unit="mm", nullable=True),
-    "has_defect": _flag(),
-    # How sheets relate, and how they are divided.
-    "relation": _any_text(values=_RELATIONS),
-    "similarity": _CORRELATION,
-    "orientation": Column("int64", 0, 7),
-    "group_id": _text(),
-    "split": _any_text(values=SPLIT_NAMES),
-    "repeat": _count(nullable=True),
-    "fold": _count(nullable=True),
-    "division": _text(),
-    "similarity_p50": _number(-1, 1),
-    "similarity_p95": _number(-1, 1),
-    "similarity_max": _number(-1, 1),
-    "copies": _count(),
-    "measure": _text(),
+    "similarity": _number(-1.01, 1.01, nullable=True),
+    **_alike("similarity_p50 similarity_p95 similarity_max", _number(-1, 1)),
     "value": _number(),
     "percentile": _number(0, 100, unit="percent"),
-    # Masks, windows and regions.
-    "class_id": _some(title="class", format="whole"),
-    "class_name": _text(),
-    "rle": _text(),
-    "area_px": _some(unit="pixels"),
-    "x": _count(unit="pixels"),
-    "y": _count(unit="pixels"),
-    "size_px": _some(unit="pixels"),
-    "true_px": _count(unit="pixels"),
-    "predicted_px": _count(unit="pixels"),
-    "length_px": _number(0, unit="pixels"),
-    "area_mm2": _number(0, unit="mm²", nullable=True),
-    "length_mm": _number(0, unit="mm", nullable=True),
-    "orientation_deg": _number(-90, 90, unit="degrees"),
-    "severity": _text(),
-    # What networks say.
-    "output": _share(),
-    "score": _share(),
-    # One that no score reaches lies just above 1.
-    "threshold": _number(0, 1 + 1e-9),
-    "cleared": _flag(),
-    "rows": _some(),
-    "columns": _some(),
-    "heat": Column("object", 0),
-    "outcome": _text(),
-    "caption": _text(),
-    "epoch": _some(),
-    "loss": _number(),
-    # Verdicts.
-    "gate_score": _rate(),
-    "verdict": _VERDICT,
-    "verdict_before": _VERDICT,
-    "verdict_after": _VERDICT,
-    "better": _flag(),
-    "defect_count": _count(),
-    "defect_area_px": _count(unit="pixels"),
-    "reason": _text(),
-    "model_id": _text(),
-    "thresholds_id": _text(),
-    "inspected_at": Column("datetime64[us, UTC]", unit="UTC"),
-    "ImageId_ClassId": _text(),
-    "EncodedPixels": _any_text(),
-    # What figures speak of, and stand on.
-    "backbone": _text(),
-    "architecture": _text(),
-    "weights": _text(),
-    "evaluation": _any_text(values=EVALUATIONS),
-    "sheets": _count(format="whole"),
-    "defective_sheets": _count(format="whole"),
-    "repeats": _some(),
-    "positives": _count(title="sheets with the class", format="whole"),
-    "corruption": _text(),
-    "level": _count(),
-    "strength": _number(0, nullable=True),
-    "compared_with": _text(),
-    "part": _any_text(values=("gate", "segmenter", "verdicts")),
-    "model": _text(),
-    "left_out": _count(),
-    "metric": _text(),
-    "before": _rate(),
-    "after": _rate(),
-    "difference": _CHANGE,
-    "difference_low": _CHANGE,
-    "difference_high": _CHANGE,
-    "found": _flag(),
-    # Figures of gates.
-    "accuracy": _percent(),
-    "accuracy_low": _rate(),
-    "accuracy_high": _rate(),
-    "recall": _percent(),
-    "false_positive_rate": _percent(title="false positives"),
-    "roc_auc": _rate(title="ROC-AUC"),
-    "pr_auc": _rate(title="PR-AUC"),
-    "fpr_at_recall_99": _percent(title="at recall 99 %"),
-    **{
-        f"{share}_share{near}": _share(unit="share")
-        for near in ("", "_near")
-        for share in ("heat", "gaussian", "uniform")
-    },
-    # Figures of segmenters.
-    "dice": _share(),
-    "iou": _share(),
-    "boundary_iou": _share(),
-    "boundary_f1": _share(),
-    "mean_dice": _rate(title="mean Dice"),
-    "mean_iou": _rate(title="mean IoU"),
-    "all_empty_dice": _rate(title="mean Dice of finding nothing"),
-    "dice_on_positives": _rate(title="Dice on positives"),
-    "boundary_iou_on_positives": _rate(title="boundary IoU on positives"),
-    "boundary_f1_on_positives": _rate(title="boundary F1 on positives, at 2 px"),
-    "detection_rate": _percent(),
-    # Size and speed of networks.
-    "parameters": _some(format="whole"),
-    "parameters_with_top": _some(title="parameters with ImageNet's top", format="whole"),
-    "ms_per_sheet": replace(_SPEED, title="ms a sheet"),
-    "ms_per_sheet_p50": replace(_SPEED, title="ms a sheet, median"),
-    "ms_per_sheet_p90": replace(_SPEED, title="ms a sheet, 90 %"),
-    "training_seconds": _number(0, unit="s", title="training", format="duration"),
-    "network": _text(),
-    "runtime": _text(),
-    "precision": _text(),
-    "max_difference": _number(0, nullable=True),
-    "tolerance": _number(0, nullable=True),
-    "changed_verdicts": _count(),
-    "dice_change": _CHANGE,
-    "passed": _flag(),
-    "ms_p50": _MS,
-    "ms_p90": _MS,
-    "ms_p99": _MS,
-    "sheets_per_second": _number(0, unit="1/s", nullable=True),
-    "streaming_sheets_per_second": _number(0, unit="1/s", nullable=True),
-    "file_mb": _number(0, unit="MB", nullable=True),
-    "peak_memory_mb": _number(0, unit="MB", nullable=True),
-    # Figures that only reports and records hold.
-    "balanced_accuracy": _percent(),
-    "brier": _rate(title="Brier score"),
-    "fpr_at_recall_95": _percent(title="at recall 95 %"),
-    "fpr_at_recall_98": _percent(title="at recall 98 %"),
-    "target_recall": _percent(),
-    "confidence": _percent(),
-    "recall_bound": _percent(title="recall at least"),
-    "false_positive_bound": _percent(title="false positives at most"),
-    "accept_share": _percent(),
-    "review_share": _percent(),
-    "reject_share": _percent(),
-    "evidence_from": _text(title="chosen on"),
-    "clean_sheets": _count(format="whole"),
-    "more_defective_sheets": _count(format="whole"),
-    "iou_on_positives": _rate(title="IoU on positives"),
-    "mean_dice_gated": _rate(title="mean Dice behind the gate"),
-    "dice_on_positives_gated": _rate(title="Dice on positives behind the gate"),
-    "mean_dice_error": _number(title="standard error of mean Dice"),
-    "mean_iou_error": _number(title="standard error of mean IoU"),
-    "dice_on_positives_error": _number(title="standard error of Dice on positives"),
-    "tta": _text(title="averaged over"),
-    "epochs": _count(format="whole"),
-    "set_aside": _flag(title="consequence"),
-    "area_px_median": _number(title="median area, px"),
-    "area_px_p5": _number(title="5th percentile of the area, px"),
-    "area_px_max": _number(title="largest area, px"),
     "p0": _number(title="least"),
     "p5": _number(title="5th percentile"),
     "p50": _number(title="median"),
@@ -219,13 +92,62 @@ COLUMNS: dict[str, Column] = {
     "p100": _number(title="greatest"),
     "width_p50": _share(title="median width, where there is one"),
     "width_p95": _share(title="95th percentile of the width"),
+    # What networks say.
+    **_alike("output score", _share()),
+    "gate_score": _rate(),
+    # One that no score reaches lies just above 1.
+    "threshold": _number(0, 1 + 1e-9),
+    "loss": _number(),
+    # Figures of gates.
+    **_alike("accuracy balanced_accuracy recall target_recall confidence", _percent()),
+    **_alike("accept_share review_share reject_share", _percent()),
+    **_alike("accuracy_low accuracy_high", _rate()),
+    "recall_bound": _percent(title="recall at least"),
+    "false_positive_rate": _percent(title="false positives"),
+    "false_positive_bound": _percent(title="false positives at most"),
+    **{f"fpr_at_recall_{n}": _percent(title=f"at recall {n} %") for n in (95, 98, 99)},
+    "roc_auc": _rate(title="ROC-AUC"),
+    "pr_auc": _rate(title="PR-AUC"),
+    "brier": _rate(title="Brier score"),
+    **_alike("heat_share gaussian_share uniform_share", _share(unit="share")),
+    **_alike("heat_share_near gaussian_share_near uniform_share_near", _share(unit="share")),
+    # Figures of segmenters.
+    **_alike("dice iou boundary_iou boundary_f1", _share()),
+    "detection_rate": _percent(),
+    "mean_dice": _rate(title="mean Dice"),
+    "mean_dice_gated": _rate(title="mean Dice behind the gate"),
+    "mean_dice_error": _number(title="standard error of mean Dice"),
+    "all_empty_dice": _rate(title="mean Dice of finding nothing"),
+    "dice_on_positives": _rate(title="Dice on positives"),
+    "dice_on_positives_gated": _rate(title="Dice on positives behind the gate"),
+    "dice_on_positives_error": _number(title="standard error of Dice on positives"),
+    "mean_iou": _rate(title="mean IoU"),
+    "mean_iou_error": _number(title="standard error of mean IoU"),
+    "iou_on_positives": _rate(title="IoU on positives"),
+    "boundary_iou_on_positives": _rate(title="boundary IoU on positives"),
+    "boundary_f1_on_positives": _rate(title="boundary F1 on positives, at 2 px"),
+    # Differences.
+    **_alike("before after", _rate()),
+    **_alike("difference difference_low difference_high", _number(-1, 1, nullable=True)),
+    "dice_change": _number(-1, 1, nullable=True),
+    **_alike("max_difference tolerance strength", _number(0, nullable=True)),
+    # Speed and size of networks.
+    "ms_per_sheet": _speed(title="ms a sheet"),
+    "ms_per_sheet_p50": _speed(title="ms a sheet, median"),
+    "ms_per_sheet_p90": _speed(title="ms a sheet, 90 %"),
+    "training_seconds": _number(0, unit="s", title="training", format="duration"),
+    **_alike("ms_p50 ms_p90 ms_p99", _number(0, unit="ms", nullable=True)),
+    **_alike(
+        "sheets_per_second streaming_sheets_per_second", _number(0, unit="1/s", nullable=True)
+    ),
+    **_alike("file_mb peak_memory_mb", _number(0, unit="MB", nullable=True)),
 }
 
 
-def title_of(column: str) -> str:
-    """Return a column's heading in words."""
-    declared = COLUMNS.get(column)
-    return (declared and declared.title) or column.replace("_", " ")
+def title_of(column: str, otherwise: str | None = None) -> str:
+    """Return a column's heading; ``otherwise``, or the name with blanks, where none is declared."""
+    title = COLUMNS[column].title if column in COLUMNS else ""
+    return title or otherwise or column.replace("_", " ")
 
 
 def format_of(column: str) -> str:
