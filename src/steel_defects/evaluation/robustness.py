@@ -83,8 +83,8 @@ def robustness_row(
     """Summarise what models make of corrupted sheets.
 
     Args:
-        corruption: One of :data:`LEVELS`; ``none`` for the pictures as they are.
-        level: 0 to 5.
+        corruption: One of :data:`LEVELS`.
+        level: 0 to 5; 0 for the pictures as they are.
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         flagged: Whether the gate passes it on, of the same shape; None without a gate.
         pairs: :func:`steel_defects.evaluation.segmentation.pair_table` of these sheets.
