@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from steel_defects.decision.fusion import cleared_sheets, stack_scores
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.gate_evidence import operating_point_of
+from steel_defects.evaluation.gate_thresholds import operating_point_of
 from steel_defects.evaluation.segmenter_comparison import out_of_fold_row
 from steel_defects.pipelines.segmentation.nodes import together_with_gate
 

@@ -9,13 +9,13 @@ import pytest
 from steel_defects import tables as schemas
 from steel_defects.data import inventory as module
 from steel_defects.data.inventory import (
-    INVENTORY_COLUMNS,
     fingerprints_of,
     take_inventory,
     thumbnails_of,
 )
 from steel_defects.data.similarity.fingerprints import fingerprint, thumbnail_of
 from steel_defects.images.folder import SheetFolder
+from steel_defects.tables.declared import SHEET_INVENTORY
 
 
 def inventory(folder, expected_size=None) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def test_columns_and_types_do_not_depend_on_the_rows(tmp_path, pictures):
         (tmp_path / "broken.jpg").write_bytes(b"")
     table = take_inventory(SheetFolder(tmp_path))
     assert len(table) == pictures
-    assert {name: str(kind) for name, kind in table.dtypes.items()} == INVENTORY_COLUMNS
+    assert {name: str(kind) for name, kind in table.dtypes.items()} == SHEET_INVENTORY.types
 
 
 class Reads:

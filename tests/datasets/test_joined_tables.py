@@ -14,6 +14,7 @@ from steel_defects.datasets.sheet_source import SheetSourceDataset
 from steel_defects.inspection import tables
 from steel_defects.inspection.sources import FolderSource, ListSource
 from steel_defects.inspection.store.parts import JoinedTable
+from steel_defects.tables.declared import VERDICTS
 
 TEXT = {"dtype": str, "keep_default_na": False}
 
@@ -49,7 +50,7 @@ def test_tables_of_parts_become_one(result, tmp_path, monkeypatch, rows_at_once)
 
 def test_no_parts_are_an_empty_table(tmp_path):
     parquet = JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet"))
-    parquet.save(JoinedTable(tmp_path, "verdicts.parquet", (), tables.typed([], schemas.verdicts)))
+    parquet.save(JoinedTable(tmp_path, "verdicts.parquet", (), VERDICTS.empty()))
     schemas.verdicts.validate(parquet.load())
     csv = JoinedCSVDataset(filepath=str(tmp_path / "submission.csv"), load_args=TEXT)
     csv.save(JoinedTable(tmp_path, "submission.csv", (), tables.submission([])))
@@ -87,7 +88,7 @@ def test_a_full_disk_keeps_the_old_table(
 
 def test_a_table_with_rows_is_not_overwritten_by_none(result, tmp_path):
     verdicts, _, _ = result.tables()
-    none = JoinedTable(tmp_path, "verdicts.parquet", (), tables.typed([], schemas.verdicts))
+    none = JoinedTable(tmp_path, "verdicts.parquet", (), VERDICTS.empty())
     dataset = JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet"))
     for _ in range(2):
         dataset.save(none)

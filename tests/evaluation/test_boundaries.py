@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from steel_defects.evaluation.boundaries import (
+from steel_defects.evaluation.segmentation import (
     boundary_f1,
     boundary_iou,
     boundary_width,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from steel_defects.evaluation.reliability import expected_calibration_error, reliability_table
+from steel_defects.evaluation.classification import expected_calibration_error, reliability_table
 
 
 def two_bins() -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """Figures with intervals, and pairs of models."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +12,9 @@ from sklearn import metrics
 from steel_defects.decision.intervals import share_interval
 from steel_defects.decision.score_tables import ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.classification import RECALLS, classification_metrics
 from steel_defects.evaluation.paired import compare_out_of_fold, paired_differences
 from steel_defects.evaluation.resampling import (
+    RECALLS,
     group_weights,
     metric_intervals,
     metrics_by_repeat,
@@ -42,14 +44,69 @@ def drawn(sheets: int, seed: int, apart: float = 1.5, rounded: bool = False) -> 
 # === Figures ===
 
 
+def figures_of(labels, scores) -> dict[str, float]:
+    return {name: values[0] for name, values in metrics_by_repeat(scored(labels, scores)).items()}
+
+
+def test_figures_by_hand():
+    found = figures_of([True, True, True, False, False], [0.9, 0.5, 0.2, 0.6, 0.1])
+    wanted = {
+        "accuracy": 3 / 5,
+        "balanced_accuracy": (2 / 3 + 1 / 2) / 2,
+        "recall": 2 / 3,  # 0.5 counts as a defect
+        "false_positive_rate": 1 / 2,
+        "roc_auc": 4 / 6,  # of the six pairs, (0.5, 0.6) and (0.2, 0.6) are the wrong way
+        "pr_auc": (1 / 1 + 2 / 3 + 3 / 4) / 3,
+        "brier": (0.1**2 + 0.5**2 + 0.8**2 + 0.6**2 + 0.1**2) / 5,
+        "log_loss": -math.log(0.9 * 0.5 * 0.2 * 0.4 * 0.9) / 5,
+    }
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted)
+
+
+def test_defective_sheets_alone():
+    result = figures_of([True] * 4, [0.9, 0.8, 0.7, 0.1])
+    assert result["accuracy"] == result["recall"] == 0.75
+    for name in ("false_positive_rate", "balanced_accuracy", "roc_auc", "pr_auc"):
+        assert math.isnan(result[name]), name
+    assert result["log_loss"] == pytest.approx(-math.log(0.9 * 0.8 * 0.7 * 0.1) / 4)
+
+
+def test_clean_sheets_alone():
+    result = figures_of([False] * 4, [0.9, 0.2, 0.3, 0.1])
+    assert result["accuracy"] == 0.75
+    assert result["false_positive_rate"] == 0.25
+    for name in ("recall", "balanced_accuracy", "roc_auc", "pr_auc"):
+        assert math.isnan(result[name]), name
+
+
+def test_no_sheets_give_nan():
+    result = figures_of([], [])
+    assert all(math.isnan(value) for value in result.values())
+
+
+def test_certain_and_wrong_has_a_finite_log_loss():
+    result = figures_of([True, False], [0.0, 1.0])
+    assert result["log_loss"] == pytest.approx(-math.log(1e-7))
+
+
 @pytest.mark.parametrize("rounded", [False, True])
 def test_figures_are_those_of_scikit_learn(rounded):
     sheets = drawn(80, 1, rounded=rounded)
     labels, scores = sheets.labels, sheets.scores[0]
     found = {name: values[0] for name, values in metrics_by_repeat(sheets).items()}
-    wanted = classification_metrics(labels, scores)
-    for name in wanted.keys() - {"sheets"}:
-        assert found[name] == pytest.approx(wanted[name], abs=1e-9), name
+    decisions = scores >= 0.5
+    wanted = {
+        "accuracy": metrics.accuracy_score(labels, decisions),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, decisions),
+        "recall": metrics.recall_score(labels, decisions),
+        "false_positive_rate": 1 - metrics.recall_score(~labels, ~decisions),
+        "roc_auc": metrics.roc_auc_score(labels, scores),
+        "pr_auc": metrics.average_precision_score(labels, scores),
+        "brier": metrics.brier_score_loss(labels, scores),
+        "log_loss": metrics.log_loss(labels, np.clip(scores, 1e-7, 1 - 1e-7)),
+    }
+    for name, value in wanted.items():
+        assert found[name] == pytest.approx(value, abs=1e-9), name
     alarms, hits, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
     for name, recall in RECALLS.items():
         assert found[name] == pytest.approx(alarms[hits >= recall - 1e-9].min()), name

@@ -20,6 +20,7 @@ from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import read_frame
 from steel_defects.inspection.store.records import part_record, summarise, timing
 from steel_defects.labels import rle
+from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 SCORES = {1: 0.05, 2: 0.5, 3: 0.9, 4: 0.95}
 
@@ -232,8 +233,8 @@ def test_empty_tables(folder, package, config, positions):
     verdicts = tables.verdicts_table([], folder.relative_path, package, positions)
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(tables.defects_table([], config, positions, None))
-    schemas.verdicts.validate(tables.typed([], schemas.verdicts))
-    schemas.defects.validate(tables.typed([], schemas.defects))
+    schemas.verdicts.validate(VERDICTS.empty())
+    schemas.defects.validate(DEFECTS.empty())
     assert summarise([], ("pitting",))["review_share"] is None
 
 

@@ -26,7 +26,7 @@ from steel_defects.models.trained import ModelSelection, made_from
 from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
-from steel_defects.prediction.predicted_masks import predictions_table
+from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.config import CropConfig, SegmentationConfig
 
 TRAINING = SegmentationConfig(
@@ -297,7 +297,7 @@ def test_stacking_is_fitted_to_many_sheets():
     sheets["has_defect"], sheets["group_id"] = sheets.index % 2 == 0, sheets["sheet_id"]
     shown = np.where(sheets["has_defect"], 0.9, 0.1)
     scores = sheets[["sheet_id"]].assign(repeat=None, score=shown, cleared=False)
-    predictions = predictions_table(
+    predictions = PREDICTIONS.typed(
         (row.sheet_id, "test" if n < 10 else "validation", None, None, k, "", 0, p / k)
         for n, (row, p) in enumerate(zip(sheets.itertuples(), shown, strict=True))
         for k in (1, 2)
@@ -322,7 +322,7 @@ def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: See
     out_of_fold = unseen.assign(repeat=0, fold=folds, rle=lost, split=splits)
     joined = nodes.predict_masks(
         seer, settings, data.folder, data.sheets, data.splits, ONCE,
-        out_of_fold_predictions=predictions_table(out_of_fold.itertuples(index=False, name=None)),
+        out_of_fold_predictions=PREDICTIONS.typed(out_of_fold.itertuples(index=False, name=None)),
     )  # fmt: skip
     schemas.predictions.validate(joined)
     table, classes = compare(data, joined, WITHOUT_GATE)

@@ -2,13 +2,14 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.evaluation.detection_by_size import DetectionCurve, detection_curve
-from steel_defects.evaluation.robustness import COLUMNS, LEVELS
+from steel_defects.evaluation.robustness import LEVELS
 from steel_defects.reporting.figures.detection_figures import (
     detection_figure,
     detection_sentences,
     dice_spread_figure,
     robustness_figure,
 )
+from steel_defects.tables.declared import ROBUSTNESS
 
 RNG = np.random.default_rng(0)
 SIZES = np.exp(RNG.uniform(3, 8, 200)).round()
@@ -48,8 +49,8 @@ def test_medians_of_each_class_are_written():
 
 
 def test_every_corruption_has_its_panel():
-    base = dict.fromkeys(COLUMNS, 0.5)
+    base = dict.fromkeys(ROBUSTNESS.columns, 0.5)
     rows = [base | {"corruption": c, "level": k} for c in LEVELS for k in (0, 1)]
     figure = robustness_figure(pd.DataFrame(rows))
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(LEVELS)
-    assert "not measured" in texts(robustness_figure(pd.DataFrame(columns=list(COLUMNS))))
+    assert "not measured" in texts(robustness_figure(ROBUSTNESS.empty()))

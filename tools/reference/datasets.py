@@ -1,16 +1,14 @@
 """The page of datasets: file, layer, who makes and reads each, and the columns of tables."""
 
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandera.pandas as pa
 import yaml
 
-from steel_defects import tables as schemas
-from tools.reference.docstrings import source_comments
+from steel_defects.tables import declared
+from steel_defects.tables.schema import Column, Table
 from tools.reference.markdown import GENERATED, code, codes, table
 from tools.reference.pipelines import PIPELINES, general
 
@@ -23,34 +21,15 @@ loaded. What columns mean, and the contents of files that are no tables, is told
 [Datasets](../datasets.md).
 """
 
-#: Units by the ending, or a part, of a column's name.
-_UNITS = (
-    (r"_px$|^(x|y|width|height)$|^input_(height|width)$", "pixels"),
-    (r"_mm2$", "mm²"),
-    (r"_mm$", "mm"),
-    (r"_deg$", "degrees"),
-    (r"_ns$", "ns since 1970"),
-    (r"^ms_|_ms$", "ms"),
-    (r"^seconds$|_seconds$", "s"),
-    (r"_per_second$", "1/s"),
-    (r"_mb$", "MB"),
-    (r"^bytes$", "bytes"),
-    (r"^mean_intensity$|^contrast$", "gray values"),
-    (r"_fraction$|_share$|_near$", "share"),
-    (r"^percentile$", "percent"),
-    (r"_at$", "UTC"),
-)
-
 
 def datasets_page(conf: Path) -> str:
     """Return the page."""
     parts = [GENERATED, _ABOUT]
     made, read = _makers_and_readers()
-    comments = _schema_comments()
     for layer, entries in _by_layer(conf).items():
         parts.append(f"## {layer.replace('_', ' ').capitalize()}\n")
         for name, entry in entries.items():
-            parts.append(_section(name, entry, made.get(name, []), read.get(name, []), comments))
+            parts.append(_section(name, entry, made.get(name, []), read.get(name, [])))
     return "\n".join(parts)
 
 
@@ -89,12 +68,10 @@ def _others() -> list[Any]:
     ]
 
 
-def _section(
-    name: str, entry: dict[str, Any], made: list[str], read: list[str], comments: dict[str, str]
-) -> str:
+def _section(name: str, entry: dict[str, Any], made: list[str], read: list[str]) -> str:
     facts = [code(_file(str(entry["filepath"]))), code(entry["type"].rsplit(".", 1)[-1])]
     if entry.get("versioned"):
-        facts.append("a version a run")
+        facts.append("one version per run")
     lines = [f"### {code(name)}\n", "; ".join(facts) + "."]
     if made:
         lines.append(f"Made by {codes(made)}.")
@@ -102,10 +79,9 @@ def _section(
         lines.append(f"Read by {codes(read)}.")
     text = "\n".join(lines) + "\n"
     if validator := entry.get("validator"):
-        schema_name = validator["class"].rsplit(".", 1)[-1]
-        about = comments.get(schema_name, "")
-        text += f"\n{about}\n\n" if about else "\n"
-        text += table(("column", "type", "unit", "range"), _columns(_schema(validator["class"])))
+        declaration: Table = getattr(declared, validator["class"].rsplit(".", 1)[-1].upper())
+        heads = ("column", "type", "unit", "range")
+        text += f"\n{declaration.about}\n\n" + table(heads, _columns(declaration))
     return text
 
 
@@ -115,50 +91,35 @@ def _file(filepath: str) -> str:
     return short.replace("${globals:data_root}/", "")
 
 
-def _schema(path: str) -> pa.DataFrameSchema:
-    module, name = path.rsplit(".", 1)
-    schema: pa.DataFrameSchema = getattr(importlib.import_module(module), name)
-    return schema
+def _columns(declaration: Table) -> Iterator[tuple[str, ...]]:
+    for name, column in declaration.columns.items():
+        key = declaration.unique == (name,)
+        kind = _TYPES.get(column.dtype, column.dtype)
+        yield code(name), kind, column.unit, ", ".join(_limits(column, key))
 
 
-def _columns(schema: pa.DataFrameSchema) -> Iterator[tuple[str, ...]]:
-    for name, column in schema.columns.items():
-        unit = next((unit for pattern, unit in _UNITS if re.search(pattern, str(name))), "")
-        yield code(name), _type(str(column.dtype)), unit, _range(column)
+_TYPES = {
+    "int64": "whole number",
+    "float64": "number",
+    "bool": "truth",
+    "str": "text",
+    "object": "object",
+}
 
 
-def _type(dtype: str) -> str:
-    names = {"int64": "whole number", "Int64": "whole number", "float64": "number", "bool": "truth"}
-    return names.get(dtype, "text" if "str" in dtype else "object" if dtype == "object" else dtype)
-
-
-def _range(column: pa.Column) -> str:
-    words = [words for check in column.checks if (words := _words(check))]
-    if column.unique:
-        words.append("unique")
+def _limits(column: Column, key: bool) -> Iterator[str]:
+    low, high = column.low, column.high
+    if column.values:
+        yield " or ".join(map(code, column.values))
+    elif column.dtype == "str" and low:
+        yield f"{low} letters" if low == high else "not empty"
+    elif column.dtype == "object" and low is not None:
+        yield "list of whole numbers"
+    else:
+        yield from (
+            f"{sign} {limit:g}" for sign, limit in (("≥", low), ("≤", high)) if limit is not None
+        )
+    if key:
+        yield "unique"
     if column.nullable:
-        words.append("may be null")
-    return ", ".join(words)
-
-
-def _words(check: pa.Check) -> str:
-    given = check.statistics or {}
-    if "allowed_values" in given:
-        return " or ".join(code(value) for value in given["allowed_values"])
-    if check.name == "str_length":
-        least, most = given.get("min_value"), given.get("max_value")
-        return f"{least} letters" if least == most else "not empty"
-    signs = {"greater_than_or_equal_to": "≥", "less_than_or_equal_to": "≤"}
-    if check.name in signs:
-        return f"{signs[check.name]} {next(iter(given.values())):g}"
-    if check.name == "in_range":
-        return f"≥ {given['min_value']}, ≤ {given['max_value']}"
-    return "list of whole numbers" if check.name is None or "lambda" in check.name else ""
-
-
-def _schema_comments() -> dict[str, str]:
-    folder = Path(schemas.__file__).parent
-    found: dict[str, str] = {}
-    for file in sorted(folder.glob("*.py")):
-        found |= source_comments(file)
-    return found
+        yield "may be null"

@@ -58,13 +58,6 @@ def yaml_comments(folder: Path, pattern: str) -> dict[str, str]:
     return found
 
 
-def source_comments(file: Path) -> dict[str, str]:
-    """Return the ``#:`` comments of module variables by the variables' names."""
-    text = file.read_text(encoding="utf-8")
-    blocks = re.findall(r"((?:^#: .*\n)+)^(\w+) = ", text, re.MULTILINE)
-    return {name: _markdown(" ".join(block.replace("#: ", "").split())) for block, name in blocks}
-
-
 def _markdown(text: str) -> str:
     """Docstrings mark code with two backticks, Markdown with one."""
     return text.replace("``", "`").replace("None ", "null ")

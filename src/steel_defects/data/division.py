@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from steel_defects.data.splits import assign_groups, parts_of_groups
+from steel_defects.tables.declared import SPLIT_ASSIGNMENTS
 
 logger = logging.getLogger(__name__)
-
-#: Columns of what is kept: a sheet is known by its content, whatever its file is called.
-ASSIGNMENT_COLUMNS = {"sha256": "str", "split": "str", "fold": "object"}
 
 #: Share of the sheets by which a kept split may differ from a new one before it is told.
 LARGEST_GAP = 0.05
@@ -110,6 +108,9 @@ def _folds(
 
 
 def assignments_of(sheets: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """Return what a later division needs to keep this one: ``sha256, split, fold``."""
+    """Return what a later division needs to keep this one: ``sha256, split, fold``.
+
+    A sheet is known by its content, whatever its file is called.
+    """
     joined = splits.merge(sheets[["sheet_id", "sha256"]], on="sheet_id")
-    return joined.drop_duplicates("sha256").reset_index(drop=True)[list(ASSIGNMENT_COLUMNS)]
+    return SPLIT_ASSIGNMENTS.typed(joined.drop_duplicates("sha256").reset_index(drop=True))

@@ -24,6 +24,7 @@ from steel_defects.images.reading import (
     picture_note,
 )
 from steel_defects.progress import track
+from steel_defects.tables.declared import SHEET_INVENTORY
 from steel_defects.threads import map_in_order
 
 Row = dict[str, Any]
@@ -36,25 +37,6 @@ SATURATED_LEVEL = 250
 _FEATURELESS = 0.98
 #: Of what is measured. Raise it with any change: rows of another version are measured anew.
 VERSION = 3
-
-INVENTORY_COLUMNS = {
-    "sheet_id": "str",
-    "path": "str",
-    "problem": "str",
-    "note": "str",
-    "width": "Int64",
-    "height": "Int64",
-    "sha256": "str",
-    "bytes": "int64",
-    "modified_ns": "int64",
-    "mean_intensity": "float64",
-    "contrast": "float64",
-    "black_fraction": "float64",
-    "saturated_fraction": "float64",
-    "thumbnail": "object",
-    "fingerprint": "object",
-    "version": "int64",
-}
 
 
 def take_inventory(
@@ -70,7 +52,7 @@ def take_inventory(
         earlier: The inventory of an earlier run.
 
     Returns:
-        One row per picture, in the folder's order, with the columns of :data:`INVENTORY_COLUMNS`.
+        ``sheet_inventory``, one row per picture, in the folder's order.
         ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
         what reading had to change, and that a frame is black, overexposed or incomplete.
         ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
@@ -83,14 +65,14 @@ def take_inventory(
         return row if row and _unchanged(row, folder, sheet_id) else _describe(folder, sheet_id)
 
     ids = folder.sheet_ids
-    rows = list(track(map_in_order(describe, ids), len(ids), "reading sheets"))
-    table = pd.DataFrame(rows, columns=list(INVENTORY_COLUMNS)).astype(INVENTORY_COLUMNS)
+    rows = track(map_in_order(describe, ids), len(ids), "reading sheets")
+    table = SHEET_INVENTORY.typed(list(rows))
     return _check_size(table, expected_size) if expected_size else table
 
 
 def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
-    """Return the rows of readable pictures."""
-    if earlier is None or earlier.empty or set(earlier.columns) != set(INVENTORY_COLUMNS):
+    """Return the earlier rows that describe a readable picture, by its path."""
+    if earlier is None or earlier.empty or set(earlier.columns) != set(SHEET_INVENTORY.columns):
         return {}
     usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]
     return {row["path"]: row | {"problem": ""} for row in usable.to_dict("records")}
@@ -107,7 +89,7 @@ def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
 
 
 def _describe(folder: SheetFolder, sheet_id: str) -> Row:
-    row: Row = dict.fromkeys(INVENTORY_COLUMNS)
+    row: Row = dict.fromkeys(SHEET_INVENTORY.columns)
     row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
     row |= {"note": "", "bytes": 0, "modified_ns": 0, "version": VERSION}
     try:

@@ -12,8 +12,7 @@ import pandas as pd
 from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels.severstal import Finding
-
-_TYPES = {"sheet_id": "str", "coil_id": "str", "position_mm": "float64"}
+from steel_defects.tables.declared import SHEET_POSITIONS
 
 # Narrower than float(), which also takes "nan", "inf" and "1_000".
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -111,7 +110,7 @@ def _rows(table: pd.DataFrame) -> Iterable[Mapping[str, object]]:
     table = table.rename(columns=lambda name: str(name).strip().lstrip("\ufeff"))
     if "sheet_id" not in table.columns:
         table = table.rename(columns={"ImageId": "sheet_id"})
-    known = set(table.columns) & set(_TYPES)
+    known = set(table.columns) & set(SHEET_POSITIONS.columns)
     if "sheet_id" not in known or len(known) < 2:
         raise SteelDefectsError(
             f"positions.csv has columns {', '.join(table.columns)}; expected sheet_id (or ImageId) "
@@ -139,4 +138,4 @@ def _text(value: object) -> str:
 
 def _one_row_per_sheet(sheet_ids: Sequence[str], places: Mapping[str, _Place]) -> pd.DataFrame:
     rows = [(sheet_id, *places.get(sheet_id, (None, None))) for sheet_id in sheet_ids]
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    return SHEET_POSITIONS.typed(rows)

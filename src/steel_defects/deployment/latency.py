@@ -24,21 +24,15 @@ from steel_defects.package.runtimes.choice import load_gate, load_segmenter, nam
 from steel_defects.package.runtimes.network import ExecutionConfig
 from steel_defects.package.runtimes.runtime import Gate, Segmenter
 from steel_defects.prediction.inference import percentiles_ms
+from steel_defects.tables.declared import LATENCY
 
 logger = logging.getLogger(__name__)
 
 #: The networks as they were trained.
 NATIVE: tuple[tuple[str, str], ...] = (("keras", "saved"),)
 
-MEASURED = (
-    "ms_p50",
-    "ms_p90",
-    "ms_p99",
-    "sheets_per_second",
-    "streaming_sheets_per_second",
-    "file_mb",
-    "peak_memory_mb",
-)
+#: What is measured: all columns but those that name a network and say why nothing is known.
+MEASURED = tuple(LATENCY.columns)[3:-1]
 _MOST_SECONDS = 1800
 
 
@@ -86,8 +80,7 @@ def measure_exports(
                 row |= _in_its_own_process(request)
                 row["file_mb"] = _file_mb(package, network, export)
             rows.append(row)
-    table = pd.DataFrame(rows, columns=["network", "runtime", "precision", *MEASURED, "reason"])
-    return table.astype(dict.fromkeys(MEASURED, "float64"))
+    return LATENCY.typed(rows)
 
 
 def _in_its_own_process(request: Request) -> dict[str, Any]:

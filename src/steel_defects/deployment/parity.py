@@ -27,6 +27,7 @@ from steel_defects.package.runtimes.network import ExecutionConfig, Outputs
 from steel_defects.package.runtimes.runtime import Gate, Segmenter
 from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
+from steel_defects.tables.declared import EXPORT_PARITY
 
 logger = logging.getLogger(__name__)
 
@@ -248,9 +249,7 @@ def compare_exports(
             truth = [run_length.decode(marked.get(k, ""), *image.shape) for k in classes]
         for comparison in comparisons:
             comparison.add(image, known, truth, judge)
-    table = pd.DataFrame([comparison.row() for comparison in comparisons])
-    numbers = ["max_difference", "tolerance", "dice_change"]
-    return table.astype(dict.fromkeys(numbers, "float64"))
+    return EXPORT_PARITY.typed([comparison.row() for comparison in comparisons])
 
 
 def _comparisons(package: ModelPackage, candidates: Sequence[Candidate]) -> Iterator[Comparison]:

@@ -15,21 +15,12 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from steel_defects.decision.intervals import CONFIDENCE, share_interval
+from steel_defects.tables.declared import GRAD_CAM_CHECK
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 _SIGMA_SHARE = 0.25  # of each side: two standard deviations reach the edges
-_TYPES = {
-    "sheet_id": "str",
-    "outcome": "str",
-    "heat_share": "float64",
-    "gaussian_share": "float64",
-    "uniform_share": "float64",
-    "heat_share_near": "float64",
-    "gaussian_share_near": "float64",
-    "uniform_share_near": "float64",
-}
 
 
 def spread_heat(heat: Floats, size: tuple[int, int]) -> Floats:
@@ -71,8 +62,7 @@ def attention_table(sheets: Iterable[tuple[str, str, Floats, Mask]]) -> pd.DataF
             mask of all defects, of shape ``(height, width)``, uint8, 0 for none, of each sheet.
 
     Returns:
-        One row a sheet: ``sheet_id, outcome, heat_share, gaussian_share, uniform_share``, and the
-        shares again, ``…_near``, of the mask widened by a cell of the map.
+        The table ``grad_cam_check``.
     """
     rows = []
     for sheet_id, outcome, heat, mask in sheets:
@@ -81,7 +71,7 @@ def attention_table(sheets: Iterable[tuple[str, str, Floats, Mask]]) -> pd.DataF
         near = widened(mask, (heat.shape[0], heat.shape[1]))
         shares = [heat_share(values, part) for part in (mask, near) for values in maps]
         rows.append((sheet_id, outcome, *shares))
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    return GRAD_CAM_CHECK.typed(rows)
 
 
 def summarise_attention(table: pd.DataFrame) -> dict[str, Any]:

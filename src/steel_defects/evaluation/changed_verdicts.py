@@ -1,7 +1,7 @@
 """What gate and segmenter together say of sheets that neither had seen, and where that changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.score_tables import hold_out, out_of_fold
+from steel_defects.tables.declared import CHANGED_VERDICTS
 
 #: The figures of all sheets first: they stand on more of them.
 EVALUATIONS = ("out_of_fold", "test")
 
 #: How far a verdict is from letting the sheet pass.
 _STRICTNESS = {"accept": 0, "review": 1, "reject": 2}
-
-_TYPES = {
-    "sheet_id": "str",
-    "has_defect": "bool",
-    "verdict_before": "str",
-    "verdict_after": "str",
-    "better": "bool",
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ class ComparedVerdicts:
     """The verdicts of two versions.
 
     Attributes:
-        table: ``sheet_id, has_defect, verdict_before, verdict_after``, a row a sheet that both
+        table: ``sheet_id, has_defect, verdict_before, verdict_after``, one row per sheet that both
             judged.
         evaluation: ``out_of_fold`` or ``test``.
         left_out: Sheets that only one of them judged.
@@ -90,17 +83,15 @@ def compared_verdicts(
     Args:
         before: The earlier version.
         after: The later one; the two have at least one model in common.
-        sheets: ``sheet_id, has_defect`` of those to judge.
+        sheets: ``sheet_id, group_id, has_defect`` of those to judge.
         config: The targets, for thresholds out of fold.
     """
-    parts = tuple(
-        name
-        for name in ("scores", "predictions")
-        if len(getattr(before, name)) and len(getattr(after, name))
-    )
+    for name in ("scores", "predictions"):
+        if not (len(getattr(before, name)) and len(getattr(after, name))):
+            before, after = (replace(run, **{name: pd.DataFrame()}) for run in (before, after))
     labels = sheets[["sheet_id", "has_defect"]]
     for evaluation in EVALUATIONS:
-        one, other = (verdicts(run, sheets, evaluation, parts, config) for run in (before, after))
+        one, other = (_verdicts(run, sheets, evaluation, config) for run in (before, after))
         pairs = one.merge(other, on="sheet_id", suffixes=("_before", "_after"))
         if len(pairs):
             break
@@ -118,67 +109,52 @@ def changed_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
         compared: ``sheet_id, has_defect, verdict_before, verdict_after``.
 
     Returns:
-        ``sheet_id, has_defect, verdict_before, verdict_after, better``.
+        The table ``changed_verdicts``.
     """
     changed = compared[compared["verdict_before"] != compared["verdict_after"]]
     before, after = (changed[f"verdict_{end}"].map(_STRICTNESS) for end in ("before", "after"))
     stricter = (after > before).to_numpy(bool)
     changed = changed.assign(better=stricter == changed["has_defect"].to_numpy(bool))
     changed = changed.sort_values(["better", "sheet_id"], ignore_index=True)
-    return changed[list(_TYPES)].astype(_TYPES)
+    return CHANGED_VERDICTS.typed(changed)
 
 
-def verdicts(
-    run: RunTables,
-    sheets: pd.DataFrame,
-    evaluation: str,
-    parts: tuple[str, ...],
-    config: OperatingPointConfig,
+def _verdicts(
+    run: RunTables, sheets: pd.DataFrame, evaluation: str, config: OperatingPointConfig
 ) -> pd.DataFrame:
     """Judge sheets as inspection does, with limits of 0: every region counts.
 
-    Args:
-        run: The models' answers.
-        sheets: ``sheet_id, has_defect`` of those to judge.
-        evaluation: ``test`` or ``out_of_fold``.
-        parts: ``scores`` where the gate takes part, ``predictions`` where the segmenter does; at
-            least one. What the gate alone does not clear is for review.
-        config: The targets, for thresholds out of fold.
-
-    Returns:
-        ``sheet_id, verdict`` (``accept``, ``review``, ``reject``), a row a sheet that was scored.
+    What a gate alone does not clear is for review. Returns ``sheet_id, verdict``, one row per
+    scored sheet.
     """
-    evidence = _evidence(run, sheets, evaluation, parts)
-    gated = "scores" in parts
+    evidence = _evidence(run, sheets, evaluation)
+    gated = len(run.scores) > 0
     cleared = np.zeros(len(evidence), bool)
     if gated:
         cleared = evidence["gate"].to_numpy(float) < run.threshold
-    if gated and "predictions" in parts:
+    if gated and len(run.predictions):
         cleared = _cleared_by_both(run, evidence.assign(cleared=cleared), config)
-    verdict = np.select([cleared, evidence["found"]], ["accept", "reject"], "review")
-    if not gated:
-        verdict = np.where(evidence["found"], "reject", "accept")
+    otherwise = "review" if gated else "accept"
+    verdict = np.select([cleared, evidence["has_mask"]], ["accept", "reject"], otherwise)
     judged = evidence.assign(verdict=pd.Series(verdict, index=evidence.index, dtype="str"))
     if evaluation == "out_of_fold" and len(judged):
         judged = judged[judged["repeat"] == judged["repeat"].min()]
     return judged[["sheet_id", "verdict"]]
 
 
-def _evidence(
-    run: RunTables, sheets: pd.DataFrame, evaluation: str, parts: tuple[str, ...]
-) -> pd.DataFrame:
-    """Set side by side what the models say, a row a sheet and repeat that all of them scored."""
+def _evidence(run: RunTables, sheets: pd.DataFrame, evaluation: str) -> pd.DataFrame:
+    """Join what the models say, one row per sheet and repeat that all of them scored."""
     keys = ["sheet_id", "repeat"]
-    found = sheets[["sheet_id", "group_id", "has_defect"]]
-    if "scores" in parts:
+    evidence = sheets[["sheet_id", "group_id", "has_defect"]]
+    if len(run.scores):
         scores = rows_of(run.scores, evaluation)[[*keys, "score"]]
-        found = found.merge(scores.rename(columns={"score": "gate"}), on="sheet_id")
-    if "predictions" not in parts:
-        return found.assign(found=False)
+        evidence = evidence.merge(scores.rename(columns={"score": "gate"}), on="sheet_id")
+    if run.predictions.empty:
+        return evidence.assign(has_mask=False)
     rows = rows_of(run.predictions, evaluation)
-    groups = rows.assign(found=rows["rle"] != "").groupby([*keys, "fold"], dropna=False)
-    masks = groups.agg(presence=("score", "max"), found=("found", "any")).reset_index()
-    return found.merge(masks, on=keys if "scores" in parts else "sheet_id")
+    groups = rows.assign(has_mask=rows["rle"] != "").groupby([*keys, "fold"], dropna=False)
+    masks = groups.agg(presence=("score", "max"), has_mask=("has_mask", "any")).reset_index()
+    return evidence.merge(masks, on=keys if len(run.scores) else "sheet_id")
 
 
 def _cleared_by_both(

@@ -1,9 +1,10 @@
-"""How well scores tell defective sheets from clean ones."""
+"""From which score on a sheet counts as defective, and whether probabilities come true."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from sklearn import metrics
 
+from steel_defects.decision.intervals import share_interval
 from steel_defects.decision.score_tables import require_numbers
 
 Labels = NDArray[np.bool_]
@@ -11,52 +12,11 @@ Scores = NDArray[np.float64]
 
 #: A calibrated probability from which a sheet counts as defective, unless sheets say better.
 EVEN_ODDS = 0.5
-
 #: Fewer sheets of a kind than this say nothing about where a threshold should lie.
 FEWEST_OF_A_KIND = 10
 
-#: Recalls at which the false positives are given, and their columns.
-RECALLS = {f"fpr_at_recall_{round(100 * recall)}": recall for recall in (0.95, 0.98, 0.99)}
-
-LEAST_PROBABILITY = 1e-7  # keeps the logarithm of a probability finite
-
-
-def classification_metrics(
-    labels: Labels, scores: Scores, threshold: float | Scores = EVEN_ODDS
-) -> dict[str, float]:
-    """Summarise scores of sheets.
-
-    Args:
-        labels: Whether each sheet is defective, of shape ``(sheets,)``.
-        scores: Calibrated probability of a defect, 0 to 1, of the same shape.
-        threshold: From which score on a sheet counts as defective; one for all, or one a sheet.
-
-    Returns:
-        ``sheets``, ``accuracy``, ``balanced_accuracy``, ``recall``, ``false_positive_rate``,
-        ``roc_auc``, ``pr_auc`` (average precision), ``brier``, ``log_loss``. Rates are 0 to 1; one
-        that needs sheets of a kind that is absent is NaN.
-
-    Raises:
-        SteelDefectsError: A score is not a number.
-    """
-    require_numbers(scores)
-    decisions = scores >= threshold
-    recall, false_positives = _share(decisions[labels]), _share(decisions[~labels])
-    both = labels.any() and not labels.all()
-    clipped = np.clip(scores, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    return {
-        "sheets": len(labels),
-        "accuracy": _share(decisions == labels),
-        "balanced_accuracy": (recall + 1 - false_positives) / 2,
-        "recall": recall,
-        "false_positive_rate": false_positives,
-        "roc_auc": float(metrics.roc_auc_score(labels, scores)) if both else float("nan"),
-        "pr_auc": float(metrics.average_precision_score(labels, scores)) if both else float("nan"),
-        "brier": float(np.mean((scores - labels) ** 2)) if len(labels) else float("nan"),
-        "log_loss": float(metrics.log_loss(labels, clipped, labels=[False, True]))
-        if len(labels)
-        else float("nan"),
-    }
+_BINS = 15
+_LEAST_SHEETS = 10  # in a bin: of fewer, a share says next to nothing
 
 
 def accuracy_threshold(labels: Labels, scores: Scores, weights: Scores | None = None) -> float:
@@ -92,8 +52,7 @@ def accuracy_threshold(labels: Labels, scores: Scores, weights: Scores | None = 
     right = np.concatenate([[0], spared - missed]).round(6)
     edges = np.concatenate([[0.0], values, [np.nextafter(1.0, 2.0)]])
     lows, highs = edges[:-1], edges[1:]
-    widths = np.where(right == right.max(), highs - lows, -1.0)
-    best = int(np.argmax(widths))
+    best = int(np.argmax(np.where(right == right.max(), highs - lows, -1.0)))
     middle = (lows[best] + highs[best]) / 2
     return float(middle if middle > lows[best] or best == 0 else highs[best])
 
@@ -104,5 +63,51 @@ def confusion(labels: Labels, scores: Scores, threshold: float) -> NDArray[np.in
     return np.bincount(cells, minlength=4).reshape(2, 2).astype(np.int64)
 
 
-def _share(flags: NDArray[np.bool_]) -> float:
-    return float(flags.mean()) if len(flags) else float("nan")
+def reliability_table(labels: Labels, scores: Scores) -> pd.DataFrame:
+    """Compare the mean score with the share of defective sheets, in bins of about equal mass.
+
+    There are fewer bins where one would hold less than ten sheets. Equal scores share a bin, so
+    that many of them leave fewer bins, too.
+
+    Args:
+        labels: Whether each sheet is defective, of shape ``(sheets,)``.
+        scores: Probability of a defect, 0 to 1, of the same shape.
+
+    Returns:
+        One row per bin, from low scores to high: ``sheets``, ``mean_score``, ``defective_share``,
+        ``low`` and ``high`` (the exact interval of that share); no rows of no sheets.
+    """
+    bins = max(1, min(_BINS, len(scores) // _LEAST_SHEETS))
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    ends = np.round(np.arange(1, bins) * len(scores) / bins).astype(int)
+    # An end in the midst of equal scores moves to the first of them.
+    starts = np.unique(np.searchsorted(ordered, ordered[ends])) if len(scores) else ends
+    rows = [
+        (
+            len(part),
+            float(scores[part].mean()),
+            int(labels[part].sum()) / len(part),
+            *share_interval(int(labels[part].sum()), len(part)),
+        )
+        for part in np.split(order, starts)
+        if len(part)
+    ]
+    return pd.DataFrame(rows, columns=["sheets", "mean_score", "defective_share", "low", "high"])
+
+
+def expected_calibration_error(labels: Labels, scores: Scores) -> float:
+    """Return the mean distance of bins from the diagonal (Naeini et al. 2015; Guo et al. 2017).
+
+    Bins are those of :func:`reliability_table`: equal masses bias the figure less than equal widths
+    (Nixon et al. 2019, arXiv:1904.01685). It is never quite 0: of perfect probabilities n sheets in
+    b bins leave up to about 0.4 √(b / n).
+
+    Returns:
+        0 to 1, lower is better; NaN of no sheets.
+    """
+    if not len(scores):
+        return float("nan")
+    table = reliability_table(labels, scores)
+    gaps = (table["mean_score"] - table["defective_share"]).abs()
+    return float(np.average(gaps, weights=table["sheets"]))

@@ -7,7 +7,7 @@ logarithm of its size. ``a90`` is the size that is found nine times out of ten, 
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -19,7 +19,9 @@ from scipy.stats import chi2
 
 from steel_defects.config import Config
 from steel_defects.decision.intervals import lower_bound
+from steel_defects.evaluation.segmentation import sizes_of
 from steel_defects.labels import rle as run_length
+from steel_defects.tables.declared import DEFECT_TARGETS
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,8 +29,6 @@ Flags = NDArray[np.bool_]
 #: Defects that the handbook asks for, to trust a curve of hits and misses.
 WANTED_TARGETS = 60
 
-# Named, so that a table without rows has them, too.
-_TARGET_TYPES = {"sheet_id": "str", "class_id": "int64", "size_px": "int64", "found": "bool"}
 _CONFIDENCE = 0.95
 _LEAST_TARGETS = 10
 _STEEPEST = 60.0  # slope, in standard deviations of the logarithm of the size
@@ -78,38 +78,32 @@ def defect_targets(
     class has any pixel in it.
 
     Args:
-        predictions: ``sheet_id, class_id, rle``, one row a sheet and class.
+        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
         annotations: ``sheet_id, class_id, rle`` of the defects.
         sheets: ``sheet_id, width, height``.
 
     Returns:
-        ``sheet_id, class_id, size_px, found``, one row a defect.
+        ``sheet_id, class_id, size_px, found``, one row per defect.
     """
     predicted = predictions.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     known = annotations[annotations["sheet_id"].isin(set(predictions["sheet_id"]))]
-    sizes = sheets.set_index("sheet_id")[["height", "width"]].apply(tuple, axis=1).to_dict()
+    sizes = sizes_of(sheets)
+    columns = known[["sheet_id", "class_id", "rle"]]
     rows = [
-        (sheet_id, class_id, area, found)
-        for sheet_id, class_id, rle in _encoded(known)
-        for area, found in _regions(rle, predicted.get((sheet_id, class_id), ""), *sizes[sheet_id])
+        (sheet_id, class_id, area, hit)
+        for sheet_id, class_id, rle in columns.itertuples(index=False, name=None)
+        for area, hit in _regions(rle, predicted.get((sheet_id, class_id), ""), *sizes[sheet_id])
     ]
-    return pd.DataFrame(rows, columns=list(_TARGET_TYPES)).astype(_TARGET_TYPES)
-
-
-def _encoded(annotations: pd.DataFrame) -> Iterable[tuple[str, int, str]]:
-    return annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
+    return DEFECT_TARGETS.typed(rows)
 
 
 def _regions(truth: str, predicted: str, height: int, width: int) -> Iterator[tuple[int, bool]]:
-    """Yield area, pixels, of each true region, and whether a predicted pixel lies in it."""
+    """Return area, pixels, of each true region, and whether a predicted pixel lies in it."""
     mask = run_length.decode(truth, height, width)
-    count, labels = cv2.connectedComponents(mask, connectivity=8)
-    areas = np.bincount(labels.reshape(-1), minlength=count)
-    hit = np.zeros(count, bool)
-    if predicted:
-        hit[np.unique(labels[run_length.decode(predicted, height, width) > 0])] = True
-    for number in range(1, count):
-        yield int(areas[number]), bool(hit[number])
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    hits = np.bincount(labels[run_length.decode(predicted, height, width) > 0], minlength=count)
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    return zip(areas.tolist(), (hits[1:] > 0).tolist(), strict=True)
 
 
 def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:
@@ -122,36 +116,35 @@ def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:
     Returns:
         The curve, or, where hits and misses do not determine one, the reason.
     """
-    hits, targets = int(found.sum()), len(found)
-    if not targets:
+    if not len(found):
         return DetectionCurve(targets=0, found=0, remark="There is no defect to find.")
-    facts = {
-        "targets": targets,
-        "found": hits,
-        "smallest_px": int(sizes_px.min()),
-        "largest_px": int(sizes_px.max()),
-    }
-    reason = _why_no_curve(sizes_px, found)
-    if reason:
-        return DetectionCurve(**facts, remark=reason)
+    curve = DetectionCurve(
+        targets=len(found),
+        found=int(found.sum()),
+        smallest_px=int(sizes_px.min()),
+        largest_px=int(sizes_px.max()),
+        remark=_why_no_curve(sizes_px, found),
+    )
+    if curve.remark:
+        return curve
     logs = np.log(sizes_px)
     centre, spread = float(logs.mean()), float(logs.std())
     scaled = (logs - centre) / spread
     intercept, slope = _fit(scaled, found)
     if slope <= 0:
-        return DetectionCurve(**facts, remark="Larger defects were not found more often.")
-    place, bound = (logit(0.9) - intercept) / slope, _upper_bound(scaled, found, intercept, slope)
+        return curve.model_copy(update={"remark": "Larger defects were not found more often."})
+    bound = _upper_bound(scaled, found, intercept, slope)
     a90_95 = None if bound is None else _size(centre + spread * bound)
-    beyond = a90_95 is not None and a90_95 > facts["largest_px"]
-    return DetectionCurve(
-        **facts,
-        intercept=intercept - slope * centre / spread,
-        slope=slope / spread,
-        a50_px=_size(centre - spread * intercept / slope),
-        a90_px=_size(centre + spread * place),
-        a90_95_px=None if beyond else a90_95,
-        remark=_remark(targets, a90_95, beyond),
-    )
+    beyond = a90_95 is not None and a90_95 > sizes_px.max()
+    fitted = {
+        "intercept": intercept - slope * centre / spread,
+        "slope": slope / spread,
+        "a50_px": _size(centre - spread * intercept / slope),
+        "a90_px": _size(centre + spread * ((logit(0.9) - intercept) / slope)),
+        "a90_95_px": None if beyond else a90_95,
+        "remark": _remark(len(found), a90_95, beyond),
+    }
+    return curve.model_copy(update=fitted)
 
 
 def _why_no_curve(sizes_px: Floats, found: Flags) -> str:

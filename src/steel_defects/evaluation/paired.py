@@ -7,39 +7,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.decision.intervals import CONFIDENCE
 from steel_defects.decision.score_tables import Floats, ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.resampling import (
-    DRAWS,
     group_weights,
     metrics_by_repeat,
+    percentile_interval,
+    ratio,
     resampled,
 )
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one figure lies above another.
+    """How far one figure lies above another; NaN where sheets of a kind are absent.
 
     Attributes:
         metric: The figure, as :func:`steel_defects.evaluation.resampling.metrics_by_repeat` names
             it.
         first: Its value of the first model.
         second: Its value of the second model.
-        difference: First less second; NaN where sheets of a kind are absent.
+        difference: First less second.
         low: Lower end of the two-sided 95 % interval of the difference.
         high: Upper end.
         share_above: Share of the resampled differences that are above 0.
     """
 
     metric: str
-    first: float
-    second: float
-    difference: float
-    low: float
-    high: float
-    share_above: float
+    first: float = float("nan")
+    second: float = float("nan")
+    difference: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    share_above: float = float("nan")
 
     def as_dict(self) -> dict[str, float | str | None]:
         """Return the fields for JSON, with None for NaN."""
@@ -47,10 +47,7 @@ class Difference:
 
 
 def paired_differences(
-    first: ScoredSheets,
-    second: ScoredSheets,
-    metrics: Sequence[str] = ("accuracy", "roc_auc"),
-    draws: int = DRAWS,
+    first: ScoredSheets, second: ScoredSheets, metrics: Sequence[str] = ("accuracy", "roc_auc")
 ) -> list[Difference]:
     """Compare two models on the same resampled groups of sheets (a paired bootstrap).
 
@@ -58,7 +55,6 @@ def paired_differences(
         first: Scores of one.
         second: Scores of the other, of the same sheets; each is averaged over its own repeats.
         metrics: Which figures to compare.
-        draws: Resampled sets of groups.
 
     Raises:
         SteelDefectsError: The sheets are not the same.
@@ -69,25 +65,26 @@ def paired_differences(
             "the two score tables hold different sheets or groups, so that they cannot be paired; "
             "score both on the same splits"
         )
-    figures = [metrics_by_repeat(sheets) for sheets in (first, second)]
-    drawn = [resampled(sheets, draws) for sheets in (first, second)]
-    found = []
-    for metric in metrics:
-        if not first.sheet_ids:
-            found.append(Difference(metric, *(6 * [float("nan")])))
-            continue
-        one, other = (float(values[metric].mean()) for values in figures)
-        found.append(_difference(metric, one, other, drawn[0][metric] - drawn[1][metric]))
-    return found
+    if not first.sheet_ids:
+        return [Difference(metric) for metric in metrics]
+    one, other = (metrics_by_repeat(sheets) for sheets in (first, second))
+    drawn, others = (resampled(sheets) for sheets in (first, second))
+    return [
+        _difference(
+            metric,
+            float(one[metric].mean()),
+            float(other[metric].mean()),
+            drawn[metric] - others[metric],
+        )
+        for metric in metrics
+    ]
 
 
 def _difference(metric: str, first: float, second: float, gaps: Floats) -> Difference:
-    """Put a difference together from that of each draw, of shape ``(draws,)``."""
+    """Describe a difference by that of each draw, of shape ``(draws,)``."""
     gaps = gaps[~np.isnan(gaps)]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(gaps, [tail, 1 - tail]) if len(gaps) else (np.nan, np.nan)
     above = float((gaps > 0).mean()) if len(gaps) else float("nan")
-    return Difference(metric, first, second, first - second, float(low), float(high), above)
+    return Difference(metric, first, second, first - second, *percentile_interval(gaps), above)
 
 
 def paired_ratios(
@@ -95,7 +92,6 @@ def paired_ratios(
     first: tuple[Floats, Floats],
     second: tuple[Floats, Floats],
     groups: NDArray[np.int64],
-    draws: int = DRAWS,
 ) -> Difference:
     """Compare a mean over sheets on the same resampled groups of sheets (a paired bootstrap).
 
@@ -106,22 +102,20 @@ def paired_ratios(
             the mean Dice of all.
         second: The same in the other, of the same sheets.
         groups: Number of each sheet's group, of the same shape.
-        draws: Resampled sets of groups.
 
     Returns:
         The difference; NaN where a ratio has nothing below the line.
     """
     if not len(groups):
-        return Difference(metric, *(6 * [float("nan")]))
+        return Difference(metric)
+
+    def ratios(weights: Floats, sums: tuple[Floats, Floats]) -> Floats:
+        return ratio(*(weights @ values for values in sums))
+
     once = np.ones((1, len(groups)))
-    one, other = (float(_ratio(once, *sums)[0]) for sums in (first, second))
-    gaps = [_ratio(w, *first) - _ratio(w, *second) for w in group_weights(groups, draws)]
+    gaps = [ratios(weights, first) - ratios(weights, second) for weights in group_weights(groups)]
+    one, other = (float(ratios(once, sums)[0]) for sums in (first, second))
     return _difference(metric, one, other, np.concatenate(gaps))
-
-
-def _ratio(weights: Floats, above: Floats, below: Floats) -> Floats:
-    totals = weights @ below
-    return np.divide(weights @ above, totals, out=np.full(len(totals), np.nan), where=totals > 0)
 
 
 def compare_out_of_fold(
@@ -139,7 +133,7 @@ def compare_out_of_fold(
         metrics: Which figures to compare.
 
     Returns:
-        One row a figure, with the fields of :class:`Difference`.
+        One row per figure, with the fields of :class:`Difference`.
 
     Raises:
         SteelDefectsError: The folds are not the same.

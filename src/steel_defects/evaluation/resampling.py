@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from steel_defects.decision.intervals import CONFIDENCE, share_interval
 from steel_defects.decision.score_tables import Flags, Floats, ScoredSheets
-from steel_defects.evaluation.classification import LEAST_PROBABILITY, RECALLS
 
 DRAWS = 1000
+#: Recalls at which the false positives are given, and their columns.
+RECALLS = {f"fpr_at_recall_{round(100 * recall)}": recall for recall in (0.95, 0.98, 0.99)}
+
+_LEAST_PROBABILITY = 1e-7  # keeps the logarithm of a probability finite
 _SEED = 20  # the same draws for all models, which pairs them
 _CELLS = 2_000_000  # weights held at a time
 
@@ -49,8 +52,7 @@ def weighted_metrics(sheets: ScoredSheets, weights: Floats) -> dict[str, Floats]
         | _probabilistic(sheets.labels, scores, weights)
         for scores, flagged in zip(sheets.scores, sheets.decisions, strict=True)
     ]
-    names = rows[0] if rows else {}
-    return {name: np.stack([row[name] for row in rows]) for name in names}
+    return {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
 def _decided(sheets: ScoredSheets, flagged: Flags, weights: Floats) -> dict[str, Floats]:
@@ -84,10 +86,10 @@ def _ranked(labels: Flags, scores: Floats, weights: Floats) -> dict[str, Floats]
     precision = hits / np.maximum(hits + alarms, np.finfo(float).tiny)
     both = np.where(clean > 0, defective, 0.0)
     return {
-        "roc_auc": _ratio(won, both * clean),
-        "pr_auc": _ratio((new_hits * precision).sum(axis=1), both),
+        "roc_auc": ratio(won, both * clean),
+        "pr_auc": ratio((new_hits * precision).sum(axis=1), both),
     } | {
-        name: _ratio(_alarms_at(recall, hits, alarms), np.where(defective > 0, clean, 0.0))
+        name: ratio(_alarms_at(recall, hits, alarms), np.where(defective > 0, clean, 0.0))
         for name, recall in RECALLS.items()
     }
 
@@ -100,15 +102,16 @@ def _alarms_at(recall: float, hits: Floats, alarms: Floats) -> Floats:
 
 def _probabilistic(labels: Flags, scores: Floats, weights: Floats) -> dict[str, Floats]:
     right = np.where(labels, scores, 1 - scores)
-    surprise = -np.log(np.clip(right, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    surprise = -np.log(np.clip(right, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
     return {"brier": _mean((1 - right) ** 2, weights), "log_loss": _mean(surprise, weights)}
 
 
 def _mean(values: NDArray[np.generic], weights: Floats) -> Floats:
-    return _ratio(weights @ values.astype(float), weights.sum(axis=1))
+    return ratio(weights @ values.astype(float), weights.sum(axis=1))
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
+def ratio(above: Floats, below: Floats) -> Floats:
+    """Divide; NaN where there is nothing below the line."""
     return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
@@ -128,7 +131,7 @@ def group_weights(groups: NDArray[np.int64], draws: int = DRAWS) -> Iterator[Flo
         yield drawn[:, groups].astype(float)
 
 
-def resampled(sheets: ScoredSheets, draws: int = DRAWS) -> dict[str, Floats]:
+def resampled(sheets: ScoredSheets) -> dict[str, Floats]:
     """Measure resampled groups, each figure averaged over the repeats.
 
     Returns:
@@ -138,9 +141,17 @@ def resampled(sheets: ScoredSheets, draws: int = DRAWS) -> dict[str, Floats]:
         return {}
     parts = [
         {name: values.mean(axis=0) for name, values in weighted_metrics(sheets, weights).items()}
-        for weights in group_weights(sheets.groups, draws)
+        for weights in group_weights(sheets.groups)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def percentile_interval(values: Floats) -> Interval:
+    """Return the 95 % interval of resampled values; NaN where none of them is a number."""
+    known = values[~np.isnan(values)]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def metric_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
@@ -152,38 +163,25 @@ def metric_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
     Returns:
         Lower and upper end by name, NaN where they cannot be told; none of no sheets.
     """
-    return {
-        name: _percentiles(values) or _stand_in(values, _units(sheets, name))
-        for name, values in resampled(sheets).items()
-    }
+    return {name: _interval(values, sheets, name) for name, values in resampled(sheets).items()}
 
 
-def _percentiles(values: Floats) -> Interval | None:
+def _interval(values: Floats, sheets: ScoredSheets, metric: str) -> Interval:
     known = values[~np.isnan(values)]
-    if not len(known) or np.ptp(known) < 1e-12:
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _stand_in(values: Floats, units: int) -> Interval:
-    known = values[~np.isnan(values)]
-    if not units or not len(known) or float(known[0]) not in (0.0, 1.0):
+    if len(known) and np.ptp(known) >= 1e-12:
+        return percentile_interval(known)
+    groups = _groups_behind(sheets, metric)
+    if not groups or not len(known) or float(known[0]) not in (0.0, 1.0):
         return float("nan"), float("nan")
-    return share_interval(units if known[0] else 0, units)
+    return share_interval(groups if known[0] else 0, groups)
 
 
-def _units(sheets: ScoredSheets, metric: str) -> int:
+def _groups_behind(sheets: ScoredSheets, metric: str) -> int:
     """Count the groups that a share is a share of; 0 for a figure that is no share."""
     if metric in ("brier", "log_loss"):
         return 0
-    of_kind = {kind: len(np.unique(sheets.groups[sheets.labels == kind])) for kind in (True, False)}
-    if metric.startswith("recall_class_"):
-        shown = sheets.classes[int(metric.removeprefix("recall_class_"))]
-        return len(np.unique(sheets.groups[shown]))
-    if metric == "recall":
-        return of_kind[True]
-    if metric in ("false_positive_rate", *RECALLS):
-        return of_kind[False]
-    return len(np.unique(sheets.groups)) if metric == "accuracy" else min(of_kind.values())
+    kinds = {"accuracy": sheets.labels | True, "recall": sheets.labels}
+    kinds |= dict.fromkeys(("false_positive_rate", *RECALLS), ~sheets.labels)
+    kinds |= {f"recall_class_{number}": shown for number, shown in sheets.classes.items()}
+    parts = [kinds[metric]] if metric in kinds else [sheets.labels, ~sheets.labels]
+    return min(len(np.unique(sheets.groups[part])) for part in parts)

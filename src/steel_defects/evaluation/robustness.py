@@ -4,8 +4,7 @@ In the manner of Hendrycks and Dietterich 2019 (arXiv:1903.12261), with what a l
 pictures: lenses out of focus, sensor noise, lamps that age, compression, and strips that wander.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -32,11 +31,6 @@ UNITS: Mapping[str, str] = {
     "shift": "px to the right, mirrored at the edge",
 }
 
-COLUMNS = (
-    *("corruption", "level", "strength", "sheets", "accuracy", "recall", "false_positive_rate"),
-    *("mean_dice", "dice_on_positives"),
-)
-
 
 def corrupt(image: Image, corruption: str, level: int, seed: int = 0) -> Image:
     """Make a picture worse.
@@ -52,52 +46,31 @@ def corrupt(image: Image, corruption: str, level: int, seed: int = 0) -> Image:
     """
     if level == 0:
         return image
-    return _CORRUPTIONS[corruption](image, LEVELS[corruption][level - 1], seed)
+    strength = LEVELS[corruption][level - 1]
+    if corruption == "blur":
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), strength), np.uint8)
+    if corruption == "JPEG":
+        encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(strength)])[1]
+        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8)
+    if corruption == "shift":
+        return shifted_mask(image, corruption, level)
+    changed = image * strength
+    if corruption == "noise":
+        changed = image + np.random.default_rng(seed).normal(0, strength, image.shape)
+    return np.asarray(changed.round().clip(0, 255), np.uint8)
 
 
 def shifted_mask(mask: Image, corruption: str, level: int) -> Image:
-    """Return where a mask of shape ``(height, width)`` lies on the corrupted picture."""
+    """Return where a mask of shape ``(height, width)`` lies on the corrupted picture.
+
+    What comes in is mirrored, as in the picture.
+    """
     if corruption != "shift" or level == 0:
         return mask
-    return _shift(mask, LEVELS["shift"][level - 1], 0)
-
-
-def _blur(image: Image, strength: float, seed: int) -> Image:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), strength), np.uint8)
-
-
-def _noise(image: Image, strength: float, seed: int) -> Image:
-    noise = np.random.default_rng(seed).normal(0, strength, image.shape)
-    return _as_picture(image + noise)
-
-
-def _brightness(image: Image, strength: float, seed: int) -> Image:
-    return _as_picture(image * strength)
-
-
-def _jpeg(image: Image, strength: float, seed: int) -> Image:
-    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(strength)])[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8)
-
-
-def _shift(image: Image, strength: float, seed: int) -> Image:
-    """Move a picture; what comes in is mirrored, and a mask's mirror lies with it."""
-    pixels = min(int(strength), image.shape[1])
-    moved = np.pad(image, ((0, 0), (pixels, 0)), mode="symmetric")
-    return np.ascontiguousarray(moved[:, : image.shape[1]])
-
-
-def _as_picture(values: NDArray[np.floating[Any]]) -> Image:
-    return np.asarray(values.round().clip(0, 255), np.uint8)
-
-
-_CORRUPTIONS: Mapping[str, Callable[[Image, float, int], Image]] = {
-    "blur": _blur,
-    "noise": _noise,
-    "brightness": _brightness,
-    "JPEG": _jpeg,
-    "shift": _shift,
-}
+    width = mask.shape[1]
+    pixels = min(int(LEVELS["shift"][level - 1]), width)
+    moved = np.pad(mask, ((0, 0), (pixels, 0)), mode="symmetric")
+    return np.ascontiguousarray(moved[:, :width])
 
 
 def robustness_row(
@@ -110,35 +83,35 @@ def robustness_row(
     """Summarise what models make of corrupted sheets.
 
     Args:
-        corruption: One of :data:`LEVELS`; ``none`` for the pictures as they are.
-        level: 0 to 5.
+        corruption: One of :data:`LEVELS`.
+        level: 0 to 5; 0 for the pictures as they are.
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         flagged: Whether the gate passes it on, of the same shape; None without a gate.
         pairs: :func:`steel_defects.evaluation.segmentation.pair_table` of these sheets.
 
     Returns:
-        The values of :data:`COLUMNS`; NaN where there is nothing to average.
+        A row of the table ``robustness``; NaN where there is nothing to average.
     """
-    found = segmentation_metrics(pairs)
-    strength = LEVELS[corruption][level - 1] if level else float("nan")
-    gate = [float("nan")] * 3
+    figures = segmentation_metrics(pairs)
+    gate: dict[str, float] = dict.fromkeys(("accuracy", "recall", "false_positive_rate"), np.nan)
     if flagged is not None:
-        gate = [_mean(flagged == labels), _mean(flagged[labels]), _mean(flagged[~labels])]
-    values = (corruption, level, strength, len(labels), *gate)
-    return dict(
-        zip(COLUMNS, (*values, found["mean_dice"], found["dice_on_positives"]), strict=True)
-    )
-
-
-def _mean(values: NDArray[np.bool_]) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+        shares = (flagged == labels, flagged[labels], flagged[~labels])
+        gate = dict(zip(gate, (pd.Series(share).mean() for share in shares), strict=True))
+    return {
+        "corruption": corruption,
+        "level": level,
+        "strength": LEVELS[corruption][level - 1] if level else np.nan,
+        "sheets": len(labels),
+        **gate,
+        **{name: figures[name] for name in ("mean_dice", "dice_on_positives")},
+    }
 
 
 def choose_for_robustness(sheets: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     """Choose sheets, half of them defective as far as there are as many.
 
     Args:
-        sheets: ``sheet_id, has_defect`` and what else is wanted, one row a sheet.
+        sheets: ``sheet_id, has_defect`` and what else is wanted, one row per sheet.
         most: How many to choose at most.
         seed: Decides which.
     """

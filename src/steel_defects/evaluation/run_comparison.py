@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.decision.operating_point import OperatingPointConfig
-from steel_defects.decision.score_tables import Floats, ScoredSheets, scored_sheets
+from steel_defects.decision.score_tables import ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.changed_verdicts import (
     EVALUATIONS,
@@ -21,17 +21,11 @@ from steel_defects.evaluation.changed_verdicts import (
 from steel_defects.evaluation.paired import Difference, paired_differences, paired_ratios
 from steel_defects.evaluation.segmentation import pair_table
 
-_TYPES = {
-    "part": "str",
-    "evaluation": "str",
-    "sheets": "int64",
-    "left_out": "int64",
-    "metric": "str",
-    "before": "float64",
-    "after": "float64",
-    "difference": "float64",
-    "difference_low": "float64",
-    "difference_high": "float64",
+#: Each figure of a segmenter as a sum over sheets divided by another.
+_SEGMENTER_FIGURES = {
+    "mean_dice": ("dice", "pairs"),
+    "dice_on_positives": ("positive_dice", "positives"),
+    "detection_rate": ("detected", "positives"),
 }
 
 
@@ -72,7 +66,7 @@ def compare_runs(
         config: The targets, for thresholds of gate and segmenter together out of fold.
 
     Returns:
-        One row a part (``gate``, ``segmenter``, ``verdicts``: what the two decide together),
+        One row per part (``gate``, ``segmenter``, ``verdicts``: what the two decide together),
         evaluation (``test``, ``out_of_fold``) and figure, with the ``sheets`` that both versions
         scored, those ``left_out`` since only one did, the figure ``before`` and ``after``, the
         difference (after less before), and the ends of its 95 % interval from a paired bootstrap of
@@ -82,26 +76,55 @@ def compare_runs(
     Raises:
         SteelDefectsError: The versions have no model or no sheet in common.
     """
-    rows = [*_gate_rows(before, after, truth), *_segmenter_rows(before, after, truth)]
-    if not rows:
+    parts = [*_gate_parts(before, after, truth), *_segmenter_parts(before, after, truth)]
+    if not parts:
         raise SteelDefectsError(_nothing_in_common(before, after))
     compared = compared_verdicts(before, after, truth.known, config)
-    rows += _verdict_rows(compared, truth)
-    figures = pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
-    return figures, changed_verdicts(compared.table)
+    if len(compared.table):
+        parts.append(_verdict_part(compared, truth))
+    rows = [
+        {
+            "part": part.name,
+            "evaluation": part.evaluation,
+            "sheets": part.sheets,
+            "left_out": part.left_out,
+            "metric": row.metric,
+            "before": row.second,
+            "after": row.first,
+            "difference": row.difference,
+            "difference_low": row.low,
+            "difference_high": row.high,
+        }
+        for part in parts
+        for row in part.differences
+    ]
+    return pd.DataFrame(rows), changed_verdicts(compared.table)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Differences, later less earlier, on sheets that both versions scored."""
+
+    name: str
+    evaluation: str
+    sheets: int
+    left_out: int
+    differences: list[Difference]
 
 
 def _nothing_in_common(before: RunTables, after: RunTables) -> str:
-    pairs = [(before.scores, after.scores), (before.predictions, after.predictions)]
-    if not any(len(one) and len(other) for one, other in pairs):
-        return "neither the gate nor the segmenter of now was there in the earlier version"
-    kinds = [
-        (len(_ids(one, kind)), len(_ids(other, kind)), kind.replace("_", "-"))
-        for one, other in pairs
+    pairs = [
+        (one, other)
+        for one, other in ((before.scores, after.scores), (before.predictions, after.predictions))
         if len(one) and len(other)
-        for kind in EVALUATIONS
     ]
-    counts = "; ".join(f"{kind}: {one:,} and {other:,}" for one, other, kind in kinds)
+    if not pairs:
+        return "neither the gate nor the segmenter of now was there in the earlier version"
+    counts = "; ".join(
+        f"{kind.replace('_', '-')}: {len(_ids(one, kind)):,} and {len(_ids(other, kind)):,}"
+        for one, other in pairs
+        for kind in EVALUATIONS
+    )
     return (
         f"the two versions have 0 sheets in common that neither had seen ({counts}); versions can "
         "be compared where splits and sheets stayed the same"
@@ -113,67 +136,36 @@ def _ids(table: pd.DataFrame, evaluation: str) -> set[str]:
     return set(rows["sheet_id"]) if len(rows) else set()
 
 
-@dataclass(frozen=True)
-class _Common:
-    """Rows of the sheets that both versions scored, and how many sheets only one of them did."""
+def _shared(
+    earlier: pd.DataFrame, later: pd.DataFrame, truth: Truth
+) -> Iterator[tuple[str, list[str], int, list[pd.DataFrame]]]:
+    """Yield each evaluation in which there are sheets that both versions scored.
 
-    evaluation: str
-    ids: list[str]
-    before: pd.DataFrame
-    after: pd.DataFrame
-    left_out: int
-
-    def row(self, part: str, found: Difference) -> dict[str, object]:
-        return _row(part, self.evaluation, len(self.ids), self.left_out, found)
-
-
-def _common(one: pd.DataFrame, other: pd.DataFrame, truth: Truth) -> Iterator[_Common]:
-    """Yield each evaluation in which there are sheets that both scored."""
+    With it go these sheets, how many others only one of the versions scored, and their rows.
+    """
     known = set(truth.known["sheet_id"])
     for evaluation in reversed(EVALUATIONS):
-        first, second = _ids(one, evaluation), _ids(other, evaluation)
-        ids = sorted(first & second & known)
-        if ids:
-            tables = (rows_of(table, evaluation) for table in (one, other))
-            before, after = (rows[rows["sheet_id"].isin(ids)] for rows in tables)
-            yield _Common(evaluation, ids, before, after, len(first | second) - len(ids))
+        first, second = _ids(earlier, evaluation), _ids(later, evaluation)
+        if ids := sorted(first & second & known):
+            tables = [rows_of(table, evaluation) for table in (earlier, later)]
+            rows = [table[table["sheet_id"].isin(ids)] for table in tables]
+            yield evaluation, ids, len(first | second) - len(ids), rows
 
 
-def _row(
-    part: str, evaluation: str, sheets: int, left_out: int, found: Difference
-) -> dict[str, object]:
-    """Turn a difference, later less earlier, into a row."""
-    return {
-        "part": part,
-        "evaluation": evaluation,
-        "sheets": sheets,
-        "left_out": left_out,
-        "metric": found.metric,
-        "before": found.second,
-        "after": found.first,
-        "difference": found.difference,
-        "difference_low": found.low,
-        "difference_high": found.high,
-    }
-
-
-# --- the gate ---------------------------------------------------------------------------------
-
-
-def _gate_rows(before: RunTables, after: RunTables, truth: Truth) -> Iterator[dict[str, object]]:
+def _gate_parts(before: RunTables, after: RunTables, truth: Truth) -> Iterator[_Part]:
     labels = truth.sheets.set_index("sheet_id")["has_defect"]
-    for common in _common(before.scores, after.scores, truth):
+    for evaluation, ids, left_out, tables in _shared(before.scores, after.scores, truth):
         one, other = (
             scored_sheets(rows.assign(has_defect=rows["sheet_id"].map(labels)), truth.splits)
-            for rows in (common.before, common.after)
+            for rows in tables
         )
-        found = paired_differences(other, one, ("accuracy", "roc_auc"))
-        found += paired_differences(
+        differences = paired_differences(other, one, ("accuracy", "roc_auc"))
+        differences += paired_differences(
             _decided(other, after.threshold),
             _decided(one, before.threshold),
             ("recall", "false_positive_rate"),
         )
-        yield from (common.row("gate", difference) for difference in found)
+        yield _Part("gate", evaluation, len(ids), left_out, differences)
 
 
 def _decided(sheets: ScoredSheets, threshold: float) -> ScoredSheets:
@@ -181,38 +173,27 @@ def _decided(sheets: ScoredSheets, threshold: float) -> ScoredSheets:
     return replace(sheets, thresholds=np.full_like(sheets.scores, threshold))
 
 
-# --- the segmenter ----------------------------------------------------------------------------
-
-
-def _segmenter_rows(
-    before: RunTables, after: RunTables, truth: Truth
-) -> Iterator[dict[str, object]]:
-    for common in _common(before.predictions, after.predictions, truth):
-        one, other = (_sums(rows, common.ids, truth) for rows in (common.before, common.after))
-        groups = truth.groups_of(common.ids)
-        for metric, columns in _SEGMENTER_FIGURES.items():
-            later, earlier = (_ratio(sums, *columns) for sums in (other, one))
-            yield common.row("segmenter", paired_ratios(metric, later, earlier, groups))
-
-
-def _ratio(sums: pd.DataFrame, above: str, below: str) -> tuple[Floats, Floats]:
-    return sums[above].to_numpy(float), sums[below].to_numpy(float)
-
-
-#: Each figure as a sum of sheets over another.
-_SEGMENTER_FIGURES = {
-    "mean_dice": ("dice", "pairs"),
-    "dice_on_positives": ("positive_dice", "positives"),
-    "detection_rate": ("detected", "positives"),
-}
+def _segmenter_parts(before: RunTables, after: RunTables, truth: Truth) -> Iterator[_Part]:
+    for evaluation, ids, left_out, tables in _shared(before.predictions, after.predictions, truth):
+        earlier, later = (_sums(rows, ids, truth) for rows in tables)
+        groups = truth.groups_of(ids)
+        differences = [
+            paired_ratios(
+                metric,
+                (later[above].to_numpy(float), later[below].to_numpy(float)),
+                (earlier[above].to_numpy(float), earlier[below].to_numpy(float)),
+                groups,
+            )
+            for metric, (above, below) in _SEGMENTER_FIGURES.items()
+        ]
+        yield _Part("segmenter", evaluation, len(ids), left_out, differences)
 
 
 def _sums(predictions: pd.DataFrame, ids: list[str], truth: Truth) -> pd.DataFrame:
     """Sum up the pairs of each sheet; repeats are averaged."""
-    shown = truth.sheets[truth.sheets["sheet_id"].isin(ids)]
     parts = []
     for _, rows in predictions.groupby("repeat", dropna=False):
-        pairs = pair_table(rows, truth.annotations, shown)
+        pairs = pair_table(rows, truth.annotations, truth.sheets)
         positive = pairs["true_px"] > 0
         columns = pairs[["sheet_id", "dice"]].assign(
             pairs=1.0,
@@ -224,26 +205,26 @@ def _sums(predictions: pd.DataFrame, ids: list[str], truth: Truth) -> pd.DataFra
     return pd.concat(parts).groupby(level=0).mean().loc[ids]
 
 
-# --- the verdicts -----------------------------------------------------------------------------
-
-
-def _verdict_rows(compared: ComparedVerdicts, truth: Truth) -> Iterator[dict[str, object]]:
+def _verdict_part(compared: ComparedVerdicts, truth: Truth) -> _Part:
     """Measure how often sheets of each kind do not pass."""
     table = compared.table
-    if table.empty:
-        return
     labels = table["has_defect"].to_numpy(bool)
     groups = truth.groups_of(table["sheet_id"].tolist())
     later, earlier = (
         (table[f"verdict_{end}"] != "accept").to_numpy(bool) for end in ("after", "before")
     )
-    for metric, below, one, other in (
+    sums = (
         ("accuracy", labels | True, later == labels, earlier == labels),
         ("recall", labels, later & labels, earlier & labels),
         ("false_positive_rate", ~labels, later & ~labels, earlier & ~labels),
-    ):
-        whole = below.astype(float)
-        found = paired_ratios(
-            metric, (one.astype(float), whole), (other.astype(float), whole), groups
+    )
+    differences = [
+        paired_ratios(
+            metric,
+            (one.astype(float), whole.astype(float)),
+            (other.astype(float), whole.astype(float)),
+            groups,
         )
-        yield _row("verdicts", compared.evaluation, len(table), compared.left_out, found)
+        for metric, whole, one, other in sums
+    ]
+    return _Part("verdicts", compared.evaluation, len(table), compared.left_out, differences)

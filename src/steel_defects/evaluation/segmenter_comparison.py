@@ -7,8 +7,8 @@ import pandas as pd
 
 from steel_defects.evaluation.segmentation import class_metrics, pair_table, segmentation_metrics
 
-#: Figures whose spread over folds is shown.
-SPREAD = ("mean_dice", "mean_iou", "dice_on_positives")
+# Figures whose spread over folds is shown.
+_SPREAD = ("mean_dice", "mean_iou", "dice_on_positives")
 _GATED = ("mean_dice_gated", "dice_on_positives_gated")
 
 
@@ -40,11 +40,14 @@ def _figures(pairs: pd.DataFrame, cleared: Set[str]) -> dict[str, float]:
     empty = (pairs["true_px"] == 0).astype(float)
     gated = pairs["dice"].where(~pairs["sheet_id"].isin(cleared), empty)
     figures = segmentation_metrics(pairs)
-    first = {key: figures.pop(key) for key in ("sheets", "mean_dice")}
-    baselines = {"all_empty_dice": float(empty.mean()), "mean_dice_gated": float(gated.mean())}
-    positives = gated[pairs["true_px"] > 0]
-    figures["dice_on_positives_gated"] = float(positives.mean()) if len(positives) else np.nan
-    return first | baselines | figures
+    return {
+        "sheets": figures.pop("sheets"),
+        "mean_dice": figures.pop("mean_dice"),
+        "all_empty_dice": float(empty.mean()),
+        "mean_dice_gated": float(gated.mean()),
+        **figures,
+        "dice_on_positives_gated": float(gated[pairs["true_px"] > 0].mean()),
+    }
 
 
 def out_of_fold_row(
@@ -64,13 +67,12 @@ def out_of_fold_row(
         cleared: For each repeat the sheets that a gate that had not seen them lets pass.
 
     Returns:
-        The figures of :func:`segmentation_rows`; ``folds``, those of a repeat; and for those of
-        :data:`SPREAD` a ``…_error``: the standard error of the mean over folds, NaN for one fold.
-        Those behind the gate are NaN where the gate's scores of some repeat are missing.
+        The figures of :func:`segmentation_rows`; ``folds``, those of a repeat; and for mean Dice,
+        mean IoU and Dice on positives a ``…_error``: the standard error of the mean over folds, NaN
+        for one fold. Figures behind the gate are NaN where its scores of some repeat are missing.
     """
     rows = []
-    for number, part in predictions.groupby("repeat"):
-        repeat = int(number)
+    for repeat, part in predictions.groupby("repeat"):
         pairs = pair_table(part, annotations, sheets)
         row = _figures(pairs, cleared.get(repeat, set())) | _spread(pairs, part)
         rows.append(row if repeat in cleared else row | dict.fromkeys(_GATED, np.nan))
@@ -81,5 +83,5 @@ def _spread(pairs: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, float]:
     fold_of = predictions.drop_duplicates("sheet_id").set_index("sheet_id")["fold"]
     numbers = pairs["sheet_id"].map(fold_of).astype(int)
     folds = pd.DataFrame([segmentation_metrics(part) for _, part in pairs.groupby(numbers)])
-    errors = folds[list(SPREAD)].sem()
-    return {"folds": len(folds)} | {f"{key}_error": float(errors[key]) for key in SPREAD}
+    errors = folds[list(_SPREAD)].sem()
+    return {"folds": len(folds)} | {f"{key}_error": float(errors[key]) for key in _SPREAD}

@@ -1,25 +1,17 @@
 """Verdicts, defects and the submission of inspected sheets."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pandas as pd
-from pandera.pandas import DataFrameSchema
 
-from steel_defects import tables as schemas
 from steel_defects.decision.rules import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
-
-
-def typed(rows: Sequence[Mapping[str, Any]], schema: DataFrameSchema) -> pd.DataFrame:
-    """Return a table with the columns and types of a schema, whatever the rows."""
-    types = {name: dtype.type for name, dtype in schema.dtypes.items()}
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 
 def verdicts_table(
@@ -54,7 +46,7 @@ def verdicts_table(
         }
         for sheet in inspected
     ]
-    return typed(rows, schemas.verdicts)
+    return VERDICTS.typed(rows)
 
 
 def defects_table(
@@ -89,7 +81,7 @@ def defects_table(
         for sheet in inspected
         for region in sheet.regions
     ]
-    return typed(rows, schemas.defects)
+    return DEFECTS.typed(rows)
 
 
 def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:

@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 
 from steel_defects import __version__
-from steel_defects import tables as schemas
 from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
@@ -30,6 +29,7 @@ from steel_defects.inspection.store.parts import JoinedTable, Parts
 from steel_defects.inspection.store.records import part_record, summarise, timing
 from steel_defects.locks import lock
 from steel_defects.package.folder import ModelPackage
+from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 logger = logging.getLogger(__name__)
 
@@ -216,8 +216,8 @@ class JobResult:
                 replaced[part].append(sheet_id)
         table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
         return (
-            table("verdicts.parquet", empty=tables.typed([], schemas.verdicts)),
-            table("defects.parquet", empty=tables.typed([], schemas.defects)),
+            table("verdicts.parquet", empty=VERDICTS.empty()),
+            table("defects.parquet", empty=DEFECTS.empty()),
             table("submission.csv", empty=tables.submission([])),
         )
 

@@ -14,8 +14,9 @@ from PIL.PngImagePlugin import PngImageFile
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import Finding, annotation_table
+from steel_defects.labels.severstal import Finding
 from steel_defects.paths import is_housekeeping, leads_out, shown_name
+from steel_defects.tables.declared import ANNOTATIONS
 from steel_defects.threads import map_in_order
 
 Row = tuple[str, int, str, int]
@@ -83,7 +84,7 @@ def read_annotations(
         Finding(f"mask {name}", name, "mask of a picture that is missing or unreadable")
         for name in sorted(map(shown_name, folder.names() - known))
     ]
-    return annotation_table(rows), findings
+    return ANNOTATIONS.typed(rows), findings
 
 
 def _read_mask(folder: MaskFolder, sheet_id: str, size: tuple[int, int]) -> NDArray[np.integer]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle as run_length
+from steel_defects.tables.declared import ANNOTATIONS
 
 _TODAY = ["ImageId", "ClassId", "EncodedPixels"]
 _COMPETITION = ["ImageId_ClassId", "EncodedPixels"]
@@ -108,14 +109,8 @@ def check_annotations(
             findings.append(Finding(f"annotations, row {number + 1}", name, str(error)))
         else:
             sound[sheet_id, class_id] = rle, run_length.area(rle)
-    rows = annotation_table((*key, *mask) for key, mask in sound.items())
+    rows = ANNOTATIONS.typed([(*key, *mask) for key, mask in sound.items()])
     return rows.sort_values(["sheet_id", "class_id"], ignore_index=True), findings
-
-
-def annotation_table(rows: Iterable[tuple[str, int, str, int]]) -> pd.DataFrame:
-    """Return a table of ``sheet_id, class_id, rle, area_px``."""
-    types = {"sheet_id": "str", "class_id": "int64", "rle": "str", "area_px": "int64"}
-    return pd.DataFrame(list(rows), columns=list(types)).astype(types)
 
 
 def _leads_out(name: str) -> bool:

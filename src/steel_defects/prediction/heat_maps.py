@@ -11,10 +11,9 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.models.classifier import SCORE_OUTPUT
 from steel_defects.prediction.sheet_scores import batches_of
+from steel_defects.tables.declared import HEAT_MAPS
 
 Floats = NDArray[np.float32]
-
-_TYPES = {"sheet_id": "str", "rows": "int64", "columns": "int64", "heat": "object"}
 
 
 def heat_map_table(
@@ -36,7 +35,7 @@ def heat_map_table(
         (sheet_id, *heat.shape, heat.reshape(-1).tolist())
         for sheet_id, heat in zip(sheets["sheet_id"], maps, strict=True)
     ]
-    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+    return HEAT_MAPS.typed(rows)
 
 
 def heat_maps(

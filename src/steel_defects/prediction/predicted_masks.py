@@ -29,17 +29,6 @@ from steel_defects.threads import map_in_order
 #: Sheet, its height and width, pixels, and what a segmenter says of it.
 Predicted = tuple[str, int, int, SheetPrediction]
 
-PREDICTION_TYPES = {
-    "sheet_id": "str",
-    "split": "str",
-    "repeat": "Int64",
-    "fold": "Int64",
-    "class_id": "int64",
-    "rle": "str",
-    "area_px": "int64",
-    "score": "float64",
-}
-
 
 def predict_maps(
     model: keras.Model,
@@ -102,11 +91,6 @@ def mask_rows(
     masks = sheet_masks(prediction.maps, presence, settings, gate_score)
     for k, mask in enumerate(masks):
         yield k + 1, run_length.encode(mask), int(mask.sum()), float(presence[k])
-
-
-def predictions_table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
-    """Return a table of predictions, with its types even where there are no rows."""
-    return pd.DataFrame(list(rows), columns=list(PREDICTION_TYPES)).astype(PREDICTION_TYPES)
 
 
 def gate_scores_of(table: pd.DataFrame | None, repeat: int | None) -> dict[str, float]:

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.evaluation.classification import EVEN_ODDS
-
-_TYPES = {"sheet_id": "str", "has_defect": "bool", "score": "float64", "evaluation": "str"}
+from steel_defects.tables.declared import CONFIDENT_MISTAKES
 
 
 def confident_mistakes(scores: pd.DataFrame | None, most: int) -> pd.DataFrame:
@@ -24,12 +23,12 @@ def confident_mistakes(scores: pd.DataFrame | None, most: int) -> pd.DataFrame:
         a sheet, the most confident mistake first.
     """
     if scores is None:
-        return pd.DataFrame(columns=list(_TYPES)).astype(_TYPES)
+        return CONFIDENT_MISTAKES.empty()
     table = _unseen_scores(scores)
     table = table.assign(error=(table["score"] - table["has_defect"]).abs())
     table = table[table["error"] > EVEN_ODDS]
     table = table.sort_values(["error", "sheet_id"], ascending=[False, True])
-    return table[list(_TYPES)].head(most).reset_index(drop=True).astype(_TYPES)
+    return CONFIDENT_MISTAKES.typed(table.head(most).reset_index(drop=True))
 
 
 def _unseen_scores(scores: pd.DataFrame) -> pd.DataFrame:

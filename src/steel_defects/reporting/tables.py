@@ -7,68 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from steel_defects.tables.columns import format_of, title_of
+
 _MISSING = "–"
 _NO_BREAK = "\u00a0"
+label = title_of
 
-_PERCENT = (
-    "accuracy", "balanced_accuracy", "recall", "false_positive_rate", "detection_rate",
-    "recall_bound", "false_positive_bound", "target_recall", "confidence",
-    "accept_share", "review_share", "reject_share",
-    "fpr_at_recall_95", "fpr_at_recall_98", "fpr_at_recall_99",
-)  # fmt: skip
-_WHOLE = (
-    "sheets", "parameters", "parameters_with_top", "positives", "defective_sheets", "clean_sheets",
-    "more_defective_sheets", "class_id", "epochs",
-)  # fmt: skip
-_LABELS = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "brier": "Brier score",
-    "mean_dice": "mean Dice",
-    "all_empty_dice": "mean Dice of finding nothing",
-    "mean_dice_gated": "mean Dice behind the gate",
-    "dice_on_positives": "Dice on positives",
-    "dice_on_positives_gated": "Dice on positives behind the gate",
-    "mean_iou": "mean IoU",
-    "iou_on_positives": "IoU on positives",
-    "boundary_iou_on_positives": "boundary IoU on positives",
-    "boundary_f1_on_positives": "boundary F1 on positives, at 2 px",
-    "mean_dice_error": "standard error of mean Dice",
-    "mean_iou_error": "standard error of mean IoU",
-    "dice_on_positives_error": "standard error of Dice on positives",
-    "tta": "averaged over",
-    "ms_per_sheet": "ms a sheet",
-    "ms_per_sheet_p50": "ms a sheet, median",
-    "ms_per_sheet_p90": "ms a sheet, 90 %",
-    "parameters_with_top": "parameters with ImageNet's top",
-    "fpr_at_recall_95": "at recall 95 %",
-    "fpr_at_recall_98": "at recall 98 %",
-    "fpr_at_recall_99": "at recall 99 %",
-    "recall_bound": "recall at least",
-    "false_positive_bound": "false positives at most",
-    "evidence_from": "chosen on",
-    "training_seconds": "training",
-    "false_positive_rate": "false positives",
-    "class_id": "class",
-    "positives": "sheets with the class",
-    "sheet_id": "sheet",
-    "set_aside": "consequence",
-    "area_px_median": "median area, px",
-    "area_px_p5": "5th percentile of the area, px",
-    "area_px_max": "largest area, px",
-    "p0": "least",
-    "p5": "5th percentile",
-    "p50": "median",
-    "p95": "95th percentile",
-    "p100": "greatest",
-    "mean_intensity": "mean gray value",
-    "contrast": "contrast, gray values",
-    "black_fraction": "share of black pixels",
-    "saturated_fraction": "share of saturated pixels",
-    "width_p50": "median width, where there is one",
-    "width_p95": "95th percentile of the width",
-}
-#: Columns whose cells are names of figures.
+# Columns whose cells are names of figures.
 _NAMES = ("measure", "name")
 
 
@@ -115,11 +60,6 @@ def missing(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def label(column: str) -> str:
-    """Return a column's heading in words."""
-    return _LABELS.get(column, column.replace("_", " "))
-
-
 def cell(column: str, value: Any) -> str:
     """Write a value as suits its column.
 
@@ -135,20 +75,21 @@ def cell(column: str, value: Any) -> str:
     if column in ("evaluation", "evidence_from"):
         return str(value).replace("_", " ")
     if isinstance(value, (str, list, tuple, dict)):
-        return _LABELS.get(str(value), str(value)) if column in _NAMES else str(value)
-    if isinstance(value, int) and abs(value) <= 1 and column not in _PERCENT:
+        return title_of(str(value), str(value)) if column in _NAMES else str(value)
+    if isinstance(value, int) and abs(value) <= 1 and format_of(column) != "percent":
         return str(value)  # a count of none or one, not a share
     return _number(column, float(value)) if isinstance(value, (int, float)) else str(value)
 
 
 def _number(column: str, value: float) -> str:
-    if column == "training_seconds":
+    form = format_of(column)
+    if form == "duration":
         return duration(value)
-    if column.startswith("ms_per_sheet"):
+    if form == "tenths":
         return f"{value:,.1f}"
-    if column in _PERCENT or column.startswith("recall_class_"):
+    if form == "percent":
         return percent(value)
-    if column in _WHOLE or (value.is_integer() and abs(value) > 1):
+    if form == "whole" or (value.is_integer() and abs(value) > 1):
         return f"{value:,.0f}"
     return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}"
 
@@ -181,7 +122,7 @@ def from_frame(
     ]
     return Table(
         caption=caption,
-        columns=[(label(name), _is_numeric(frame[name])) for name in shown],
+        columns=[(title_of(name), _is_numeric(frame[name])) for name in shown],
         rows=[[_with_interval(name, record) for name in shown] for record in records],
         chosen=frozenset(marked),
     )

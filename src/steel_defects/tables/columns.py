@@ -1,66 +1,157 @@
-"""What schemas are made of."""
+"""What columns hold, each declared once: type, range, unit, title and format."""
 
-import pandera.pandas as pa
+from functools import partial
+
+from steel_defects.tables.schema import Column
 
 #: Columns that differ between two runs of the same seed.
 TIME_COLUMNS = ("ms_per_sheet", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds")
-SPLITS = ("train", "validation", "calibration", "test")
+SPLIT_NAMES = ("train", "validation", "calibration", "test")
+VERDICT_NAMES = ("accept", "review", "reject")
+
+_text = partial(Column, "str", 1)
+_count = partial(Column, "int64", 0)
+_some = partial(Column, "int64", 1)
+_number = partial(Column, "float64")
+_share = partial(Column, "float64", 0, 1)
+#: A share that is missing where there are no sheets of the kind that it is a share of.
+_rate = partial(_share, nullable=True)
+_percent = partial(_rate, format="percent")
+_speed = partial(_number, 0, unit="ms", format="tenths")
 
 
-def identifiers(unique: bool = False) -> pa.Column:
-    """A column of names, none of them empty."""
-    check = pa.Check.str_length(min_value=1, error="must not be empty")
-    return pa.Column(str, check, unique=unique)
+def _one_of(*values: str) -> Column:
+    return Column("str", values=values)
 
 
-def count(minimum: int = 0, nullable: bool = False) -> pa.Column:
-    """A column of whole numbers from ``minimum`` on."""
-    check = pa.Check.ge(minimum, error=f"must be at least {minimum}")
-    return pa.Column("Int64" if nullable else int, check, nullable=nullable)
+def _alike(names: str, column: Column) -> dict[str, Column]:
+    return dict.fromkeys(names.split(), column)
 
 
-def number(low: float | None = 0, high: float | None = None, nullable: bool = False) -> pa.Column:
-    """A column of numbers from ``low`` to ``high``; None for no limit."""
-    checks = [pa.Check.ge(low, error=f"must be at least {low}")] if low is not None else []
-    if high is not None:
-        checks.append(pa.Check.le(high, error=f"must be at most {high}"))
-    return pa.Column(float, checks, nullable=nullable)
+#: Every column by its name. Where a table allows something else, it says so itself.
+COLUMNS: dict[str, Column] = {
+    # Names and text.
+    "sheet_id": _text(title="sheet"),
+    **_alike("other_id path group_id ImageId_ClassId backbone architecture network", _text()),
+    **_alike("weights runtime precision model model_id thresholds_id compared_with", _text()),
+    **_alike("division measure metric corruption class_name severity outcome", _text()),
+    **_alike("rle caption reason", _text()),
+    **_alike("problem note EncodedPixels", Column("str")),
+    "coil_id": Column("str", nullable=True),
+    **_alike("sha256 other_sha256", Column("str", 64, 64)),
+    "relation": _one_of("same file", "copy", "shared part", "look-alike", "different"),
+    "split": _one_of(*SPLIT_NAMES),
+    "evaluation": _one_of("test", "out_of_fold"),
+    "part": _one_of("gate", "segmenter", "verdicts"),
+    **_alike("verdict verdict_before verdict_after", _one_of(*VERDICT_NAMES)),
+    "evidence_from": _text(title="chosen on"),
+    "tta": _text(title="averaged over"),
+    # Flags, times and bytes.
+    **_alike("has_defect cleared better found passed", Column("bool")),
+    "set_aside": Column("bool", title="consequence"),
+    "inspected_at": Column("datetime64[us, UTC]", unit="UTC"),
+    "modified_ns": Column("int64", unit="ns since 1970"),
+    **_alike("thumbnail fingerprint", Column("object", nullable=True)),
+    "heat": Column("object", 0),
+    # Numbers of things.
+    "class_id": _some(title="class", format="whole"),
+    **_alike("version copies defect_count level left_out changed_verdicts", _count()),
+    **_alike("rows columns epoch repeats", _some()),
+    **_alike("repeat fold", _count(nullable=True)),
+    "orientation": _count(high=7),
+    **_alike("sheets defective_sheets clean_sheets", _count(format="whole")),
+    **_alike("more_defective_sheets epochs", _count(format="whole")),
+    "positives": _count(title="sheets with the class", format="whole"),
+    "parameters": _some(format="whole"),
+    "parameters_with_top": _some(title="parameters with ImageNet's top", format="whole"),
+    "bytes": _count(unit="bytes"),
+    # Places and sizes.
+    **_alike("width height area_px size_px", _some(unit="pixels")),
+    **_alike("x y true_px predicted_px defect_area_px", _count(unit="pixels")),
+    "length_px": _number(0, unit="pixels"),
+    "area_mm2": _number(0, unit="mm²", nullable=True),
+    "length_mm": _number(0, unit="mm", nullable=True),
+    "position_mm": _number(unit="mm", nullable=True),
+    "orientation_deg": _number(-90, 90, unit="degrees"),
+    "area_px_median": _number(title="median area, px"),
+    "area_px_p5": _number(title="5th percentile of the area, px"),
+    "area_px_max": _number(title="largest area, px"),
+    # Pictures, and how similar they are.
+    "mean_intensity": _number(0, 255, unit="gray values", title="mean gray value"),
+    "contrast": _number(0, 128, unit="gray values", title="contrast, gray values"),
+    "black_fraction": _share(unit="share", title="share of black pixels"),
+    "saturated_fraction": _share(unit="share", title="share of saturated pixels"),
+    "similarity": _number(-1.01, 1.01, nullable=True),
+    **_alike("similarity_p50 similarity_p95 similarity_max", _number(-1, 1)),
+    "value": _number(),
+    "percentile": _number(0, 100, unit="percent"),
+    "p0": _number(title="least"),
+    "p5": _number(title="5th percentile"),
+    "p50": _number(title="median"),
+    "p95": _number(title="95th percentile"),
+    "p100": _number(title="greatest"),
+    "width_p50": _share(title="median width, where there is one"),
+    "width_p95": _share(title="95th percentile of the width"),
+    # What networks say.
+    **_alike("output score", _share()),
+    "gate_score": _rate(),
+    # One that no score reaches lies just above 1.
+    "threshold": _number(0, 1 + 1e-9),
+    "loss": _number(),
+    # Figures of gates.
+    **_alike("accuracy balanced_accuracy recall target_recall confidence", _percent()),
+    **_alike("accept_share review_share reject_share", _percent()),
+    **_alike("accuracy_low accuracy_high", _rate()),
+    "recall_bound": _percent(title="recall at least"),
+    "false_positive_rate": _percent(title="false positives"),
+    "false_positive_bound": _percent(title="false positives at most"),
+    **{f"fpr_at_recall_{n}": _percent(title=f"at recall {n} %") for n in (95, 98, 99)},
+    "roc_auc": _rate(title="ROC-AUC"),
+    "pr_auc": _rate(title="PR-AUC"),
+    "brier": _rate(title="Brier score"),
+    **_alike("heat_share gaussian_share uniform_share", _share(unit="share")),
+    **_alike("heat_share_near gaussian_share_near uniform_share_near", _share(unit="share")),
+    # Figures of segmenters.
+    **_alike("dice iou boundary_iou boundary_f1", _share()),
+    "detection_rate": _percent(),
+    "mean_dice": _rate(title="mean Dice"),
+    "mean_dice_gated": _rate(title="mean Dice behind the gate"),
+    "mean_dice_error": _number(title="standard error of mean Dice"),
+    "all_empty_dice": _rate(title="mean Dice of finding nothing"),
+    "dice_on_positives": _rate(title="Dice on positives"),
+    "dice_on_positives_gated": _rate(title="Dice on positives behind the gate"),
+    "dice_on_positives_error": _number(title="standard error of Dice on positives"),
+    "mean_iou": _rate(title="mean IoU"),
+    "mean_iou_error": _number(title="standard error of mean IoU"),
+    "iou_on_positives": _rate(title="IoU on positives"),
+    "boundary_iou_on_positives": _rate(title="boundary IoU on positives"),
+    "boundary_f1_on_positives": _rate(title="boundary F1 on positives, at 2 px"),
+    # Differences.
+    **_alike("before after", _rate()),
+    **_alike("difference difference_low difference_high", _number(-1, 1, nullable=True)),
+    "dice_change": _number(-1, 1, nullable=True),
+    **_alike("max_difference tolerance strength", _number(0, nullable=True)),
+    # Speed and size of networks.
+    "ms_per_sheet": _speed(title="ms a sheet"),
+    "ms_per_sheet_p50": _speed(title="ms a sheet, median"),
+    "ms_per_sheet_p90": _speed(title="ms a sheet, 90 %"),
+    "training_seconds": _number(0, unit="s", title="training", format="duration"),
+    **_alike("ms_p50 ms_p90 ms_p99", _number(0, unit="ms", nullable=True)),
+    **_alike(
+        "sheets_per_second streaming_sheets_per_second", _number(0, unit="1/s", nullable=True)
+    ),
+    **_alike("file_mb peak_memory_mb", _number(0, unit="MB", nullable=True)),
+}
 
 
-def digest(nullable: bool = False, unique: bool = False) -> pa.Column:
-    """A column of SHA-256 digests in hexadecimal digits."""
-    check = pa.Check.str_length(64, 64, error="must have 64 digits")
-    return pa.Column(str, check, nullable=nullable, unique=unique)
+def title_of(column: str, otherwise: str | None = None) -> str:
+    """Return a column's heading; ``otherwise``, or the name with blanks, where none is declared."""
+    title = COLUMNS[column].title if column in COLUMNS else ""
+    return title or otherwise or column.replace("_", " ")
 
 
-def one_of(values: tuple[str, ...]) -> pa.Column:
-    """A column of which each value is one of these."""
-    return pa.Column(str, pa.Check.isin(values, error=f"must be one of {', '.join(values)}"))
-
-
-def lists(minimum: int) -> pa.Column:
-    """A column of lists of whole numbers."""
-    check = pa.Check(
-        lambda cell: all(value >= minimum for value in cell),
-        element_wise=True,
-        error=f"must hold numbers from {minimum} on",
-    )
-    return pa.Column(object, check)
-
-
-def table(
-    columns: dict[str, pa.Column], unique: list[str] | None = None, csv: bool = False
-) -> pa.DataFrameSchema:
-    """A table of just these columns, in this order; ``unique`` names those that tell rows apart."""
-    # A CSV file without rows does not say what its columns hold.
-    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=unique, coerce=csv)
-
-
-def comparison(unique: list[str], columns: dict[str, pa.Column]) -> pa.DataFrameSchema:
-    """A table that sets models side by side; further columns may stand in it."""
-    return pa.DataFrameSchema(columns, unique=unique, coerce=True)
-
-
-def rate() -> pa.Column:
-    """A share; missing where there are no sheets of the kind that it is a share of."""
-    return number(0, 1, nullable=True)
+def format_of(column: str) -> str:
+    """Return how reports print a column; empty for decimals."""
+    if column.startswith("recall_class_"):
+        return "percent"
+    return COLUMNS[column].format if column in COLUMNS else ""

@@ -17,6 +17,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.classification import accuracy_threshold
 from steel_defects.models.files import load_model, save_model
 from steel_defects.prediction.sheet_scores import predict_scores
+from steel_defects.tables.declared import OUT_OF_FOLD_SCORES
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.classification import fit_classifier
 from steel_defects.training.config import CrossValidationConfig
@@ -24,15 +25,6 @@ from steel_defects.training.data.labelled_sheets import LabelledSheets
 from steel_defects.training.jobs import ClassifierRecipe, TrainingData
 
 logger = logging.getLogger(__name__)
-
-OUT_OF_FOLD_TYPES = {
-    "sheet_id": "str",
-    "repeat": "Int64",
-    "fold": "Int64",
-    "output": "float64",
-    "score": "float64",
-    "threshold": "float64",
-}
 
 
 # === Folds ===
@@ -146,7 +138,7 @@ def out_of_fold_scores(
         )
         tables.append(_scores_of_fold(sheets, fold, recipe, folder))
     shutil.rmtree(folder, ignore_errors=True)
-    return pd.concat(tables, ignore_index=True).astype(OUT_OF_FOLD_TYPES)
+    return OUT_OF_FOLD_SCORES.typed(pd.concat(tables, ignore_index=True))
 
 
 def _require_folds(splits: pd.DataFrame, plan: CrossValidationConfig) -> None:

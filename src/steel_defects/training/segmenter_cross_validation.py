@@ -18,8 +18,8 @@ from steel_defects.prediction.predicted_masks import (
     mask_rows,
     measure_classes,
     predict_maps,
-    predictions_table,
 )
+from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.config import SegmenterCrossValidationConfig
 from steel_defects.training.cross_validation import Fold, folds_of, model_of_fold
@@ -134,7 +134,7 @@ class _CrossValidation:
             for row in self._outline(one, self._settings(number, fitted, tuned))
         ]
         shutil.rmtree(self.folder, ignore_errors=True)
-        table = predictions_table(rows)
+        table = PREDICTIONS.typed(list(rows))
         table["split"] = table["sheet_id"].map(splits.set_index("sheet_id")["split"]).astype("str")
         settings = _best([one.usable for one in tuned]) if plan.tune_out_of_fold else None
         return OutOfFold(table, settings)

@@ -5,7 +5,6 @@ import pytest
 from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.similarity.fingerprints import fingerprint
 from steel_defects.data.similarity.leakage import (
-    LEAKAGE_COLUMNS,
     find_neighbours,
     leakage_table,
     lookup_baseline,
@@ -13,6 +12,7 @@ from steel_defects.data.similarity.leakage import (
 from steel_defects.data.synthetic import draw_sheet
 from steel_defects.images.orientations import oriented
 from steel_defects.labels import rle
+from steel_defects.tables.declared import LEAKAGE
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_leaks_are_counted(pictures):
         {"leaking": PARTS, "sound": without[:8] + ["train", "train", "validation", "validation"]},
         lambda path: pictures[int(path)],
     )
-    assert list(table.columns) == LEAKAGE_COLUMNS
+    assert list(table.columns) == list(LEAKAGE.columns)
     counts = table.set_index(["division", "split"])[["sheets", "copies"]].to_dict("index")
     assert counts == {
         ("leaking", "validation"): {"sheets": 1, "copies": 1},
@@ -122,4 +122,4 @@ def test_without_both_sides_there_is_nothing_to_look_up(pictures, part):
     }  # fmt: skip
     table = leakage_table(inventory, {"one": [part] * 3}, lambda path: pictures[int(path)])
     assert table.empty
-    assert list(table.columns) == LEAKAGE_COLUMNS
+    assert list(table.columns) == list(LEAKAGE.columns)

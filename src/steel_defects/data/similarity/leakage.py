@@ -20,6 +20,7 @@ from steel_defects.data.similarity.search import best_orientation, by_shape, nea
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.overlap import dice, iou
+from steel_defects.tables.declared import LEAKAGE
 
 Masks = Mapping[str, Mapping[int, str]]
 Mask = NDArray[np.uint8]
@@ -87,13 +88,7 @@ def leakage_table(
             neighbours = find_neighbours(inventory, parts, held_out)
             if len(neighbours.sheet):
                 rows.append((division, held_out, *_summary(neighbours, paths, read)))
-    return pd.DataFrame(rows, columns=LEAKAGE_COLUMNS)
-
-
-LEAKAGE_COLUMNS = [
-    *("division", "split", "sheets", "similarity_p50", "similarity_p95", "similarity_max"),
-    "copies",
-]
+    return LEAKAGE.typed(rows)
 
 
 def _summary(

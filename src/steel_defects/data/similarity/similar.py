@@ -11,6 +11,7 @@ from steel_defects.data.inventory import fingerprints_of, thumbnails_of
 from steel_defects.data.similarity.copies import COPY_SCORE, copy_scores, shared_quarters
 from steel_defects.data.similarity.look_alikes import look_alikes
 from steel_defects.data.similarity.search import PAIRS, by_shape, nearest, similar_pairs
+from steel_defects.tables.declared import SIMILAR_SHEETS
 
 ReadPath = Callable[[str], NDArray[np.uint8]]
 
@@ -19,17 +20,6 @@ SAME_FILE, COPY, SHARED_PART, LOOK_ALIKE = "same file", "copy", "shared part", "
 DIFFERENT = "different"
 #: Correlation of thumbnails from which sheets look alike; copies are found however low it is.
 LOOK_ALIKE_SIMILARITY = 0.985
-
-SIMILAR_COLUMNS = {
-    "sheet_id": "str",
-    "other_id": "str",
-    "sha256": "str",
-    "other_sha256": "str",
-    "relation": "str",
-    "similarity": "float64",
-    "score": "float64",
-    "orientation": "int64",
-}
 
 # Correlation of fingerprints, as a whole and in each band of frequency, from which pixels are
 # compared: below that of any planted copy, see benchmarks/copies.py.
@@ -54,7 +44,7 @@ def find_similar(
         earlier: What this function returned before: its pixel comparisons are not repeated.
 
     Returns:
-        One row per pair that was worth comparing, with :data:`SIMILAR_COLUMNS`, sorted.
+        ``similar_sheets``, one row per pair that was worth comparing, sorted.
         ``relation`` is the strongest that was found; ``similarity`` is the correlation of
         fingerprints (of thumbnails for look-alikes; missing for shared parts), ``score`` that of
         pixels (missing where none were compared), and ``orientation`` brings the picture of
@@ -76,7 +66,7 @@ def find_similar(
         sha256=first["sha256"].to_numpy(), other_sha256=second["sha256"].to_numpy(),
     )  # fmt: skip
     pairs = pairs.sort_values(["sheet_id", "other_id"], ignore_index=True)
-    return pairs[list(SIMILAR_COLUMNS)].astype(SIMILAR_COLUMNS)
+    return SIMILAR_SHEETS.typed(pairs)
 
 
 # Tables of pairs name pictures by their rows in the inventory until they are put together.
@@ -116,7 +106,7 @@ def _renumbered(pairs: pd.DataFrame, rows: pd.Index) -> pd.DataFrame:
 
 
 def _known_scores(earlier: pd.DataFrame | None) -> dict[tuple[str, str], float]:
-    if earlier is None or not set(SIMILAR_COLUMNS) <= set(earlier.columns):
+    if earlier is None or not set(SIMILAR_SHEETS.columns) <= set(earlier.columns):
         return {}
     compared = ~earlier["relation"].isin([SAME_FILE, SHARED_PART]) & earlier["score"].notna()
     rows = earlier[compared]

@@ -96,7 +96,7 @@ def calibrate(
     out_of_fold: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
-    from steel_defects.evaluation.gate_calibration import calibrated_scores
+    from steel_defects.evaluation.gate_thresholds import calibrated_scores
 
     scores, calibration = calibrated_scores(outputs, sheets, splits, out_of_fold)
     scores.attrs.update(outputs.attrs)
@@ -110,7 +110,7 @@ def choose_operating_point(
     operating_point: OperatingPointConfig,
 ) -> OperatingPoint:
     """Choose the gate's thresholds, and check them once on the test split."""
-    from steel_defects.evaluation.gate_evidence import operating_point_of
+    from steel_defects.evaluation.gate_thresholds import operating_point_of
 
     stamp = common_stamp(sheet_scores=sheet_scores, calibration=calibration)
     point = operating_point_of(sheet_scores, operating_point, splits)
@@ -142,7 +142,7 @@ def record_gate(
     operating_point_targets: OperatingPointConfig,
 ) -> TrainedModel:
     """Note what a gate was made from and how good it is, so that later runs can compare it."""
-    from steel_defects.evaluation.classifier_comparison import validation_roc_auc
+    from steel_defects.evaluation.selection import validation_roc_auc
 
     common_stamp(
         profile=classifier_profile, sheet_scores=sheet_scores, operating_point=operating_point
@@ -171,7 +171,7 @@ def select_gate(
     The gates of this run are inputs so that they come first; those of earlier runs take part if
     they were made from the same data.
     """
-    from steel_defects.evaluation.classifier_comparison import select_gate as select
+    from steel_defects.evaluation.selection import select_gate as select
 
     now = made_from(sheets, annotations, splits, {"operating_point": operating_point})
     gates = trained_models.newest_gates()

@@ -8,7 +8,6 @@ import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.data.division import (
-    ASSIGNMENT_COLUMNS,
     Division,
     assignments_of,
     divide,
@@ -25,6 +24,7 @@ from steel_defects.labels import mask_folder, severstal
 from steel_defects.labels.mask_folder import MaskFolder
 from steel_defects.labels.severstal import Finding, masks_by_sheet
 from steel_defects.models.config import Backbones
+from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
 
@@ -81,8 +81,7 @@ def group_similar_sheets(
     )
     ids = sound["sheet_id"]
     problems = [aside.get(sheet_id, "") for sheet_id in ids]
-    table = {"sheet_id": ids, "group_id": ids.map(groups), "problem": problems}
-    return pd.DataFrame(table).astype("str")
+    return SHEET_GROUPS.typed(sound.assign(group_id=ids.map(groups), problem=problems))
 
 
 def check_annotations(
@@ -171,22 +170,8 @@ def build_sheets(
         )
     # A group is named after the first of its sheets, so that its name outlives new sheets.
     first = table.groupby("group_id")["sheet_id"].transform("min")
-    return table.assign(
-        group_id=first, has_defect=table["sheet_id"].isin(set(annotations["sheet_id"]))
-    )[list(_SHEET_TYPES)].astype(_SHEET_TYPES)
-
-
-_SHEET_TYPES = {
-    "sheet_id": "str",
-    "path": "str",
-    "width": "int64",
-    "height": "int64",
-    "sha256": "str",
-    "group_id": "str",
-    "mean_intensity": "float64",
-    "black_fraction": "float64",
-    "has_defect": "bool",
-}
+    defective = table["sheet_id"].isin(set(annotations["sheet_id"]))
+    return SHEETS.typed(table.assign(group_id=first, has_defect=defective))
 
 
 def split_sheets(
@@ -207,7 +192,7 @@ def split_sheets(
     if backbones and backbones.root:
         need_both_kinds(sheets)
     config = data_engineering
-    earlier = pd.DataFrame(columns=list(ASSIGNMENT_COLUMNS))
+    earlier = SPLIT_ASSIGNMENTS.empty()
     division = Division(
         {str(split): share for split, share in config.shares.items()},
         cross_validation.folds,

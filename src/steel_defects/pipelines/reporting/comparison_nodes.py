@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from steel_defects import tables as schemas
 from steel_defects.datasets.model_versions import ModelVersions
 from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
+from steel_defects.tables.declared import PREDICTIONS, RUN_COMPARISON, SHEET_SCORES
 
 from .gate_nodes import outlined_sheets
 
@@ -32,7 +32,7 @@ _DATASETS = {
     "predictions": "predictions",
     "stacking": "stacking",
 }
-_SCHEMAS = {"scores": schemas.sheet_scores, "predictions": schemas.predictions}
+_TABLES = {"scores": SHEET_SCORES, "predictions": PREDICTIONS}
 
 
 def compare_with_earlier(
@@ -123,7 +123,7 @@ def _compared(
             )  # fmt: skip
     used = {
         part: versions.version_of(f"{models[part]}.{_DATASETS[part]}", version)
-        for part in _SCHEMAS
+        for part in _TABLES
         if part in models
     }
     return _labelled(figures, version, models, used), changed
@@ -135,9 +135,9 @@ def _tables_at(versions: ModelVersions, models: Mapping[str, str], version: str)
     found = {
         part: versions.load(f"{name}.{_DATASETS[part]}", version) for part, name in models.items()
     }
-    for part, schema in _SCHEMAS.items():
+    for part, declaration in _TABLES.items():
         table = found.get(part)
-        missing = [] if table is None else sorted(set(schema.columns) - set(table.columns))
+        missing = [] if table is None else sorted(set(declaration.columns) - set(table.columns))
         if missing:
             raise SteelDefectsError(
                 f"{models[part]}.{_DATASETS[part]} of {version} was saved by another release: it "
@@ -164,8 +164,7 @@ def _labelled(
     table = figures.assign(
         compared_with=version, model=figures["part"].map(names), version=figures["part"].map(newest)
     )
-    text = dict.fromkeys(("compared_with", "model", "version"), "str")
-    return table[list(schemas.run_comparison.columns)].astype(text)
+    return RUN_COMPARISON.typed(table)
 
 
 def draw_changed_verdicts(

@@ -11,6 +11,7 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.tables.declared import EVALUATED_PAIRS, ROBUSTNESS
 
 Json = dict[str, Any]
 
@@ -36,15 +37,9 @@ def measure_detection(
     ]
     broadest = predictions[first if first.any() else test]
     return (
-        pd.concat(pairs, ignore_index=True).astype(_PAIR_TYPES),
+        EVALUATED_PAIRS.typed(pd.concat(pairs, ignore_index=True)),
         defect_targets(broadest, annotations, sheets),
     )
-
-
-# Named, so that a table without rows has them, too.
-_PAIR_TYPES = {"sheet_id": "str"}
-_PAIR_TYPES |= dict.fromkeys(("class_id", "true_px", "predicted_px"), "int64")
-_PAIR_TYPES |= dict.fromkeys(("dice", "iou", "boundary_iou", "boundary_f1"), "float64")
 
 
 def draw_detection(
@@ -91,14 +86,12 @@ def measure_robustness(
     chosen_gate: TrainedGate | None = None,
 ) -> pd.DataFrame:
     """Let the chosen models judge some test sheets at every level of every corruption."""
-    from steel_defects.evaluation.robustness import COLUMNS, choose_for_robustness
+    from steel_defects.evaluation.robustness import choose_for_robustness
 
     test = sheets.merge(splits.loc[splits["split"] == "test", ["sheet_id"]], on="sheet_id")
     chosen = choose_for_robustness(test, reporting.robustness_sheets, reporting.seed)
     if not len(chosen):
-        return pd.DataFrame(columns=list(COLUMNS)).astype(
-            {name: "str" if name == "corruption" else "float64" for name in COLUMNS}
-        )
+        return ROBUSTNESS.empty()
     from .worse_pictures import Judges, robustness_table
 
     postprocessing, networks = (

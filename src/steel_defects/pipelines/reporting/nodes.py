@@ -13,6 +13,7 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.models.trained import ModelSelection
 from steel_defects.paths import flat_name
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.tables.declared import OVERLAY_SELECTION
 
 
 def draw_classification_figures(
@@ -45,7 +46,7 @@ def draw_segmentation_figures(
     data_engineering: DataEngineeringConfig,
 ) -> tuple[Any, Any, Any]:
     """Draw Dice of each class, pixel precision-recall and learning curves of the architectures."""
-    from steel_defects.evaluation.curves import pixel_precision_recall
+    from steel_defects.evaluation.segmentation import pixel_precision_recall
     from steel_defects.reporting.figures import charts
 
     maps = chosen_segmenter.probabilities
@@ -82,7 +83,7 @@ def choose_overlays(
         (sheet_id, outcome, f"{sheet_id}: {outcome}, Dice {dice[sheet_id]:.2f}")
         for sheet_id, outcome in choose_sheets(pairs, reporting.overlays, reporting.seed)
     ]
-    return pd.DataFrame(rows, columns=["sheet_id", "outcome", "caption"]).astype("str")
+    return OVERLAY_SELECTION.typed(rows)
 
 
 def draw_overlays(

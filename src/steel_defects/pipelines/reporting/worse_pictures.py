@@ -12,19 +12,19 @@ from steel_defects.decision.calibration import scale_scores
 from steel_defects.decision.operating_point import OperatingPoint
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import (
-    COLUMNS,
     LEVELS,
     corrupt,
     robustness_row,
     shifted_mask,
 )
-from steel_defects.evaluation.segmentation import pair_table
+from steel_defects.evaluation.segmentation import pair_table, sizes_of
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.prediction.inference import TestTimeAugmentation
 from steel_defects.prediction.predicted_masks import mask_rows, predict_maps
 from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.progress import track
+from steel_defects.tables.declared import ROBUSTNESS
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def robustness_table(
         for name, level in track(steps, len(steps), "judging worse pictures")
     ]
     rows = [as_is | {"corruption": name} for name in LEVELS] + worse
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = ROBUSTNESS.typed(rows)
     return table.sort_values(["corruption", "level"], kind="stable", ignore_index=True)
 
 
@@ -106,7 +106,7 @@ def _moved(annotations: pd.DataFrame, sheets: pd.DataFrame, worse: WorseSheets) 
     """Move the truth with the picture."""
     if worse.corruption != "shift" or not worse.level:
         return annotations
-    sizes = sheets.set_index("sheet_id")[["height", "width"]].apply(tuple, axis=1)
+    sizes = sizes_of(sheets)
     moved = [
         run_length.encode(
             shifted_mask(run_length.decode(rle, *sizes[sheet_id]), "shift", worse.level)

@@ -19,10 +19,9 @@ from steel_defects.models.trained import (
     sort_out,
 )
 from steel_defects.prediction.inference import SegmenterPredictionConfig
+from steel_defects.tables.declared import GATE_SCORES
 
 from .nodes import TUNING_SPLITS, asked_of_segmenters, of_splits, together_with_gate
-
-_GATE_TYPES = {"sheet_id": "str", "repeat": "Int64", "score": "float64", "cleared": "bool"}
 
 
 def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
@@ -34,11 +33,11 @@ def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
         SteelDefectsError: The scores or the thresholds belong to other weights.
     """
     if chosen_gate is None:
-        return pd.DataFrame(columns=list(_GATE_TYPES)).astype(_GATE_TYPES)
+        return GATE_SCORES.empty()
     scores, point = chosen_gate.scores, chosen_gate.operating_point
     stamp = common_stamp(profile=chosen_gate.profile, scores=scores, operating_point=point)
     cleared = scores["score"] < point.lower_threshold
-    table = scores.assign(cleared=cleared)[list(_GATE_TYPES)].astype(_GATE_TYPES)
+    table = GATE_SCORES.typed(scores.assign(cleared=cleared))
     table.attrs.update(stamp)
     return table
 
@@ -60,7 +59,7 @@ def select_segmenter(
     The segmenters of this run are inputs so that they come first; those of earlier runs take part
     if they were made from the same data, behind the same gate.
     """
-    from steel_defects.evaluation.comparison import select
+    from steel_defects.evaluation.selection import select
 
     asked = asked_of_segmenters(data_engineering, segmenter_prediction, postprocessing)
     now = made_from(sheets, annotations, splits, asked, gate_scores)

@@ -17,6 +17,7 @@ from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.trained import TrainedModel, made_from
 from steel_defects.prediction.inference import SegmenterPredictionConfig
+from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import SegmenterRecipe, TrainingData
 
@@ -168,7 +169,6 @@ def predict_masks(
         gate_scores_of,
         mask_rows,
         predict_maps,
-        predictions_table,
     )
 
     stamp = common_stamp(
@@ -181,7 +181,7 @@ def predict_masks(
     predicted = predict_maps(
         segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
     )
-    held_out = predictions_table(
+    held_out = PREDICTIONS.typed(
         (sheet_id, split, None, None, *row)
         for (sheet_id, split), found in zip(
             rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from sklearn import metrics
 
 from steel_defects.drawing import style
-from steel_defects.evaluation.classification import classification_metrics, confusion
+from steel_defects.evaluation.classification import confusion
 from steel_defects.reporting import tables
 from steel_defects.reporting.figures.scores import hits_and_alarms, hold_out_rows, with_both_kinds
 
@@ -82,7 +83,7 @@ def roc_figure(scores_by_backbone: Mapping[str, pd.DataFrame]) -> Figure:
         hits, alarms = hits_and_alarms(labels, scores)
         axes.plot([0, *(alarms / (~labels).sum())], [0, *(hits / labels.sum())], **line)
 
-    figure, axes = _curve_figure(scores_by_backbone, draw, "roc_auc", "AUC")
+    figure, axes = _curve_figure(scores_by_backbone, draw, "AUC", metrics.roc_auc_score)
     if axes:
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle=":")
         axes.annotate("chance", (0.62, 0.585), fontsize=8, color=style.MUTED, rotation=45)
@@ -104,7 +105,7 @@ def pr_figure(scores_by_backbone: Mapping[str, pd.DataFrame]) -> Figure:
         # A step: average precision is the area under it.
         axes.plot([0, *recall], [precision[0], *precision], drawstyle="steps-pre", **line)
 
-    figure, axes = _curve_figure(scores_by_backbone, draw, "pr_auc", "AP")
+    figure, axes = _curve_figure(scores_by_backbone, draw, "AP", metrics.average_precision_score)
     if axes:
         labels = next(with_both_kinds(scores_by_backbone))[1][0]
         axes.axhline(labels.mean(), color=style.MUTED, linewidth=0.8, linestyle=":")
@@ -118,7 +119,7 @@ def _curve_figure(
     scores_by_backbone: Mapping[str, pd.DataFrame],
     draw: Callable[..., None],
     metric: str,
-    metric_name: str,
+    measure: Callable[..., float],
 ) -> tuple[Figure, Axes | None]:
     """Draw one curve a backbone, with its summary in the legend."""
     usable = dict(with_both_kinds(scores_by_backbone))
@@ -131,9 +132,9 @@ def _curve_figure(
     axes = style.set_up(figure.subplots())
     style.unit_square(axes)
     for number, (name, (labels, scores)) in enumerate(usable.items()):
-        value = classification_metrics(labels, scores)[metric]
-        draw(axes, labels, scores, label=f"{name}  {metric_name} {value:.3f}", **style.line(number))
-    style.legend(axes, loc="lower right" if metric == "roc_auc" else "lower left")
+        value = measure(labels, scores)
+        draw(axes, labels, scores, label=f"{name}  {metric} {value:.3f}", **style.line(number))
+    style.legend(axes, loc="lower right" if metric == "AUC" else "lower left")
     style.note(figure, notes)
     return figure, axes
 

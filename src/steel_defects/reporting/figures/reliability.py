@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from steel_defects.drawing import style
-from steel_defects.evaluation.reliability import expected_calibration_error, reliability_table
+from steel_defects.evaluation.classification import expected_calibration_error, reliability_table
 
 Labels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
