@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import CONFIG, Data
+from tests.support.operating_points import operating_point
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.image_folder import ImageFolderDataset
@@ -68,7 +69,8 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
     leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
     lookup = pd.DataFrame({"division": ["at random"], "mean_dice": [0.987]})
     of_gate = {
-        "gate_selection": {"name": "vgg16", "reason": "asked for"}, "vgg16_point": {},
+        "gate_selection": {"name": "vgg16", "reason": "asked for"},
+        "vgg16_point": operating_point().model_dump() | {"temperature": 1.0, "bias": 0.0},
         "classification_comparison": empty,
         "grad_cam_check": pd.DataFrame({"heat_share": [0.4, 0.3], "gaussian_share": [0.1, 0.1]}),
         "confident_mistakes": pd.DataFrame(
@@ -91,6 +93,7 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
     assert "0.987" in html
     assert ("On 2 of 2 defective sheets" in html and "odd.jpg" in html) == gate
     assert ("no backbone was chosen" in html) != gate
+    assert html.index(selection["caption"].iloc[0]) < html.index("<table")
     for caption in selection["caption"]:
         assert caption in html
 

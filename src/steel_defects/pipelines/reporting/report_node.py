@@ -1,20 +1,23 @@
 """The node that writes the report."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.decision.operating_point import OperatingPoint
 from steel_defects.images.folder import SheetFolder
 from steel_defects.reporting.config import ReportingConfig
 
 from .detection_nodes import counted_outcomes
 from .nodes import ending, picture_name
 
+if TYPE_CHECKING:
+    from steel_defects.reporting.context import Choice, GateFindings, ShownSheets
+
 Json = dict[str, Any]
 
 NO_ROWS = pd.DataFrame()
-NO_GATE: Json = {"name": None, "reason": "no backbone was chosen", "candidates": {}}
 
 
 def write_report(
@@ -41,80 +44,105 @@ def write_report(
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file with everything in it."""
+    from steel_defects.reporting.context import DataFindings, EarlierVersion, ReportContext
+    from steel_defects.reporting.report import render_report
+
+    points, cascade_point = _operating_points(segmenter_selection, tables)
+    context = ReportContext(
+        run=run_record,
+        classification_comparison=classification_comparison,
+        segmentation_comparison=segmentation_comparison,
+        per_class=class_comparison,
+        gate=_choice(gate_selection),
+        segmenter=_choice(segmenter_selection),
+        operating_points=points,
+        cascade_point=cascade_point,
+        false_alarm_target=reporting.target_false_alarm_rate,
+        class_names=data_engineering.class_names,
+        data=DataFindings(data_quality, leakage, lookup_baseline, _read("oddest_sheets", tables)),
+        figures={title: _read(key, tables) for key, title in _TITLES.items() if _has(key, tables)},
+        explained=_explained(grad_cam_check, confident_mistakes, tables),
+        detection=_detection(detection_by_size),
+        robustness=robustness,
+        shown=_shown(overlays, overlay_selection, evaluated_pairs),
+        earlier=EarlierVersion(run_comparison, changed_verdicts, _read("changed_verdicts", tables)),
+    )
+    return render_report(context)
+
+
+def _operating_points(
+    segmenter_selection: Json, tables: dict[str, Any]
+) -> tuple[dict[str, OperatingPoint], OperatingPoint | None]:
+    """Return the operating points of the gates, and of the chosen segmenter with its gate."""
+    points = {name: _point(point) for name, point in ending(tables, "_point").items()}
+    stacking = tables.get(f"{segmenter_selection['name']}_stacking") or {}
+    cascade_point = stacking.get("operating_point")
+    return points, _point(cascade_point) if cascade_point else None
+
+
+def _point(values: Json) -> OperatingPoint:
+    # Saved with the calibration and the models that it belongs to.
+    fields = OperatingPoint.model_fields
+    return OperatingPoint(**{name: value for name, value in values.items() if name in fields})
+
+
+def _choice(selection: Json | None) -> "Choice":
+    from steel_defects.reporting.context import Choice
+
+    if selection is None:
+        return Choice(reason="no backbone was chosen")
+    return Choice(selection["name"], selection["reason"])
+
+
+def _has(name: str, tables: dict[str, Any]) -> bool:
+    return f"{name}_figure" in tables
+
+
+def _read(name: str, tables: dict[str, Any]) -> bytes:
+    return bytes(tables[f"{name}_figure"].read_bytes()) if _has(name, tables) else b""
+
+
+def _detection(detection_by_size: Json) -> list[str]:
     from steel_defects.evaluation.detection_by_size import DetectionCurve
     from steel_defects.reporting.figures.detection_figures import detection_sentences
-    from steel_defects.reporting.report import ReportContext, render_report
 
-    totals, classes = counted_outcomes(evaluated_pairs)
-    stacking = tables.get(f"{segmenter_selection['name']}_stacking") or {}
     kind = detection_by_size["evaluation"].replace("_", "-")
     curves = {name: DetectionCurve(**curve) for name, curve in detection_by_size["curves"].items()}
-    return render_report(
-        ReportContext(
-            title="Steel defects: model report",
-            run=run_record,
-            classification_comparison=classification_comparison,
-            segmentation_comparison=segmentation_comparison,
-            per_class=class_comparison,
-            gate_selection=gate_selection or NO_GATE,
-            segmenter_selection=segmenter_selection,
-            operating_points=ending(tables, "_point"),
-            together=stacking.get("operating_point") or {},
-            false_alarm_target=reporting.target_false_alarm_rate,
-            lookup_baseline=lookup_baseline,
-            class_names=data_engineering.class_names,
-            data_quality=data_quality,
-            data_tables={
-                "Nearest training sheet of held-out sheets": leakage,
-                "What a lookup of the nearest training sheet scores": lookup_baseline,
-            },
-            data_figures={
-                "The sheets least like the rest": tables["oddest_sheets_figure"].read_bytes()
-            },
-            figures={
-                title: tables[f"{key}_figure"].read_bytes()
-                for key, title in _TITLES.items()
-                if f"{key}_figure" in tables
-            },
-            detection=detection_sentences(curves, f"{detection_by_size['sheets']:,} {kind} sheets"),
-            robustness=robustness,
-            attention=_attention(grad_cam_check),
-            grad_cam=_picture(tables, "grad_cam_figure"),
-            mistakes=confident_mistakes,
-            mistake_sheets=_picture(tables, "confident_mistakes_figure"),
-            pictures=_gallery(overlays, overlay_selection, classes),
-            sheet_totals=totals,
-            run_comparison=run_comparison,
-            changed_verdicts=changed_verdicts,
-            changed_sheets=_picture(tables, "changed_verdicts_figure"),
-        )
+    return detection_sentences(curves, f"{detection_by_size['sheets']:,} {kind} sheets")
+
+
+def _explained(
+    grad_cam_check: pd.DataFrame | None, mistakes: pd.DataFrame, tables: dict[str, Any]
+) -> "GateFindings":
+    from steel_defects.evaluation.attention import summarise_attention
+    from steel_defects.reporting.context import GateFindings
+    from steel_defects.reporting.gate_pictures import attention_sentence
+
+    if grad_cam_check is None:
+        return GateFindings()
+    return GateFindings(
+        attention_sentence(summarise_attention(grad_cam_check)),
+        _read("grad_cam", tables),
+        mistakes,
+        _read("confident_mistakes", tables),
     )
 
 
-def _picture(tables: dict[str, Any], name: str) -> bytes:
-    return bytes(tables[name].read_bytes()) if name in tables else b""
-
-
-def _attention(grad_cam_check: pd.DataFrame | None) -> str:
-    if grad_cam_check is None:
-        return ""
-    from steel_defects.evaluation.attention import summarise_attention
-    from steel_defects.reporting.heat import attention_sentence
-
-    return attention_sentence(summarise_attention(grad_cam_check))
-
-
-def _gallery(
-    overlays: SheetFolder, selection: pd.DataFrame, classes: dict[str, tuple[int, ...]]
-) -> list[Any]:
+def _shown(overlays: SheetFolder, selection: pd.DataFrame, pairs: pd.DataFrame) -> "ShownSheets":
+    from steel_defects.reporting.context import ShownSheets
     from steel_defects.reporting.gallery import Picture
 
-    pictures = []
-    for sheet_id, outcome, caption in selection.itertuples(index=False, name=None):
-        name = picture_name(outcome, sheet_id)
-        jpeg = overlays.path_of(name).read_bytes()
-        pictures.append(Picture(name, outcome, classes.get(sheet_id, ()), caption, jpeg))
-    return pictures
+    totals, classes = counted_outcomes(pairs)
+    pictures = [
+        Picture(
+            row.outcome,
+            classes.get(row.sheet_id, ()),
+            row.caption,
+            overlays.path_of(picture_name(row.outcome, row.sheet_id)).read_bytes(),
+        )
+        for row in selection.itertuples()
+    ]
+    return ShownSheets(pictures, totals)
 
 
 _GATE_TITLES = {
