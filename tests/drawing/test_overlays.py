@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.drawing.overlays import class_shades, draw_comparison, draw_overlay, harmless
-from steel_defects.reporting.selection import OUTCOMES, choose_sheets, sheet_outcomes
+from steel_defects.reporting.gallery import OUTCOMES, choose_sheets, sheet_outcomes
 
 NAMES = ("pitting", "cracks", "scratches", "scale")
 

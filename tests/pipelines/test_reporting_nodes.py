@@ -91,6 +91,7 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
     assert "0.987" in html
     assert ("On 2 of 2 defective sheets" in html and "odd.jpg" in html) == gate
     assert ("no backbone was chosen" in html) != gate
+    assert html.index(selection["caption"].iloc[0]) < html.index("<table")
     for caption in selection["caption"]:
         assert caption in html
 

@@ -2,14 +2,17 @@
 
 import pandas as pd
 import pytest
+from tests.support.operating_points import operating_point, rates
 
-from steel_defects.reporting.decision import decide, evidence_from
+from steel_defects.reporting.context import Choice, DataFindings, ReportContext
+from steel_defects.reporting.decision import decide
 
-POINT = {
+GOOD = {
     "recall": 0.995, "recall_bound": 0.991, "target_recall": 0.99, "proven": True,
     "false_positive_rate": 0.05, "false_positive_bound": 0.08, "defective_sheets": 900,
     "clean_sheets": 900, "confidence": 0.95, "evidence_from": "calibration",
 }  # fmt: skip
+POINT = operating_point(**GOOD)
 GATES = pd.DataFrame(
     {"backbone": ["vgg16"], "evaluation": ["test"], "sheets": [1000], "defective_sheets": [500],
      "accuracy": [0.95], "accuracy_low": [0.93], "accuracy_high": [0.96]}
@@ -21,11 +24,19 @@ SEGMENTERS = pd.DataFrame(
 LOOKUP = pd.DataFrame({"division": ["at random", "by group"], "mean_dice": [0.99, 0.84]})
 
 
-def status_of(point=POINT, together=None, gates=GATES, segmenters=SEGMENTERS, most=0.1):
-    evidence = evidence_from(
-        gates, segmenters, ("vgg16", "unet"), (point, together or {}), LOOKUP, most
+def status_of(point=POINT, cascade=None, gates=GATES, segmenters=SEGMENTERS, most=0.1):
+    return decide(
+        ReportContext(
+            classification_comparison=gates,
+            segmentation_comparison=segmenters,
+            gate=Choice("vgg16"),
+            segmenter=Choice("unet"),
+            operating_points={"vgg16": point},
+            cascade_point=cascade,
+            false_alarm_target=most,
+            data=DataFindings(lookup_baseline=LOOKUP),
+        )
     )
-    return decide(evidence)
 
 
 def test_fit_only_where_every_bound_reaches_its_target():
@@ -46,23 +57,22 @@ def test_fit_only_where_every_bound_reaches_its_target():
     ],
 )
 def test_what_is_missing_is_named(change, status, named):
-    decision = status_of(POINT | change)
+    decision = status_of(operating_point(**GOOD | change))
     assert decision.status == status and named in decision.reason
 
 
 def test_false_alarms_are_held_against_the_whole_cascade():
-    gate = POINT | {"false_positive_rate": 0.4, "false_positive_bound": 0.5}
+    worse = {"false_positive_rate": 0.4, "false_positive_bound": 0.5}
+    gate = operating_point(**GOOD | worse)
     assert status_of(gate).status == "not met"
-    seen = {"recall": 0.995, "recall_bound": 0.991, "defective_sheets": 900, "clean_sheets": 900}
-    seen |= {"false_positive_rate": 0.05, "false_positive_bound": 0.08}
-    decision = status_of(gate, together=POINT | {"test": seen})
+    decision = status_of(gate, cascade=operating_point(**GOOD, test=rates(**GOOD)))
     assert decision.status == "met"
     alarms = "False alarms of the gate alone"
     assert [c.status for c in decision.criteria if c.name == alarms] == ["no target"]
 
 
 def test_sheets_that_a_score_was_fitted_to_do_not_prove_it_alone():
-    decision = status_of(together=POINT)
+    decision = status_of(cascade=POINT)
     assert decision.status == "not proven"
     assert "escape rate of gate and segmenter together" in decision.reason
     assert "false alarms of gate and segmenter together" in decision.reason
@@ -70,7 +80,7 @@ def test_sheets_that_a_score_was_fitted_to_do_not_prove_it_alone():
     assert basis.startswith("900 defective validation and calibration sheets")
     few = {"recall": 1.0, "recall_bound": 0.95, "defective_sheets": 60, "clean_sheets": 60}
     few |= {"false_positive_rate": 0.0, "false_positive_bound": 0.05}
-    decision = status_of(together=POINT | {"test": few})
+    decision = status_of(cascade=operating_point(**GOOD, test=rates(**few)))
     assert [c.status for c in decision.criteria if "together" in c.name] == ["not proven", "met"]
 
 
@@ -96,6 +106,4 @@ def test_accuracy_is_held_against_the_more_frequent_kind():
 
 
 def test_without_anything_nothing_is_decided():
-    nothing = pd.DataFrame()
-    evidence = evidence_from(nothing, nothing, (None, None), ({}, {}), nothing, None)
-    assert decide(evidence).status == "not known"
+    assert decide(ReportContext()).status == "not known"

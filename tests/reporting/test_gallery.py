@@ -11,7 +11,7 @@ JPEG = bytes(cv2.imencode(".jpg", NOISE, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
 
 
 def pictures(outcomes: list[str], jpeg: bytes = JPEG) -> list[Picture]:
-    return [Picture(f"{n}.jpg", outcome, (1,), "", jpeg) for n, outcome in enumerate(outcomes)]
+    return [Picture(outcome, (1,), "", jpeg) for outcome in outcomes]
 
 
 def test_pictures_that_fit_are_left_as_they_are():
@@ -38,17 +38,17 @@ def test_a_full_report_keeps_to_its_limit():
 
 
 def test_choices_and_those_that_leave_nothing():
-    shown = [Picture("a", "false alarm", (2,), "", b""), Picture("b", "hit", (1, 2), "", b"")]
-    outcomes, classes = gallery.filters(shown, ["pit"])
-    assert [f.label for f in outcomes] == ["false alarm (1)", "hit (1)"]
-    assert [f.label for f in classes] == ["1 pit (1)", "2 (2)"]
-    assert gallery.empty_pairs(shown, outcomes, classes) == [("outcome-0", "class-1")]
-    assert shown[0].marks == "is-false-alarm has-2"
+    pictures = [Picture("false alarm", (2,), "", b""), Picture("hit", (1, 2), "", b"")]
+    shown = gallery.make_gallery(pictures, [], {}, ["pit"])
+    assert [choice.label for choice in shown.outcomes] == ["false alarm (1)", "hit (1)"]
+    assert [choice.label for choice in shown.classes] == ["1 pit (1)", "2 (2)"]
+    assert shown.empty_pairs == [("outcome-0", "class-1")]
+    assert shown.pictures[0].marks == {"is-false-alarm", "has-2"}
 
 
 def test_the_sentence_counts_what_is_not_shown():
-    text = gallery.shown_sentence(pictures(["hit"] * 2), {"hit": 900, "miss": 3})
-    assert text == "2 of 903 test sheets are shown: 2 of 900 hits, 0 of 3 misses."
+    shown = gallery.make_gallery(pictures(["hit"] * 2), [], {"hit": 900, "miss": 3}, [])
+    assert shown.sentence == "2 of 903 test sheets are shown: 2 of 900 hits, 0 of 3 misses."
 
 
 def test_what_is_no_picture_stays_as_it_is():

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from steel_defects import tables as schemas
-from steel_defects.reporting.mistakes import confident_mistakes, mistake_captions
+from steel_defects.reporting.gate_pictures import confident_mistakes, mistake_captions
 
 
 def scores(*rows: tuple[str, str, int | None, bool, float]) -> pd.DataFrame:

@@ -8,34 +8,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from tests.support.operating_points import operating_point, rates
 
-from steel_defects.reporting import tables, wording
+from steel_defects.reporting import headlines, tables
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.reporting.context import (
+    Choice,
+    DataFindings,
+    GateFindings,
+    ReportContext,
+    ShownSheets,
+)
 from steel_defects.reporting.data_page import data_page, provenance, run_line
 from steel_defects.reporting.gallery import Picture
-from steel_defects.reporting.report import ReportContext, render_report
+from steel_defects.reporting.report import render_report
 
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
 NOTHING = pd.DataFrame()
-POINT = {
-    "lower_threshold": 0.1234,
-    "upper_threshold": 0.6,
-    "recall": 0.98,
-    "recall_bound": 0.95,
-    "false_positive_rate": 0.1,
-    "false_positive_bound": 0.2,
-    "defective_sheets": 100,
-    "clean_sheets": 90,
-    "target_recall": 0.99,
-    "proven": False,
-    "needed_defective_sheets": 299,
-    "confidence": 0.95,
-    "temperature": 1.3,
-}
-
-
-def empty() -> ReportContext:
-    return ReportContext("Empty", {}, NOTHING, NOTHING, NOTHING, {"name": None, "reason": ""}, {})
+POINT = operating_point()
 
 
 @pytest.fixture
@@ -67,23 +57,37 @@ def context() -> ReportContext:
         classification_comparison=gates,
         segmentation_comparison=segmenters,
         per_class=pd.DataFrame({"architecture": ["unet"], "class_id": [1], "mean_dice": [0.9]}),
-        gate_selection={"name": "resnet50", "reason": "best of all", "threshold": 0.1234},
-        segmenter_selection={"name": "unet", "reason": HOSTILE},
+        gate=Choice("resnet50", "best of all"),
+        segmenter=Choice("unet", HOSTILE),
         operating_points={"resnet50": POINT},
-        data_quality={
-            "sheets": 12568,
-            "class_balance": {"1 pitting": {"sheets": 897}},
-            "quarantined": [
-                {"where": "row 3", "sheet_id": HOSTILE, "reason": "too long", "set_aside": True},
-                {"where": "row 4", "sheet_id": "a\udcff", "reason": "colour", "set_aside": False},
-            ],
-        },
+        data=DataFindings(
+            {
+                "sheets": 12568,
+                "class_balance": {"1 pitting": {"sheets": 897}},
+                "quarantined": [
+                    {
+                        "where": "row 3",
+                        "sheet_id": HOSTILE,
+                        "reason": "too long",
+                        "set_aside": True,
+                    },
+                    {
+                        "where": "row 4",
+                        "sheet_id": "a\udcff",
+                        "reason": "colour",
+                        "set_aside": False,
+                    },
+                ],
+            }
+        ),
         figures={HOSTILE: b"\x89PNG" + bytes(30)},
-        attention="The gate looks at the defects.",
-        grad_cam=b"\x89PNG" + bytes(30),
-        mistakes=pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]}),
-        mistake_sheets=b"\x89PNG" + bytes(31),
-        pictures=[Picture(HOSTILE, "hit", (1,), f"{HOSTILE}  Dice 0.80  hit", b"\xff\xd8")],
+        explained=GateFindings(
+            attention="The gate looks at the defects.",
+            grad_cam=b"\x89PNG" + bytes(30),
+            mistakes=pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]}),
+            mistake_sheets=b"\x89PNG" + bytes(31),
+        ),
+        shown=ShownSheets([Picture("hit", (1,), f"{HOSTILE}  Dice 0.80  hit", b"\xff\xd8")]),
         class_names=(HOSTILE,),
     )
 
@@ -110,7 +114,7 @@ class Tags(HTMLParser):
     ],
 )
 def test_sheets_of_a_kind_that_are_absent_are_told(context, outcomes, words):
-    html = render_report(dataclasses.replace(context, sheet_totals=outcomes))
+    html = render_report(dataclasses.replace(context, shown=ShownSheets([], outcomes)))
     told = re.findall(r"<p>(No test sheet|There is no test sheet)([^<]*)</p>", html)
     assert ["".join(parts)[: len(words or "")] for parts in told] == ([words] if words else [])
 
@@ -151,17 +155,18 @@ def test_the_decision_stands_on_the_test_rows(context: ReportContext) -> None:
 
 
 def test_a_proven_target_is_said() -> None:
-    assert wording.proof(POINT | {"proven": True}).startswith("The calibration sheets prove")
-    assert wording.proof(POINT | {"defective_sheets": 400}).count("takes at least") == 0
-    assert wording.proof({}) == ""
+    proven = headlines.proof(operating_point(proven=True))
+    assert proven.startswith("The calibration sheets prove")
+    assert "takes at least" not in headlines.proof(operating_point(defective_sheets=400))
+    assert headlines.proof(None) == ""
 
 
 def test_what_is_not_proven_says_what_it_would_take() -> None:
-    missed = wording.proof(POINT | {"allowed_misses": 2, "more_with_these_misses": 527})
+    missed = headlines.proof(operating_point(allowed_misses=2, more_with_these_misses=527))
     assert missed.endswith("With 2 missed, as now, it takes 527 more sheets, none missed.")
-    likely = wording.proof(POINT | {"evidence_from": "out_of_fold", "recall_bound": 0.995})
+    likely = headlines.proof(operating_point(evidence_from="out_of_fold", recall_bound=0.995))
     assert "not proven" in likely and "likely" in likely and "299 defective" in likely
-    short = wording.proof(POINT | {"evidence_from": "out_of_fold"})
+    short = headlines.proof(operating_point(evidence_from="out_of_fold"))
     assert "likely" not in short and "there are 100" in short
 
 
@@ -171,8 +176,7 @@ def test_an_interval_stands_in_the_cell_of_its_figure(context: ReportContext) ->
         recall_class_1=0.5, recall_class_1_low=0.25, recall_class_1_high=0.75,
         ms_per_sheet_p50=12.0, ms_per_sheet_p90=13.0,
     )  # fmt: skip
-    test = {key: POINT[key] for key in ("recall", "recall_bound", "clean_sheets")}
-    point = POINT | {"test": test | {"defective_sheets": 7}, "evidence": "Said so."}
+    point = operating_point(test=rates(defective_sheets=7), evidence="Said so.")
     html = render_report(
         dataclasses.replace(
             context, classification_comparison=gates, operating_points={"resnet50": point}
@@ -184,6 +188,11 @@ def test_an_interval_stands_in_the_cell_of_its_figure(context: ReportContext) ->
                  "2.0 % of 7 defective test sheets", "12.0"):  # fmt: skip
         assert text in html, text
     assert "low</th>" not in html and " sd</th>" not in html
+
+
+def test_pictures_of_sheets_come_before_tables(context: ReportContext) -> None:
+    html = render_report(context)
+    assert html.index("Truth above and prediction below") < html.index("<table")
 
 
 def test_the_chosen_rows_are_marked_and_numbers_readable(context: ReportContext) -> None:
@@ -202,38 +211,43 @@ def test_data_and_provenance_are_shown(context: ReportContext) -> None:
 
 def test_what_a_run_does_not_know_yet_is_left_out() -> None:
     run = {"run_id": "r", "started_at": "2026-11-26T10:01:28+00:00", "status": "running"}
-    facts = dict(provenance(run)["facts"])
+    facts = dict(provenance(run).facts)
     assert facts["started at"] == "2026-11-26 10:01 UTC" and facts["git revision"] == "not recorded"
     assert "status" not in facts and "data fingerprint" not in facts
-    ended = dict(provenance(run | {"status": "finished", "data_fingerprint": "f"})["facts"])
+    ended = dict(provenance(run | {"status": "finished", "data_fingerprint": "f"}).facts)
     assert ended["status"] == "finished" and ended["data fingerprint"] == "f"
     assert run_line(run) == "Run r · started 2026-11-26 10:01 UTC"
 
 
 def test_splits_come_in_the_order_of_their_use() -> None:
     rows = [{"split": name} for name in ("calibration", "test", "train", "validation")]
-    [(_, table)] = data_page({"splits": rows})["tables"]
-    assert [row[0] for row in table.rows] == ["train", "validation", "calibration", "test"]
+    [part] = data_page({"splits": rows}).parts
+    assert part.table and [row[0] for row in part.table.rows] == [
+        "train",
+        "validation",
+        "calibration",
+        "test",
+    ]
 
 
 def test_robustness_says_on_how_few_sheets_it_stands() -> None:
-    text = wording.worse_pictures(pd.DataFrame({"sheets": [4, 4]}))
+    text = headlines.worse_pictures(pd.DataFrame({"sheets": [4, 4]}))
     assert "same 4 test sheets" in text and "So few" in text
-    assert "So few" not in wording.worse_pictures(pd.DataFrame({"sheets": [60]}))
-    assert wording.worse_pictures(NOTHING) == ""
+    assert "So few" not in headlines.worse_pictures(pd.DataFrame({"sheets": [60]}))
+    assert headlines.worse_pictures(NOTHING) == ""
 
 
 def test_the_gate_is_explained(context: ReportContext) -> None:
     page = render_report(context).split('<section id="gate"')[1].split("</section>")[0]
     assert "The gate looks at the defects." in page
     assert page.count("data:image/png") == 2 and "0.010" in page and "&lt;img src=x" in page
-    bare = dataclasses.replace(context, grad_cam=b"", mistakes=NOTHING)
+    bare = dataclasses.replace(context, explained=GateFindings())
     page = render_report(bare).split('<section id="gate"')[1].split("</section>")[0]
     assert "No sheet was explained." in page and "None." in page and "data:" not in page
 
 
 def test_what_is_missing_is_said_in_words() -> None:
-    html = render_report(empty())
+    html = render_report(ReportContext())
     for text in ("There is no gate", "There is no segmenter", "No classifier was compared",
                  "No segmenter was compared", "No figure was drawn", "No sheet was drawn",
                  "Nothing was quarantined", "The run was not recorded"):  # fmt: skip
@@ -259,31 +273,40 @@ def test_tables_with_columns_and_no_rows(context: ReportContext) -> None:
 def test_a_handful_of_test_sheets_does_not_stand_for_a_model(test_sheets, first, beside) -> None:
     kinds = {"evaluation": ["test", "out_of_fold"], "sheets": [test_sheets, 123]}
     gates = pd.DataFrame({"backbone": "vgg16", **kinds, "accuracy": [1.0, 0.913]})
-    (fact,) = wording.gate_headline({"name": "vgg16", "reason": ""}, gates, {}).facts
+    networks = pd.DataFrame({"architecture": "unet", **kinds, "mean_dice": [0.977, 0.853]})
+    gate, segmenter = headlines.headlines(
+        ReportContext(
+            classification_comparison=gates,
+            segmentation_comparison=networks,
+            gate=Choice("vgg16"),
+            segmenter=Choice("unet"),
+        )
+    )
+    (fact,) = gate.facts
     assert fact.value == first
     assert beside in fact.remark
-    networks = pd.DataFrame({"architecture": "unet", **kinds, "mean_dice": [0.977, 0.853]})
-    (fact,) = wording.segmenter_headline({"name": "unet", "reason": ""}, networks).facts
+    (fact,) = segmenter.facts
     assert (fact.value == "0.853") == (test_sheets < 100)
     assert ("0.977 on" in fact.remark) == (test_sheets < 100)
 
 
 def test_the_data_page_is_written_in_words() -> None:
-    found = {
+    quality = {
         "brightness": [{"measure": "mean_intensity", "p0": 9.4, "p100": 172.4}],
         "black_border": {"left": 0.25, "width_p50": 0.28},
     }
-    (_, brightness), (_, border) = data_page(found)["tables"]
+    brightness, border = (part.table for part in data_page(quality).parts)
+    assert brightness and border
     assert [name for name, _ in brightness.columns] == ["measure", "least", "greatest"]
     assert brightness.rows == [["mean gray value", "9.400", "172.400"]]
     assert border.rows == [["left", "0.250"], ["median width, where there is one", "0.280"]]
 
 
 def test_a_gate_that_met_one_kind_of_sheet(context: ReportContext) -> None:
-    point = POINT | {"recall": None, "recall_bound": 0.0, "defective_sheets": 0}
-    selection = {"name": "vgg16", "reason": ""}
-    headline = wording.gate_headline(selection, context.classification_comparison, {"vgg16": point})
-    values = {fact.name: fact.value for fact in headline.facts}
+    point = operating_point(recall=None, recall_bound=0.0, defective_sheets=0)
+    context = dataclasses.replace(context, gate=Choice("vgg16"), operating_points={"vgg16": point})
+    gate, _ = headlines.headlines(context)
+    values = {fact.name: fact.value for fact in gate.facts}
     assert values["Gate ROC-AUC"] == "not known" and values["Escape rate"] == "not known"
 
 

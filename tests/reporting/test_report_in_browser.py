@@ -12,9 +12,17 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.operating_points import operating_point
 
+from steel_defects.reporting.context import (
+    Choice,
+    DataFindings,
+    GateFindings,
+    ReportContext,
+    ShownSheets,
+)
 from steel_defects.reporting.gallery import Picture
-from steel_defects.reporting.report import ReportContext, render_report
+from steel_defects.reporting.report import render_report
 
 CHROMIUM = next((path for n in ("chromium", "chromium-browser", "google-chrome", "chrome")
                  if (path := shutil.which(n))), None)  # fmt: skip
@@ -51,17 +59,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sheet = bytes(cv2.imencode(".jpg", np.full((64, 400, 3), 90, np.uint8))[1])
     plot = bytes(cv2.imencode(".png", np.full((90, 400, 3), 240, np.uint8))[1])
     table = pd.DataFrame({"backbone": [HOSTILE], "evaluation": "test", "accuracy": 0.5})
+    mistakes = pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]})
     context = ReportContext(
-        HOSTILE, {"run_id": HOSTILE, "pipelines": ["p"], "parameters": {"a": 1}},
-        table, pd.DataFrame(), pd.DataFrame(),
-        {"name": HOSTILE, "reason": HOSTILE}, {"name": HOSTILE}, class_names=(HOSTILE,),
-        operating_points={HOSTILE: {"recall": 0.9, "recall_bound": 0.8, "target_recall": 0.95,
-                                    "false_positive_rate": 0.1, "confidence": 0.95}},
-        data_quality={"sheets": 9, "splits": [{"split": "test", "sheets": 9}], "copies": []},
-        figures={HOSTILE: plot}, grad_cam=plot, detection=[HOSTILE], mistake_sheets=plot,
-        mistakes=pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]}),
+        title=HOSTILE, run={"run_id": HOSTILE, "pipelines": ["p"], "parameters": {"a": 1}},
+        classification_comparison=table, gate=Choice(HOSTILE, HOSTILE), segmenter=Choice(HOSTILE),
+        operating_points={HOSTILE: operating_point()}, class_names=(HOSTILE,),
+        data=DataFindings(
+            {"sheets": 9, "splits": [{"split": "test", "sheets": 9}], "copies": []}
+        ),
+        figures={HOSTILE: plot}, detection=[HOSTILE],
+        explained=GateFindings("", plot, mistakes, plot),
         robustness=pd.DataFrame({"corruption": ["blur"], "level": [0], "sheets": [4]}),
-        pictures=[Picture(HOSTILE, kind, (1,), HOSTILE, sheet) for kind in ("hit", "miss")],
+        shown=ShownSheets([Picture(kind, (1,), HOSTILE, sheet) for kind in ("hit", "miss")]),
     )  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render_report(context), encoding="utf-8")

@@ -1,64 +1,76 @@
 """The report's pages about the data and about the run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
 from steel_defects.reporting import tables
-from steel_defects.reporting.tables import Table
+from steel_defects.reporting.comparison import Part
+from steel_defects.tables.columns import SPLIT_NAMES
 
 _DATA_ROWS = 40  # of a list about the data: a page is read, not searched
 _RUN_FACTS = ("run_id", "started_at", "environment", "git_revision")
 #: Known only when the run has ended, and the report is written before.
 _OPEN = ("status", "data_fingerprint", "finished_at")
-_SPLITS = ("train", "validation", "calibration", "test")
 
 
-def data_page(quality: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort what data engineering found into single facts, tables, and the quarantine."""
-    rest = {str(key): value for key, value in quality.items() if key != "quarantined"}
-    if isinstance(rest.get("splits"), list):
-        rest["splits"] = sorted(rest["splits"], key=_place)
-    found = {key: value for key, value in rest.items() if _is_structure(value)}
-    findings = list(quality.get("quarantined") or [])
-    return {
-        "facts": [(tables.label(k), tables.cell(k, v)) for k, v in rest.items() if k not in found],
-        "tables": [
-            (tables.label(key).capitalize(), _structure(key, value)) for key, value in found.items()
-        ],
-        "findings": len(findings),
-        "quarantined": tables.from_records("Findings and their reasons", findings),
-    }
+@dataclass(frozen=True)
+class FactSheet:
+    """Single facts with their names, and tables under their headings."""
+
+    facts: list[tuple[str, str]]
+    parts: list[Part]
 
 
-def _place(row: Mapping[str, Any]) -> int:
-    """Return where a split stands in the order in which splits are used."""
-    name = row.get("split")
-    return _SPLITS.index(name) if name in _SPLITS else len(_SPLITS)
+def data_page(quality: Mapping[str, Any]) -> FactSheet:
+    """Sort what data engineering noted into single facts and tables, without the quarantine."""
+    values = {key: value for key, value in quality.items() if key != "quarantined"}
+    if isinstance(values.get("splits"), list):
+        order = [*SPLIT_NAMES, None]
+        values["splits"] = sorted(
+            values["splits"],
+            key=lambda row: order.index(
+                row.get("split") if row.get("split") in SPLIT_NAMES else None
+            ),
+        )
+    facts = [
+        (tables.label(key), tables.cell(key, value))
+        for key, value in values.items()
+        if not _is_structure(value)
+    ]
+    return FactSheet(facts, _parts(values))
 
 
 def _is_structure(value: object) -> bool:
-    listed = isinstance(value, Sequence) and not isinstance(value, str)
-    return isinstance(value, (Mapping, pd.DataFrame)) or listed
+    return isinstance(value, (Mapping, list, tuple, pd.DataFrame))
 
 
-def _structure(name: str, value: Any) -> Table | None:
-    caption = tables.label(name)
-    if isinstance(value, pd.DataFrame):
-        return tables.from_frame(caption, value)
-    if isinstance(value, Mapping):
-        return tables.from_mapping(caption, value)
-    return tables.from_records(caption, list(value), _DATA_ROWS)
+def _parts(values: Mapping[str, Any]) -> list[Part]:
+    """Turn what is no single fact into tables."""
+    parts = []
+    for key, value in values.items():
+        caption = tables.label(key)
+        if isinstance(value, pd.DataFrame):
+            table = tables.from_frame(caption, value)
+        elif isinstance(value, Mapping):
+            table = tables.from_mapping(caption, value)
+        elif _is_structure(value):
+            table = tables.from_records(caption, value, _DATA_ROWS)
+        else:
+            continue
+        parts.append(Part(caption.capitalize(), table))
+    return parts
 
 
 def run_line(run: Mapping[str, Any]) -> str:
     """Return the line below the report's heading."""
     words = {"run_id": "Run", "environment": "environment", "started_at": "started"}
-    known = [f"{word} {_moment(run[key])}" for key, word in words.items() if run.get(key)]
-    return " · ".join(known) if known else "The run was not recorded."
+    parts = [f"{word} {_moment(run[key])}" for key, word in words.items() if run.get(key)]
+    return " · ".join(parts) or "The run was not recorded."
 
 
 def _moment(value: object) -> str:
@@ -70,20 +82,20 @@ def _moment(value: object) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" + (" UTC" if moment.utcoffset() == timedelta() else "")
 
 
-def provenance(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return single facts (the usual ones always), tables, and the parameters as JSON."""
+def provenance(run: Mapping[str, Any]) -> FactSheet:
+    """Sort a run's record into single facts (the usual ones always) and tables."""
     facts = {key: run.get(key) for key in _RUN_FACTS} | {
-        str(key): value
+        key: value
         for key, value in run.items()
         if not _is_structure(value) and not (key in _OPEN and value in (None, "running"))
     }
-    structures = {str(k): v for k, v in run.items() if _is_structure(v) and k != "parameters"}
+    return FactSheet(
+        [(tables.label(k), _moment(v) if v else "not recorded") for k, v in facts.items()],
+        _parts({key: value for key, value in run.items() if key != "parameters"}),
+    )
+
+
+def parameters_text(run: Mapping[str, Any]) -> str:
+    """Return the parameters of a run as JSON; empty where they were not recorded."""
     parameters = run.get("parameters")
-    return {
-        "facts": [(tables.label(k), _moment(v) if v else "not recorded") for k, v in facts.items()],
-        "tables": [
-            (tables.label(key).capitalize(), _structure(key, value))
-            for key, value in structures.items()
-        ],
-        "parameters": json.dumps(parameters, indent=2, default=str) if parameters else "",
-    }
+    return json.dumps(parameters, indent=2, default=str) if parameters else ""

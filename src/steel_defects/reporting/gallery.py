@@ -1,19 +1,16 @@
-"""Pictures in the report: small enough for its limit, and sorted by outcome and class."""
+"""Test sheets in the report: some of every outcome, small enough for its limit."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from steel_defects.images.jpeg import to_jpeg
 
-#: Largest report, bytes.
-REPORT_LIMIT = 15_000_000
-_TEXT_ROOM = 1_200_000  # for tables, parameters and style
-_BASE64 = 4 / 3
-
-#: Outcomes, as many are called.
+#: What can become of a sheet, in the order in which people want to see it, and of many.
 _PLURALS = {
     "hit": "hits",
     "weak": "weak hits",
@@ -21,56 +18,163 @@ _PLURALS = {
     "false alarm": "false alarms",
     "clean": "clean sheets",
 }
+OUTCOMES = tuple(_PLURALS)
+_HIT_DICE = 0.5  # mean over the sheet's true classes
 
+#: Largest report, bytes.
+REPORT_LIMIT = 15_000_000
+_TEXT_ROOM = 1_200_000  # for tables, parameters and style
+_BASE64 = 4 / 3
 #: Widest picture, px, and JPEG quality, tried in turn.
 _STEPS = ((1600, 85), (1600, 70), (1280, 70), (960, 70), (720, 60))
 
 
+def sheet_outcomes(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Say what became of every sheet.
+
+    Args:
+        pairs: ``sheet_id, class_id, dice, true_px, predicted_px``, one row per sheet and class.
+
+    Returns:
+        One row per sheet, by ``sheet_id``: ``dice`` (mean over the classes that it truly has; over
+        all classes if it has none) and ``outcome``: ``hit`` (Dice from 0.5), ``weak`` (some
+        overlap), ``miss`` (none), ``false alarm`` (clean, with a prediction) or ``clean``.
+    """
+    sheets = pairs.groupby("sheet_id").agg(
+        dice=("dice", "mean"), true_px=("true_px", "sum"), predicted_px=("predicted_px", "sum")
+    )
+    of_true_classes = pairs[pairs["true_px"] > 0].groupby("sheet_id")["dice"].mean()
+    sheets["dice"] = of_true_classes.combine_first(sheets["dice"])
+    defective = sheets["true_px"] > 0
+    conditions = [
+        defective & (sheets["dice"] >= _HIT_DICE),
+        defective & (sheets["dice"] > 0),
+        defective,
+        sheets["predicted_px"] > 0,
+    ]
+    sheets["outcome"] = np.select(conditions, OUTCOMES[:4], OUTCOMES[4])
+    return sheets[["dice", "outcome"]].sort_index()
+
+
+def choose_sheets(pairs: pd.DataFrame, count: int, seed: int) -> list[tuple[str, str]]:
+    """Choose sheets to draw, as evenly over the outcomes as there are sheets of each.
+
+    Args:
+        pairs: As for :func:`sheet_outcomes`.
+        count: Most sheets to choose.
+        seed: Decides which of an outcome's sheets are taken; the order of rows does not.
+
+    Returns:
+        Sheets and their outcomes, grouped by outcome.
+    """
+    if pairs.empty:
+        return []
+    rng = np.random.default_rng(seed)
+    outcomes = sheet_outcomes(pairs)["outcome"]
+    turns = [
+        (turn, number, str(sheet_id))
+        for number, outcome in enumerate(OUTCOMES)
+        for turn, sheet_id in enumerate(rng.permutation(outcomes.index[outcomes == outcome]))
+    ]
+    chosen = sorted((number, sheet_id) for _, number, sheet_id in sorted(turns)[:count])
+    return [(sheet_id, OUTCOMES[number]) for number, sheet_id in chosen]
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A sheet in the gallery.
+    """A sheet in the gallery: its outcome, the classes that it has or was given, and a JPEG."""
 
-    Attributes:
-        name: Of the picture.
-        outcome: One of :data:`steel_defects.reporting.selection.OUTCOMES`.
-        classes: Numbers of the classes that the sheet has or was given.
-        caption: A line about it.
-        jpeg: The picture.
-    """
-
-    name: str
     outcome: str
     classes: tuple[int, ...]
     caption: str
     jpeg: bytes
 
     @property
-    def marks(self) -> str:
+    def marks(self) -> set[str]:
         """Classes of the style sheet that the filters look for."""
-        return " ".join([slug(self.outcome), *(f"has-{number}" for number in self.classes)])
+        return {_slug(self.outcome), *(f"has-{number}" for number in self.classes)}
 
 
-def slug(outcome: str) -> str:
-    """Return an outcome as a name in a style sheet."""
+@dataclass(frozen=True)
+class Filter:
+    """A choice in the gallery: its id, what it says, and the mark of the pictures it leaves."""
+
+    key: str
+    label: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures that fit, the choices by outcome and by class, and what is shown of what."""
+
+    pictures: list[Picture]
+    outcomes: list[Filter]
+    classes: list[Filter]
+    sentence: str
+
+    @property
+    def empty_pairs(self) -> list[tuple[str, str]]:
+        """Ids of two choices that no picture meets."""
+        return [
+            (outcome.key, kind.key)
+            for outcome in self.outcomes
+            for kind in self.classes
+            if not any({outcome.mark, kind.mark} <= picture.marks for picture in self.pictures)
+        ]
+
+
+def make_gallery(
+    pictures: Sequence[Picture],
+    others: Iterable[bytes],
+    totals: Mapping[str, int],
+    class_names: Sequence[str],
+) -> Gallery:
+    """Choose what is shown.
+
+    Args:
+        pictures: In the order in which they are shown.
+        others: All other pictures of the report, which leave the rest of its limit.
+        totals: Test sheets of each outcome; empty where they were not counted.
+        class_names: Names of classes 1, 2, ….
+    """
+    shown = fit_into(pictures, room_left(others))
+    counts = Counter(picture.outcome for picture in shown)
+    outcomes = [
+        Filter(f"outcome-{n}", f"{outcome} ({count:,})", _slug(outcome))
+        for n, (outcome, count) in enumerate(counts.items())
+    ]
+    names = dict(enumerate(class_names, start=1))
+    by_class = Counter(number for picture in shown for number in picture.classes)
+    classes = [
+        Filter(
+            f"class-{number}",
+            f"{number} {names.get(number, '')} ({count:,})".replace("  ", " "),
+            f"has-{number}",
+        )
+        for number, count in sorted(by_class.items())
+    ]
+    return Gallery(shown, outcomes, classes, _sentence(counts, totals))
+
+
+def _slug(outcome: str) -> str:
     return f"is-{outcome.replace(' ', '-')}"
 
 
-def as_jpeg(picture: bytes, width: int = 1400, quality: int = 80) -> bytes:
-    """Turn a photographic picture of any format into a JPEG at most so wide.
-
-    Bytes that are no picture are returned as they are.
-    """
-    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) if picture else None
-    if image is None:
-        return picture
-    if image.shape[1] > width:
-        height = max(1, round(image.shape[0] * width / image.shape[1]))
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return to_jpeg(np.asarray(image, np.uint8), quality)
+def _sentence(shown: Counter[str], totals: Mapping[str, int]) -> str:
+    """Say how many sheets are shown, of how many, by outcome."""
+    if not totals:
+        return f"{shown.total():,} test sheets are shown."
+    parts = [
+        f"{shown[name]:,} of {count:,} {_PLURALS.get(name, name)}" for name, count in totals.items()
+    ]
+    return (
+        f"{shown.total():,} of {sum(totals.values()):,} test sheets are shown: {', '.join(parts)}."
+    )
 
 
-def room_left(others: Sequence[bytes]) -> int:
-    """Return how many bytes of gallery fit into the report beside other pictures."""
+def room_left(others: Iterable[bytes]) -> int:
+    """Return how many bytes of gallery fit into the report with its other pictures."""
     used = sum(_BASE64 * len(picture) for picture in others)
     return max(0, int((REPORT_LIMIT - _TEXT_ROOM - used) / _BASE64))
 
@@ -85,84 +189,30 @@ def fit_into(pictures: Sequence[Picture], room: int) -> list[Picture]:
     Returns:
         The pictures; those that are left out are of the outcomes with the most.
     """
-    kept = list(pictures)
+    shown = list(pictures)
     for width, quality in _STEPS:
-        if sum(len(picture.jpeg) for picture in kept) <= room:
-            return kept
-        kept = [replace(p, jpeg=as_jpeg(p.jpeg, width, quality)) for p in pictures]
-    while kept and sum(len(picture.jpeg) for picture in kept) > room:
-        counts = outcome_counts(kept)
-        fullest = max(counts, key=lambda outcome: counts[outcome])
-        kept.remove([p for p in kept if p.outcome == fullest][-1])
-    return kept
+        if _size(shown) <= room:
+            return shown
+        shown = [replace(p, jpeg=as_jpeg(p.jpeg, width, quality)) for p in pictures]
+    while shown and _size(shown) > room:
+        [(fullest, _)] = Counter(picture.outcome for picture in shown).most_common(1)
+        shown.remove([picture for picture in shown if picture.outcome == fullest][-1])
+    return shown
 
 
-def outcome_counts(pictures: Sequence[Picture]) -> dict[str, int]:
-    """Count the pictures of each outcome, in the order in which outcomes come."""
-    counts: dict[str, int] = {}
-    for picture in pictures:
-        counts[picture.outcome] = counts.get(picture.outcome, 0) + 1
-    return counts
+def _size(pictures: Sequence[Picture]) -> int:
+    return sum(len(picture.jpeg) for picture in pictures)
 
 
-@dataclass(frozen=True)
-class Filter:
-    """A choice of the gallery: its id in the page, what it says, and the pictures that it keeps."""
+def as_jpeg(picture: bytes, width: int = 1400, quality: int = 80) -> bytes:
+    """Turn a photographic picture of any format into a JPEG at most so wide.
 
-    key: str
-    label: str
-    mark: str
-
-
-def filters(
-    pictures: Sequence[Picture], class_names: Sequence[str]
-) -> tuple[list[Filter], list[Filter]]:
-    """Return the choices by outcome and by class that keep at least one picture."""
-    outcomes = [
-        Filter(f"outcome-{n}", f"{outcome} ({count:,})", slug(outcome))
-        for n, (outcome, count) in enumerate(outcome_counts(pictures).items())
-    ]
-    numbers = sorted({number for picture in pictures for number in picture.classes})
-    named = dict(enumerate(class_names, start=1))
-    classes = [
-        Filter(
-            f"class-{number}",
-            f"{number} {named.get(number, '')} "
-            f"({sum(number in p.classes for p in pictures):,})".replace("  ", " "),
-            f"has-{number}",
-        )
-        for number in numbers
-    ]
-    return outcomes, classes
-
-
-def empty_pairs(
-    pictures: Sequence[Picture], outcomes: Sequence[Filter], classes: Sequence[Filter]
-) -> list[tuple[str, str]]:
-    """Return the ids of the two choices that together keep no picture."""
-    marks = [set(picture.marks.split()) for picture in pictures]
-    return [
-        (outcome.key, kind.key)
-        for outcome in outcomes
-        for kind in classes
-        if not any({outcome.mark, kind.mark} <= found for found in marks)
-    ]
-
-
-def shown_sentence(pictures: Sequence[Picture], totals: Mapping[str, int]) -> str:
-    """Say how many sheets are shown, of how many, by outcome.
-
-    Args:
-        pictures: Those shown.
-        totals: Test sheets of each outcome; empty where they were not counted.
+    Bytes that are no picture are returned as they are.
     """
-    if not totals:
-        return f"{len(pictures):,} test sheets are shown."
-    shown = outcome_counts(pictures)
-    parts = [
-        f"{shown.get(name, 0):,} of {count:,} {_PLURALS.get(name, name)}"
-        for name, count in totals.items()
-    ]
-    return f"{len(pictures):,} of {sum(totals.values()):,} test sheets are shown: " + (
-        ", ".join(parts) + "."
-    )
+    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) if picture else None
+    if image is None:
+        return picture
+    if image.shape[1] > width:
+        height = max(1, round(image.shape[0] * width / image.shape[1]))
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return to_jpeg(np.asarray(image, np.uint8), quality)

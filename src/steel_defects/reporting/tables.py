@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -13,20 +13,15 @@ _MISSING = "–"
 _NO_BREAK = "\u00a0"
 label = title_of
 
-# Columns whose cells are names of figures.
+#: Columns whose cells are names of figures.
 _NAMES = ("measure", "name")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to print.
+    """A table ready to print: headings, whether each column holds numbers, and cells as text.
 
-    Attributes:
-        caption: What it shows.
-        columns: Headings and whether each column holds numbers.
-        rows: Cells as text.
-        chosen: Numbers of the rows to mark.
-        remark: Said below it; empty for nothing.
+    The rows of the numbers in ``chosen`` are marked; ``remark`` stands below the table.
     """
 
     caption: str
@@ -53,6 +48,11 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f}{_NO_BREAK}min"
     return f"{seconds / 3600:.1f}{_NO_BREAK}h"
+
+
+def evaluation(row: Mapping[Any, Any]) -> str:
+    """Return the kind of sheets that a row of figures stands on: ``test`` or ``out-of-fold``."""
+    return str(row.get("evaluation", "test")).replace("_", "-")
 
 
 def missing(value: object) -> bool:
@@ -114,7 +114,7 @@ def from_frame(
     bounded = [str(x) for x in frame if f"{x}_low" in frame and f"{x}_high" in frame]
     ends = {f"{name}{end}" for name in bounded for end in ("_low", "_high")}
     shown = [str(name) for name in frame if name not in ends]
-    records = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+    records = frame.to_dict("records")
     marked = [
         number
         for number, record in enumerate(records)
@@ -129,9 +129,9 @@ def from_frame(
 
 
 def _with_interval(name: str, record: Mapping[Hashable, Any]) -> str:
-    """Write a value and, in brackets, the interval that stands beside it."""
-    text = cell(name, _plain(record[name]))
-    low, high = (_plain(record.get(f"{name}{end}")) for end in ("_low", "_high"))
+    """Write a value and, in brackets, its interval."""
+    text = cell(name, record[name])
+    low, high = record.get(f"{name}_low"), record.get(f"{name}_high")
     if missing(low) or missing(high):
         return text
     return f"{text} ({cell(name, low).removesuffix(f'{_NO_BREAK}%')}–{cell(name, high)})"
@@ -141,11 +141,6 @@ def _is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
-def _plain(value: Any) -> Any:
-    """Turn NumPy's scalars into Python's."""
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-
-
 def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table | None:
     """Turn a list of dictionaries (or of plain values) into text, its first ``most`` rows."""
     rows = [row if isinstance(row, Mapping) else {"value": row} for row in records[:most]]
@@ -153,12 +148,11 @@ def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table
     printed = from_frame(caption, pd.DataFrame(rows, columns=names, dtype=object))
     if printed is None or len(records) <= most:
         return printed
-    remark = f"The first {most:,} of {len(records):,}."
-    return Table(printed.caption, printed.columns, printed.rows, remark=remark)
+    return replace(printed, remark=f"The first {most:,} of {len(records):,}.")
 
 
 def from_mapping(caption: str, values: Mapping[str, Any]) -> Table | None:
-    """Turn a dictionary into a table: a row an entry; columns where entries are dictionaries."""
+    """Turn a dictionary into a table: one row per entry; columns where entries are dictionaries."""
     rows = [
         {"name": str(key), **(value if isinstance(value, Mapping) else {"value": value})}
         for key, value in values.items()

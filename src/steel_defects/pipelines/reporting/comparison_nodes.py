@@ -175,7 +175,7 @@ def draw_changed_verdicts(
 ) -> Any:
     """Draw a contact sheet of some sheets whose verdict changed, those for the worse first."""
     from steel_defects.drawing.contact_sheet import contact_sheet
-    from steel_defects.reporting.compared import changed_captions
+    from steel_defects.reporting.comparison import changed_captions
 
     shown = changed_verdicts.head(_MOST_PICTURES)
     pictures = outlined_sheets(shown["sheet_id"], raw_sheets, sheets, annotations)

@@ -125,7 +125,7 @@ def counted_outcomes(pairs: pd.DataFrame) -> tuple[dict[str, int], dict[str, tup
     Args:
         pairs: ``evaluation, sheet_id, class_id, dice, true_px, predicted_px``.
     """
-    from steel_defects.reporting.selection import OUTCOMES, sheet_outcomes
+    from steel_defects.reporting.gallery import OUTCOMES, sheet_outcomes
 
     test = pairs[pairs["evaluation"] == "test"]
     counts = sheet_outcomes(test)["outcome"].value_counts()

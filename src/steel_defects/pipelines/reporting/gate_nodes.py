@@ -34,7 +34,7 @@ def check_grad_cam(
 
 def _explained(gate: TrainedGate | None) -> pd.DataFrame:
     """Join the chosen gate's maps, scores and decisions; no rows without a gate."""
-    from steel_defects.reporting.heat import gate_outcomes
+    from steel_defects.reporting.gate_pictures import gate_outcomes
 
     if gate is None:
         columns = ["sheet_id", "has_defect", "outcome"]
@@ -73,7 +73,7 @@ def draw_grad_cam(
 ) -> Any:
     """Lay the gate's heat over some hits, misses and false alarms."""
     from steel_defects.evaluation.attention import spread_heat
-    from steel_defects.reporting.heat import (
+    from steel_defects.reporting.gate_pictures import (
         choose_explained,
         grad_cam_figure,
         heat_over_sheet,
@@ -96,7 +96,7 @@ def draw_grad_cam(
 
 def list_mistakes(chosen_gate: TrainedGate | None) -> pd.DataFrame:
     """List the sheets that the chosen gate is most confidently wrong about."""
-    from steel_defects.reporting.mistakes import confident_mistakes
+    from steel_defects.reporting.gate_pictures import confident_mistakes
 
     return confident_mistakes(chosen_gate.scores if chosen_gate else None, _MISTAKES)
 
@@ -110,7 +110,7 @@ def draw_mistakes(
 ) -> Any:
     """Draw a contact sheet of them, with the outlines that people have drawn."""
     from steel_defects.drawing.contact_sheet import contact_sheet
-    from steel_defects.reporting.mistakes import mistake_captions
+    from steel_defects.reporting.gate_pictures import mistake_captions
 
     pictures = outlined_sheets(confident_mistakes["sheet_id"], raw_sheets, sheets, annotations)
     nothing = "No sheet is scored on the wrong side of even odds."
@@ -128,7 +128,7 @@ def outlined_sheets(
     annotations: pd.DataFrame,
 ) -> list[np.ndarray]:
     """Read sheets, and draw on them the outlines that people have drawn."""
-    from steel_defects.reporting.heat import outlined
+    from steel_defects.reporting.gate_pictures import outlined
 
     paths, masks = sheets.set_index("sheet_id")["path"], _Masks(annotations)
     pictures = []

@@ -73,7 +73,7 @@ def choose_overlays(
 ) -> pd.DataFrame:
     """Choose test sheets of every outcome, with a caption for each."""
     from steel_defects.evaluation.segmentation import pair_table
-    from steel_defects.reporting.selection import choose_sheets, sheet_outcomes
+    from steel_defects.reporting.gallery import choose_sheets, sheet_outcomes
 
     predictions = chosen_segmenter.predictions
     test = predictions[predictions["repeat"].isna() & (predictions["split"] == "test")]

@@ -1,6 +1,6 @@
 """The node that writes the report."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,10 +13,12 @@ from steel_defects.reporting.config import ReportingConfig
 from .detection_nodes import counted_outcomes
 from .nodes import picture_name
 
+if TYPE_CHECKING:
+    from steel_defects.reporting.context import Choice, GateFindings, ShownSheets
+
 Json = dict[str, Any]
 
 NO_ROWS = pd.DataFrame()
-NO_GATE = ModelSelection(name=None, reason="no backbone was chosen")
 
 
 def write_report(
@@ -35,7 +37,7 @@ def write_report(
     detection_by_size: Json,
     data_engineering: DataEngineeringConfig,
     reporting: ReportingConfig,
-    gate_selection: ModelSelection = NO_GATE,
+    gate_selection: ModelSelection | None = None,
     classification_comparison: pd.DataFrame = NO_ROWS,
     grad_cam_check: pd.DataFrame | None = None,
     confident_mistakes: pd.DataFrame = NO_ROWS,
@@ -45,84 +47,89 @@ def write_report(
     **tables: Any,
 ) -> str:
     """Write the report: one HTML file with everything in it."""
+    from steel_defects.reporting.context import DataFindings, EarlierVersion, ReportContext
+    from steel_defects.reporting.report import render_report
+
+    gates = trained_models.gates(gate_selection.compared) if gate_selection else []
+    context = ReportContext(
+        run=run_record,
+        classification_comparison=classification_comparison,
+        segmentation_comparison=segmentation_comparison,
+        per_class=class_comparison,
+        gate=_choice(gate_selection),
+        segmenter=_choice(segmenter_selection),
+        operating_points={gate.name: gate.operating_point for gate in gates},
+        cascade_point=chosen_segmenter.stacking.operating_point,
+        false_alarm_target=reporting.target_false_alarm_rate,
+        class_names=data_engineering.class_names,
+        data=DataFindings(data_quality, leakage, lookup_baseline, _read("oddest_sheets", tables)),
+        figures={title: _read(key, tables) for key, title in _TITLES.items() if _has(key, tables)},
+        explained=_explained(grad_cam_check, confident_mistakes, tables),
+        detection=_detection(detection_by_size),
+        robustness=robustness,
+        shown=_shown(overlays, overlay_selection, evaluated_pairs),
+        earlier=EarlierVersion(run_comparison, changed_verdicts, _read("changed_verdicts", tables)),
+    )
+    return render_report(context)
+
+
+def _choice(selection: ModelSelection | None) -> "Choice":
+    from steel_defects.reporting.context import Choice
+
+    if selection is None:
+        return Choice(reason="no backbone was chosen")
+    return Choice(selection.name, selection.reason)
+
+
+def _has(name: str, tables: dict[str, Any]) -> bool:
+    return f"{name}_figure" in tables
+
+
+def _read(name: str, tables: dict[str, Any]) -> bytes:
+    return bytes(tables[f"{name}_figure"].read_bytes()) if _has(name, tables) else b""
+
+
+def _detection(detection_by_size: Json) -> list[str]:
     from steel_defects.evaluation.detection_by_size import DetectionCurve
     from steel_defects.reporting.figures.detection_figures import detection_sentences
-    from steel_defects.reporting.report import ReportContext, render_report
 
-    totals, classes = counted_outcomes(evaluated_pairs)
-    together = chosen_segmenter.stacking.operating_point
-    points = {
-        gate.name: gate.operating_point.model_dump(mode="json")
-        for gate in trained_models.gates(gate_selection.compared)
-    }
     kind = detection_by_size["evaluation"].replace("_", "-")
     curves = {name: DetectionCurve(**curve) for name, curve in detection_by_size["curves"].items()}
-    return render_report(
-        ReportContext(
-            title="Steel defects: model report",
-            run=run_record,
-            classification_comparison=classification_comparison,
-            segmentation_comparison=segmentation_comparison,
-            per_class=class_comparison,
-            gate_selection=gate_selection.model_dump(mode="json"),
-            segmenter_selection=segmenter_selection.model_dump(mode="json"),
-            operating_points=points,
-            together=together.model_dump(mode="json") if together else {},
-            false_alarm_target=reporting.target_false_alarm_rate,
-            lookup_baseline=lookup_baseline,
-            class_names=data_engineering.class_names,
-            data_quality=data_quality,
-            data_tables={
-                "Nearest training sheet of held-out sheets": leakage,
-                "What a lookup of the nearest training sheet scores": lookup_baseline,
-            },
-            data_figures={
-                "The sheets least like the rest": tables["oddest_sheets_figure"].read_bytes()
-            },
-            figures={
-                title: tables[f"{key}_figure"].read_bytes()
-                for key, title in _TITLES.items()
-                if f"{key}_figure" in tables
-            },
-            detection=detection_sentences(curves, f"{detection_by_size['sheets']:,} {kind} sheets"),
-            robustness=robustness,
-            attention=_attention(grad_cam_check),
-            grad_cam=_picture(tables, "grad_cam_figure"),
-            mistakes=confident_mistakes,
-            mistake_sheets=_picture(tables, "confident_mistakes_figure"),
-            pictures=_gallery(overlays, overlay_selection, classes),
-            sheet_totals=totals,
-            run_comparison=run_comparison,
-            changed_verdicts=changed_verdicts,
-            changed_sheets=_picture(tables, "changed_verdicts_figure"),
-        )
+    return detection_sentences(curves, f"{detection_by_size['sheets']:,} {kind} sheets")
+
+
+def _explained(
+    grad_cam_check: pd.DataFrame | None, mistakes: pd.DataFrame, tables: dict[str, Any]
+) -> "GateFindings":
+    from steel_defects.evaluation.attention import summarise_attention
+    from steel_defects.reporting.context import GateFindings
+    from steel_defects.reporting.gate_pictures import attention_sentence
+
+    if grad_cam_check is None:
+        return GateFindings()
+    return GateFindings(
+        attention_sentence(summarise_attention(grad_cam_check)),
+        _read("grad_cam", tables),
+        mistakes,
+        _read("confident_mistakes", tables),
     )
 
 
-def _picture(tables: dict[str, Any], name: str) -> bytes:
-    return bytes(tables[name].read_bytes()) if name in tables else b""
-
-
-def _attention(grad_cam_check: pd.DataFrame | None) -> str:
-    if grad_cam_check is None:
-        return ""
-    from steel_defects.evaluation.attention import summarise_attention
-    from steel_defects.reporting.heat import attention_sentence
-
-    return attention_sentence(summarise_attention(grad_cam_check))
-
-
-def _gallery(
-    overlays: SheetFolder, selection: pd.DataFrame, classes: dict[str, tuple[int, ...]]
-) -> list[Any]:
+def _shown(overlays: SheetFolder, selection: pd.DataFrame, pairs: pd.DataFrame) -> "ShownSheets":
+    from steel_defects.reporting.context import ShownSheets
     from steel_defects.reporting.gallery import Picture
 
-    pictures = []
-    for sheet_id, outcome, caption in selection.itertuples(index=False, name=None):
-        name = picture_name(outcome, sheet_id)
-        jpeg = overlays.path_of(name).read_bytes()
-        pictures.append(Picture(name, outcome, classes.get(sheet_id, ()), caption, jpeg))
-    return pictures
+    totals, classes = counted_outcomes(pairs)
+    pictures = [
+        Picture(
+            row.outcome,
+            classes.get(row.sheet_id, ()),
+            row.caption,
+            overlays.path_of(picture_name(row.outcome, row.sheet_id)).read_bytes(),
+        )
+        for row in selection.itertuples()
+    ]
+    return ShownSheets(pictures, totals)
 
 
 _GATE_TITLES = {

@@ -1,4 +1,4 @@
-"""Where the gate looks: Grad-CAM heat laid over sheets, and what it comes to in words."""
+"""What the gate looks at, and where it is confidently wrong: pictures and words."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from steel_defects.drawing import style
 from steel_defects.drawing.contact_sheet import contact_sheet
+from steel_defects.evaluation.classification import EVEN_ODDS
 from steel_defects.reporting.tables import percent
+from steel_defects.tables.declared import CONFIDENT_MISTAKES
 
 Image = NDArray[np.uint8]
 
@@ -34,12 +36,12 @@ def gate_outcomes(labels: pd.Series, scores: pd.Series, threshold: float) -> NDA
 
 
 def choose_explained(outcomes: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
-    """Draw sheets of every outcome that is worth explaining; none are picked for their looks.
+    """Draw at most ``each`` sheets of every outcome that is worth explaining, by a seed.
 
     Args:
-        outcomes: ``sheet_id, outcome`` and more, one row a sheet.
+        outcomes: ``sheet_id, outcome`` and more, one row per sheet, in any order.
         each: Most sheets of an outcome.
-        seed: Decides which; the order of rows does not.
+        seed: Decides which.
 
     Returns:
         The rows of the chosen sheets, by outcome and sheet.
@@ -127,3 +129,49 @@ def attention_sentence(summary: dict[str, Any]) -> str:
         f"Gaussian around the sheet's middle would put there; the median share is "
         f"{summary['median_ratio']:.1f} times the Gaussian's."
     )
+
+
+# --- mistakes -------------------------------------------------------------------------------
+
+
+def confident_mistakes(scores: pd.DataFrame | None, most: int) -> pd.DataFrame:
+    """List the sheets whose score is furthest on the wrong side of even odds.
+
+    Scores out of fold count, averaged over the repeats, since they cover every sheet; without a
+    cross-validation, those of the sheets that training did not see.
+
+    Args:
+        scores: ``sheet_id, split, repeat, has_defect, score``, one row per sheet and repeat; None
+            without a gate.
+        most: Sheets at most.
+
+    Returns:
+        ``sheet_id, has_defect, score, evaluation`` (``out_of_fold``, or the sheet's split), one row
+        per sheet, the most confident mistake first.
+    """
+    if scores is None:
+        return CONFIDENT_MISTAKES.empty()
+    table = _unseen_scores(scores)
+    table = table.assign(error=(table["score"] - table["has_defect"]).abs())
+    table = table[table["error"] > EVEN_ODDS]
+    table = table.sort_values(["error", "sheet_id"], ascending=[False, True])
+    return CONFIDENT_MISTAKES.typed(table.head(most).reset_index(drop=True))
+
+
+def _unseen_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    out_of_fold = scores[scores["repeat"].notna()]
+    if len(out_of_fold):
+        sheets = out_of_fold.groupby("sheet_id", as_index=False)
+        return sheets.agg(has_defect=("has_defect", "first"), score=("score", "mean")).assign(
+            evaluation="out_of_fold"
+        )
+    return scores[scores["split"] != "train"].assign(evaluation=lambda rows: rows["split"])
+
+
+def mistake_captions(mistakes: pd.DataFrame) -> list[str]:
+    """Describe each mistake: sheet, label, score, and where the score comes from."""
+    return [
+        f"{number}  {row.sheet_id}: labelled {'defective' if row.has_defect else 'clean'}, "
+        f"score {row.score:.3f} ({row.evaluation.replace('_', ' ')})"
+        for number, row in enumerate(mistakes.itertuples(), start=1)
+    ]

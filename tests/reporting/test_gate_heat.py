@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.reporting.heat import (
+from steel_defects.reporting.gate_pictures import (
     attention_sentence,
     choose_explained,
     gate_outcomes,

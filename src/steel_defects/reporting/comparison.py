@@ -1,0 +1,223 @@
+"""Tables that set models side by side, each narrow enough to read; and an earlier version."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steel_defects.reporting import tables
+from steel_defects.reporting.context import ReportContext
+from steel_defects.reporting.tables import Table, evaluation, from_frame
+
+_MOST_ROWS = 200  # of changed verdicts
+_QUALITY = (
+    *("backbone", "evaluation", "sheets", "repeats", "accuracy", "balanced_accuracy"),
+    *("roc_auc", "pr_auc", "brier", "log_loss"),
+)
+_COST = (
+    *("backbone", "weights", "input_height", "input_width", "parameters", "parameters_with_top"),
+    *("epochs", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds"),
+)
+_SEGMENTER_COST = (
+    *("folds", "parameters", "learning_rate", "epochs", "training_seconds", "tta"),
+    "ms_per_sheet",
+)
+_POINT = (
+    *("backbone", "evidence_from", "lower_threshold", "upper_threshold", "target_recall"),
+    *("recall", "recall_bound", "false_positive_rate", "false_positive_bound", "review_share"),
+    *("defective_sheets", "clean_sheets", "proven", "more_defective_sheets"),
+)
+_CHECKED = (
+    *("backbone", "recall", "recall_bound", "false_positive_rate", "false_positive_bound"),
+    *("accept_share", "review_share", "reject_share", "defective_sheets", "clean_sheets"),
+)
+_WHERE = re.compile(r"(fpr_at_recall|recall_class)_\d+")
+_INTERVALS = "with 95 % intervals"
+_BEFORE_AND_AFTER = [
+    ("figure", False), ("of", False), ("evaluation", False), ("sheets", True), ("before", True),
+    ("after", True), ("difference, with its 95 % interval", True),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table under its heading, and what to say where it has no rows."""
+
+    heading: str
+    table: Table | None
+    otherwise: str = "None."
+
+
+def comparison_parts(context: ReportContext) -> list[Part]:
+    """Set out all gates, operating points, segmenters and classes; empty tables are told of."""
+    parts = [*_gate_parts(context), *_operating_point_parts(context), *_segmenter_parts(context)]
+    mark = {"architecture": context.segmenter.name}
+    classes = from_frame("Each class on its own", context.per_class, mark)
+    return [*parts, Part("Defect classes", classes, "No class was evaluated.")]
+
+
+def _gate_parts(context: ReportContext) -> list[Part]:
+    """Quality, where the gates miss and alarm, and what they cost."""
+    comparison, mark = context.classification_comparison, {"backbone": context.gate.name}
+    quality = _only(comparison, _QUALITY)
+    if "repeats" in quality and quality["repeats"].eq(1).all():
+        quality = quality.drop(columns="repeats")  # nothing was repeated
+    caption = (
+        f"Backbones, {_INTERVALS}; accuracies are those at the threshold that was most accurate "
+        "on validation, not at the operating point"
+    )
+    parts = [Part("Classifiers", from_frame(caption, quality, mark), "No classifier was compared.")]
+    if comparison.empty:
+        return parts
+    where = [name for name in comparison.columns if _WHERE.fullmatch(name)]
+    if where:
+        caption = f"False positives at a recall, and recall of each defect class, {_INTERVALS}"
+        rows = _only(comparison, ["backbone", "evaluation", "sheets", *where])
+        heading = "Misses and false alarms of the classifiers"
+        parts.append(Part(heading, from_frame(caption, rows, mark)))
+    cost = _only(comparison.drop_duplicates("backbone"), _COST)
+    if len(cost.columns) > 1:
+        table = from_frame("Backbones, one sheet at a time", cost, mark)
+        parts.append(Part("Cost of the classifiers", table))
+    return parts
+
+
+def _only(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """Keep some columns, those there are, with the ends of their intervals."""
+    wanted = [f"{name}{end}" for name in columns for end in ("", "_low", "_high")]
+    return frame[[name for name in dict.fromkeys(wanted) if name in frame]]
+
+
+def _operating_point_parts(context: ReportContext) -> list[Part]:
+    """The operating points, what they stand on, and what test sheets say of them."""
+    points, mark = context.operating_points, {"backbone": context.gate.name}
+    rows = pd.DataFrame([{"backbone": name, **dict(point)} for name, point in points.items()])
+    table = from_frame("Thresholds of the gates", _only(rows, _POINT), mark)
+    if table and context.gate_point:
+        table = replace(table, remark=context.gate_point.evidence)
+    parts = [Part("Operating points", table, "No operating point was set.")]
+    checked = pd.DataFrame(
+        [{"backbone": name, **dict(point.test)} for name, point in points.items() if point.test]
+    )
+    if len(checked):
+        caption = "The same thresholds on the test sheets, looked at once"
+        table = from_frame(caption, _only(checked, _CHECKED), mark)
+        parts.append(Part("Check of the operating points", table))
+    return parts
+
+
+def _segmenter_parts(context: ReportContext) -> list[Part]:
+    """How well the segmenters outline, and what they cost."""
+    comparison, mark = context.segmentation_comparison, {"architecture": context.segmenter.name}
+    cost = [name for name in _SEGMENTER_COST if name in comparison]
+    quality = from_frame("Architectures", comparison.drop(columns=cost), mark)
+    parts = [Part("Segmenters", quality, "No segmenter was compared.")]
+    if cost and len(comparison):
+        rows = _only(comparison, ["architecture", "evaluation", "sheets", *cost])
+        table = from_frame("Architectures, one sheet at a time", rows, mark)
+        parts.append(Part("Cost of the segmenters", table))
+    return parts
+
+
+# --- an earlier version ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of the figures and verdicts of an earlier version."""
+
+    version: str
+    sentences: list[str]
+    figures: Table
+    summary: str
+    verdicts: Table | None
+
+
+def changes(context: ReportContext) -> Changes | None:
+    """Set out the comparison with an earlier version; None where nothing was compared."""
+    figures, changed = context.earlier.figures, context.earlier.changed_verdicts
+    if figures.empty:
+        return None
+    version = str(figures["compared_with"].iloc[0])
+    caption = "Sheets whose verdict changed, for the worse first"
+    return Changes(
+        version,
+        _sentences(context, version),
+        _before_and_after(figures),
+        _summary(figures, changed),
+        tables.from_records(caption, changed.to_dict("records"), _MOST_ROWS),
+    )
+
+
+def changed_captions(changed: pd.DataFrame) -> list[str]:
+    """Describe each changed verdict in a line: sheet, label, and the verdict before and after."""
+    return [
+        f"{number}  {row.sheet_id}: labelled {'defective' if row.has_defect else 'clean'}, "
+        f"{row.verdict_before}, now {row.verdict_after} ({'better' if row.better else 'worse'})"
+        for number, row in enumerate(changed.itertuples(), start=1)
+    ]
+
+
+def _sentences(context: ReportContext, version: str) -> list[str]:
+    """Say which versions stand in, and which model is left out."""
+    figures, sentences = context.earlier.figures, []
+    for part, name in (("gate", context.gate.name), ("segmenter", context.segmenter.name)):
+        versions = figures.loc[figures["part"] == part, "version"].tolist()
+        if name and not versions:
+            sentences.append(
+                f"The {part} {name} is not compared: {version} has none, or none on these sheets."
+            )
+        elif name and versions[0] != version:
+            sentences.append(f"The {part} {name} in use then was that of {versions[0]}.")
+    left_out = int(figures["left_out"].max())
+    if left_out:
+        sentences.append(
+            "Figures stand on the sheets that both versions scored; "
+            f"up to {left_out:,} that only one of them scored are left out."
+        )
+    return sentences
+
+
+def _summary(figures: pd.DataFrame, changed: pd.DataFrame) -> str:
+    verdicts = figures[figures["part"] == "verdicts"]
+    if verdicts.empty:
+        return "No sheet was judged by both versions."
+    first, better = verdicts.iloc[0].to_dict(), int(changed["better"].sum())
+    noun = "verdict" if len(changed) == 1 else "verdicts"
+    return (
+        f"On {int(first['sheets']):,} {evaluation(first)} sheets that neither version had seen, "
+        f"{len(changed):,} {noun} changed: {better:,} for the better, "
+        f"{len(changed) - better:,} for the worse."
+    )
+
+
+def _before_and_after(figures: pd.DataFrame) -> Table:
+    rows = [
+        [
+            tables.label(row["metric"]),
+            f"{row['part']}: {row['model']}",
+            evaluation(row),
+            tables.cell("sheets", row["sheets"]),
+            *(tables.cell(row["metric"], row[key]) for key in ("before", "after")),
+            _difference(row),
+        ]
+        for row in figures.to_dict("records")
+    ]
+    return Table("Before and after, on the same sheets", _BEFORE_AND_AFTER, rows)
+
+
+def _difference(row: Mapping[Any, Any]) -> str:
+    """Write a difference with its sign; one between percentages is in percentage points."""
+    if tables.missing(row["difference"]):
+        return tables.cell(row["metric"], None)
+    in_points = tables.cell(row["metric"], 0.5).endswith("%")
+    scale, digits = (100, 1) if in_points else (1, 3)
+    middle, low, high = (
+        f"{np.round(scale * row[f'difference{end}'], digits) + 0.0:+.{digits}f}"
+        for end in ("", "_low", "_high")
+    )
+    interval = "" if tables.missing(row["difference_low"]) else f" ({low} to {high})"
+    return f"{middle}{' points' if in_points else ''}{interval}"

@@ -1,0 +1,141 @@
+"""All that the report is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from steel_defects.decision.operating_point import OperatingPoint
+from steel_defects.reporting.gallery import Picture
+from steel_defects.reporting.tables import missing
+
+#: Test sheets from which their figures stand for a model, whatever there is out of fold.
+_ENOUGH_SHEETS = 100
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that was chosen, None for none, and why."""
+
+    name: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DataFindings:
+    """What is known of the data.
+
+    Attributes:
+        quality: Counts, tables and lists in any form; ``quarantined`` lists findings.
+        leakage: How near held-out sheets come to training sheets.
+        lookup_baseline: What copying the nearest training sheet scores.
+        oddest_sheets: Picture of the sheets least like the rest.
+    """
+
+    quality: Row = field(default_factory=dict)
+    leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    lookup_baseline: pd.DataFrame = field(default_factory=pd.DataFrame)
+    oddest_sheets: bytes = b""
+
+
+@dataclass(frozen=True)
+class GateFindings:
+    """What explains the gate.
+
+    Attributes:
+        attention: Whether it looks at the defects, in a sentence.
+        grad_cam: Picture of where it looks.
+        mistakes: Its most confident mistakes, one row per sheet.
+        mistake_sheets: Picture of them.
+    """
+
+    attention: str = ""
+    grad_cam: bytes = b""
+    mistakes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    mistake_sheets: bytes = b""
+
+
+@dataclass(frozen=True)
+class ShownSheets:
+    """Pictures of test sheets with truth and prediction, and how many there are by outcome."""
+
+    pictures: Sequence[Picture] = ()
+    totals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EarlierVersion:
+    """An earlier version and this one: figures, changed verdicts, and a picture of some."""
+
+    figures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changed_verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changed_sheets: bytes = b""
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """What a report shows; anything may be empty, and the report then says so.
+
+    Attributes:
+        run: Record of the run: ``run_id``, ``environment``, ``git_revision``, ``versions`` ….
+        classification_comparison: One row per backbone and evaluation.
+        segmentation_comparison: One row per architecture and evaluation.
+        per_class: One row per architecture and class.
+        operating_points: Of the gates, by backbone.
+        cascade_point: Operating point of gate and segmenter as one; None where there is none.
+        false_alarm_target: Share of clean sheets that may not be cleared; None for no target.
+        class_names: Names of classes 1, 2, ….
+        figures: PNG charts by title.
+        detection: Sentences about detection by size.
+        robustness: Figures on worse pictures, one row per corruption and level.
+    """
+
+    title: str = "Steel defects: model report"
+    run: Row = field(default_factory=dict)
+    classification_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    segmentation_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    per_class: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gate: Choice = Choice()
+    segmenter: Choice = Choice()
+    operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)
+    cascade_point: OperatingPoint | None = None
+    false_alarm_target: float | None = None
+    class_names: Sequence[str] = ()
+    data: DataFindings = field(default_factory=DataFindings)
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    explained: GateFindings = field(default_factory=GateFindings)
+    detection: Sequence[str] = ()
+    robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shown: ShownSheets = ShownSheets()
+    earlier: EarlierVersion = field(default_factory=EarlierVersion)
+
+    @property
+    def gate_point(self) -> OperatingPoint | None:
+        """Operating point of the chosen gate."""
+        return self.operating_points.get(self.gate.name or "")
+
+    @property
+    def gate_rows(self) -> list[Row]:
+        """Figures of the chosen gate, those that stand for it first."""
+        return _rows_of(self.classification_comparison, "backbone", self.gate.name)
+
+    @property
+    def segmenter_rows(self) -> list[Row]:
+        """Figures of the chosen segmenter, those that stand for it first."""
+        return _rows_of(self.segmentation_comparison, "architecture", self.segmenter.name)
+
+
+def _rows_of(frame: pd.DataFrame, column: str, name: str | None) -> list[Row]:
+    """The test split comes first, unless it is a handful of sheets; then what has the most."""
+    if column not in frame:
+        return []
+    rows = frame[frame[column] == name].rename(columns=str).to_dict("records")
+
+    def standing(row: Row) -> tuple[bool, int]:
+        sheets = 0 if missing(row.get("sheets")) else int(row["sheets"])
+        return row.get("evaluation") == "test" and sheets >= _ENOUGH_SHEETS, sheets
+
+    return sorted(rows, key=standing, reverse=True)

@@ -1,0 +1,202 @@
+"""The decision in words: what the chosen models do, on how many sheets, and how sure that is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from steel_defects.decision.operating_point import OperatingPoint
+from steel_defects.reporting.context import Choice, ReportContext, Row
+from steel_defects.reporting.decision import ErrorRate, escapes, false_alarms
+from steel_defects.reporting.tables import decimal, evaluation, missing, percent
+
+_FEW_SHEETS = 30  # below, one sheet moves a share by more than three points
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure for the head of the report: what it is, its value, and what it stands on."""
+
+    name: str
+    value: str
+    remark: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Sentences and figures about one of the two models."""
+
+    part: str
+    sentences: list[str]
+    facts: list[Fact]
+
+
+def headlines(context: ReportContext) -> list[Headline]:
+    """Say which gate and segmenter were chosen, how good they are, and what escapes."""
+    return [_gate_headline(context), _segmenter_headline(context)]
+
+
+def _gate_headline(context: ReportContext) -> Headline:
+    gate, rows, point = context.gate, context.gate_rows, context.gate_point
+    if not gate.name:
+        text = "There is no gate: every sheet goes to the segmenter."
+        return Headline("Gate", [text, *_reason("Reason", gate)], [])
+    sentences = [f"The gate is {gate.name}.", *_reason("Why", gate)]
+    facts = []
+    if rows:
+        one_kind = f"needs clean and defective sheets; {_basis(rows[0])}"
+        facts = [
+            _fact("Gate accuracy", "accuracy", percent, rows, "at its most accurate threshold, ",
+                  unknown=one_kind),
+            _fact("Gate ROC-AUC", "roc_auc", decimal, rows, unknown=one_kind),
+        ]  # fmt: skip
+    else:
+        sentences.append("Its accuracy was not measured.")
+    if point:
+        threshold = decimal(point.lower_threshold)
+        sentences.append(f"It flags a sheet from a defect probability of {threshold}.")
+        facts += [
+            _error_fact("Escape rate", "defective sheets that the gate clears", point, escapes),
+            _error_fact(
+                "False alarms", "clean sheets that the gate passes on", point, false_alarms
+            ),
+        ]
+    else:
+        sentences.append("It has no operating point, so its escape rate is not known.")
+    return Headline("Gate", sentences, [fact for fact in facts if fact])
+
+
+def _segmenter_headline(context: ReportContext) -> Headline:
+    segmenter, rows = context.segmenter, context.segmenter_rows
+    if not segmenter.name:
+        return Headline("Segmenter", ["There is no segmenter.", *_reason("Reason", segmenter)], [])
+    sentences = [f"The segmenter is {segmenter.name}.", *_reason("Why", segmenter)]
+    if not rows:
+        return Headline("Segmenter", [*sentences, "It has not been evaluated."], [])
+    empty = rows[0].get("all_empty_dice")
+    nothing = "; finding nothing at all scores "
+    of_all, of_positives = (
+        ("", "") if missing(empty) else (f"{nothing}{decimal(empty)}", f"{nothing}0")
+    )
+    facts = [
+        _fact("Mean Dice", "mean_dice", decimal, rows, "all sheets and classes, ", of_all),
+        _fact("Dice on positives", "dice_on_positives", decimal, rows,
+              "where there is a defect, ", of_positives),
+        _fact("Boundary IoU on positives", "boundary_iou_on_positives", decimal, rows,
+              "outlines only, "),
+    ]  # fmt: skip
+    return Headline("Segmenter", sentences, [fact for fact in facts if fact])
+
+
+def _reason(lead: str, choice: Choice) -> list[str]:
+    return [f"{lead}: {choice.reason.rstrip('.')}."] if choice.reason else []
+
+
+def _fact(
+    name: str,
+    key: str,
+    write: Callable[[Any], str],
+    rows: Sequence[Row],
+    before: str = "",
+    after: str = "",
+    unknown: str = "",
+) -> Fact | None:
+    """Write a figure of the first row, what it stands on, and what the second row says of it."""
+    first = rows[0]
+    if key not in first:
+        return None
+    remark = f"{before}{_basis(first)}{_interval(key, first, write)}{after}"
+    for other in rows[1:2]:
+        if not missing(other.get(key)):
+            remark += f"; {write(other[key])} {_basis(other)}{_interval(key, other, write)}"
+    if missing(first[key]):
+        return Fact(name, "not known", unknown or remark)
+    return Fact(name, write(first[key]), remark)
+
+
+def _interval(key: str, row: Row, write: Callable[[Any], str]) -> str:
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    if missing(low) or missing(high):
+        return ""
+    return f" (95 % interval {write(low)} to {write(high)})"
+
+
+def _basis(row: Row) -> str:
+    sheets = row.get("sheets")
+    count = "" if missing(sheets) else f"{int(sheets or 0):,} "
+    return f"on {count}{evaluation(row)} sheets"
+
+
+def _error_fact(
+    name: str, meaning: str, point: OperatingPoint, measure: Callable[..., ErrorRate]
+) -> Fact:
+    error = measure(point)
+    source = "out-of-fold" if point.evidence_from == "out_of_fold" else "calibration"
+    remark = (
+        f"{meaning}; at most {percent(error.bound)} with {percent(point.confidence, 0)} "
+        f"confidence, from {error.sheets:,} {error.kind} {source} sheets"
+    )
+    return Fact(name, str(error), remark + (measure(point.test).on_test if point.test else ""))
+
+
+def proof(point: OperatingPoint | None) -> str:
+    """Say whether the target of an operating point is proven, and if not what it would take."""
+    if point is None:
+        return ""
+    target, sure = percent(1 - point.target_recall), percent(point.confidence, 0)
+    claim = f"that at most {target} of defective sheets escape the gate ({sure} confidence)"
+    if point.proven:
+        return f"The calibration sheets prove {claim}."
+    needed, sheets = point.needed_defective_sheets, point.defective_sheets
+    if point.evidence_from == "out_of_fold" and point.recall_bound >= point.target_recall:
+        return (
+            f"It is not proven {claim}, but likely: it was chosen on scores of other models than "
+            f"the one in use. A calibration split of {needed:,} defective sheets could prove it."
+        )
+    text = f"It is not proven {claim}."
+    if sheets >= needed:
+        return text
+    text += f" That takes at least {needed:,} defective sheets with none missed; there are"
+    text += f" {sheets:,}."
+    if not point.allowed_misses:
+        return text
+    return (
+        f"{text} With {point.allowed_misses:,} missed, as now, it takes "
+        f"{point.more_with_these_misses:,} more sheets, none missed."
+    )
+
+
+def absent_sheets(outcomes: Mapping[str, int]) -> str:
+    """Say which figures are missing because no test sheet is clean, or none defective.
+
+    Args:
+        outcomes: Test sheets by outcome, as in :data:`steel_defects.reporting.gallery.OUTCOMES`.
+
+    Returns:
+        A sentence; empty where there are sheets of both kinds.
+    """
+    clean = sum(outcomes.get(name, 0) for name in ("clean", "false alarm"))
+    if not outcomes:
+        return "There is no test sheet: no figure of this report stands on test sheets."
+    if clean == sum(outcomes.values()):
+        return (
+            "No test sheet has a defect: what the gate misses, ROC-AUC, Dice on positives, the "
+            "detection rate and detection by size are not known on test sheets."
+        )
+    if not clean:
+        return "No test sheet is clean: false alarms and ROC-AUC are not known on test sheets."
+    return ""
+
+
+def worse_pictures(table: pd.DataFrame) -> str:
+    """Say on how many sheets robustness stands, and how to read it; empty for no rows."""
+    if table.empty:
+        return ""
+    sheets = int(table["sheets"].max())
+    few = " So few tell no more than the direction." if sheets < _FEW_SHEETS else ""
+    return (
+        f"The same {sheets:,} test {'sheet' if sheets == 1 else 'sheets'}, made worse in five "
+        f"levels; accuracy, recall and false positives are those of the gate at its operating "
+        f"point. The curves stand among the figures above.{few}"
+    )
