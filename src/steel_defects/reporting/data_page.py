@@ -30,12 +30,9 @@ def data_page(quality: Mapping[str, Any]) -> FactSheet:
     """Sort what data engineering noted into single facts and tables, without the quarantine."""
     values = {key: value for key, value in quality.items() if key != "quarantined"}
     if isinstance(values.get("splits"), list):
-        order = [*SPLIT_NAMES, None]
+        order = {name: number for number, name in enumerate(SPLIT_NAMES)}
         values["splits"] = sorted(
-            values["splits"],
-            key=lambda row: order.index(
-                row.get("split") if row.get("split") in SPLIT_NAMES else None
-            ),
+            values["splits"], key=lambda row: order.get(row.get("split"), len(order))
         )
     facts = [
         (tables.label(key), tables.cell(key, value))
