@@ -15,6 +15,7 @@ from tools.reference import ROOT
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The site, and what was said while it was built."""
     folder = tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "-m", "tools.reference"], cwd=ROOT, check=True)
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
         cwd=ROOT, capture_output=True, text=True, check=False,
