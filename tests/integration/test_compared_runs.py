@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
+from tests.support.operating_points import operating_point
 from tests.support.projects import ROOT, Project
 
+from steel_defects.decision.fusion import Stacking
 from steel_defects.errors import SteelDefectsError
+from steel_defects.models.trained import ModelReference
 
 NAMES = ["a.png", "b.png", "c.png", "d.png"]
 NODES = ["compare_with_earlier", "draw_changed_verdicts"]
@@ -28,9 +31,9 @@ def save_answers(catalog: DataCatalog, answers: list[float]) -> None:
     )
     scores, masks = (t.astype({"repeat": "Int64", "fold": "Int64"}) for t in (scores, masks))
     catalog.save("vgg16.sheet_scores", scores)
-    catalog.save("vgg16.operating_point", {"lower_threshold": 0.5})
+    catalog.save("vgg16.operating_point", operating_point(lower_threshold=0.5))
     catalog.save("unet.predictions", masks)
-    catalog.save("unet.stacking", {"stacked": None})
+    catalog.save("unet.stacking", Stacking())
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +54,11 @@ def project(make_project: Callable[[str], Project]) -> Project:
     catalog.save("annotations", truth)
     splits = pd.DataFrame({"sheet_id": NAMES, "group_id": NAMES, "split": "test", "fold": [[]] * 4})
     catalog.save("splits", splits)
-    catalog.save("gate_selection", {"name": "vgg16"})
-    catalog.save("segmenter_selection", {"name": "unet"})
     save_answers(catalog, [0.9, 0.1, 0.9, 0.1])
     save_answers(made.catalog, [0.9, 0.9, 0.1, 0.1])
+    newest = catalog.load("earlier_versions").names[-1]
+    catalog.save("chosen_gate", ModelReference(name="vgg16", version=newest))
+    catalog.save("chosen_segmenter", ModelReference(name="unet", version=newest))
     return made
 
 

@@ -129,18 +129,15 @@ def choose_operating_point(
     The lower threshold is an order statistic of the defective sheets' scores: the highest one that
     proves the target recall, or, where none does, the highest one that keeps it on these sheets.
     The upper one is that of the clean sheets' scores which at most the target share exceeds.
-    Without defective sheets nothing is cleared. What is proven counts groups of look-alikes, which
-    are no independent trials: a group's defective sheets count as the one with the lowest score,
-    its clean ones as the one with the highest.
+    Without defective sheets nothing is cleared. A group of look-alikes is one trial: its defective
+    sheets count as the one with the lowest score, its clean ones as the one with the highest.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
-        scores: Calibrated probability, 0 to 1, of the same shape, or ``(repeats, sheets)``.
-            Repeats of a sheet count as one sheet together. Below 0 for sheets that are cleared
-            already, whatever the threshold.
+        scores: Calibrated probability, 0 to 1, of the same shape, or ``(repeats, sheets)``, where
+            repeats of a sheet count as one. Below 0 for sheets that are cleared already.
         config: The targets.
-        source: Where the scores come from; those of a cross-validation are of other models than the
-            one in use, so that they prove nothing of it.
+        source: Where the scores come from; those out of fold prove nothing of the model in use.
         groups: Which sheets look alike, of the shape of ``labels``; None for each by itself.
 
     Raises:
@@ -153,14 +150,7 @@ def choose_operating_point(
         np.sort(part, axis=None) for part in _trials(table, labels, _alone(labels, groups))
     )
     trials, clean_trials = len(defective) // repeats, len(clean) // repeats
-    misses = allowed_misses(trials, target, confidence)
-    proves = misses >= 0
-    if not proves:
-        misses = _share_of(1 - target, trials)
-    lower = max(0.0, float(defective[misses * repeats])) if trials else 0.0
-    lost = math.ceil((defective < lower).sum() / repeats)
-    if lost > misses:
-        misses, proves = lost, False
+    lower, misses, proves = _lower_threshold(defective, repeats, target)
     alarms = _share_of(config.target_false_positive_rate, clean_trials)
     upper = float(np.nextafter(clean[-1 - alarms * repeats], 2)) if clean_trials else 1.0
     upper = min(1.0, max(lower, upper))
@@ -182,6 +172,18 @@ def choose_operating_point(
         more_with_these_misses=max(0, needed_trials(misses, target, confidence) - trials),
         evidence_from=source,
     )
+
+
+def _lower_threshold(defective: Scores, repeats: int, target: float) -> tuple[float, int, bool]:
+    """Return the threshold, the trials that it gives up, and whether that proves the target."""
+    trials = len(defective) // repeats
+    misses = allowed_misses(trials, target, CONFIDENCE)
+    proves = misses >= 0
+    if not proves:
+        misses = _share_of(1 - target, trials)
+    lower = max(0.0, float(defective[misses * repeats])) if trials else 0.0
+    lost = math.ceil((defective < lower).sum() / repeats)
+    return (lower, lost, False) if lost > misses else (lower, misses, proves)
 
 
 def _alone(labels: Labels, groups: Groups | None) -> Groups:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from steel_defects.reporting import data_page, tables
 from steel_defects.reporting.comparison import Part, changes, comparison_parts
-from steel_defects.reporting.context import ReportContext
+from steel_defects.reporting.context import DataFindings, ReportContext
 from steel_defects.reporting.decision import decide
 from steel_defects.reporting.gallery import Gallery, as_jpeg, make_gallery
 from steel_defects.reporting.headlines import absent_sheets, headlines, proof, worse_pictures
@@ -90,8 +90,7 @@ def _is_wide(png: bytes) -> bool:
 
 def _sections(context: ReportContext) -> list[Section]:
     """Return the pages in order: the answer, then pictures of sheets, then all figures."""
-    decision, before, data = decide(context), changes(context), context.data
-    findings = data.quality.get("quarantined") or []
+    decision, before = decide(context), changes(context)
     return [
         Section(
             "decision",
@@ -118,21 +117,7 @@ def _sections(context: ReportContext) -> list[Section]:
                 "Each level of each corruption, at the operating point", context.robustness
             ),
         ),
-        Section(
-            "data",
-            "Data",
-            page=data_page.data_page(data.quality),
-            further=[
-                Part(name, from_frame(name, table))
-                for name, table in (
-                    ("Nearest training sheet of held-out sheets", data.leakage),
-                    ("What a lookup of the nearest training sheet scores", data.lookup_baseline),
-                )
-                if len(table.columns)
-            ],
-            findings=len(findings),
-            quarantined=from_records("Findings and their reasons", findings),
-        ),
+        _data_section(context.data),
         Section(
             "card",
             "Model card",
@@ -150,3 +135,23 @@ def _sections(context: ReportContext) -> list[Section]:
             parameters=data_page.parameters_text(context.run),
         ),
     ]
+
+
+def _data_section(data: DataFindings) -> Section:
+    findings = data.quality.get("quarantined") or []
+    tables = {
+        "Nearest training sheet of held-out sheets": data.leakage,
+        "What a lookup of the nearest training sheet scores": data.lookup_baseline,
+    }
+    return Section(
+        "data",
+        "Data",
+        page=data_page.data_page(data.quality),
+        further=[
+            Part(name, from_frame(name, table))
+            for name, table in tables.items()
+            if len(table.columns)
+        ],
+        findings=len(findings),
+        quarantined=from_records("Findings and their reasons", findings),
+    )

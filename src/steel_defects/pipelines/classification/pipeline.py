@@ -67,20 +67,16 @@ def _backbone_pipeline(name: str, cross_validated: bool) -> Pipeline:
             name="record_gate",
         ),
     ]
-    cross_validation = Node(
-        cross_validate,
-        inputs=[
-            *_TABLES,
-            *_FOLDERS,
-            "params:classification",
-            "params:training",
-            "params:cross_validation",
-        ],
-        outputs="out_of_fold_scores",
-        name="cross_validate",
-    )
     if cross_validated:
-        nodes.append(cross_validation)
+        nodes.append(
+            Node(
+                cross_validate,
+                inputs=[*_TABLES, *_FOLDERS, "params:classification", "params:training"]
+                + ["params:cross_validation"],
+                outputs="out_of_fold_scores",
+                name="cross_validate",
+            )
+        )
     parameters = _SHARED if cross_validated else _SHARED - {"params:cross_validation"}
     return Pipeline(nodes, namespace=name, inputs={*_TABLES, *_FOLDERS}, parameters=parameters)
 

@@ -43,6 +43,12 @@ def create_pipeline(selection: Selection) -> Pipeline:
 
 def _architecture_pipeline(name: str, selection: Selection) -> Pipeline:
     crossed, gate = name in selection.cross_validated, _gate(bool(selection.backbones))
+    nodes = [*_training_nodes(gate, crossed), *_prediction_nodes(gate, crossed)]
+    needed = {name for node in nodes for name in node.inputs}
+    return Pipeline(nodes, namespace=name, inputs=_TABLES & needed, parameters=_SHARED & needed)
+
+
+def _training_nodes(gate: dict[str, str], crossed: bool) -> list[Node]:
     nodes = [
         Node(
             train_segmenter,
@@ -51,6 +57,24 @@ def _architecture_pipeline(name: str, selection: Selection) -> Pipeline:
             outputs=["segmenter", "segmenter_history", "segmenter_profile"],
             name="train_segmenter",
         ),
+    ]
+    if crossed:
+        nodes.append(
+            Node(
+                cross_validate_segmenter,
+                inputs=_same(*_DATA)
+                | _parameters("data_engineering", "segmentation", "segmenter_prediction")
+                | _parameters("segmenter_cross_validation", "postprocessing", "network")
+                | gate,
+                outputs=["out_of_fold_predictions", "out_of_fold_postprocessing"],
+                name="cross_validate_segmenter",
+            )
+        )
+    return nodes
+
+
+def _prediction_nodes(gate: dict[str, str], crossed: bool) -> list[Node]:
+    nodes = [
         Node(
             predict_probabilities,
             inputs=_same("segmenter", *_SHEETS) | _parameters("segmenter_prediction"),
@@ -76,18 +100,6 @@ def _architecture_pipeline(name: str, selection: Selection) -> Pipeline:
             name="predict_masks",
         ),
     ]
-    if crossed:
-        nodes.append(
-            Node(
-                cross_validate_segmenter,
-                inputs=_same(*_DATA)
-                | _parameters("data_engineering", "segmentation", "segmenter_prediction")
-                | _parameters("segmenter_cross_validation", "postprocessing", "network")
-                | gate,
-                outputs=["out_of_fold_predictions", "out_of_fold_postprocessing"],
-                name="cross_validate_segmenter",
-            )
-        )
     if gate:
         nodes.append(
             Node(
@@ -110,8 +122,7 @@ def _architecture_pipeline(name: str, selection: Selection) -> Pipeline:
             name="record_segmenter",
         )
     )
-    needed = {name for node in nodes for name in node.inputs}
-    return Pipeline(nodes, namespace=name, inputs=_TABLES & needed, parameters=_SHARED & needed)
+    return nodes
 
 
 def _gate(gate: bool) -> dict[str, str]:
