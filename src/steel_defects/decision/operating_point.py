@@ -129,8 +129,8 @@ def choose_operating_point(
     The lower threshold is an order statistic of the defective sheets' scores: the highest one that
     proves the target recall, or, where none does, the highest one that keeps it on these sheets.
     The upper one is that of the clean sheets' scores which at most the target share exceeds.
-    Without defective sheets nothing is cleared. A group of look-alikes is one trial: its defective
-    sheets count as the one with the lowest score, its clean ones as the one with the highest.
+    A group of look-alikes is one trial: its defective sheets count as the one with the lowest
+    score, its clean ones as the one with the highest.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
@@ -139,21 +139,16 @@ def choose_operating_point(
         config: The targets.
         source: Where the scores come from; those out of fold prove nothing of the model in use.
         groups: Which sheets look alike, of the shape of ``labels``; None for each by itself.
-
-    Raises:
-        SteelDefectsError: A score is not a number.
     """
     require_numbers(scores)
-    table = np.atleast_2d(scores)
-    repeats, target, confidence = len(table), config.target_recall, CONFIDENCE
-    defective, clean = (
-        np.sort(part, axis=None) for part in _trials(table, labels, _alone(labels, groups))
-    )
+    table, target, confidence = np.atleast_2d(scores), config.target_recall, CONFIDENCE
+    repeats = len(table)
+    defective, clean = (np.sort(part, axis=None) for part in _trials(table, labels, groups))
     trials, clean_trials = len(defective) // repeats, len(clean) // repeats
     lower, misses, proves = _lower_threshold(defective, repeats, target)
     alarms = _share_of(config.target_false_positive_rate, clean_trials)
-    upper = float(np.nextafter(clean[-1 - alarms * repeats], 2)) if clean_trials else 1.0
-    upper = min(1.0, max(lower, upper))
+    upper = np.nextafter(clean[-1 - alarms * repeats], 2) if clean_trials else 1.0
+    upper = min(1.0, max(lower, float(upper)))
     needed = needed_trials(0, target, confidence)
     rates = measure_rates(labels, scores, lower, upper, confidence, groups).model_dump()
     rates["recall_bound"] = lower_bound(trials - misses, trials, confidence)
@@ -186,22 +181,19 @@ def _lower_threshold(defective: Scores, repeats: int, target: float) -> tuple[fl
     return (lower, lost, False) if lost > misses else (lower, misses, proves)
 
 
-def _alone(labels: Labels, groups: Groups | None) -> Groups:
-    return np.arange(len(labels)) if groups is None else groups
-
-
-def _trials(table: Scores, labels: Labels, groups: Groups) -> tuple[Scores, Scores]:
+def _trials(table: Scores, labels: Labels, groups: Groups | None) -> tuple[Scores, Scores]:
     """Return what groups of look-alikes count as, each of shape ``(repeats, groups)``.
 
     That is the lowest of a group's defective sheets, and the highest of its clean ones.
     """
-    found = []
+    groups = np.arange(len(labels)) if groups is None else groups
+    trials = []
     for kind, worst in ((labels, np.minimum), (~labels, np.maximum)):
         order = np.argsort(groups[kind], kind="stable")
         starts = np.flatnonzero(np.diff(groups[kind][order], prepend=-1))
         scores = table[:, kind][:, order]
-        found.append(worst.reduceat(scores, starts, axis=1) if len(starts) else scores)
-    return found[0], found[1]
+        trials.append(worst.reduceat(scores, starts, axis=1) if len(starts) else scores)
+    return trials[0], trials[1]
 
 
 def _share_of(share: float, sheets: int) -> int:
@@ -232,9 +224,7 @@ def measure_rates(
     require_numbers(scores)
     table = np.atleast_2d(scores)
     passed = (table >= lower).mean(axis=0)  # share of the repeats, by sheet
-    defective, clean = (
-        (part >= lower).mean(axis=0) for part in _trials(table, labels, _alone(labels, groups))
-    )
+    defective, clean = ((part >= lower).mean(axis=0) for part in _trials(table, labels, groups))
     # Rounded to whole trials against the gate; the epsilon forgives the division by repeats.
     hits = math.floor(float(defective.sum()) + 1e-9)
     alarms = math.ceil(float(clean.sum()) - 1e-9)
