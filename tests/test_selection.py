@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
+from kedro.framework.session.service_session import KedroServiceSession
 from kedro.framework.startup import bootstrap_project
 from kedro.inspection import get_project_snapshot
 
@@ -152,3 +153,12 @@ def test_a_fresh_process_shows_the_same_nodes(env, code):
 )
 def test_models_that_were_not_chosen_are_told_with_what_to_do(message, advice):
     assert advice in one_line(ValueError(message))
+
+
+def test_a_request_to_the_server_cannot_change_what_all_requests_share():
+    session = KedroServiceSession.create(project_path=ROOT, env="demo", serving_mode=True)
+    context = session.load_context({"segmentation": {"epochs": 1}})
+    assert context.params["segmentation"].epochs == 1
+    message = "^a request cannot choose architectures and backbones, which all requests share; .*$"
+    with pytest.raises(SteelDefectsError, match=message):
+        session.load_context({"backbones": [], "architectures": "fpn"})

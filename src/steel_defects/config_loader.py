@@ -6,6 +6,7 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
+from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import refuse_pattern
 from steel_defects.retired import note_on, take_out_retired
 from steel_defects.selection import publish
@@ -23,6 +24,13 @@ class ConfigLoader(OmegaConfigLoader):
         """Read the parameters once; see :class:`kedro.config.OmegaConfigLoader`."""
         refuse_pattern(str(conf_source))
         super().__init__(conf_source, *args, **options)
+        # Kedro restricts what a request to its server may set; and its registry serves them all.
+        chosen = sorted({"architectures", "backbones"} & set(self.runtime_params or {}))
+        if self.restrict_runtime_params_type_selection and chosen:
+            raise SteelDefectsError(
+                f"a request cannot choose {' and '.join(chosen)}, which all requests share; set "
+                "them in the environment's parameters.yml, and start the server again"
+            )
         self._given, self._noted = self.runtime_params, False
         publish(self["parameters"])
 
