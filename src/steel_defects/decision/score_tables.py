@@ -1,4 +1,4 @@
-"""Tables of scores as arrays: a row a repeat of the cross-validation, a column a sheet."""
+"""Tables of scores as arrays: one row per repeat of the cross-validation, one column per sheet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,10 +58,10 @@ def scored_sheets(
     """Arrange rows of ``sheet_scores``.
 
     Args:
-        rows: ``sheet_id, repeat, has_defect, threshold`` and the scores, one row a sheet and
+        rows: ``sheet_id, repeat, has_defect, threshold`` and the scores, one row per sheet and
             repeat; ``repeat`` is null throughout for scores of one model.
         splits: ``sheet_id, group_id`` of these sheets at least.
-        annotations: ``sheet_id, class_id``, one row a sheet and class that it shows.
+        annotations: ``sheet_id, class_id``, one row per sheet and class that it shows.
         column: Where the scores stand.
 
     Raises:
@@ -93,7 +93,7 @@ def scored_sheets(
 
 
 def labels_and_scores(rows: pd.DataFrame) -> tuple[Flags, Floats]:
-    """Arrange ``sheet_id, repeat, has_defect, score``, one row a sheet and repeat; none is null.
+    """Arrange ``sheet_id, repeat, has_defect, score``, one row per sheet and repeat; none is null.
 
     Returns:
         Whether each sheet is defective, ``(sheets,)``, and its scores, ``(repeats, sheets)``.

@@ -28,7 +28,7 @@ def locate_sheets(
 
     Returns:
         ``sheet_id``, ``coil_id`` (text) and ``position_mm`` (float64, millimetres along the strip,
-        of the sheet's left edge), one row a sheet in the order of ``sheets``, null where unknown;
+        of the sheet's left edge), one row per sheet in the order of ``sheets``, null where unknown;
         and findings, as dictionaries, none of which sets a sheet aside.
 
     Raises:

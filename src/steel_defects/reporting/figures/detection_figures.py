@@ -21,7 +21,7 @@ def detection_figure(targets: pd.DataFrame, curve: DetectionCurve) -> Figure:
     """Show the probability of detection over the area of defects.
 
     Args:
-        targets: ``size_px, found``, one row a defect.
+        targets: ``size_px, found``, one row per defect.
         curve: What was fitted to them.
     """
     if not len(targets):
@@ -75,7 +75,7 @@ def dice_spread_figure(pairs: pd.DataFrame, class_names: Sequence[str]) -> Figur
     """Show how Dice spreads over the sheets that have a class: every sheet, and quartiles.
 
     Args:
-        pairs: ``class_id, dice, true_px``, one row a sheet and class.
+        pairs: ``class_id, dice, true_px``, one row per sheet and class.
         class_names: Names of classes 1, 2, ….
     """
     positive = pairs[pairs["true_px"] > 0]

@@ -26,7 +26,7 @@ def reliability_figure(scores_by_backbone: Mapping[str, pd.DataFrame]) -> Figure
     sheets: each sheet counts once, or the intervals would be too narrow.
 
     Args:
-        scores_by_backbone: ``split, repeat, has_defect, score`` of each backbone, one row a sheet
+        scores_by_backbone: ``split, repeat, has_defect, score`` of each backbone, one row per sheet
             and repeat; and ``output``, the score before calibration, where it is known.
     """
     shown = {name: _rows(frame) for name, frame in scores_by_backbone.items()}

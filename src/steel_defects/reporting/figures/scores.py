@@ -14,7 +14,7 @@ def hold_out_rows(frame: pd.DataFrame) -> tuple[Labels, Floats]:
     """Return labels and scores of the hold-out test rows, without those of a cross-validation.
 
     Args:
-        frame: ``split, repeat, has_defect, score``, one row a sheet and repeat.
+        frame: ``split, repeat, has_defect, score``, one row per sheet and repeat.
 
     Returns:
         Whether each test sheet is defective and its score, each of shape ``(sheets,)``.
