@@ -143,7 +143,8 @@ def test_shards_at_once_leave_whole_tables(
 MEASURING = (
     *("tile_sheets", "report_quality", "measure_leakage", "find_oddest_sheets", "calibrate"),
     *("draw_oddest_sheets", "choose_operating_point", "compare_classifiers", "select_gate"),
-    *("score_by_gate", "stack_with_gate", "compare_segmenters"),
+    *("score_by_gate", "stack_with_gate", "compare_segmenters", "select_segmenter"),
+    *("record_gate", "record_segmenter"),
 )
 
 

@@ -587,6 +587,8 @@ def test_gates_of_other_data_or_of_an_earlier_release_are_listed_and_not_compare
         select_gate("vgg16", mixed, SPLITS)
     with pytest.raises(SteelDefectsError, match="gate is resnet50, .* it was never trained"):
         select_gate("resnet50", Models(earlier), SPLITS)
+    with pytest.raises(SteelDefectsError, match="no model can be chosen as the best gate .vgg16: "):
+        select_gate("best", Models(other), SPLITS)
 
 
 def test_a_clear_lead_is_called_one():

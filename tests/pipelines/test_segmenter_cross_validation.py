@@ -130,7 +130,7 @@ def test_each_repeat_takes_the_scores_of_its_own_gate(data: Data, trainer, tmp_p
         data.folder, data.sheets, data.annotations, data.splits, data.tiles, Path(), tmp_path,
         CONFIG, TRAINING, SegmenterPredictionConfig(), PLAN, always, NETWORK, gate,
     )  # fmt: skip
-    assert settings == {}
+    assert settings.classes == ()
     # At 0.05 each map is one region as large as the sheet; a factor of 10⁶ drops it on clean ones.
     area = table.groupby(["repeat", "sheet_id"])["area_px"].max().unstack("sheet_id")
     clean = data.sheets.loc[~defective, "sheet_id"]
@@ -164,9 +164,9 @@ def test_test_sheets_have_no_say_in_the_settings_of_the_final_segmenter(
     plan = PLAN.model_copy(update={"repeats": 1, "tune_out_of_fold": True})
     _, settings = run_and_tune(data, tmp_path, plan)
     defective = data.annotations.merge(data.splits[fold != test_fold], on="sheet_id")
-    seen = {str(class_id) for class_id in defective["class_id"]}
+    seen = set(defective["class_id"])
     assert seen
-    assert {settings[class_id]["threshold"] for class_id in seen} == {threshold}
+    assert {settings.classes[class_id - 1].threshold for class_id in seen} == {threshold}
 
 
 def test_a_fold_is_tuned_on_the_other_folds_of_its_repeat(data: Data, trainer, tmp_path):
@@ -182,8 +182,8 @@ def test_a_fold_is_tuned_on_the_other_folds_of_its_repeat(data: Data, trainer, t
     assert found[found["fold"] == 1].empty
     assert dice["dice"].mean() < 0.9
     # All folds together decide for the final segmenter.
-    assert set(settings) == {"1", "2", "3", "4"}
-    assert all(value["threshold"] in (0.05, 0.5) for value in settings.values())
+    assert len(settings.classes) == 4
+    assert all(one.threshold in (0.05, 0.5) for one in settings.classes)
 
 
 def test_more_repeats_than_splits_holds_are_refused(data: Data, trainer, tmp_path):

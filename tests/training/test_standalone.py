@@ -71,7 +71,7 @@ def test_out_of_fold_masks_know_the_gate(
     chosen = json.loads(
         standalone.latest(tmp_path, name, "07_model_output").read_text(encoding="utf-8")
     )
-    assert ClassPostprocessing(**chosen["1"]) == tuned
+    assert ClassPostprocessing(**chosen["classes"][0]) == tuned
 
 
 def test_help_imports_no_framework() -> None:

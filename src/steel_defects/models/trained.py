@@ -149,6 +149,12 @@ class Candidates:
         Raises:
             SteelDefectsError: It was not trained, or from other data.
         """
+        if wanted == "best" and not self.fitting:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.excluded.items())
+            raise SteelDefectsError(
+                f"no model can be chosen as the best {parameter} ({reasons}); train one that "
+                f"{chosen_by} lists"
+            )
         if wanted in {"best", "none", *self.names}:
             return
         reason = self.excluded.get(wanted, "it was never trained")
