@@ -198,10 +198,11 @@ class TrainedModels:
     def _newest(self, kind: type[Kind]) -> Iterator[Kind]:
         for name in self._versions.models_with(kind.NETWORK):
             versions = self._versions.versions_of(f"{name}.{kind.KIND}")
-            # Earlier releases wrote no record, and placeholders where nothing was trained.
-            hidden = self._versions.placeholders(f"{name}.{kind.NETWORK}")
-            last = self._versions.versions_of(f"{name}.{kind.LAST}")
-            versions = versions or [one for one in last if one not in hidden]
+            if not versions:
+                # Earlier releases wrote no record, and placeholders where nothing was trained.
+                hidden = self._versions.placeholders(f"{name}.{kind.NETWORK}")
+                last = self._versions.versions_of(f"{name}.{kind.LAST}")
+                versions = [one for one in last if one not in hidden]
             if versions:
                 yield kind(name, max(versions), self._versions)
 
