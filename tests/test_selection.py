@@ -131,6 +131,30 @@ print(json.dumps(sorted(node.name for node in load_data(Path.cwd())[1]["__defaul
 """
 
 
+# As in a notebook: ``%load_ext kedro.ipython``, then ``%reload_kedro --env=… --params=…``.
+IN_IPYTHON = """
+import json, os
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "kedro.ipython")
+shell.run_line_magic("reload_kedro", "--env=" + os.environ["KEDRO_ENV"] + os.environ["PARAMS"])
+default = shell.user_ns["pipelines"]["__default__"]
+assert all(name in shell.user_ns["catalog"] for name in default.datasets())
+print(json.dumps(sorted(node.name for node in default.nodes)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "parameters"),
+    [("neu_seg", {}), ("demo", {"backbones": "vgg16", "architectures": "fpn"})],
+)
+def test_a_notebook_shows_the_same_nodes(env, parameters, monkeypatch):
+    given = ",".join(f"{name}={value}" for name, value in parameters.items())
+    monkeypatch.setenv("PARAMS", f" --params={given}" if given else "")
+    assert printed(IN_IPYTHON, env) == sorted(nodes(env, **parameters))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("code", [WITHOUT_SESSION, IN_VIZ], ids=["registry", "viz"])
 @pytest.mark.parametrize("env", ["demo", "neu_seg"])
