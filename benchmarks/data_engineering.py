@@ -27,7 +27,10 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 MORE = 100
-CHECKS = ("measure_leakage", "find_oddest_sheets", "draw_oddest_sheets")
+CHECKS = [
+    f"data_engineering.{name}"
+    for name in ("measure_leakage", "find_oddest_sheets", "draw_oddest_sheets")
+]
 BARS = {"tables": 6.0, "rerun": 1.0, "twice": 2.1}
 PEAK_GIB = 1.5
 
