@@ -11,6 +11,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from tests.support.idle_files import empty_files
 from tests.support.projects import Project
 
 from steel_defects.models.config import BACKBONES
@@ -59,6 +60,10 @@ def test_the_run_is_recorded(runs: list[Project]) -> None:
     assert {row["backbone"] for row in record["metrics"]["classification_comparison"]} == set(
         BACKBONES
     )
+
+
+def test_nothing_is_saved_that_says_nothing(runs: list[Project]) -> None:
+    assert empty_files(runs[0].data) == []
 
 
 def test_the_report_stands_alone(runs: list[Project]) -> None:
