@@ -24,9 +24,9 @@ from tests.support.planting import planted  # noqa: E402
 
 from steel_defects.data.config import SampleDataConfig  # noqa: E402
 from steel_defects.data.inventory import take_inventory  # noqa: E402
-from steel_defects.data.sample import draw_samples  # noqa: E402
-from steel_defects.data.similarity.similar import COPY, DIFFERENT, find_similar  # noqa: E402
+from steel_defects.data.similar import COPY, DIFFERENT, find_similar  # noqa: E402
 from steel_defects.data.splits import group_sheets  # noqa: E402
+from steel_defects.data.synthetic import draw_samples  # noqa: E402
 from steel_defects.images.folder import SheetFolder  # noqa: E402
 from steel_defects.images.reading import PICTURE_ENDINGS, read_gray  # noqa: E402
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.data.damage import frame_damage
-from steel_defects.data.similarity.fingerprints import THUMBNAIL, fingerprint, thumbnail_of
+from steel_defects.data.appearance import BLACK_LEVEL, frame_damage
+from steel_defects.data.fingerprints import THUMBNAIL, fingerprint, thumbnail_of
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import (
     UnreadableSheet,
@@ -29,8 +29,6 @@ from steel_defects.threads import map_in_order
 
 Row = dict[str, Any]
 
-# Pixels darker than this lie next to the strip, not on it (JPEG noise around true black).
-BLACK_LEVEL = 12
 # Pixels from this on have lost their structure to too much light.
 SATURATED_LEVEL = 250
 # Share of black or of saturated pixels from which a frame shows next to nothing of the steel.
@@ -56,7 +54,7 @@ def take_inventory(
         ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
         what reading had to change, and that a frame is black, overexposed or incomplete.
         ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
-        are the bytes of the arrays of :mod:`steel_defects.data.similarity.fingerprints`.
+        are the bytes of the arrays of :mod:`steel_defects.data.fingerprints`.
     """
     known = _by_path(earlier)
 
@@ -79,19 +77,17 @@ def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
 
 
 def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
-    try:
+    with suppress(OSError):
         file = folder.path_of(sheet_id).stat()
-    except OSError:
-        return False
-    if (file.st_size, file.st_mtime_ns) != (row["bytes"], row["modified_ns"]):
-        return False
-    return not folder.problem_of(sheet_id)
+        same = (file.st_size, file.st_mtime_ns) == (row["bytes"], row["modified_ns"])
+        return same and not folder.problem_of(sheet_id)
+    return False
 
 
 def _describe(folder: SheetFolder, sheet_id: str) -> Row:
     row: Row = dict.fromkeys(SHEET_INVENTORY.columns)
-    row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
-    row |= {"note": "", "bytes": 0, "modified_ns": 0, "version": VERSION}
+    row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "version": VERSION}
+    row |= {"problem": "", "note": "", "bytes": 0, "modified_ns": 0}
     try:
         modified_ns = 0
         # Before the file is read: if it changes meanwhile, the next run reads it again.
@@ -106,7 +102,7 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
             damage = frame_damage(image)
             incomplete = f"incomplete frame: {damage}" if damage else ""
             notes = (picture_note(data), _exposure_note(row), incomplete)
-            row["note"] = "; ".join(note for note in notes if note)
+            row["note"] = "; ".join(filter(None, notes))
     except UnreadableSheet as error:
         row["problem"] = str(error)
     return row

@@ -6,7 +6,8 @@ joints are straight where cracks waver, chatter is streaky where scale is rough.
 contrast therefore answers to both.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.data.config import SampleDataConfig
+from steel_defects.images.reading import to_jpeg
+from steel_defects.labels import rle as run_length
+from steel_defects.threads import map_in_order
 
 Field = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -259,3 +263,37 @@ _DEFECTS: dict[int, Callable[[np.random.Generator, Field], Mask]] = {
     3: _scratches,
     4: _scale,
 }
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SampleSheet:
+    """A synthetic sheet as it lies on disk.
+
+    Attributes:
+        name: File name.
+        jpeg: The picture.
+        masks: Encoded mask of each class on it.
+    """
+
+    name: str
+    jpeg: bytes
+    masks: dict[int, str]
+
+
+def draw_samples(config: SampleDataConfig, first: int, count: int) -> Iterator[SampleSheet]:
+    """Draw sheets number ``first`` to ``first + count - 1`` on all cores."""
+
+    def draw(index: int) -> SampleSheet:
+        sheet = draw_sheet(config, index)
+        jpeg = to_jpeg(sheet.image, quality=95)
+        masks = {class_id: run_length.encode(mask) for class_id, mask in sheet.masks.items()}
+        return SampleSheet(f"sheet_{index:05d}.jpg", jpeg, masks)
+
+    sheets = map_in_order(draw, range(first, first + count))
+    for done, sheet in enumerate(sheets, start=1):
+        if done % 100 == 0:
+            logger.info("drew %d of %d sheets", done, count)
+        yield sheet

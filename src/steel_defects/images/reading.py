@@ -1,4 +1,4 @@
-"""Reading pictures of sheets as gray arrays."""
+"""Pictures of sheets as gray arrays: read, resized, written as JPEG."""
 
 import os
 import re
@@ -238,3 +238,23 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     # In float32, as exported graphs do it: on bytes OpenCV interpolates in 11 bits.
     grown = cv2.resize(image.astype(np.float32), target, interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.floor(grown + 0.5), np.uint8)
+
+
+Picture = np.ndarray[Any, np.dtype[np.uint8]]
+
+_LONGEST = 65_500  # pixels of a side; libjpeg writes no more
+
+
+def to_jpeg(picture: Picture, quality: int = 85) -> bytes:
+    """Encode a picture; one that is too large for the format is made smaller first.
+
+    Args:
+        picture: Gray, of shape ``(height, width)``, or BGR, ``(height, width, 3)``, uint8.
+        quality: 1 to 100.
+    """
+    scale = _LONGEST / max(picture.shape[:2])
+    if scale < 1:
+        height, width = (max(1, int(side * scale)) for side in picture.shape[:2])
+        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        picture = np.asarray(small, np.uint8)
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])

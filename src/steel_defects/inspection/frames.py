@@ -9,9 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.data.appearance import frame_statistics
-from steel_defects.data.damage import frame_damage
-from steel_defects.data.inventory import BLACK_LEVEL
+from steel_defects.data.appearance import BLACK_LEVEL, frame_damage, frame_statistics
 from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
 

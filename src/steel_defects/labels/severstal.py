@@ -135,6 +135,12 @@ def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:
     return masks
 
 
+def sizes_by_sheet(sheets: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Return height and width, pixels, of each sheet."""
+    sizes = zip(map(int, sheets["height"]), map(int, sheets["width"]), strict=True)
+    return dict(zip(sheets["sheet_id"], sizes, strict=True))
+
+
 def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """Write predictions as the competition wants them.
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.tables.columns import COLUMNS, SPLIT_NAMES
-from steel_defects.tables.schema import Column, Table
+from steel_defects.tables.columns import COLUMNS, SPLIT_NAMES, Column, Table
 
 
 def _table(

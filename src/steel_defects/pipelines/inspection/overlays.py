@@ -13,8 +13,7 @@ import pandas as pd
 
 from steel_defects.drawing.overlays import draw_overlay, harmless, with_heading
 from steel_defects.files import replaced
-from steel_defects.images.jpeg import to_jpeg
-from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
+from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory, to_jpeg
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import UNREADABLE, Frame

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from steel_defects.data.similarity.fingerprints import fingerprint, thumbnail_of
-from steel_defects.data.similarity.look_alikes import look_alikes
+from steel_defects.data.fingerprints import fingerprint, thumbnail_of
+from steel_defects.data.search import look_alikes
 from steel_defects.images.reading import read_gray
 
 SIMILARITY = 0.985

@@ -31,8 +31,7 @@ class Shape:
         grid: Width and height of the thumbnail.
         size: Rows and columns of coefficients. Few enough that a shift by 4 pixels of a
             picture 200 pixels high moves the phase of none by more than half a radian.
-        sigma: Of the Gaussian window that brightness and contrast are evened out over, in
-            pixels of the thumbnail.
+        sigma: Of the Gaussian window, pixels of the thumbnail, of :func:`even_out`.
         floor: Contrast, gray values, that is not amplified.
         bands: Columns of coefficients between which bands of frequency begin and end.
         taper: Share of height and width over which the window rises and falls.
