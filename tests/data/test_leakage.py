@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.fingerprints import fingerprint
+from steel_defects.data.inventory import fingerprint
 from steel_defects.data.leakage import (
     find_neighbours,
     leakage_table,

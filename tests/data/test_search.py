@@ -3,7 +3,7 @@ import pytest
 from tests.support.planting import planted
 
 from steel_defects.data import search as similarity
-from steel_defects.data.fingerprints import OBLONG, SQUARE, fingerprint
+from steel_defects.data.inventory import OBLONG, SQUARE, fingerprint
 from steel_defects.data.search import (
     best_orientation,
     least_band,

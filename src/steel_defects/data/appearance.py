@@ -45,13 +45,11 @@ def _at_least(image: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
 def _mean_and_deviation(
     values: NDArray[Any], mask: NDArray[np.uint8], count: int
 ) -> tuple[float, float]:
-    """Return mean and standard deviation of ``count`` whole numbers under a mask; 0 of none.
-
-    Sums over everything, with zeros outside the mask, take OpenCV a tenth of the time of
-    ``cv2.meanStdDev`` under one. They are whole numbers, too: nothing is lost to rounding.
-    """
+    """Return mean and standard deviation of ``count`` whole numbers under a mask; 0 of none."""
     if not count:
         return 0.0, 0.0
+    # Sums over everything, with zeros outside the mask, take OpenCV a tenth of the time of
+    # cv2.meanStdDev under one. They are whole numbers, too: nothing is lost to rounding.
     inside = values if count == values.size else cv2.copyTo(values, mask)
     total, squares = round(cv2.sumElems(inside)[0]), round(cv2.norm(inside, cv2.NORM_L2SQR))
     return total / count, math.sqrt(count * squares - total * total) / count
@@ -84,18 +82,15 @@ _KEYS = np.random.default_rng(0).integers(1, 2**63, _SAMPLES // 8, np.uint64) | 
 
 
 def frame_damage(image: Picture) -> str:
-    """Say which rows of a frame are lost, repeated or mixed; empty for a sound frame.
+    """Say which rows of a gray picture, ``(height, width)``, uint8, are lost, repeated or mixed.
 
     A sound frame has noise and is blurred a little. Gray values that stay the same and begin to do
     so abruptly, a row that equals another one, and rows that fit the next but one better than the
-    next come from a transfer that lost something. Frames of fewer than 64 columns are too small to
-    tell.
-
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
+    next come from a transfer that lost something. Every test looks at 64 columns first, and at
+    whole rows only where these raise a suspicion; narrower frames are too small to tell.
 
     Returns:
-        One line, such as ``row 17 repeats row 1``.
+        One line, such as ``row 17 repeats row 1``; empty for a sound frame.
     """
     height, width = image.shape
     if width < _SAMPLES or height < _WINDOW:
@@ -253,7 +248,6 @@ def _mostly(lost: Flags, before: NDArray[np.int16]) -> Flags:
 
 
 def _contrasts(rows: Picture) -> NDArray[np.float64]:
-    """Return the standard deviation of each row in each part of the width."""
     width = rows.shape[1] // _PARTS
     return rows[:, : _PARTS * width].reshape(len(rows), _PARTS, width).std(axis=2)
 

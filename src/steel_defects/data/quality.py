@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steel_defects.data.fingerprints import THUMBNAIL
-from steel_defects.data.inventory import thumbnails_of
+from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
 from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.data.fingerprints import OBLONG, SQUARE, THUMBNAIL, Shape, even_out
+from steel_defects.data.inventory import OBLONG, SQUARE, THUMBNAIL, Shape, even_out
 from steel_defects.images.orientations import FLIPS
 
 Matrix = NDArray[np.float32]

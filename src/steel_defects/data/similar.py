@@ -18,8 +18,14 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import DisjointSet
 
 from steel_defects.data.appearance import BLACK_LEVEL
-from steel_defects.data.fingerprints import SQUARE, even_out, fingerprint, shape_of
-from steel_defects.data.inventory import fingerprints_of, thumbnails_of
+from steel_defects.data.inventory import (
+    SQUARE,
+    even_out,
+    fingerprint,
+    fingerprints_of,
+    shape_of,
+    thumbnails_of,
+)
 from steel_defects.data.search import PAIRS, by_shape, look_alikes, nearest, similar_pairs
 from steel_defects.images.orientations import laid_down, oriented
 from steel_defects.progress import track

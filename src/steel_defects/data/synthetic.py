@@ -7,7 +7,7 @@ contrast therefore answers to both.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -42,30 +42,18 @@ def draw_sheet(config: SampleDataConfig, index: int) -> SyntheticSheet:
     for mark in _HARMLESS:
         if rng.random() < 0.8:
             mark(rng, surface)
-    class_ids = _classes_of(rng) if index % 2 else []
-    masks = {class_id: _draw_class(rng, surface, class_id) for class_id in class_ids}
+    masks: dict[int, Mask] = {}
+    if index % 2:
+        count = 2 if rng.random() < 0.12 else 1
+        for class_id in rng.choice(4, size=count, replace=False, p=_CLASS_SHARE).tolist():
+            defects = [_DEFECTS[class_id](rng, surface) for _ in range(int(rng.integers(1, 4)))]
+            masks[class_id + 1] = np.bitwise_or.reduce(defects)
     steel = _steel_area(rng, shape)
     surface += rng.normal(0.0, rng.uniform(1.5, 3.5), shape).astype(np.float32)
     image = np.where(steel > 0, np.clip(surface, 12, 255), rng.uniform(0, 6, shape))
     masks = {class_id: mask & steel for class_id, mask in masks.items()}
-    return SyntheticSheet(
-        image=image.astype(np.uint8),
-        masks={class_id: mask for class_id, mask in masks.items() if mask.sum() >= 64},
-    )
-
-
-def _classes_of(rng: np.random.Generator) -> list[int]:
-    """Return the defect classes of a defective sheet: usually one, sometimes two."""
-    count = 2 if rng.random() < 0.12 else 1
-    return [int(k) for k in rng.choice([1, 2, 3, 4], size=count, replace=False, p=_CLASS_SHARE)]
-
-
-def _draw_class(rng: np.random.Generator, surface: Field, class_id: int) -> Mask:
-    """Draw one to three defects of a class onto the surface and return their common mask."""
-    mask = np.zeros(surface.shape, np.uint8)
-    for _ in range(int(rng.integers(1, 4))):
-        mask |= _DEFECTS[class_id](rng, surface)
-    return mask
+    masks = {class_id: mask for class_id, mask in masks.items() if mask.sum() >= 64}
+    return SyntheticSheet(image.astype(np.uint8), masks)
 
 
 # --- the surface ----------------------------------------------------------------------------
@@ -144,8 +132,7 @@ def _stains(rng: np.random.Generator, surface: Field) -> None:
 
 def _pits(rng: np.random.Generator, surface: Field) -> Mask:
     """Class 1: a cluster of dark dots."""
-    dots = _dots(rng, surface, -rng.uniform(35, 70))
-    return _closed(dots, 21)
+    return _closed(_dots(rng, surface, -rng.uniform(35, 70)), 21)
 
 
 def _cracks(rng: np.random.Generator, surface: Field) -> Mask:
@@ -250,19 +237,8 @@ def _largest(mask: Mask) -> Mask:
 
 
 _CLASS_SHARE = (0.22, 0.18, 0.36, 0.24)
-_HARMLESS: tuple[Callable[[np.random.Generator, Field], None], ...] = (
-    _dust,
-    _roll_lines,
-    _joints,
-    _chatter,
-    _stains,
-)
-_DEFECTS: dict[int, Callable[[np.random.Generator, Field], Mask]] = {
-    1: _pits,
-    2: _cracks,
-    3: _scratches,
-    4: _scale,
-}
+_HARMLESS = (_dust, _roll_lines, _joints, _chatter, _stains)
+_DEFECTS = (_pits, _cracks, _scratches, _scale)  # classes 1 to 4
 
 
 logger = logging.getLogger(__name__)
@@ -270,13 +246,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SampleSheet:
-    """A synthetic sheet as it lies on disk.
-
-    Attributes:
-        name: File name.
-        jpeg: The picture.
-        masks: Encoded mask of each class on it.
-    """
+    """A synthetic sheet as it lies on disk: its file, and the encoded mask of each class on it."""
 
     name: str
     jpeg: bytes

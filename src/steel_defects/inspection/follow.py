@@ -13,12 +13,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import list_folder
 from steel_defects.inspection.cascade import judge_in_order
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.console import Display, Stop, stop_on_signals
 from steel_defects.inspection.frames import READ_AHEAD, UNREADABLE, Frame, RecentFrames, read_frame
 from steel_defects.inspection.job import Inspection, OnSheet, OpenPart, at_work
-from steel_defects.inspection.sources import FolderSource, as_begun, list_folder, size_and_time
+from steel_defects.inspection.sources import FolderSource, as_begun, size_and_time
 from steel_defects.inspection.store.judged import FileState, JudgedFiles
 from steel_defects.inspection.store.names import name_of
 from steel_defects.inspection.store.parts import Parts
@@ -28,6 +29,7 @@ from steel_defects.threads import core_count, map_in_order
 
 logger = logging.getLogger(__name__)
 
+_POLL_SECONDS = 0.2  # between two looks at the folder
 # New names that are looked at in a round; the rest of a backlog waits on the disk.
 _AT_ONCE = 1000
 # A folder's time of change may be as coarse as this; before, a second change would not show.
@@ -49,8 +51,8 @@ class _SeenFile(NamedTuple):
 class FolderWatch:
     """Finds new and changed files in a folder and in those below it, by looking again and again.
 
-    :class:`JudgedFiles` says what becomes of changed ones. The memory that this takes is what these
-    take, and a folder's names while it is listed.
+    :class:`JudgedFiles` says what becomes of changed ones. Beside theirs, it takes the memory of a
+    folder's names while that is listed.
     """
 
     def __init__(
@@ -69,10 +71,9 @@ class FolderWatch:
     def done(
         self, sheet_id: str, reason: str, frame: str = "", state: tuple[int, int] | None = None
     ) -> None:
-        """Remember a sheet as inspected.
+        """Remember a sheet as inspected, with its verdict's reason and the digest of its pixels.
 
-        ``reason`` is its verdict's, ``frame`` the digest of its pixels, ``state`` the size and time
-        of change of its file; None for those that the watch saw.
+        ``state`` is the size and time of change of its file; None for one that the watch saw.
         """
         name = name_of(sheet_id)
         file = self._waiting.pop(name, None)
@@ -130,10 +131,9 @@ class FolderWatch:
         return None
 
     def _unknown(self, folder: str, below: str, checks: bool) -> Iterator[tuple[Path, FileState]]:
-        """Yield files that were not judged as they are now.
+        """Yield files that were not judged as they are now; ``checks`` looks at known names, too.
 
-        ``below`` is the folder's path below the watched one; ``checks`` looks at files whose names
-        are known as well.
+        ``below`` is the folder's path below the watched one.
         """
         changed = _time_of_change(folder)
         quiet_since, folders = self._quiet.get(folder, (0, []))
@@ -182,9 +182,6 @@ def _time_of_change(folder: str) -> int:
 def complete_frames(watch: FolderWatch, read: Callable[[str], Frame]) -> Iterator[Frame]:
     """Read the files of a round, and return those that can be judged."""
     return filter(None, map(watch.take, map_in_order(read, watch.poll(), core_count(), READ_AHEAD)))
-
-
-_POLL_SECONDS = 0.2  # between two looks at the folder
 
 
 def follow_folder(
@@ -236,10 +233,9 @@ class _Following:
         for part, path in zip(finished, verdicts, strict=True):
             rows = pd.read_parquet(path, columns=["sheet_id", "reason"])
             record = parts.record(part)
-            files = record["files"]
             self._recent.extend(record["last_frames"])
             for sheet_id, reason in rows.itertuples(index=False, name=None):
-                self._remember(sheet_id, reason, *files.get(sheet_id, (0, 0, "")))
+                self._remember(sheet_id, reason, *record["files"].get(sheet_id, (0, 0, "")))
                 if reason.startswith(UNREADABLE):
                     self._reviewed_in[sheet_id] = part
         self._part = OpenPart(inspection, parts, finished[-1] + 1 if finished else 0)
@@ -253,12 +249,11 @@ class _Following:
         self._watch.done(sheet_id, reason, frame, state)
 
     def _finish_part(self) -> None:
-        part = self._part
-        part.finish(self._reviewed_in)
+        self._part.finish(self._reviewed_in)
         self._watch.judged.tell_of_names()
-        for sheet in part.sheets.values():
+        for sheet in self._part.sheets.values():
             if sheet.verdict.reason.startswith(UNREADABLE):
-                self._reviewed_in[sheet.sheet_id] = part.number
+                self._reviewed_in[sheet.sheet_id] = self._part.number
 
     def run(self, stop: Stop) -> None:
         try:

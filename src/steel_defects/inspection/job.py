@@ -83,12 +83,8 @@ class Inspection:
         rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
         runtimes = dict(self.cascade.runtime.names)
         described = [
-            __version__,
-            RECENT_FRAMES,
-            sheets,
-            self.package.model_id,
-            self.package.thresholds_id,
-            runtimes,
+            *(__version__, RECENT_FRAMES, sheets),
+            *(self.package.model_id, self.package.thresholds_id, runtimes),
             self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
             self.package.settings(runtimes.values()),
             self.places.config.model_dump(mode="json"),
@@ -147,15 +143,12 @@ class OpenPart:
         record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
         _warn_of_drift(record)
         places = setup.places.of([sheet.sheet_id for sheet in sheets])
-        mm_per_px = setup.package.manifest.mm_per_px
-        relative_path = setup.source.relative_path
-        rows = {
-            "verdicts": tables.verdicts_table(sheets, relative_path, setup.package, places),
-            "defects": tables.defects_table(sheets, setup.config, places, mm_per_px),
-        }
+        mm_per_px, path_of = setup.package.manifest.mm_per_px, setup.source.relative_path
+        verdicts = tables.verdicts_table(sheets, path_of, setup.package, places)
+        defects = tables.defects_table(sheets, setup.config, places, mm_per_px)
         files = {
-            f"{name}.parquet": pa.Table.from_pandas(table, preserve_index=False)
-            for name, table in rows.items()
+            "verdicts.parquet": pa.Table.from_pandas(verdicts, preserve_index=False),
+            "defects.parquet": pa.Table.from_pandas(defects, preserve_index=False),
         }
         self._parts.write(self.number, files, tables.submission(sheets), record)
 

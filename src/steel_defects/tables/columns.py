@@ -21,8 +21,8 @@ class Column:
             bytes) or a timestamp.
         low: Least value; of text the least length, of lists the least number in them.
         high: Greatest value; of text the greatest length.
-        values: The values that may occur; empty for any.
-        unit: Unit in words; empty for none.
+        values: Those that may occur; empty for any.
+        unit: In words.
         title: Heading in reports; empty where the name says it.
         format: How reports print it: ``percent``, ``whole``, ``tenths``, ``duration``; empty for
             decimals.
@@ -63,20 +63,14 @@ class Column:
             return [pa.Check.str_length(low, high, error=error)]
         if self.dtype == "object" and low is not None:
             error = f"must hold numbers from {low} on"
-            least: float = low
-            return [
-                pa.Check(
-                    lambda cell: all(value >= least for value in cell),
-                    element_wise=True,
-                    error=error,
-                )
-            ]
-        checks = []
-        if low is not None:
-            checks.append(pa.Check.ge(low, error=f"must be at least {low}"))
-        if high is not None:
-            checks.append(pa.Check.le(high, error=f"must be at most {high}"))
-        return checks
+            return [pa.Check(partial(_holds_from, low), element_wise=True, error=error)]
+        least = [] if low is None else [pa.Check.ge(low, error=f"must be at least {low}")]
+        most = [] if high is None else [pa.Check.le(high, error=f"must be at most {high}")]
+        return least + most
+
+
+def _holds_from(low: float, cell: Iterable[float]) -> bool:
+    return all(value >= low for value in cell)
 
 
 @dataclass(frozen=True, eq=False)
