@@ -7,10 +7,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Picture = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+
 #: Pixels darker than this lie next to the strip, not on it (JPEG noise around true black).
 BLACK_LEVEL = 12
 _WHITE_LEVEL = 254
 _INNER = np.ones((5, 5), np.uint8)
+
+# Columns that are looked at.
+_SAMPLES = 64
+# Samples of an eighth of the width, and how many of them must differ from the next row.
+_WINDOW, _DIFFERENT = 8, 6
+# Gray values by which lost pixels differ from sound ones at least, and from each other at most.
+_STEP, _FLAT = 12, 3
+# How much more the next row differs than the one after it, where rows are mixed.
+_MIXED = 1.2
+# Pixels of steel that differ from their neighbour in a row which only a repetition can equal.
+_TEXTURE = 64
+# JPEG leaves no row of a lost strip flat. Such a strip is high at most so many rows, differs from
+# the rows around it in so many parts of the width, and has at most that share of their contrast.
+_STRIP_ROWS, _PARTS, _LOST_PARTS, _STRIP_CONTRAST = 8, 5, 4, 0.2
+# Share of the texture around it that a row of such a strip has at most.
+_SMOOTH = 0.6
+# Columns in which a row of such a strip differs from the next row, but not from the next column.
+_RINGING = 20
+# Share of a cut-off edge's height over two rows, at least.
+_WHOLE_JUMP = 0.7
+# Odd numbers: rows whose sums with them are equal are candidates for equal rows.
+_KEYS = np.random.default_rng(0).integers(1, 2**63, _SAMPLES // 8, np.uint64) | np.uint64(1)
 
 
 def frame_statistics(image: NDArray[np.uint8]) -> dict[str, float]:
@@ -53,32 +78,6 @@ def _mean_and_deviation(
     inside = values if count == values.size else cv2.copyTo(values, mask)
     total, squares = round(cv2.sumElems(inside)[0]), round(cv2.norm(inside, cv2.NORM_L2SQR))
     return total / count, math.sqrt(count * squares - total * total) / count
-
-
-Picture = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
-
-# Columns that are looked at.
-_SAMPLES = 64
-# Samples of an eighth of the width, and how many of them must differ from the next row.
-_WINDOW, _DIFFERENT = 8, 6
-# Gray values by which lost pixels differ from sound ones at least, and from each other at most.
-_STEP, _FLAT = 12, 3
-# How much more the next row differs than the one after it, where rows are mixed.
-_MIXED = 1.2
-# Pixels of steel that differ from their neighbour in a row which only a repetition can equal.
-_TEXTURE = 64
-# JPEG leaves no row of a lost strip flat. Such a strip is high at most so many rows, differs from
-# the rows around it in so many parts of the width, and has at most that share of their contrast.
-_STRIP_ROWS, _PARTS, _LOST_PARTS, _STRIP_CONTRAST = 8, 5, 4, 0.2
-# Share of the texture around it that a row of such a strip has at most.
-_SMOOTH = 0.6
-# Columns in which a row of such a strip differs from the next row, but not from the next column.
-_RINGING = 20
-# Share of a cut-off edge's height over two rows, at least.
-_WHOLE_JUMP = 0.7
-# Odd numbers: rows whose sums with them are equal are candidates for equal rows.
-_KEYS = np.random.default_rng(0).integers(1, 2**63, _SAMPLES // 8, np.uint64) | np.uint64(1)
 
 
 def frame_damage(image: Picture) -> str:

@@ -66,9 +66,8 @@ def leakage_table(
         read: Reads a picture by its path.
 
     Returns:
-        One row per division and held-out split: ``sheets``; ``similarity_p50``,
-        ``similarity_p95`` and ``similarity_max`` of each sheet to its nearest training sheet;
-        ``copies``, those that are a copy of it, pixel by pixel.
+        One row per division and held-out split: how similar its sheets are to their nearest
+        training sheets, and in ``copies`` how many are copies of them, pixel by pixel.
     """
     paths = inventory["path"].tolist()
     rows = []
@@ -100,8 +99,7 @@ def lookup_baseline(
 
     Returns:
         ``sheets``; ``mean_dice`` and ``mean_iou`` over all (sheet, class) pairs, where two empty
-        masks agree fully; ``all_empty_dice``, which finding nothing scores; each 0 to 1, None
-        without test sheets.
+        masks agree fully; ``all_empty_dice``, which finding nothing scores; None without sheets.
     """
     nearby = find_neighbours(inventory, parts, "test")
     rows = list(inventory[["sheet_id", "height", "width"]].itertuples(index=False, name=None))

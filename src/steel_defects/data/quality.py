@@ -1,7 +1,6 @@
 """Summing up a data set, and the sheets unlike the rest: overexposed, nearly black, blank, torn."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
 from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import Finding, masks_by_sheet, sizes_by_sheet
+from steel_defects.labels.severstal import masks_by_sheet, sizes_by_sheet
 
 Masks = Mapping[str, Mapping[int, str]]
 Sizes = Mapping[str, tuple[int, int]]
@@ -33,40 +32,38 @@ _AGREEING_IOU = 0.5
 _WHOLE = 0.8
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """The tables of a data set; the inventory also holds the pictures that were set aside."""
-
-    sheets: pd.DataFrame
-    annotations: pd.DataFrame
-    splits: pd.DataFrame
-    inventory: pd.DataFrame
-    similar: pd.DataFrame
-
-
 def quality_report(
-    data: DataSet, findings: Sequence[Finding], class_names: Sequence[str]
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    pictures: pd.DataFrame,
+    similar: pd.DataFrame,
+    findings: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Describe a data set as the tables hold it, and what was set aside.
+    """Describe a data set as its tables hold it, and what was set aside.
+
+    ``pictures`` is the inventory with the pictures that were set aside, ``findings`` are those of
+    :class:`steel_defects.labels.severstal.Finding`, as dictionaries.
 
     Returns:
         What JSON can hold: counts, class balance, areas, sizes, brightness, black borders, groups,
         splits, copies with conflicting masks, and ``quarantined``, one entry per finding.
     """
-    sheets, aside = data.sheets, {finding.sheet_id for finding in findings if finding.set_aside}
-    inventory = data.inventory[data.inventory["sheet_id"].isin(sheets["sheet_id"])]
+    aside = {finding["sheet_id"] for finding in findings if finding["set_aside"]}
+    inventory = pictures[pictures["sheet_id"].isin(sheets["sheet_id"])]
     defective, quantiles = int(sheets["has_defect"].sum()), (0, 5, 50, 95, 100)
     levels = inventory[list(_APPEARANCE)].quantile(np.array(quantiles) / 100).round(4)
-    by_split = data.splits.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")
+    by_split = splits.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")
     by_split = by_split.groupby("split")["has_defect"].agg(sheets="size", defective="sum")
     return {
-        "pictures_found": len(data.inventory),
+        "pictures_found": len(pictures),
         "sheets": len(sheets),
         "clean_sheets": len(sheets) - defective,
         "defective_sheets": defective,
-        "sheets_set_aside": len(aside & set(data.inventory["sheet_id"])),
+        "sheets_set_aside": len(aside & set(pictures["sheet_id"])),
         "groups": int(sheets["group_id"].nunique()),
-        "class_balance": _class_balance(data.annotations, class_names),
+        "class_balance": _class_balance(annotations, class_names),
         "sizes": _counts(sheets["width"].astype(str) + "×" + sheets["height"].astype(str)),
         "brightness": [
             {"measure": name, **{f"p{q}": float(levels[name][q / 100]) for q in quantiles}}
@@ -74,8 +71,8 @@ def quality_report(
         ],
         "black_border": border_statistics(inventory),
         "splits": by_split.reset_index().to_dict("records"),
-        **_similarity(data),
-        "quarantined": [asdict(finding) for finding in findings],
+        **_similarity(sheets, annotations, similar),
+        "quarantined": list(findings),
     }
 
 
@@ -89,11 +86,11 @@ def _class_balance(annotations: pd.DataFrame, class_names: Sequence[str]) -> lis
     return rows
 
 
-def _similarity(data: DataSet) -> dict[str, Any]:
-    """List what belongs together, and copies whose masks contradict each other."""
-    sheets = data.sheets
+def _similarity(
+    sheets: pd.DataFrame, annotations: pd.DataFrame, similar: pd.DataFrame
+) -> dict[str, Any]:
     groups = sheets[sheets.duplicated("group_id", keep=False)].groupby("group_id")["sheet_id"]
-    related = data.similar.loc[data.similar["relation"] != DIFFERENT, "relation"]
+    related = similar.loc[similar["relation"] != DIFFERENT, "relation"]
     return {
         "similar_pairs": _counts(related),
         "group_sizes": _counts(sheets["group_id"].value_counts()),
@@ -101,7 +98,7 @@ def _similarity(data: DataSet) -> dict[str, Any]:
             {"group_id": group, "sheets": ", ".join(ids)} for group, ids in groups.agg(list).items()
         ],
         "conflicting_masks": conflicting_masks(
-            data.similar, masks_by_sheet(data.annotations), sizes_by_sheet(sheets)
+            similar, masks_by_sheet(annotations), sizes_by_sheet(sheets)
         ),
     }
 

@@ -54,19 +54,12 @@ def _parities(prints: NDArray[np.floating], shape: Shape, transposed: bool) -> l
 
 
 def similarity_blocks(
-    prints: NDArray[np.floating],
-    others: NDArray[np.floating],
-    shape: Shape,
-    *,
-    upper: bool = False,
+    prints: NDArray[np.floating], others: NDArray[np.floating], shape: Shape, *, upper: bool = False
 ) -> Iterator[tuple[int, int, Matrix]]:
     """Correlate pictures with others in the best of their orientations, block by block.
 
-    Args:
-        prints: Fingerprints of shape ``(pictures, shape.length)``.
-        others: Those to compare with, of shape ``(others, shape.length)``.
-        shape: How all are described.
-        upper: Leave out blocks in which no row number is below a column number.
+    Fingerprints are of shape ``(pictures, shape.length)``. ``upper`` leaves out blocks in which no
+    row number is below a column number.
 
     Yields:
         Number of the first row and the first column of a block, and the block: correlations, -1 to
@@ -116,21 +109,13 @@ def best_orientation(
 
 
 def least_band(
-    prints: NDArray[np.floating],
-    others: NDArray[np.floating],
-    orientations: Indices,
-    shape: Shape,
+    prints: NDArray[np.floating], others: NDArray[np.floating], orientations: Indices, shape: Shape
 ) -> Matrix:
     """Correlate pairs in bands of frequency, and return the lowest of the correlations.
 
     Two sheets may resemble each other as a whole for their joints or their shading alone; a copy
-    agrees in coarse and in fine structure.
-
-    Args:
-        prints: Fingerprints of shape ``(pairs, shape.length)``.
-        others: Those of the other picture of each pair.
-        orientations: That bring the one over the other, 0 to 7.
-        shape: How both are described.
+    agrees in coarse and in fine structure. Fingerprints are of shape ``(pairs, shape.length)``;
+    each orientation, 0 to 7, brings the first of a pair over the second.
     """
     one = _turned(prints, orientations, shape)
     two = others.reshape(-1, *shape.size).astype(np.float32)
@@ -298,5 +283,4 @@ def _steel(thumbnails: NDArray[np.uint8]) -> Matrix:
 
 
 def _row_products(one: NDArray[np.floating], other: NDArray[np.floating]) -> Matrix:
-    """Multiply unit vectors, row by row."""
     return np.asarray((one.astype(np.float32) * other.astype(np.float32)).sum(axis=1))

@@ -94,13 +94,12 @@ def find_similar(
     tables = [_same_files(inventory), copies, *parts, alike, compared]
     pairs = pd.concat([table for table in tables if len(table)] or tables)
     pairs = pairs.drop_duplicates(["first", "second"])
-    first, second = (inventory.loc[pairs[end].to_numpy()] for end in ("first", "second"))
+    ids, digests = inventory["sheet_id"], inventory["sha256"]
     pairs = pairs.assign(
-        sheet_id=first["sheet_id"].to_numpy(), other_id=second["sheet_id"].to_numpy(),
-        sha256=first["sha256"].to_numpy(), other_sha256=second["sha256"].to_numpy(),
+        sheet_id=pairs["first"].map(ids), other_id=pairs["second"].map(ids),
+        sha256=pairs["first"].map(digests), other_sha256=pairs["second"].map(digests),
     )  # fmt: skip
-    pairs = pairs.sort_values(["sheet_id", "other_id"], ignore_index=True)
-    return SIMILAR_SHEETS.typed(pairs)
+    return SIMILAR_SHEETS.typed(pairs.sort_values(["sheet_id", "other_id"], ignore_index=True))
 
 
 # Tables of pairs name pictures by their rows in the inventory until they are put together.
@@ -149,7 +148,6 @@ def _known_scores(earlier: pd.DataFrame | None) -> dict[tuple[str, str], float]:
 
 
 def _shared_parts(distinct: pd.DataFrame, copies: pd.DataFrame, read: ReadPath) -> pd.DataFrame:
-    """Compare the quarters of one picture of each set of copies."""
     sets = DisjointSet(distinct.index)
     for first, second in copies[["first", "second"]].itertuples(index=False):
         sets.merge(first, second)
@@ -259,9 +257,8 @@ def quarter(image: Picture, number: int) -> Picture:
 def shared_quarters(read: ReadSheet, numbers: Sequence[int]) -> pd.DataFrame:
     """Compare every quarter of each picture with every quarter of every other one.
 
-    Args:
-        read: Reads picture number i, gray, uint8; oblong ones are passed over.
-        numbers: The pictures to compare, no two of them copies of each other.
+    No two of the pictures, which are read by their number, are to be copies of each other; oblong
+    ones are passed over.
 
     Returns:
         ``first, second, score, orientation`` of the best pair of quarters, one row per pair of
@@ -279,10 +276,8 @@ def shared_quarters(read: ReadSheet, numbers: Sequence[int]) -> pd.DataFrame:
     pictures = np.array(owners, np.int64).reshape(-1, 2)[:, 0]
     owned = pairs.assign(first=pictures[pairs["first"]], second=pictures[pairs["second"]])
     apart = owned["first"] != owned["second"]
-    scores = copy_scores(
-        pairs.loc[apart, ["first", "second", "orientation"]].to_numpy().tolist(),
-        lambda index: quarter(read(owners[index][0]), owners[index][1]),
-    )
+    tasks = pairs.loc[apart, ["first", "second", "orientation"]].to_numpy().tolist()
+    scores = copy_scores(tasks, lambda row: quarter(read(owners[row][0]), owners[row][1]))
     owned = owned[apart].assign(score=scores)
     owned = owned[owned["score"] >= PART_SCORE].sort_values("score", ascending=False, kind="stable")
     best = owned.drop_duplicates(["first", "second"]).sort_values(["first", "second"])

@@ -14,7 +14,12 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from steel_defects.tables.declared import SPLIT_ASSIGNMENTS
 
+logger = logging.getLogger(__name__)
+
 Pair = tuple[str, str]
+
+#: Share of the sheets by which a kept split may differ from a new one before it is told.
+LARGEST_GAP = 0.05
 
 
 def group_sheets(
@@ -88,9 +93,6 @@ def assign_groups(
         shares: Share of the sheets that each part should get; they are scaled to a sum of 1.
         seed: Decides between equals.
         fixed: Part of the groups that have one already.
-
-    Returns:
-        The part of each sheet.
     """
     fixed = fixed or {}
     total = sum(shares.values())
@@ -138,12 +140,6 @@ def parts_of_groups(groups: Sequence[str], parts: Sequence[str | None]) -> dict[
         if part is not None:
             of_group[group].add(part)
     return {group: parts.pop() for group, parts in of_group.items() if len(parts) == 1}
-
-
-logger = logging.getLogger(__name__)
-
-#: Share of the sheets by which a kept split may differ from a new one before it is told.
-LARGEST_GAP = 0.05
 
 
 @dataclass(frozen=True)

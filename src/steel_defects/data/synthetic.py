@@ -19,6 +19,8 @@ from steel_defects.images.reading import to_jpeg
 from steel_defects.labels import rle as run_length
 from steel_defects.threads import map_in_order
 
+logger = logging.getLogger(__name__)
+
 Field = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
@@ -229,7 +231,6 @@ def _dilated(mask: Mask, size: int) -> Mask:
 
 
 def _largest(mask: Mask) -> Mask:
-    """Keep the largest connected part of a mask."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return mask
@@ -239,9 +240,6 @@ def _largest(mask: Mask) -> Mask:
 _CLASS_SHARE = (0.22, 0.18, 0.36, 0.24)
 _HARMLESS = (_dust, _roll_lines, _joints, _chatter, _stains)
 _DEFECTS = (_pits, _cracks, _scratches, _scale)  # classes 1 to 4
-
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

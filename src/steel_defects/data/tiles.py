@@ -48,14 +48,14 @@ def tile_table(
     size: tuple[int, int],
     stride: tuple[int, int],
 ) -> pd.DataFrame:
-    """Cut all sheets into windows and measure each class in them.
+    """Cut all sheets into windows, as :func:`cut_windows` does, and measure each class in them.
 
     Args:
         sheets: ``sheet_id, height, width``.
         masks: Encoded masks by sheet and class.
         classes: Number of defect classes.
-        size: Height and width of a window, pixels.
-        stride: Distance of windows down and across, pixels.
+        size: Of a window.
+        stride: Of windows.
 
     Returns:
         ``sheet_id, x, y, width, height, area_px``, one row per window; the last is a list, the

@@ -20,6 +20,7 @@ DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (
 INK = "#1f2a24"
 MUTED = "#5c6b63"
 GRID = "#e3e8e5"
+_WIDTH, _INCHES = 900, 9.0  # pixels that a picture of many is shrunk to; width of their page
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -63,11 +64,7 @@ def colour(index: int) -> str:
 
 def line(index: int) -> dict[str, Any]:
     """Return how to draw line number ``index``, from 0: its colour, dashes and width."""
-    return {
-        "color": colour(index),
-        "linestyle": DASHES[index % len(DASHES)],
-        "linewidth": 1.7,
-    }
+    return {"color": colour(index), "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.7}
 
 
 def note(figure: Figure, lines: Sequence[str]) -> None:
@@ -92,10 +89,6 @@ def to_png(figure: Figure, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
-_WIDTH = 900  # pixels that a picture is shrunk to
-_INCHES = 9.0
-
-
 def contact_sheet(
     pictures: Sequence[NDArray[np.uint8]],
     captions: Sequence[str],
@@ -103,11 +96,8 @@ def contact_sheet(
 ) -> Figure:
     """Arrange pictures with their captions: oblong ones in a column, others side by side.
 
-    Args:
-        pictures: Gray, of shape ``(height, width)``, or RGB, ``(height, width, 3)``, uint8; sizes
-            may differ.
-        captions: One line for each.
-        nothing: Stands in the place of no pictures.
+    They are gray, ``(height, width)``, or RGB, ``(height, width, 3)``, uint8, and may differ in
+    size; ``nothing`` stands in the place of none.
     """
     if not pictures:
         return nothing_to_show(nothing)
@@ -124,7 +114,7 @@ def contact_sheet(
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
         axes.imshow(_shrunk(picture), cmap="gray", vmin=0, vmax=255)
         lines = [caption] if columns == 1 else textwrap.wrap(caption, 34)
-        text = "\n".join(harmless(line) for line in lines)
+        text = "\n".join(map(harmless, lines))
         # Matplotlib would take dollars for mathematics.
         axes.set_title(text, loc="left", fontsize=size, color=INK, parse_math=False)
     return figure

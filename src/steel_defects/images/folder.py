@@ -11,18 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.images.reading import (
-    PICTURE_ENDINGS,
-    UnreadableSheet,
-    decode_gray,
-    read_file,
-)
-from steel_defects.paths import (
-    leads_out,
-    leave_out_housekeeping,
-    names_shown_as,
-    shown_name,
-)
+from steel_defects.images.reading import PICTURE_ENDINGS, UnreadableSheet, decode_gray, read_file
+from steel_defects.paths import leads_out, leave_out_housekeeping, names_shown_as, shown_name
 
 # Where data sets keep their pictures, in order of preference.
 _PICTURE_FOLDERS = ("train_images", "images")
@@ -77,8 +67,12 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
-        path = self.picture_folder / sheet_id
+        path = self._listed(sheet_id)
         return self._odd_file(path) or path
+
+    def _listed(self, sheet_id: str) -> Path:
+        """Return the path under which a sheet is listed: its file's, if that can be shown."""
+        return self.picture_folder / sheet_id
 
     def _odd_file(self, path: Path) -> Path | None:
         """Return the file that is listed under a path, if its name can't be shown.
@@ -93,11 +87,11 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     def relative_path(self, sheet_id: str) -> str:
         """Return a sheet's path below the data folder, POSIX."""
-        return (self.picture_folder / sheet_id).relative_to(self.root).as_posix()
+        return self._listed(sheet_id).relative_to(self.root).as_posix()
 
     def problem_of(self, sheet_id: str) -> str:
         """Say why a sheet's file is not opened at all; empty for one that is."""
-        return self._problem(self.picture_folder / sheet_id)
+        return self._problem(self._listed(sheet_id))
 
     def _problem(self, path: Path) -> str:
         if self._odd_file(path):
@@ -114,7 +108,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         Raises:
             UnreadableSheet: It is missing, may not be read, or has a :meth:`problem_of`.
         """
-        return self._read(self.picture_folder / sheet_id)
+        return self._read(self._listed(sheet_id))
 
     def _read(self, path: Path) -> bytes:
         problem = self._problem(path)

@@ -69,7 +69,7 @@ def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) 
 
     Args:
         folder: Where the pictures are.
-        sheets: The sheets, with ``sheet_id, path, sha256, height, width``.
+        sheets: ``sheet_id, path, sha256, height, width``.
         cache_dir: Folder of the cache; takes ``height × width`` bytes per sheet.
 
     Raises:

@@ -11,8 +11,7 @@ quantiles in the package by two statistics:
 
 Each has a band that a part of so many sheets leaves with a chance of ``false_alarm_rate / tests``
 while its sheets are drawn from the reference one by one (Bonferroni): exact for the distance,
-simulated for the index. All tests of a part together so give a false alarm in at most that share of
-parts.
+simulated for the index.
 
 A reference of few sheets itself differs by chance from the line that they were taken from. An alarm
 is therefore called sure only where it is beyond the wider band of two samples, too.
@@ -83,13 +82,10 @@ class _Steps:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measure of a part next to the reference; an alarm where a statistic is over its band.
+    """A measure of a part next to the reference: both statistics, and where their bands end.
 
-    Attributes:
-        psi: Population stability index, and in ``psi_band`` where its band ends.
-        ks: Kolmogorov-Smirnov distance, and in ``ks_band`` where its band ends.
-        sure: Whether it is an alarm even if the reference is off by chance; False, too, for a
-            package that does not say of how many sheets its reference is.
+    An alarm is ``sure`` if it is one even where the reference is off by chance; never for a package
+    that does not say of how many sheets its reference is.
     """
 
     psi: float
@@ -185,8 +181,8 @@ def psi_band(
         sheets: Sheets of a part.
         probabilities: Of each bin.
         rate: How often it is exceeded.
-        reference_sheets: Sheets from which the bins were found; what part of the line's sheets is
-            in each then has a Dirichlet distribution. 0 takes the bins as they are.
+        reference_sheets: Sheets from which the bins were found: the line's shares then have a
+            Dirichlet distribution. 0 takes the bins as they are.
     """
     rng = np.random.default_rng(0)
     shares = np.asarray(probabilities, np.float64)

@@ -128,9 +128,7 @@ class OpenPart:
     def finish(self, earlier_reviews: Mapping[str, int] | None = None) -> None:
         """Write the part's tables, unless it is empty, and say where its sheets have drifted.
 
-        Args:
-            earlier_reviews: Sheets that could not be read at first, and the parts that say so;
-                rows of this part replace theirs.
+        Its rows replace those of earlier parts in which its sheets could not be read.
         """
         if self.sheets:
             self._write(list(self.sheets.values()), earlier_reviews or {})

@@ -50,17 +50,8 @@ class FolderSource(SheetFolder):
                 yield SheetFile(sheet_id, *size_and_time(self.place / name))
             last = sheet_id
 
-    def read_file(self, sheet_id: str) -> bytes:
-        """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
-        return super().read_file(name_of(sheet_id))
-
-    def path_of(self, sheet_id: str) -> Path:
-        """Return the file of a sheet."""
-        return super().path_of(name_of(sheet_id))
-
-    def relative_path(self, sheet_id: str) -> str:
-        """Return a sheet's path below the data folder, POSIX."""
-        return super().relative_path(name_of(sheet_id))
+    def _listed(self, sheet_id: str) -> Path:
+        return super()._listed(name_of(sheet_id))
 
 
 class ListSource:

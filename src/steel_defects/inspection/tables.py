@@ -26,14 +26,10 @@ def verdicts_table(
     package: ModelPackage,
     positions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return one row per inspected sheet.
+    """Return one row per sheet that a package inspected.
 
-    Args:
-        inspected: The sheets.
-        relative_path: Returns the path of a sheet as the table holds it.
-        package: The package that judged them.
-        positions: ``sheet_id, coil_id, position_mm``, one row for each sheet of the folder, null
-            where unknown; millimetres along the strip, of a sheet's left edge.
+    ``positions`` has ``sheet_id, coil_id, position_mm`` of each sheet, null where unknown;
+    millimetres along the strip, of its left edge. ``relative_path`` returns what the table holds.
     """
     places = positions.set_index("sheet_id").to_dict("index")
     rows = [
@@ -61,16 +57,11 @@ def defects_table(
     positions: pd.DataFrame,
     mm_per_px: float | None,
 ) -> pd.DataFrame:
-    """Return one row per defect region.
+    """Return one row per defect region of sheets with ``positions`` as in :func:`verdicts_table`.
 
     ``position_mm`` of a region is that of its left edge, its sheet's + ``x * mm_per_px``: positions
-    grow from left to right. While ``mm_per_px`` is not known, it is that of its sheet.
-
-    Args:
-        inspected: The sheets.
-        config: Names the severities.
-        positions: As in :func:`verdicts_table`.
-        mm_per_px: Length of a pixel on the strip; None where it is not known.
+    grow from left to right. While ``mm_per_px``, the length of a pixel on the strip, is None, it is
+    that of its sheet.
     """
     places = positions.set_index("sheet_id").to_dict("index")
     counts = {sheet.sheet_id: Counter(r.class_id for r in sheet.regions) for sheet in inspected}
@@ -159,7 +150,7 @@ class JobResult:
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
-        """Count verdicts and defects; see ``store.records.summarise``."""
+        """Count verdicts and defects; see :func:`summarise`."""
         return {
             **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
             "model_id": package.model_id,

@@ -21,14 +21,7 @@ _COMPETITION = ["ImageId_ClassId", "EncodedPixels"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that data engineering set aside or wants known.
-
-    Attributes:
-        where: File, row or sheet it was found at.
-        sheet_id: The sheet it concerns.
-        reason: What is wrong, in one line.
-        set_aside: Whether the thing was left out of the tables.
-    """
+    """Something in a file, row or sheet that data engineering set aside or wants known, and why."""
 
     where: str
     sheet_id: str
@@ -47,9 +40,8 @@ def layout_of(columns: Iterable[object]) -> list[str]:
     names = [_plain(name) for name in columns]
     for layout in (_TODAY, _COMPETITION):
         if set(layout) <= set(names):
-            for name in layout:
-                if names.count(name) > 1:
-                    raise SteelDefectsError(f"the annotations have two columns {name}")
+            if twice := [name for name in layout if names.count(name) > 1]:
+                raise SteelDefectsError(f"the annotations have two columns {twice[0]}")
             return layout
     raise SteelDefectsError(
         f"the annotations have columns {shown(', '.join(names), 200)}; expected "
@@ -86,7 +78,7 @@ def check_annotations(
     Args:
         table: Rows from :func:`normalise_columns`.
         sizes: Height and width, pixels, of every readable sheet.
-        classes: Number of defect classes; valid ones are 1 to this number.
+        classes: Number of defect classes.
 
     Returns:
         ``sheet_id, class_id, rle, area_px`` of the sound rows, and a finding for each of the rest,
@@ -142,13 +134,10 @@ def sizes_by_sheet(sheets: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 
 def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Write predictions as the competition wants them.
-
-    Args:
-        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
+    """Write ``sheet_id, class_id, rle``, one row per sheet and class, as the competition does.
 
     Returns:
-        ``ImageId_ClassId,EncodedPixels``, one row per sheet and class, empty text for none.
+        ``ImageId_ClassId,EncodedPixels``, empty text for no defect.
     """
     keys = predictions["sheet_id"].astype("str") + "_" + predictions["class_id"].astype(str)
     return pd.DataFrame({"ImageId_ClassId": keys, "EncodedPixels": predictions["rle"]})

@@ -80,7 +80,7 @@ class Table:
     Attributes:
         about: What a row is.
         columns: By name, in order.
-        unique: Names of the columns that tell rows apart; empty where rows may be equal.
+        unique: Names of the columns that tell rows apart.
         further: Other columns may stand in it.
         from_csv: Types are restored on loading: a CSV file without rows does not say them.
         rule: Of the table as a whole, and what is wrong where it returns False.
@@ -114,11 +114,7 @@ class Table:
         )
 
     def typed(self, rows: pd.DataFrame | Iterable[Any]) -> pd.DataFrame:
-        """Return rows with just these columns, in their order and with their types.
-
-        Args:
-            rows: A table that has the columns, or rows as tuples or dictionaries.
-        """
+        """Return a table, or rows as tuples or dictionaries, with just these columns and types."""
         if not isinstance(rows, pd.DataFrame):
             rows = pd.DataFrame(list(rows), columns=list(self.columns))
         return rows[list(self.columns)].astype(self.types)

@@ -56,11 +56,7 @@ def parse_csv(data: bytes | BinaryIO) -> pd.DataFrame:
 
 
 def read_plain_table(path: Path, data: bytes) -> pd.DataFrame:
-    """Read a table whose cells are separated by commas; all are text, empty ones ``""``.
-
-    Args:
-        path: The file, for messages.
-        data: What is in it.
+    """Read a file's table whose cells are separated by commas; all are text, empty ones ``""``.
 
     Raises:
         SteelDefectsError: It is not CSV in UTF-8, its rows have more cells than its header, or one

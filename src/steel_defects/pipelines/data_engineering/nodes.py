@@ -10,7 +10,7 @@ from steel_defects.data.config import DataEngineeringConfig, PositionsConfig
 from steel_defects.data.inventory import take_inventory
 from steel_defects.data.leakage import leakage_table, lookup_baseline
 from steel_defects.data.positions import find_positions
-from steel_defects.data.quality import DataSet, oddest_sheets, quality_report
+from steel_defects.data.quality import oddest_sheets, quality_report
 from steel_defects.data.similar import (
     DIFFERENT,
     LOOK_ALIKE_SIMILARITY,
@@ -244,11 +244,9 @@ def report_quality(
     data_engineering: DataEngineeringConfig,
 ) -> dict[str, Any]:
     """Sum up what was found and what was set aside."""
-    return quality_report(
-        DataSet(sheets, annotations, splits, sheet_inventory, similar_sheets),
-        [Finding(**finding) for finding in findings + position_findings],
-        data_engineering.class_names,
-    )
+    names = data_engineering.class_names
+    tables = (sheets, annotations, splits, sheet_inventory, similar_sheets)
+    return quality_report(*tables, findings + position_findings, names)
 
 
 def measure_leakage(
