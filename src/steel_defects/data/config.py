@@ -9,9 +9,14 @@ from steel_defects.config import Config
 
 
 class SampleDataConfig(Config):
-    """Synthetic sheets to draw, sized in pixels: annotated ones, half of them clean, and new ones.
+    """Synthetic sheets to draw.
 
-    The seed decides everything that is drawn.
+    Attributes:
+        seed: Decides everything that is drawn.
+        sheets: Annotated sheets; half of them are clean.
+        new_sheets: Sheets to inspect, without annotations.
+        width: Of a sheet, pixels.
+        height: Of a sheet, pixels.
     """
 
     seed: int = Field(ge=0)

@@ -63,11 +63,10 @@ def take_inventory(
         earlier: The inventory of an earlier run.
 
     Returns:
-        ``sheet_inventory``, one row per picture, in the folder's order.
-        ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
-        what reading had to change, and that a frame is black, overexposed or incomplete.
-        ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
-        are the bytes of the arrays of :func:`thumbnail_of` and :func:`fingerprint`.
+        ``sheet_inventory``, one row per picture, in the folder's order. ``problem`` says why one
+        can't be used; ``note`` says what reading had to change, and that a frame is black,
+        overexposed or incomplete; ``contrast`` is the standard deviation of the gray values;
+        ``thumbnail`` and ``fingerprint`` hold the bytes of what the functions so named return.
     """
     known = _by_path(earlier)
 
@@ -162,9 +161,6 @@ def thumbnails_of(table: pd.DataFrame) -> NDArray[np.uint8]:
     """Turn the column ``thumbnail`` back into an array of shape ``(pictures, 1024)``, uint8."""
     joined = b"".join(table["thumbnail"])
     return np.frombuffer(joined, np.uint8).reshape(len(table), THUMBNAIL[0] * THUMBNAIL[1])
-
-
-# --- fingerprints ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

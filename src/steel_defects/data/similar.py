@@ -28,6 +28,7 @@ from steel_defects.data.inventory import (
 )
 from steel_defects.data.search import PAIRS, by_shape, look_alikes, nearest, similar_pairs
 from steel_defects.images.orientations import laid_down, oriented
+from steel_defects.images.reading import resize
 from steel_defects.progress import track
 from steel_defects.tables.declared import SIMILAR_SHEETS
 from steel_defects.threads import map_in_order
@@ -78,11 +79,10 @@ def find_similar(
         earlier: What this function returned before: its pixel comparisons are not repeated.
 
     Returns:
-        ``similar_sheets``, one row per pair that was worth comparing, sorted.
-        ``relation`` is the strongest that was found; ``similarity`` is the correlation of
-        fingerprints (of thumbnails for look-alikes; missing for shared parts), ``score`` that of
-        pixels (missing where none were compared), and ``orientation`` brings the picture of
-        ``sheet_id`` over that of ``other_id``.
+        ``similar_sheets``, one row per pair that was worth comparing, sorted, with the strongest
+        ``relation``; ``similarity`` is the correlation of fingerprints (of thumbnails for
+        look-alikes; missing for shared parts), ``score`` that of pixels (missing where none were
+        compared), and ``orientation`` brings the picture of ``sheet_id`` over the other.
     """
     inventory = inventory.sort_values(["sha256", "sheet_id"], ignore_index=True)
     distinct = inventory.drop_duplicates("sha256")
@@ -179,9 +179,6 @@ def nearest_similarity(inventory: pd.DataFrame) -> pd.Series:
     return pd.Series(result, index=inventory.index)
 
 
-# --- pixels -----------------------------------------------------------------------------------
-
-
 def copy_score(image: Picture, other: Picture, orientation: int) -> float:
     """Return the correlation, -1 to 1, of the fine structure of two gray pictures, uint8.
 
@@ -207,9 +204,8 @@ def _score_at(image: Picture, other: Picture, longest: int, sigma: float) -> flo
 
 def _detail(image: Picture, scale: float, sigma: float) -> Detail:
     """Shrink a picture and even it out; outliers, such as bright scratches, are cut off."""
-    if scale < 1:
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = (max(1, round(side * scale)) for side in image.shape)
+    image = resize(image, (height, width))
     # A wide margin, since the edge between steel and black is no structure of the surface.
     black = cv2.blur((image < BLACK_LEVEL).astype(np.float32), (9, 9))
     steel = (black <= 0.2).astype(np.float32)
@@ -242,9 +238,6 @@ def copy_scores(pairs: Sequence[Sequence[int]], read: ReadSheet) -> list[float]:
     tasks = [list(group) for _, group in groupby(pairs, key=itemgetter(0))]
     answers = track(map_in_order(compare, tasks), len(tasks), "comparing pictures")
     return [score for scores in answers for score in scores]
-
-
-# --- quarters: one picture was pasted into another, as in stitched data sets --------------------
 
 
 def quarter(image: Picture, number: int) -> Picture:

@@ -58,9 +58,6 @@ def draw_sheet(config: SampleDataConfig, index: int) -> SyntheticSheet:
     return SyntheticSheet(image.astype(np.uint8), masks)
 
 
-# --- the surface ----------------------------------------------------------------------------
-
-
 def _smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], cells: tuple[float, float]
 ) -> Field:
@@ -91,9 +88,6 @@ def _steel_area(rng: np.random.Generator, shape: tuple[int, int]) -> Mask:
         black = np.arange(shape[1])[None, :] < edge[:, None]
         steel[black if rng.random() < 0.5 else black[:, ::-1]] = 0
     return steel
-
-
-# --- harmless marks -------------------------------------------------------------------------
 
 
 def _dust(rng: np.random.Generator, surface: Field) -> None:
@@ -127,9 +121,6 @@ def _stains(rng: np.random.Generator, surface: Field) -> None:
     for _ in range(int(rng.integers(1, 3))):
         window = _soft_window(rng, surface.shape, (0.2, 0.5), (0.04, 0.12))
         surface += rng.choice([-1, 1]) * rng.uniform(10, 30) * window
-
-
-# --- defects --------------------------------------------------------------------------------
 
 
 def _pits(rng: np.random.Generator, surface: Field) -> Mask:
@@ -179,9 +170,6 @@ def _scale(rng: np.random.Generator, surface: Field) -> Mask:
     rough = _smooth_noise(rng, surface.shape, (7, 7)) + _smooth_noise(rng, surface.shape, (15, 15))
     surface += patch * rng.uniform(11, 18) * rough
     return _largest(patch)
-
-
-# --- shapes ---------------------------------------------------------------------------------
 
 
 def _dots(rng: np.random.Generator, surface: Field, contrast: float) -> Mask:

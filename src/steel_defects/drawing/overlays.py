@@ -87,9 +87,6 @@ def harmless(text: str) -> str:
     return re.sub("[^ -~]", "?", text)
 
 
-# --- regions --------------------------------------------------------------------------------
-
-
 def _paint_class(canvas: Image, mask: Image, shade: Colour) -> None:
     inside = mask > 0
     if not inside.any():
@@ -117,9 +114,6 @@ def _regions(mask: Image) -> Iterator[tuple[Box, Ends]]:
 
 def _enlarge(picture: Image, factor: int) -> Image:
     return np.repeat(np.repeat(picture, factor, axis=0), factor, axis=1)
-
-
-# --- text -----------------------------------------------------------------------------------
 
 
 def _write(

@@ -5,13 +5,13 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from steel_defects.drawing.overlays import harmless
+from steel_defects.images.reading import resize
 
 #: Okabe and Ito's colours, told apart by every eye; yellow is left out, as it fades on white.
 PALETTE = ("#00693e", "#d55e00", "#0072b2", "#cc79a7", "#e69f00", "#56b4e9", "#3b3b3b")
@@ -105,23 +105,18 @@ def contact_sheet(
     columns = 1 if np.median(ratios) < 0.5 else 4
     rows = -(-len(pictures) // columns)
     tallest = min(1.5, max(ratios))
-    height = rows * (tallest * _INCHES / columns + (0.35 if columns == 1 else 0.6))
-    figure = new_figure(_INCHES, height)
+    inches = rows * (tallest * _INCHES / columns + (0.35 if columns == 1 else 0.6))
+    figure = new_figure(_INCHES, inches)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     size = 8 if columns == 1 else 6.5
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
-        axes.imshow(_shrunk(picture), cmap="gray", vmin=0, vmax=255)
+        height = max(1, round(picture.shape[0] * _WIDTH / picture.shape[1]))
+        small = resize(picture, (height, _WIDTH)) if picture.shape[1] > _WIDTH else picture
+        axes.imshow(small, cmap="gray", vmin=0, vmax=255)
         lines = [caption] if columns == 1 else textwrap.wrap(caption, 34)
         text = "\n".join(map(harmless, lines))
         # Matplotlib would take dollars for mathematics.
         axes.set_title(text, loc="left", fontsize=size, color=INK, parse_math=False)
     return figure
-
-
-def _shrunk(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if picture.shape[1] <= _WIDTH:
-        return picture
-    height = max(1, round(picture.shape[0] * _WIDTH / picture.shape[1]))
-    return np.asarray(cv2.resize(picture, (_WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)

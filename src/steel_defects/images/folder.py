@@ -25,10 +25,9 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     The pictures lie in ``train_images/`` or ``images/`` of the folder, or else in the folder
     itself. A sheet's id is its path below the picture folder, POSIX, with its ending.
 
-    The data folder and the picture folder may be symbolic links. Inside, links to files are
-    followed if they stay in the picture folder; one that leads out of it is listed, and refused
-    when it is read. Links to folders are not followed, so that no picture is listed twice or
-    without end.
+    Both folders may be symbolic links. Inside, links to files are followed if they stay in the
+    picture folder; one that leads out of it is listed, and refused when it is read. Links to
+    folders are not followed, so that no picture is listed twice or without end.
 
     Attributes:
         root: The data folder.

@@ -65,12 +65,9 @@ class CachedSheets:
 
 
 def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) -> CachedSheets:
-    """Open the cache of some sheets; whatever it lacks is decoded and written first.
+    """Open the cache of some sheets, with ``sheet_id, path, sha256, height, width``.
 
-    Args:
-        folder: Where the pictures are.
-        sheets: ``sheet_id, path, sha256, height, width``.
-        cache_dir: Folder of the cache; takes ``height × width`` bytes per sheet.
+    Whatever it lacks is decoded and written first: ``height × width`` bytes per sheet.
 
     Raises:
         SteelDefectsError: A picture can't be read or is not the one that the table describes, or

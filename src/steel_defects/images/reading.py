@@ -242,6 +242,5 @@ def to_jpeg(picture: NDArray[np.uint8], quality: int = 85) -> bytes:
     scale = _LONGEST_SIDE / max(picture.shape[:2])
     if scale < 1:
         height, width = (max(1, int(side * scale)) for side in picture.shape[:2])
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        picture = np.asarray(small, np.uint8)
+        picture = resize(picture, (height, width))
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])

@@ -192,13 +192,9 @@ def follow_folder(
 ) -> JobResult:
     """Inspect the sheets of a folder as they come, until SIGINT or SIGTERM.
 
-    Started again with the same folder, package and parameters, it goes on where it was.
-
-    Args:
-        inspection: The sheets, and what judges them.
-        jobs: Folder that holds a folder for each job.
-        watcher: Makes, for the job's folder, a function that is told of each sheet.
-        stop: Another way to end it.
+    Started again with the same folder, package and parameters, it goes on where it was, in a
+    folder of ``jobs``. ``watcher`` makes, for that folder, a function that is told of each sheet;
+    ``stop`` is another way to end it.
 
     Raises:
         SteelDefectsError: The sheets are those of a list, the folder can't be listed, another

@@ -184,12 +184,7 @@ def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobR
 
     Memory does not grow with the number of sheets. A run that was killed, or ended by an error, is
     taken up at the sheet after the last one judged, as long as sheets, package and parameters are
-    the same.
-
-    Args:
-        inspection: The sheets, and what judges them.
-        jobs: Folder that holds a folder for each job.
-        positions: The table of positions, as it was read.
+    the same, in a folder of ``jobs``. ``positions`` is the table as it was read.
 
     Returns:
         The parts of all machines where all are finished, else those of this one.

@@ -31,13 +31,10 @@ class Places:
         exists: Callable[[str], bool],
         grows: bool = False,
     ) -> None:
-        """Take the table.
+        """Take a table of :func:`~steel_defects.data.positions.positions_from_table`.
 
-        Args:
-            table: See :func:`steel_defects.data.positions.positions_from_table`, also for errors.
-            config: Holds the pattern that names are read by.
-            exists: Tells whether there is a sheet of an id.
-            grows: Read the file that the table's ``attrs`` name again when it has changed.
+        ``exists`` tells whether there is a sheet of an id. With ``grows``, the file that the
+        table's ``attrs`` name is read again when it has changed.
         """
         self.config, self._exists, self._grows = config, exists, grows
         self._file, self._state = Path(table.attrs.get("file", "")), (0, 0)

@@ -58,13 +58,13 @@ def read_annotations(
         folder: The masks; one that is all background marks a clean sheet.
         sizes: Height and width, pixels, of every readable sheet.
         classes: Number of defect classes.
-        mask_values: Class of each value of a mask, such as ``{255: 1}``; None for values that are
-            classes. 0 is background in any case.
+        mask_values: Class of each value of a mask but 0, such as ``{255: 1}``; None for values
+            that are classes.
 
     Returns:
         ``sheet_id, class_id, rle, area_px``, one row per sheet and class, and a finding for each
-        mask that is missing, unreadable, of another size than its sheet, or of unknown values, for
-        each that is a link out of the folder, and for each that has no sheet.
+        mask that is missing, unreadable, of another size than its sheet, of unknown values, a link
+        out of the folder, or without a sheet.
     """
     class_of = dict(mask_values) if mask_values else {k: k for k in range(1, classes + 1)}
 

@@ -56,8 +56,7 @@ def _plain(name: object) -> str:
 def normalise_columns(raw: pd.DataFrame) -> pd.DataFrame:
     """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row per defect.
 
-    Args:
-        raw: The file as text, empty cells as ``""``; the index counts its rows from 0, and stays.
+    ``raw`` is the file as text, empty cells as ``""``; its index, rows from 0, stays.
     """
     layout = layout_of(raw.columns)
     table = raw.rename(columns=_plain)[layout]

@@ -24,14 +24,11 @@ _UTF_16_AND_32 = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 
 
 def parse_csv(data: bytes | BinaryIO) -> pd.DataFrame:
-    """Read a table.
+    """Read a table from a whole file or an open one, in UTF-8.
 
     The header is the first line that is not empty. Whichever of comma, semicolon and tab is most
     frequent in it separates the cells. Cells may stand in double quotes, lines may end in any way,
     empty lines do not count, and a byte order mark is dropped.
-
-    Args:
-        data: The whole file or an open one, in UTF-8.
 
     Returns:
         All cells as text, unchanged, empty ones as ``""``; the index counts the rows from 0.
@@ -75,11 +72,9 @@ def read_plain_table(path: Path, data: bytes) -> pd.DataFrame:
 
 
 def read_rows(file: BinaryIO, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Read a table row by row; at no time is more than one row in memory.
+    """Read a table row by row, as :func:`parse_csv`; no more than one row is in memory.
 
-    Args:
-        file: As in :func:`parse_csv`, from its beginning.
-        strict: Refuse quotes that are not closed, and text after a closing quote.
+    ``strict`` refuses quotes that are not closed, and text after a closing quote.
 
     Yields:
         The number of each line that is not empty, from 1, and its cells.
