@@ -36,9 +36,9 @@ def sheet_outcomes(pairs: pd.DataFrame) -> pd.DataFrame:
         pairs: ``sheet_id, class_id, dice, true_px, predicted_px``, one row per sheet and class.
 
     Returns:
-        One row per sheet, by ``sheet_id``: ``dice`` (mean over the classes that it truly has; over
-        all classes if it has none) and ``outcome``: ``hit`` (Dice from 0.5), ``weak`` (some
-        overlap), ``miss`` (none), ``false alarm`` (clean, with a prediction) or ``clean``.
+        By ``sheet_id``, its ``dice`` (mean over the classes that it truly has; over all if it has
+        none) and ``outcome``: ``hit`` (Dice from 0.5), ``weak`` (some overlap), ``miss`` (none),
+        ``false alarm`` (clean, with a prediction) or ``clean``.
     """
     sheets = pairs.groupby("sheet_id").agg(
         dice=("dice", "mean"), true_px=("true_px", "sum"), predicted_px=("predicted_px", "sum")
@@ -135,7 +135,7 @@ def make_gallery(
     Args:
         pictures: In the order in which they are shown.
         others: All other pictures of the report, which leave the rest of its limit.
-        totals: Test sheets of each outcome; empty where they were not counted.
+        totals: Test sheets of each outcome.
         class_names: Names of classes 1, 2, ….
     """
     shown = fit_into(pictures, room_left(others))
@@ -144,15 +144,11 @@ def make_gallery(
         Filter(f"outcome-{n}", f"{outcome} ({count:,})", _slug(outcome))
         for n, (outcome, count) in enumerate(counts.items())
     ]
-    names = dict(enumerate(class_names, start=1))
+    names = {number: f"{number} {name}" for number, name in enumerate(class_names, start=1)}
     by_class = Counter(number for picture in shown for number in picture.classes)
     classes = [
-        Filter(
-            f"class-{number}",
-            f"{number} {names.get(number, '')} ({count:,})".replace("  ", " "),
-            f"has-{number}",
-        )
-        for number, count in sorted(by_class.items())
+        Filter(f"class-{n}", f"{names.get(n, n)} ({count:,})", f"has-{n}")
+        for n, count in sorted(by_class.items())
     ]
     return Gallery(shown, outcomes, classes, _sentence(counts, totals))
 
@@ -163,11 +159,7 @@ def _slug(outcome: str) -> str:
 
 def _sentence(shown: Counter[str], totals: Mapping[str, int]) -> str:
     """Say how many sheets are shown, of how many, by outcome."""
-    if not totals:
-        return f"{shown.total():,} test sheets are shown."
-    parts = [
-        f"{shown[name]:,} of {count:,} {_PLURALS.get(name, name)}" for name, count in totals.items()
-    ]
+    parts = [f"{shown[name]:,} of {count:,} {_PLURALS[name]}" for name, count in totals.items()]
     return (
         f"{shown.total():,} of {sum(totals.values()):,} test sheets are shown: {', '.join(parts)}."
     )

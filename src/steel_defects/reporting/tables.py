@@ -11,8 +11,6 @@ from steel_defects.tables.columns import format_of, title_of
 
 _MISSING = "–"
 _NO_BREAK = "\u00a0"
-label = title_of
-
 #: Columns whose cells are names of figures.
 _NAMES = ("measure", "name")
 
@@ -33,16 +31,17 @@ class Table:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a share of 0 to 1 as a percentage; a dash where there is none."""
-    return _MISSING if missing(value) else f"{100 * float(value or 0):.{digits}f}{_NO_BREAK}%"
+    if value is None or missing(value):
+        return _MISSING
+    return f"{100 * value:.{digits}f}{_NO_BREAK}%"
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
     """Write a number with fixed decimals; a dash where there is none."""
-    return _MISSING if missing(value) else f"{float(value or 0):.{digits}f}"
+    return _MISSING if value is None or missing(value) else f"{value:.{digits}f}"
 
 
-def duration(seconds: float) -> str:
-    """Write seconds in the units that people use for as long a time."""
+def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f}{_NO_BREAK}s"
     if seconds < 5400:
@@ -55,18 +54,19 @@ def evaluation(row: Mapping[Any, Any]) -> str:
     return str(row.get("evaluation", "test")).replace("_", "-")
 
 
+def basis(row: Mapping[Any, Any]) -> str:
+    """Say how many sheets of which kind a row of figures stands on."""
+    count = "" if missing(row.get("sheets")) else f"{int(row['sheets']):,} "
+    return f"{count}{evaluation(row)} sheets"
+
+
 def missing(value: object) -> bool:
     """Whether a cell is empty: None, NaN or pandas' own."""
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def cell(column: str, value: Any) -> str:
-    """Write a value as suits its column.
-
-    Args:
-        column: The column's name, which decides between percentages, whole numbers and decimals.
-        value: Whatever the table holds there.
-    """
+    """Write a value as suits its column, by whose name it is a share, a count or a decimal."""
     if missing(value):
         return _MISSING
     if isinstance(value, bool) or str(value) in ("True", "False"):
@@ -84,7 +84,7 @@ def cell(column: str, value: Any) -> str:
 def _number(column: str, value: float) -> str:
     form = format_of(column)
     if form == "duration":
-        return duration(value)
+        return _duration(value)
     if form == "tenths":
         return f"{value:,.1f}"
     if form == "percent":
@@ -94,16 +94,14 @@ def _number(column: str, value: float) -> str:
     return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
-def from_frame(
-    caption: str, frame: pd.DataFrame, chosen: Mapping[str, object] | None = None
-) -> Table | None:
+def from_frame(caption: str, frame: pd.DataFrame, chosen: str | None = None) -> Table | None:
     """Turn a table into text.
 
     Args:
         caption: What it shows.
         frame: The table; columns without any value are left out. ``x_low`` and ``x_high`` are
             printed in the cell of ``x``, as its interval.
-        chosen: Values by column; rows that have them all are marked.
+        chosen: Rows that have it in the first column are marked.
 
     Returns:
         The printed table, or None for one without rows.
@@ -115,16 +113,13 @@ def from_frame(
     ends = {f"{name}{end}" for name in bounded for end in ("_low", "_high")}
     shown = [str(name) for name in frame if name not in ends]
     records = frame.to_dict("records")
-    marked = [
-        number
-        for number, record in enumerate(records)
-        if chosen and all(record.get(key) == value for key, value in chosen.items())
-    ]
     return Table(
         caption=caption,
         columns=[(title_of(name), _is_numeric(frame[name])) for name in shown],
         rows=[[_with_interval(name, record) for name in shown] for record in records],
-        chosen=frozenset(marked),
+        chosen=frozenset(
+            number for number, record in enumerate(records) if chosen and record[shown[0]] == chosen
+        ),
     )
 
 
@@ -158,3 +153,8 @@ def from_mapping(caption: str, values: Mapping[str, Any]) -> Table | None:
         for key, value in values.items()
     ]
     return from_records(caption, rows)
+
+
+def labelled(number: int, row: Any) -> str:
+    """Start the caption of a sheet: its number, its name, and the label that people gave it."""
+    return f"{number}  {row.sheet_id}: labelled {'defective' if row.has_defect else 'clean'}"

@@ -96,7 +96,7 @@ def calibrate(
     out_of_fold: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
-    from steel_defects.evaluation.gate_thresholds import calibrated_scores
+    from steel_defects.evaluation.gate import calibrated_scores
 
     scores, calibration = calibrated_scores(outputs, sheets, splits, out_of_fold)
     scores.attrs.update(outputs.attrs)
@@ -110,7 +110,7 @@ def choose_operating_point(
     operating_point: OperatingPointConfig,
 ) -> OperatingPoint:
     """Choose the gate's thresholds, and check them once on the test split."""
-    from steel_defects.evaluation.gate_thresholds import operating_point_of
+    from steel_defects.evaluation.gate import operating_point_of
 
     stamp = common_stamp(sheet_scores=sheet_scores, calibration=calibration)
     point = operating_point_of(sheet_scores, operating_point, splits)
@@ -125,7 +125,7 @@ def choose_operating_point(
             "the network gives many sheets one and the same score; train it longer or at another "
             "learning_rate",
             point.tied_clean_sheets,
-            point.lower_threshold,
+            point.thresholds.lower,
         )
     return point.model_copy(
         update={"temperature": calibration["temperature"], "bias": calibration["bias"]} | stamp
@@ -142,7 +142,7 @@ def record_gate(
     operating_point_targets: OperatingPointConfig,
 ) -> TrainedModel:
     """Note what a gate was made from and how good it is, so that later runs can compare it."""
-    from steel_defects.evaluation.selection import validation_roc_auc
+    from steel_defects.evaluation.model_comparison import validation_roc_auc
 
     common_stamp(
         profile=classifier_profile, sheet_scores=sheet_scores, operating_point=operating_point
@@ -171,7 +171,7 @@ def select_gate(
     The gates of this run are inputs so that they come first; those of earlier runs take part if
     they were made from the same data.
     """
-    from steel_defects.evaluation.selection import select_gate as select
+    from steel_defects.evaluation.model_comparison import select_gate as select
 
     now = made_from(sheets, annotations, splits, {"operating_point": operating_point})
     gates = trained_models.newest_gates()
@@ -195,7 +195,7 @@ def compare_classifiers(
     annotations: pd.DataFrame,
 ) -> pd.DataFrame:
     """Set backbones side by side: one row per backbone and evaluation."""
-    from steel_defects.evaluation.classifier_comparison import classification_comparison
+    from steel_defects.evaluation.model_comparison import classification_comparison
 
     gates = trained_models.gates(gate_selection.compared)
     return classification_comparison(

@@ -39,8 +39,7 @@ def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
         return GATE_SCORES.empty()
     scores, point = chosen_gate.scores, chosen_gate.operating_point
     stamp = common_stamp(profile=chosen_gate.profile, scores=scores, operating_point=point)
-    cleared = scores["score"] < point.lower_threshold
-    table = GATE_SCORES.typed(scores.assign(cleared=cleared))
+    table = GATE_SCORES.typed(scores.assign(cleared=point.clears(scores["score"])))
     table.attrs.update(stamp)
     return table
 
@@ -62,7 +61,7 @@ def select_segmenter(
     The segmenters of this run are inputs so that they come first; those of earlier runs take part
     if they were made from the same data, behind the same gate.
     """
-    from steel_defects.evaluation.selection import select
+    from steel_defects.evaluation.model_comparison import select
 
     asked = asked_of_segmenters(data_engineering, segmenter_prediction, postprocessing)
     now = made_from(sheets, annotations, splits, asked, gate_scores)
@@ -87,7 +86,7 @@ def compare_segmenters(
     gate_scores: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Set architectures side by side, alone and behind the gate: on test and out of fold."""
-    from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
+    from steel_defects.evaluation.model_comparison import out_of_fold_row, segmentation_rows
 
     rows, classes = [], []
     for segmenter in trained_models.segmenters(segmenter_selection.compared):

@@ -1,4 +1,4 @@
-"""From a classifier's outputs to calibrated scores and thresholds, and what these stand on."""
+"""From a gate's outputs to calibrated scores and thresholds, and whether the scores come true."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.decision.calibration import fit_calibration
-from steel_defects.decision.intervals import CONFIDENCE, needed_trials
+from steel_defects.decision.intervals import CONFIDENCE, needed_trials, share_interval
 from steel_defects.decision.operating_point import (
     Evidence,
     OperatingPoint,
@@ -15,20 +15,111 @@ from steel_defects.decision.operating_point import (
     measure_rates,
 )
 from steel_defects.decision.score_tables import (
+    Flags,
+    Floats,
     groups_of,
     hold_out,
     labels_and_scores,
     out_of_fold,
+    require_numbers,
     scored_sheets,
 )
-from steel_defects.evaluation.classification import accuracy_threshold
-from steel_defects.evaluation.paired import paired_differences
+from steel_defects.evaluation.resampling import paired_differences
 from steel_defects.tables.declared import SHEET_SCORES
 
+#: A calibrated probability from which a sheet counts as defective, unless sheets say better.
+EVEN_ODDS = 0.5
+#: Fewer sheets of a kind than this say nothing about where a threshold should lie.
+FEWEST_OF_A_KIND = 10
 #: With fewer validation sheets of a kind, out-of-fold outputs are better to calibrate by.
 FEW_OF_A_KIND = 30
 
+_BINS = 15
+_LEAST_SHEETS = 10  # in a bin: of fewer, a share says next to nothing
 _NO_SCORES = np.zeros(0, bool), np.zeros((1, 0))
+
+
+def accuracy_threshold(labels: Flags, scores: Floats, weights: Floats | None = None) -> float:
+    """Choose the threshold at which most sheets are judged rightly.
+
+    Among equals it lies in the middle of the widest gap between two scores, 0 and 1 included:
+    there new scores have the most room.
+
+    Args:
+        labels: Whether each sheet is defective, of shape ``(sheets,)``.
+        scores: Calibrated probability, 0 to 1, of the same shape; of sheets that no figure of
+            accuracy stands on.
+        weights: How much each row counts, of the same shape; the rows of a sheet should count once
+            in all. None for once each.
+
+    Returns:
+        The score from which a sheet counts as defective; even odds where fewer than
+        :data:`FEWEST_OF_A_KIND` sheets are clean or as few defective.
+
+    Raises:
+        SteelDefectsError: A score is not a number.
+    """
+    require_numbers(scores)
+    counted = np.ones(len(labels)) if weights is None else weights
+    if min(round(float(counted[kind].sum()), 6) for kind in (labels, ~labels)) < FEWEST_OF_A_KIND:
+        return EVEN_ODDS
+    values, places = np.unique(scores, return_inverse=True)
+    missed = np.bincount(places, labels * counted, len(values)).cumsum()
+    spared = np.bincount(places, ~labels * counted, len(values)).cumsum()
+    # Judged rightly when the threshold lies above the first 0, 1, 2, … distinct scores. Rounded:
+    # sums of thirds that should be equal are not.
+    right = np.concatenate([[0], spared - missed]).round(6)
+    edges = np.concatenate([[0.0], values, [np.nextafter(1.0, 2.0)]])
+    lows, highs = edges[:-1], edges[1:]
+    best = int(np.argmax(np.where(right == right.max(), highs - lows, -1.0)))
+    middle = (lows[best] + highs[best]) / 2
+    return float(middle if middle > lows[best] or best == 0 else highs[best])
+
+
+def reliability_table(labels: Flags, scores: Floats) -> pd.DataFrame:
+    """Compare the mean score with the share of defective sheets, in bins of about equal mass.
+
+    There are fewer bins where one would hold less than ten sheets, or where many scores are equal,
+    since equal scores share a bin.
+
+    Args:
+        labels: Whether each sheet is defective, of shape ``(sheets,)``.
+        scores: Probability of a defect, 0 to 1, of the same shape.
+
+    Returns:
+        One row per bin, from low scores to high: ``sheets``, ``mean_score``, ``defective_share``,
+        ``low`` and ``high`` (the exact interval of that share); no rows of no sheets.
+    """
+    bins = max(1, min(_BINS, len(scores) // _LEAST_SHEETS))
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    ends = np.round(np.arange(1, bins) * len(scores) / bins).astype(int)
+    # An end in the midst of equal scores moves to the first of them.
+    starts = np.unique(np.searchsorted(ordered, ordered[ends])) if len(scores) else ends
+    rows = []
+    for part in np.split(order, starts):
+        if sheets := len(part):
+            hits = int(labels[part].sum())
+            share = hits / sheets
+            rows.append((sheets, scores[part].mean(), share, *share_interval(hits, sheets)))
+    return pd.DataFrame(rows, columns=["sheets", "mean_score", "defective_share", "low", "high"])
+
+
+def expected_calibration_error(labels: Flags, scores: Floats) -> float:
+    """Return the mean distance of bins from the diagonal (Naeini et al. 2015; Guo et al. 2017).
+
+    Bins are those of :func:`reliability_table`: equal masses bias the figure less than equal widths
+    (Nixon et al. 2019, arXiv:1904.01685). It is never quite 0: of perfect probabilities n sheets in
+    b bins leave up to about 0.4 √(b / n).
+
+    Returns:
+        0 to 1, lower is better; NaN of no sheets.
+    """
+    if not len(scores):
+        return float("nan")
+    table = reliability_table(labels, scores)
+    gaps = (table["mean_score"] - table["defective_share"]).abs()
+    return float(np.average(gaps, weights=table["sheets"]))
 
 
 def calibrated_scores(
@@ -55,8 +146,8 @@ def calibrated_scores(
         and, for ``test`` and ``out_of_fold``, what calibration did to Brier score and log loss.
     """
     facts = sheets[["sheet_id", "has_defect"]].merge(splits[["sheet_id", "split"]], on="sheet_id")
-    below = None if crossed is None else crossed.merge(facts, on="sheet_id")
-    tuning, fitted_on = _tuning_rows(outputs, below)
+    below = [] if crossed is None else [crossed.merge(facts, on="sheet_id")]
+    tuning, fitted_on = _tuning_rows(outputs, *below)
     labels, values = tuning["has_defect"].to_numpy(bool), tuning["output"].to_numpy(float)
     learned_from = outputs.loc[outputs["split"] == "train", "has_defect"].to_numpy(bool)
     weights = 1 / tuning.groupby("sheet_id")["output"].transform("size").to_numpy(float)
@@ -66,29 +157,27 @@ def calibrated_scores(
         score=calibration.apply(outputs["output"].to_numpy(float)),
         threshold=threshold, repeat=None, fold=None,
     )  # fmt: skip
-    parts = [held_out] if below is None else [held_out, below]
-    table = pd.concat([SHEET_SCORES.typed(part) for part in parts], ignore_index=True)
-    effects = {
-        name: _calibration_effect(part, splits)
-        for name, part in (("test", hold_out(table, "test")), ("out_of_fold", out_of_fold(table)))
-        if len(part)
-    }
-    record = {
+    table = pd.concat([SHEET_SCORES.typed(rows) for rows in (held_out, *below)], ignore_index=True)
+    parts = {"test": hold_out(table, "test"), "out_of_fold": out_of_fold(table)}
+    return table, {
+        **calibration.model_dump(),
         "threshold": threshold,
         "fitted_on": fitted_on,
         "sheets": tuning["sheet_id"].nunique(),
+        **{name: _calibration_effect(rows, splits) for name, rows in parts.items() if len(rows)},
     }
-    return table, calibration.model_dump() | record | effects
 
 
-def _tuning_rows(outputs: pd.DataFrame, below: pd.DataFrame | None) -> tuple[pd.DataFrame, str]:
+def _tuning_rows(
+    outputs: pd.DataFrame, below: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, str]:
     validation = outputs[outputs["split"] == "validation"]
-    if below is None:
-        return validation, "validation"
     defective = int(validation["has_defect"].sum())
-    few = min(defective, len(validation) - defective) < FEW_OF_A_KIND
-    usable = below[below["split"].isin(["train", "validation"])]
-    return (usable, "out_of_fold") if few and len(usable) else (validation, "validation")
+    if below is not None and min(defective, len(validation) - defective) < FEW_OF_A_KIND:
+        usable = below[below["split"].isin(["train", "validation"])]
+        if len(usable):
+            return usable, "out_of_fold"
+    return validation, "validation"
 
 
 def _calibration_effect(rows: pd.DataFrame, splits: pd.DataFrame) -> dict[str, Any]:
@@ -124,17 +213,15 @@ def operating_point_of(
     labels, values = labels_and_scores(rows) if len(rows) else _NO_SCORES
     groups = groups_of(rows, splits)
     point = choose_operating_point(labels, values, config, source, groups)
-    evidence = _evidence_in_words(point, source, len(values), len(np.unique(groups))) + reason
+    evidence = _evidence_in_words(point, len(values), len(np.unique(groups))) + reason
     if point.tied_clean_sheets:
         evidence += (
             f" {point.tied_clean_sheets:,} of the clean sheets score exactly the lower threshold "
             "and are not cleared."
         )
     test = hold_out(scores, "test").sort_values("sheet_id")
-    checked = measure_rates(
-        test["has_defect"].to_numpy(bool), test["score"].to_numpy(float),
-        point.lower_threshold, point.upper_threshold, CONFIDENCE, groups_of(test, splits),
-    )  # fmt: skip
+    labels, values = test["has_defect"].to_numpy(bool), test["score"].to_numpy(float)
+    checked = measure_rates(labels, values, point.thresholds, groups_of(test, splits))
     return point.model_copy(update={"evidence": evidence, "test": checked})
 
 
@@ -145,10 +232,10 @@ def _source(
     splits: pd.DataFrame,
 ) -> tuple[Evidence, str]:
     """Choose the scores; say why where that is not what one would expect."""
-    if config.evidence == "out_of_fold" and crossed.empty:
-        return "calibration", " There is no cross-validation of this backbone to choose by."
-    if config.evidence == "calibration" or crossed.empty:
-        return "calibration", ""
+    if crossed.empty or config.evidence == "calibration":
+        asked = config.evidence == "out_of_fold"
+        reason = " There is no cross-validation of this backbone to choose by." if asked else ""
+        return "calibration", reason
     if config.evidence == "out_of_fold":
         return "out_of_fold", ""
     defective = len(np.unique(groups_of(calibration[calibration["has_defect"]], splits)))
@@ -161,11 +248,11 @@ def _source(
     )
 
 
-def _evidence_in_words(point: OperatingPoint, source: Evidence, repeats: int, groups: int) -> str:
+def _evidence_in_words(point: OperatingPoint, repeats: int, groups: int) -> str:
     sheets = point.defective_sheets + point.clean_sheets
     alike = f" in {groups:,} groups of look-alikes that count as one" if groups < sheets else ""
     counts = f"{point.defective_sheets:,} defective and {point.clean_sheets:,} clean sheets{alike}"
-    if source == "calibration":
+    if point.evidence_from == "calibration":
         return (
             f"Chosen on {counts} of the calibration split, which neither training nor "
             "calibration of the score has seen."
