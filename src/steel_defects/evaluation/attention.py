@@ -56,8 +56,8 @@ def attention_table(sheets: Iterable[tuple[str, str, Floats, Mask]]) -> pd.DataF
     """Measure how much heat lies on the defects of each sheet.
 
     Args:
-        sheets: Id, outcome (``hit`` or ``miss``), map of heat, of shape ``(rows, columns)``, and
-            mask of all defects, of shape ``(height, width)``, uint8, 0 for none, of each sheet.
+        sheets: Of each sheet its id, its outcome (``hit`` or ``miss``), its map of heat,
+            ``(rows, columns)``, and the mask of all its defects, ``(height, width)``, 0 for none.
 
     Returns:
         The table ``grad_cam_check``.

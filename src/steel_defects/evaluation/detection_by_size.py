@@ -88,7 +88,7 @@ def defect_targets(
 
     Args:
         predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
-        annotations: ``sheet_id, class_id, rle`` of the defects.
+        annotations: The same of the defects.
         sheets: ``sheet_id, width, height``.
 
     Returns:
@@ -116,14 +116,11 @@ def _regions(truth: str, predicted: str, height: int, width: int) -> Iterator[tu
 
 
 def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:
-    """Fit the probability of detection to hits and misses.
+    """Fit the probability of detection to hits and misses; without a curve, say why.
 
     Args:
         sizes_px: Areas of the defects, pixels, from 1, of shape ``(targets,)``.
         found: Whether each was found, of the same shape.
-
-    Returns:
-        The curve, or, where hits and misses do not determine one, the reason.
     """
     if not len(found):
         return DetectionCurve(targets=0, found=0, remark="There is no defect to find.")

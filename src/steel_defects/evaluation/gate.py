@@ -40,10 +40,11 @@ _NO_SCORES = np.zeros(0, bool), np.zeros((1, 0))
 
 
 def accuracy_threshold(labels: Flags, scores: Floats, weights: Floats | None = None) -> float:
-    """Choose the threshold at which most sheets are judged rightly.
+    """Choose the threshold at which most sheets are judged rightly; from it on they are defective.
 
     Among equals it lies in the middle of the widest gap between two scores, 0 and 1 included:
-    there new scores have the most room.
+    there new scores have the most room. Where fewer than :data:`FEWEST_OF_A_KIND` sheets are clean
+    or as few defective, it is even odds.
 
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
@@ -51,10 +52,6 @@ def accuracy_threshold(labels: Flags, scores: Floats, weights: Floats | None = N
             accuracy stands on.
         weights: How much each row counts, of the same shape; the rows of a sheet should count once
             in all. None for once each.
-
-    Returns:
-        The score from which a sheet counts as defective; even odds where fewer than
-        :data:`FEWEST_OF_A_KIND` sheets are clean or as few defective.
 
     Raises:
         SteelDefectsError: A score is not a number.
@@ -88,7 +85,7 @@ def reliability_table(labels: Flags, scores: Floats) -> pd.DataFrame:
 
     Returns:
         One row per bin, from low scores to high: ``sheets``, ``mean_score``, ``defective_share``,
-        ``low`` and ``high`` (the exact interval of that share); no rows of no sheets.
+        and ``low`` and ``high``, the exact interval of that share.
     """
     bins = max(1, min(_BINS, len(scores) // _LEAST_SHEETS))
     order = np.argsort(scores, kind="stable")
@@ -108,12 +105,9 @@ def reliability_table(labels: Flags, scores: Floats) -> pd.DataFrame:
 def expected_calibration_error(labels: Flags, scores: Floats) -> float:
     """Return the mean distance of bins from the diagonal (Naeini et al. 2015; Guo et al. 2017).
 
-    Bins are those of :func:`reliability_table`: equal masses bias the figure less than equal widths
-    (Nixon et al. 2019, arXiv:1904.01685). It is never quite 0: of perfect probabilities n sheets in
-    b bins leave up to about 0.4 √(b / n).
-
-    Returns:
-        0 to 1, lower is better; NaN of no sheets.
+    0 to 1, lower is better; NaN of no sheets. Bins are those of :func:`reliability_table`: equal
+    masses bias the figure less than equal widths (Nixon et al. 2019, arXiv:1904.01685). It is never
+    quite 0: of perfect probabilities n sheets in b bins leave up to about 0.4 √(b / n).
     """
     if not len(scores):
         return float("nan")
@@ -195,15 +189,10 @@ def _calibration_effect(rows: pd.DataFrame, splits: pd.DataFrame) -> dict[str, A
 def operating_point_of(
     scores: pd.DataFrame, config: OperatingPointConfig, splits: pd.DataFrame
 ) -> OperatingPoint:
-    """Choose a backbone's thresholds, and check them once on the test split.
+    """Choose thresholds by a backbone's ``sheet_scores``, and check them once on the test split.
 
     Scores of the cross-validation leave out the test sheets, which the check would otherwise have
-    seen.
-
-    Args:
-        scores: ``sheet_scores`` of the backbone.
-        config: The targets, and which scores decide.
-        splits: ``sheet_id, group_id``: look-alikes are no independent evidence.
+    seen. Look-alikes (``splits``: ``sheet_id, group_id``) are no independent evidence.
     """
     crossed, calibration = out_of_fold(scores), hold_out(scores, "calibration")
     source, reason = _source(calibration, crossed, config, splits)

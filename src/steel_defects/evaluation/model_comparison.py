@@ -47,10 +47,9 @@ def classification_comparison(
 
     Returns:
         One row per backbone and evaluation (``test``, ``out_of_fold``), with ``sheets``,
-        ``defective_sheets`` and ``repeats`` that its figures stand on. Each figure of
-        :func:`steel_defects.evaluation.resampling.metrics_by_repeat` has a column, beside it
-        ``…_low`` and ``…_high``, its 95 % interval, and ``…_sd``, the standard deviation between
-        repeats, NaN for fewer than two.
+        ``defective_sheets`` and ``repeats`` that its figures stand on. Beside each figure of
+        :func:`steel_defects.evaluation.resampling.metrics_by_repeat` stand ``…_low``, ``…_high``,
+        its 95 % interval, and ``…_sd``, the standard deviation between two or more repeats.
     """
     rows = [
         {"backbone": name, "weights": profiles[name]["weights"], "evaluation": evaluation}
@@ -108,10 +107,7 @@ def validation_roc_auc(scores: pd.DataFrame, splits: pd.DataFrame) -> float | No
 
 
 def segmentation_rows(
-    predictions: pd.DataFrame,
-    annotations: pd.DataFrame,
-    sheets: pd.DataFrame,
-    cleared: Set[str],
+    predictions: pd.DataFrame, annotations: pd.DataFrame, sheets: pd.DataFrame, cleared: Set[str]
 ) -> tuple[dict[str, float], pd.DataFrame]:
     """Summarise a segmenter's predictions, alone and behind the gate.
 
@@ -123,9 +119,8 @@ def segmentation_rows(
             masks are empty behind it.
 
     Returns:
-        The figures of :func:`segmentation_metrics`, with ``all_empty_dice`` (what no prediction at
-        all would score), ``mean_dice_gated`` and ``dice_on_positives_gated``; and the figures of
-        each class.
+        The figures of :func:`segmentation_metrics`, with ``all_empty_dice`` (what no prediction
+        would score), ``mean_dice_gated`` and ``dice_on_positives_gated``; and those of each class.
     """
     pairs = pair_table(predictions, annotations, sheets)
     return _figures(pairs, cleared), class_metrics(pairs)
@@ -224,16 +219,9 @@ def select_gate(
 ) -> ModelSelection:
     """Choose a backbone by its ROC-AUC on validation, and say how clear the choice is.
 
-    Args:
-        wanted: ``best``, the name of a backbone, or ``none``.
-        candidates: The backbones that may be compared.
-        scores: ``sheet_scores`` of each of them.
-        versions: The version of each of them.
-        splits: ``sheet_id, group_id``.
-
-    Returns:
-        The selection, with the sheets that it stands on, and how far the chosen one lies above each
-        of the others, with the interval of a paired bootstrap.
+    Arguments are those of :func:`select`, with ``sheet_scores`` of each candidate. The selection
+    says how many sheets it stands on, and how far the chosen one lies above each of the others,
+    with the interval of a paired bootstrap.
     """
     sheets = {
         name: scored_sheets(hold_out(table, "validation"), splits) for name, table in scores.items()

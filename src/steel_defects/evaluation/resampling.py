@@ -44,11 +44,7 @@ def metrics_by_repeat(sheets: ScoredSheets) -> dict[str, Floats]:
 
 
 def weighted_metrics(sheets: ScoredSheets, weights: Floats) -> dict[str, Floats]:
-    """Measure scores in which sheets occur as often as their weights say.
-
-    Args:
-        sheets: The scores.
-        weights: Of shape ``(draws, sheets)``.
+    """Measure scores in which sheets occur as often as weights, ``(draws, sheets)``, say.
 
     Returns:
         As :func:`metrics_by_repeat`, of shape ``(repeats, draws)``.
@@ -66,11 +62,7 @@ def share_kinds(sheets: ScoredSheets) -> dict[str, Flags]:
     """Say which sheets each share of decisions is a share of, each of shape ``(sheets,)``."""
     classes = {f"recall_class_{number}": shown for number, shown in sheets.classes.items()}
     labels = sheets.labels
-    return {
-        "accuracy": labels | True,
-        "recall": labels,
-        "false_positive_rate": ~labels,
-    } | classes
+    return {"accuracy": labels | True, "recall": labels, "false_positive_rate": ~labels} | classes
 
 
 def _decided(sheets: ScoredSheets, flagged: Flags, weights: Floats) -> dict[str, Floats]:
@@ -132,9 +124,7 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 def group_weights(groups: NDArray[np.int64], draws: int = _DRAWS) -> Iterator[Floats]:
     """Draw groups with replacement; yield how often each sheet occurs, a part of the draws a time.
 
-    Args:
-        groups: Number of each sheet's group, of shape ``(sheets,)``, at least one.
-        draws: Samples in all; the same ones for the same groups.
+    Groups are numbers, of shape ``(sheets,)``, at least one; the same groups get the same draws.
     """
     rng = np.random.default_rng(_SEED)
     count = int(groups.max()) + 1
@@ -157,13 +147,11 @@ def _resampled(sheets: ScoredSheets) -> dict[str, Floats]:
 
 
 def metric_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
-    """Give every figure its 95 % interval, from percentiles of the resampled ones.
+    """Give every figure its 95 % interval, lower and upper end, from percentiles of resampled ones.
 
     Where a share is 0 or 1 in every draw, resampling knows no spread, and the exact interval of as
     many trials as there are groups of the kind stands in for it: wider than it need be, and honest.
-
-    Returns:
-        Lower and upper end by name, NaN where they cannot be told; none of no sheets.
+    Ends that cannot be told are NaN; of no sheets there are no figures.
     """
     return {name: _interval(values, sheets, name) for name, values in _resampled(sheets).items()}
 
@@ -235,10 +223,7 @@ def paired_differences(
 ) -> list[Difference]:
     """Compare two models on the same resampled groups of sheets (a paired bootstrap).
 
-    Args:
-        first: Scores of one.
-        second: Scores of the other, of the same sheets; each is averaged over its own repeats.
-        metrics: Which figures to compare.
+    Each is averaged over its own repeats.
 
     Raises:
         SteelDefectsError: The sheets are not the same.
@@ -272,12 +257,9 @@ def paired_ratios(
         metric: What the mean is called.
         first: What each sheet adds above and below the fraction line in the one model, each of
             shape ``(sheets,)``: with a sheet's sum of Dice and its number of classes the ratio is
-            the mean Dice of all.
+            the mean Dice of all. A ratio with nothing below the line is NaN.
         second: The same in the other, of the same sheets.
         groups: Number of each sheet's group, of the same shape.
-
-    Returns:
-        The difference; NaN where a ratio has nothing below the line.
     """
     if not len(groups):
         return Difference(metric)

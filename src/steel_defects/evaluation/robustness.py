@@ -43,13 +43,9 @@ UNITS: Mapping[str, str] = {
 
 
 def corrupt(image: Image, corruption: str, level: int, seed: int = 0) -> Image:
-    """Make a picture worse.
+    """Make a gray picture, ``(height, width)``, worse, by a level of 1 to 5; 0 leaves it as it is.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        corruption: One of :data:`LEVELS`.
-        level: 1 to 5; 0 leaves the picture as it is.
-        seed: Of the noise.
+    The seed is that of the noise.
     """
     if level == 0:
         return image
@@ -76,13 +72,7 @@ def shifted(image: Image, level: int) -> Image:
 
 
 def choose_for_robustness(sheets: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """Choose sheets, half of them defective as far as there are as many.
-
-    Args:
-        sheets: ``sheet_id, has_defect`` and what else is wanted, one row per sheet.
-        most: How many to choose at most.
-        seed: Decides which.
-    """
+    """Choose ``most`` sheets by a seed, half of them defective as far as there are as many."""
     order = np.random.default_rng(seed).permutation(len(sheets))
     mixed = sheets.sort_values("sheet_id").iloc[order]
     turn = mixed.groupby("has_defect").cumcount()
@@ -114,11 +104,7 @@ class _WorseSheets:
 
 
 def robustness_table(
-    judges: Judges,
-    folder: SheetFolder,
-    sheets: pd.DataFrame,
-    annotations: pd.DataFrame,
-    seed: int,
+    judges: Judges, folder: SheetFolder, sheets: pd.DataFrame, annotations: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
     """Judge sheets at every level of every corruption; imports Keras.
 
@@ -182,7 +168,7 @@ def robustness_row(
     flagged: NDArray[np.bool_] | None,
     pairs: pd.DataFrame,
 ) -> dict[str, object]:
-    """Summarise what models make of corrupted sheets.
+    """Summarise what models make of corrupted sheets, in a row of the table ``robustness``.
 
     Args:
         corruption: One of :data:`LEVELS`.
@@ -190,9 +176,6 @@ def robustness_row(
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         flagged: Whether the gate passes it on, of the same shape; None without a gate.
         pairs: :func:`steel_defects.evaluation.segmentation.pair_table` of these sheets.
-
-    Returns:
-        A row of the table ``robustness``; NaN where there is nothing to average.
     """
     figures = segmentation_metrics(pairs)
     gate: dict[str, float] = dict.fromkeys(("accuracy", "recall", "false_positive_rate"), np.nan)

@@ -36,11 +36,8 @@ _STRICTNESS = {"accept": 0, "review": 1, "reject": 2}
 class RunTables:
     """What one version of the models says; a model that there is not has no rows.
 
-    Attributes:
-        scores: ``sheet_scores`` of the gate.
-        point: Its operating point.
-        predictions: ``predictions`` of the segmenter.
-        stacking: What decides about sheets that both saw.
+    Of the gate these are ``sheet_scores`` and its operating point, of the segmenter ``predictions``
+    and what decides about sheets that both saw.
     """
 
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -53,10 +50,8 @@ class RunTables:
 class Truth:
     """What both versions are judged by: the labels of today, also where the earlier had others.
 
-    Attributes:
-        sheets: ``sheet_id, group_id, width, height, has_defect``.
-        annotations: ``sheet_id, class_id, rle``.
-        splits: ``sheet_id, group_id``.
+    ``sheets``: ``sheet_id, group_id, width, height, has_defect``; ``annotations``:
+    ``sheet_id, class_id, rle``; ``splits``: ``sheet_id, group_id``.
     """
 
     sheets: pd.DataFrame
@@ -82,10 +77,9 @@ def compare_runs(
 
     Returns:
         The table ``run_comparison`` without the names of the models: one row per part (``gate``,
-        ``segmenter``, ``verdicts``: what the two decide together), evaluation and figure. The
-        difference is after less before, its 95 % interval from a paired bootstrap of groups of
-        sheets. Repeats of a cross-validation are averaged; of verdicts the first counts.
-        And the verdicts that changed, as :func:`changed_verdicts` lists them.
+        ``segmenter``, ``verdicts``: what the two decide together), evaluation and figure; repeats
+        are averaged, of verdicts the first counts. The difference is after less before, its 95 %
+        interval from a paired bootstrap of groups. And the verdicts that changed.
 
     Raises:
         SteelDefectsError: The versions have no model or no sheet in common.
@@ -103,12 +97,10 @@ def compare_runs(
 def _rows(
     part: str, evaluation: str, sheets: int, left_out: int, differences: list[Difference]
 ) -> list[dict[str, Any]]:
+    basis = {"part": part, "evaluation": evaluation, "sheets": sheets, "left_out": left_out}
     return [
         {
-            "part": part,
-            "evaluation": evaluation,
-            "sheets": sheets,
-            "left_out": left_out,
+            **basis,
             "metric": row.metric,
             "before": row.second,
             "after": row.first,
@@ -206,10 +198,7 @@ def _sums(predictions: pd.DataFrame, truth: Truth) -> pd.DataFrame:
 
 
 def _ratio_differences(
-    earlier: pd.DataFrame,
-    later: pd.DataFrame,
-    figures: Mapping[str, tuple[str, str]],
-    truth: Truth,
+    earlier: pd.DataFrame, later: pd.DataFrame, figures: Mapping[str, tuple[str, str]], truth: Truth
 ) -> list[Difference]:
     """Compare sums over sheets, one row per sheet of the same order in both."""
     groups = truth.splits.set_index("sheet_id")["group_id"].loc[later.index]
@@ -252,13 +241,8 @@ def changed_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
     """List the sheets whose verdict changed, those that changed for the worse first.
 
     A verdict on a defective sheet is the better the stricter it is: reject, review, accept. On a
-    clean sheet it is the other way round.
-
-    Args:
-        compared: ``sheet_id, has_defect, verdict_before, verdict_after``.
-
-    Returns:
-        The table ``changed_verdicts``.
+    clean sheet it is the other way round. Takes ``sheet_id, has_defect, verdict_before,
+    verdict_after``, and returns the table ``changed_verdicts``.
     """
     changed = compared[compared["verdict_before"] != compared["verdict_after"]]
     before, after = (changed[f"verdict_{end}"].map(_STRICTNESS) for end in ("before", "after"))
@@ -271,15 +255,11 @@ def changed_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
 def _compared_verdicts(
     before: RunTables, after: RunTables, sheets: pd.DataFrame, config: OperatingPointConfig
 ) -> tuple[pd.DataFrame, str, int]:
-    """Give the verdicts of both versions on each sheet that neither had seen.
+    """Give the verdicts of both versions, the evaluation, and how many sheets only one judged.
 
     Out of fold where both versions were cross-validated, in which the first repeat counts, since
     that has each sheet once; else on test sheets. A model that only one of the versions has is left
     out of both, so that like is compared with like.
-
-    Returns:
-        ``sheet_id, has_defect, verdict_before, verdict_after`` of the sheets that both judged; the
-        evaluation; and how many sheets only one of them judged.
     """
     for name in ("scores", "predictions"):
         if not (len(getattr(before, name)) and len(getattr(after, name))):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.decision.operating_point import Rates
 from steel_defects.reporting import tables
 from steel_defects.reporting.context import ReportContext
 from steel_defects.reporting.tables import Table, evaluation, from_frame
@@ -22,8 +23,7 @@ _COST = (
     *("epochs", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds"),
 )
 _SEGMENTER_COST = (
-    *("folds", "parameters", "learning_rate", "epochs", "training_seconds", "tta"),
-    "ms_per_sheet",
+    *("folds", "parameters", "learning_rate", "epochs", "training_seconds", "tta", "ms_per_sheet"),
 )
 _POINT = (
     *("backbone", "evidence_from", "lower_threshold", "upper_threshold", "target_recall"),
@@ -75,12 +75,13 @@ def _gate_parts(comparison: pd.DataFrame, chosen: str | None) -> list[Part]:
     parts = [Part("Classifiers", table, "No classifier was compared.")]
     if comparison.empty:
         return parts
-    if where := [name for name in comparison.columns if _WHERE.fullmatch(name)]:
-        caption = f"False positives at a recall, and recall of each defect class, {_INTERVALS}"
-        rows = _only(comparison, ["backbone", "evaluation", "sheets", *where])
-        heading = "Misses and false alarms of the classifiers"
-        parts.append(Part(heading, from_frame(caption, rows, chosen)))
+    where = [name for name in comparison.columns if _WHERE.fullmatch(name)]
+    caption = f"False positives at a recall, and recall of each defect class, {_INTERVALS}"
+    errors = _only(comparison, ["backbone", "evaluation", "sheets", *where])
     cost = _only(comparison.drop_duplicates("backbone"), _COST)
+    if where:
+        heading = "Misses and false alarms of the classifiers"
+        parts.append(Part(heading, from_frame(caption, errors, chosen)))
     if len(cost.columns) > 1:
         table = from_frame("Backbones, one sheet at a time", cost, chosen)
         parts.append(Part("Cost of the classifiers", table))
@@ -95,19 +96,19 @@ def _only(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
 
 def _operating_point_parts(context: ReportContext) -> list[Part]:
     """The operating points, what they stand on, and what test sheets say of them."""
-    points, chosen = context.operating_points, context.gate.name
-    rows = pd.DataFrame([{"backbone": name, **dict(point)} for name, point in points.items()])
-    table = from_frame("Thresholds of the gates", _only(rows, _POINT), chosen)
-    if table and context.gate_point:
-        table = replace(table, remark=context.gate_point.evidence)
-    parts = [Part("Operating points", table, "No operating point was set.")]
-    checked = [
-        {"backbone": name, **dict(point.test)} for name, point in points.items() if point.test
-    ]
-    if checked:
-        caption = "The same thresholds on the test sheets, looked at once"
-        table = from_frame(caption, _only(pd.DataFrame(checked), _CHECKED), chosen)
-        parts.append(Part("Check of the operating points", table))
+
+    def table(caption: str, points: Mapping[str, Rates], columns: Iterable[str]) -> Table | None:
+        rows = pd.DataFrame([{"backbone": name, **dict(point)} for name, point in points.items()])
+        return from_frame(caption, _only(rows, columns), context.gate.name)
+
+    points = context.operating_points
+    thresholds = table("Thresholds of the gates", points, _POINT)
+    if thresholds and context.gate_point:
+        thresholds = replace(thresholds, remark=context.gate_point.evidence)
+    parts = [Part("Operating points", thresholds, "No operating point was set.")]
+    checked = {name: point.test for name, point in points.items() if point.test}
+    if test := table("The same thresholds on the test sheets, looked at once", checked, _CHECKED):
+        parts.append(Part("Check of the operating points", test))
     return parts
 
 

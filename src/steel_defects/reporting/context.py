@@ -21,11 +21,9 @@ Row = Mapping[str, Any]
 class DataFindings:
     """What is known of the data.
 
-    Attributes:
-        quality: Counts, tables and lists in any form; ``quarantined`` lists findings.
-        leakage: How near held-out sheets come to training sheets.
-        lookup_baseline: What copying the nearest training sheet scores.
-        oddest_sheets: Picture of the sheets least like the rest.
+    That is counts, tables and lists in any form, in which ``quarantined`` lists findings; how near
+    held-out sheets come to training sheets; what copying the nearest training sheet scores; and a
+    picture of the sheets least like the rest.
     """
 
     quality: Row = field(default_factory=dict)

@@ -165,9 +165,9 @@ def _lookup_dice(baseline: pd.DataFrame) -> float | None:
 def _accuracy(row: Row) -> list[Criterion]:
     """Hold the gate's accuracy against always saying what most sheets are."""
     figures = [row.get(key, _UNKNOWN) for key in ("accuracy", "sheets", "defective_sheets")]
-    value, sheets, defective = map(float, figures)
-    if any(map(missing, figures)) or not sheets:
+    if any(map(missing, figures)) or not figures[1]:
         return []
+    value, sheets, defective = map(float, figures)
     share = defective / sheets
     usual, kind = max(share, 1 - share), "defective" if share >= 0.5 else "clean"
     return [

@@ -57,12 +57,14 @@ def sheet_outcomes(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose_sheets(pairs: pd.DataFrame, count: int, seed: int) -> list[tuple[str, str]]:
-    """Choose sheets to draw, as evenly over the outcomes as there are sheets of each.
+    """Choose at most ``count`` sheets to draw, as evenly over the outcomes as there are of each.
+
+    The seed decides which, the order of rows does not.
 
     Args:
         pairs: As for :func:`sheet_outcomes`.
         count: Most sheets to choose.
-        seed: Decides which of an outcome's sheets are taken; the order of rows does not.
+        seed: Decides which of an outcome's sheets are taken.
 
     Returns:
         Sheets and their outcomes, grouped by outcome.
@@ -172,14 +174,9 @@ def room_left(others: Iterable[bytes]) -> int:
 
 
 def fit_into(pictures: Sequence[Picture], room: int) -> list[Picture]:
-    """Shrink pictures until they fit, and leave some out where the smallest do not.
+    """Shrink pictures until they fit into so many bytes, and leave some out if they never do.
 
-    Args:
-        pictures: In the order in which they are shown.
-        room: Bytes for all of them.
-
-    Returns:
-        The pictures; those that are left out are of the outcomes with the most.
+    The order stays; those that are left out are of the outcomes with the most.
     """
     shown = list(pictures)
     for width, quality in _STEPS:

@@ -25,12 +25,7 @@ _EDGES = np.linspace(0, 1, 21)
 def confusion_figure(
     scores_by_backbone: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float]
 ) -> Figure:
-    """Show what each backbone decides on the test sheets at its operating point.
-
-    Args:
-        scores_by_backbone: The scores.
-        thresholds: Calibrated score, 0 to 1, from which each backbone flags a sheet.
-    """
+    """Show what each backbone decides on test sheets, flagging from its threshold on, 0 to 1."""
     if not scores_by_backbone:
         return style.nothing_to_show("No backbone has an operating point.")
     rows, columns = _grid(scores_by_backbone)

@@ -48,11 +48,10 @@ def choose_explained(outcomes: pd.DataFrame, each: int, seed: int) -> pd.DataFra
 
 
 def outlined(image: Image, mask: Image) -> Image:
-    """Draw the outline of a mask in green over a gray or RGB picture; returns RGB.
+    """Draw the outline of a mask in green over a gray or RGB picture; returns RGB, uint8.
 
-    Args:
-        image: Of shape ``(height, width)`` or ``(height, width, 3)``, uint8.
-        mask: Of shape ``(height, width)``, uint8, 0 for no defect.
+    The picture is ``(height, width)`` or ``(height, width, 3)``, the mask ``(height, width)``, 0
+    for no defect.
     """
     canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
     inside = (mask > 0).astype(np.uint8)
@@ -65,14 +64,9 @@ def outlined(image: Image, mask: Image) -> Image:
 
 
 def heat_over_sheet(image: Image, heat: NDArray[np.float32]) -> Image:
-    """Lay a map of heat over a sheet; the hottest place gets the brightest colour.
+    """Lay a map of heat, from 0 on, over a gray sheet of the same shape; returns RGB, uint8.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        heat: Of the same shape, from 0 on.
-
-    Returns:
-        RGB picture of shape ``(height, width, 3)``, uint8.
+    The hottest place gets the brightest colour.
     """
     share = heat / max(float(heat.max()), float(np.finfo(np.float32).tiny))
     colours = colormaps[_COLOURS](share)[..., :3] * 255
@@ -82,13 +76,7 @@ def heat_over_sheet(image: Image, heat: NDArray[np.float32]) -> Image:
 
 
 def grad_cam_figure(pictures: Sequence[Image], captions: Sequence[str], threshold: float) -> Figure:
-    """Arrange explained sheets, with a scale of the heat below them.
-
-    Args:
-        pictures: RGB, of :func:`heat_over_sheet`.
-        captions: A line for each.
-        threshold: Score from which the gate flags a sheet.
-    """
+    """Arrange explained sheets, RGB, with captions and a scale of the heat below them."""
     nothing = "No hit, miss or false alarm among the sheets that training did not see."
     figure = contact_sheet(pictures, captions, nothing)
     if pictures:
@@ -123,7 +111,7 @@ def attention_sentence(table: pd.DataFrame) -> str:
 
 
 def confident_mistakes(scores: pd.DataFrame, most: int) -> pd.DataFrame:
-    """List the sheets whose score is furthest on the wrong side of even odds.
+    """List the sheets whose score is furthest on the wrong side of even odds, the worst first.
 
     Scores out of fold count, averaged over the repeats, since they cover every sheet; without a
     cross-validation, those of the sheets that training did not see.
@@ -131,9 +119,6 @@ def confident_mistakes(scores: pd.DataFrame, most: int) -> pd.DataFrame:
     Args:
         scores: ``sheet_id, split, repeat, has_defect, score``, one row per sheet and repeat.
         most: Sheets at most.
-
-    Returns:
-        The table ``confident_mistakes``, the most confident one first.
     """
     table = scores[scores["split"] != "train"].assign(evaluation=lambda rows: rows["split"])
     if len(crossed := out_of_fold(scores)):

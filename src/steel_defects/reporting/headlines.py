@@ -163,11 +163,7 @@ def proof(point: OperatingPoint | None) -> str:
 def absent_sheets(outcomes: Mapping[str, int]) -> str:
     """Say which figures are missing because no test sheet is clean, or none defective.
 
-    Args:
-        outcomes: Test sheets by outcome, as in :data:`steel_defects.reporting.gallery.OUTCOMES`.
-
-    Returns:
-        A sentence; empty where there are sheets of both kinds.
+    Takes test sheets by outcome; the sentence is empty where there are sheets of both kinds.
     """
     if not outcomes:
         return "There is no test sheet: no figure of this report stands on test sheets."

@@ -26,6 +26,7 @@ _RUN_FACTS = ("run_id", "started_at", "environment", "git_revision")
 #: Known only when the run has ended, and the report is written before.
 _OPEN = ("status", "data_fingerprint", "finished_at")
 _DATA_ROWS = 40  # of a list about the data: a page is read, not searched
+_ENTRIES = 500  # of a dictionary
 
 
 class Section:
@@ -105,14 +106,9 @@ def _sections(context: ReportContext) -> list[Section]:
 
 
 def _make_gallery(context: ReportContext) -> Gallery:
-    others = [
-        *context.figures.values(),
-        context.data.oddest_sheets,
-        context.explained.grad_cam,
-        context.explained.mistake_sheets,
-        context.earlier.changed_sheets,
-    ]
-    sheets = context.shown
+    explained, sheets = context.explained, context.shown
+    others = [*context.figures.values(), explained.grad_cam, explained.mistake_sheets]
+    others += [context.data.oddest_sheets, context.earlier.changed_sheets]
     return make_gallery(sheets.pictures, others, sheets.totals, context.class_names)
 
 
@@ -174,12 +170,8 @@ def _parts(values: Mapping[str, Any]) -> list[Part]:
     parts = []
     for key, value in values.items():
         if _is_structure(value):
-            caption = title_of(key)
-            if isinstance(value, Mapping):
-                table = tables.from_mapping(caption, value)
-            else:
-                table = from_records(caption, value, _DATA_ROWS)
-            parts.append(Part(caption.capitalize(), table))
+            caption, most = title_of(key), _ENTRIES if isinstance(value, Mapping) else _DATA_ROWS
+            parts.append(Part(caption.capitalize(), from_records(caption, value, most)))
     return parts
 
 

@@ -28,8 +28,7 @@ _MEASURES = {
 def learning_figure(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Show how each model learned: loss above, the other validation metric below.
 
-    Args:
-        histories: ``epoch``, ``loss`` and ``validation_…`` columns of each model, a row an epoch.
+    A history has ``epoch``, ``loss`` and ``validation_…`` columns, a row an epoch.
     """
     shown = {name: frame for name, frame in histories.items() if len(frame)}
     if not shown:
@@ -67,11 +66,7 @@ def _draw_metric(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 def segmentation_pr_figure(curves: Mapping[str, Curve]) -> Figure:
-    """Show precision against recall of pixels, a line a class.
-
-    Args:
-        curves: Precision and recall, each of shape ``(thresholds,)``, 0 to 1, by class name.
-    """
+    """Show precision against recall of pixels, a line a class."""
     known = {name: curve for name, curve in curves.items() if np.isfinite(curve[1]).any()}
     if not known:
         return style.nothing_to_show("No class has defective pixels to draw a curve from.")
@@ -90,10 +85,8 @@ def class_dice_figure(
 ) -> Figure:
     """Compare architectures class by class: areas (Dice) and outlines (boundary IoU).
 
-    Args:
-        per_class: A table of :func:`steel_defects.evaluation.segmentation.class_metrics` for each
-            architecture.
-        class_names: Names of classes 1, 2, …; a class without one is shown by its number.
+    Takes a table of :func:`steel_defects.evaluation.segmentation.class_metrics` for each. A class
+    without a name is shown by its number.
     """
     shown = {name: frame.set_index("class_id") for name, frame in per_class.items() if len(frame)}
     if not shown:
@@ -143,12 +136,7 @@ def _class_text(class_id: int, class_names: Sequence[str], sheets: int) -> str:
 
 
 def detection_figure(targets: pd.DataFrame, curve: DetectionCurve) -> Figure:
-    """Show the probability of detection over the area of defects.
-
-    Args:
-        targets: ``size_px, found``, one row per defect.
-        curve: What was fitted to them.
-    """
+    """Show defects (``size_px, found``), and the probability of detection fitted to them."""
     if not len(targets):
         return style.nothing_to_show("There is no defect to find.")
     figure = style.new_figure(7.2, 4.2)
@@ -196,9 +184,7 @@ def _draw_bins(axes: Axes, sizes: np.ndarray, hits: np.ndarray) -> None:
 def dice_spread_figure(pairs: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     """Show how Dice spreads over the sheets that have a class: every sheet, and quartiles.
 
-    Args:
-        pairs: ``class_id, dice, true_px``, one row per sheet and class.
-        class_names: Names of classes 1, 2, ….
+    Pairs have ``class_id, dice, true_px``, one row per sheet and class.
     """
     positive = pairs[pairs["true_px"] > 0]
     if not len(positive):
@@ -223,12 +209,7 @@ def dice_spread_figure(pairs: pd.DataFrame, class_names: Sequence[str]) -> Figur
 
 
 def robustness_figure(table: pd.DataFrame) -> Figure:
-    """Show accuracy and Dice at each level of each corruption.
-
-    Args:
-        table: ``corruption, level, accuracy, mean_dice, dice_on_positives``; level 0 is the picture
-            as it is.
-    """
+    """Show accuracy and Dice at each level of each corruption; level 0 is the picture as it is."""
     if not len(table):
         return style.nothing_to_show("Robustness was not measured.")
     figure = style.new_figure(11.0, 2.9)

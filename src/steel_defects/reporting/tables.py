@@ -31,9 +31,8 @@ class Table:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a share of 0 to 1 as a percentage; a dash where there is none."""
-    if value is None or missing(value):
-        return _MISSING
-    return f"{100 * value:.{digits}f}{_NO_BREAK}%"
+    number = decimal(None if value is None else 100 * value, digits)
+    return number if number == _MISSING else f"{number}{_NO_BREAK}%"
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
@@ -83,28 +82,19 @@ def cell(column: str, value: Any) -> str:
 
 def _number(column: str, value: float) -> str:
     form = format_of(column)
-    if form == "duration":
-        return _duration(value)
-    if form == "tenths":
-        return f"{value:,.1f}"
-    if form == "percent":
-        return percent(value)
+    if form in ("duration", "percent"):
+        return _duration(value) if form == "duration" else percent(value)
+    digits = 3 if abs(value) < 1000 else 1
     if form == "whole" or (value.is_integer() and abs(value) > 1):
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}"
+        digits = 0
+    return f"{value:,.{1 if form == 'tenths' else digits}f}"
 
 
 def from_frame(caption: str, frame: pd.DataFrame, chosen: str | None = None) -> Table | None:
-    """Turn a table into text.
+    """Turn a table into text; None for one without rows.
 
-    Args:
-        caption: What it shows.
-        frame: The table; columns without any value are left out. ``x_low`` and ``x_high`` are
-            printed in the cell of ``x``, as its interval.
-        chosen: Rows that have it in the first column are marked.
-
-    Returns:
-        The printed table, or None for one without rows.
+    Columns without any value are left out. ``x_low`` and ``x_high`` are printed in the cell of
+    ``x``, as its interval. Rows that have ``chosen`` in the first column are marked.
     """
     if frame.empty:
         return None
@@ -136,9 +126,13 @@ def _is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
-def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table | None:
-    """Turn a list of dictionaries (or of plain values) into text, its first ``most`` rows."""
-    rows = [row if isinstance(row, Mapping) else {"value": row} for row in records[:most]]
+def from_records(
+    caption: str, records: Sequence[Any] | Mapping[str, Any], most: int = 500
+) -> Table | None:
+    """Turn dictionaries, or plain values, in a list or by name into text, the first ``most``."""
+    if isinstance(records, Mapping):
+        records = [{"name": str(key)} | _as_row(value) for key, value in records.items()]
+    rows = [_as_row(record) for record in records[:most]]
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
     printed = from_frame(caption, pd.DataFrame(rows, columns=names, dtype=object))
     if printed is None or len(records) <= most:
@@ -146,13 +140,8 @@ def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table
     return replace(printed, remark=f"The first {most:,} of {len(records):,}.")
 
 
-def from_mapping(caption: str, values: Mapping[str, Any]) -> Table | None:
-    """Turn a dictionary into a table: one row per entry; columns where entries are dictionaries."""
-    rows = [
-        {"name": str(key), **(value if isinstance(value, Mapping) else {"value": value})}
-        for key, value in values.items()
-    ]
-    return from_records(caption, rows)
+def _as_row(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {"value": value}
 
 
 def labelled(number: int, row: Any) -> str:
