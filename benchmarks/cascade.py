@@ -67,8 +67,8 @@ def main() -> int:
     config = OperatingPointConfig.model_validate(
         dict(values) | {"target_recall": given.target_recall}
     )
-    lower = operating_point_of(scores, config, sheets).lower_threshold
-    gated = scores.assign(cleared=scores["score"] < lower)
+    point = operating_point_of(scores, config, sheets)
+    gated = scores.assign(cleared=point.clears(scores["score"]))
     predictions = predictions[predictions["repeat"].notna()]
     evidence = together_with_gate(
         predictions, gated[["sheet_id", "repeat", "score", "cleared"]], sheets

@@ -12,7 +12,6 @@ from pydantic import Field
 from scipy.special import expit
 
 from steel_defects.config import Config, Record
-from steel_defects.decision.intervals import CONFIDENCE
 from steel_defects.decision.logits import clipped_logits
 from steel_defects.decision.operating_point import (
     Evidence,
@@ -102,7 +101,7 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     known, table = labels_and_scores(numbered)
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
     point = choose_operating_point(known, table, config, source, groups_of(rows, rows_by_sheet))
-    stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
+    stacked = stacked.model_copy(update={"threshold": point.thresholds.lower})
     return Stacking(stacked=stacked, source=source, operating_point=point)
 
 
@@ -120,7 +119,7 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame) -> Stacking:
     test = test.sort_values("sheet_id")
     rates = measure_rates(
         test["has_defect"].to_numpy(bool), _together(test, stacked),
-        point.lower_threshold, point.upper_threshold, CONFIDENCE, groups_of(test, test),
+        point.thresholds, groups_of(test, test),
     )  # fmt: skip
     return stacking.model_copy(update={"operating_point": point.model_copy(update={"test": rates})})
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.fusion import StackedScore
 from steel_defects.decision.limits import VerdictConfig
+from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.postprocessing import ClassPostprocessing, class_presence, sheet_masks
 from steel_defects.decision.regions import Region, find_regions
-from steel_defects.decision.rules import Thresholds, Verdict, clears, judge
+from steel_defects.decision.rules import Verdict, clears, judge
 
 Masks = tuple[NDArray[np.uint8], ...]
 

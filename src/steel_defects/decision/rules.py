@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from steel_defects.decision.limits import RegionLimits, SeverityLimits, VerdictConfig
+from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.regions import Region
 
 VerdictName = Literal["accept", "review", "reject"]
@@ -24,14 +25,6 @@ class Verdict:
 
     verdict: VerdictName
     reason: str
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """The gate's thresholds on its calibrated score; see ``decision.operating_point``."""
-
-    lower: float
-    upper: float
 
 
 def clears(gate_score: float | None, thresholds: Thresholds | None) -> bool:

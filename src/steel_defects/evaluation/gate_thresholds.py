@@ -133,7 +133,7 @@ def operating_point_of(
     test = hold_out(scores, "test").sort_values("sheet_id")
     checked = measure_rates(
         test["has_defect"].to_numpy(bool), test["score"].to_numpy(float),
-        point.lower_threshold, point.upper_threshold, CONFIDENCE, groups_of(test, splits),
+        point.thresholds, groups_of(test, splits),
     )  # fmt: skip
     return point.model_copy(update={"evidence": evidence, "test": checked})
 

@@ -44,16 +44,8 @@ class GateParts:
     @property
     def spec(self) -> GateSpec:
         """What the package says of it."""
-        point = self.operating_point
-        return GateSpec(
-            name=self.name,
-            file="gate.keras",
-            input_size=self.input_size,
-            temperature=point.temperature,
-            bias=point.bias,
-            lower_threshold=point.lower_threshold,
-            upper_threshold=point.upper_threshold,
-        )
+        decides = self.operating_point.model_dump(include=set(GateSpec.model_fields))
+        return GateSpec(name=self.name, file="gate.keras", input_size=self.input_size, **decides)
 
 
 def build_manifest(

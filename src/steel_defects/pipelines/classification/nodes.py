@@ -125,7 +125,7 @@ def choose_operating_point(
             "the network gives many sheets one and the same score; train it longer or at another "
             "learning_rate",
             point.tied_clean_sheets,
-            point.lower_threshold,
+            point.thresholds.lower,
         )
     return point.model_copy(
         update={"temperature": calibration["temperature"], "bias": calibration["bias"]} | stamp

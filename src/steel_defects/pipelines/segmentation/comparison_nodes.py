@@ -39,8 +39,7 @@ def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
         return GATE_SCORES.empty()
     scores, point = chosen_gate.scores, chosen_gate.operating_point
     stamp = common_stamp(profile=chosen_gate.profile, scores=scores, operating_point=point)
-    cleared = scores["score"] < point.lower_threshold
-    table = GATE_SCORES.typed(scores.assign(cleared=cleared))
+    table = GATE_SCORES.typed(scores.assign(cleared=point.clears(scores["score"])))
     table.attrs.update(stamp)
     return table
 
