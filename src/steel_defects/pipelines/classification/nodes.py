@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.datasets.trained_models import TrainedModels
+from steel_defects.datasets.trained_models import TrainedGate, TrainedModels
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
@@ -15,7 +15,6 @@ from steel_defects.models.trained import (
     ModelSelection,
     TrainedModel,
     made_from,
-    sort_out,
 )
 from steel_defects.training.config import (
     BackboneTraining,
@@ -171,19 +170,18 @@ def select_gate(
     The gates of this run are inputs so that they come first; those of earlier runs take part if
     they were made from the same data.
     """
-    from steel_defects.evaluation.selection import select_gate as select
+    from steel_defects.evaluation.selection import select, with_differences
 
     now = made_from(sheets, annotations, splits, {"operating_point": operating_point})
-    gates = trained_models.newest_gates()
-    candidates = sort_out([one.record for one in gates], now, gate)
-    candidates.require(gate, "gate", "backbones")
-    fitting = {one.name: one for one in gates if one.name in candidates.names}
-    selection = select(
-        gate,
-        candidates,
-        {name: one.scores for name, one in fitting.items()},
-        {name: one.version for name, one in fitting.items()},
+    gates = trained_models.newest(TrainedGate)
+    records = [one.record for one in gates]
+    selection = select("gate", gate, records, {one.name: one.version for one in gates}, now)
+    selection = with_differences(
+        selection,
+        {one.name: one.scores for one in gates if one.name in selection.candidates},
+        {one.name: one.parameters for one in records},
         splits,
+        gate,
     )
     return selection, selection.chosen
 
@@ -197,7 +195,7 @@ def compare_classifiers(
     """Set backbones side by side: one row per backbone and evaluation."""
     from steel_defects.evaluation.classifier_comparison import classification_comparison
 
-    gates = trained_models.gates(gate_selection.compared)
+    gates = trained_models.compared(TrainedGate, gate_selection)
     return classification_comparison(
         {gate.name: gate.scores for gate in gates},
         {gate.name: gate.profile for gate in gates},

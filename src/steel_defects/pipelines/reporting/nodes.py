@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.datasets.trained_models import TrainedModels, TrainedSegmenter
+from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.trained import ModelSelection
 from steel_defects.paths import flat_name
@@ -23,7 +23,7 @@ def draw_classification_figures(
     from steel_defects.reporting.figures import charts
     from steel_defects.reporting.figures.reliability import reliability_figure
 
-    gates = trained_models.gates(gate_selection.compared)
+    gates = trained_models.compared(TrainedGate, gate_selection)
     scores = {gate.name: gate.scores for gate in gates}
     return (
         charts.confusion_figure(
@@ -57,7 +57,7 @@ def draw_segmentation_figures(
         for number, name in enumerate(data_engineering.class_names, start=1)
     }
     per_class = dict(tuple(class_comparison.groupby("architecture")))
-    compared = trained_models.segmenters(segmenter_selection.compared)
+    compared = trained_models.compared(TrainedSegmenter, segmenter_selection)
     return (
         charts.class_dice_figure(per_class, data_engineering.class_names),
         charts.segmentation_pr_figure(curves),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.datasets.trained_models import TrainedModels, TrainedSegmenter
+from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.config import ReportingConfig
@@ -50,7 +50,7 @@ def write_report(
     from steel_defects.reporting.context import DataFindings, EarlierVersion, ReportContext
     from steel_defects.reporting.report import render_report
 
-    gates = trained_models.gates(gate_selection.compared) if gate_selection else []
+    gates = trained_models.compared(TrainedGate, gate_selection) if gate_selection else []
     context = ReportContext(
         run=run_record,
         classification_comparison=classification_comparison,

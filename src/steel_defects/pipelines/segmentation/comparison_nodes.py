@@ -16,7 +16,6 @@ from steel_defects.models.trained import (
     ModelSelection,
     TrainedModel,
     made_from,
-    sort_out,
 )
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import GATE_SCORES
@@ -65,12 +64,11 @@ def select_segmenter(
 
     asked = asked_of_segmenters(data_engineering, segmenter_prediction, postprocessing)
     now = made_from(sheets, annotations, splits, asked, gate_scores)
-    segmenters = trained_models.newest_segmenters()
-    candidates = sort_out([one.record for one in segmenters], now, segmenter)
-    candidates.require(segmenter, "segmenter", "architectures")
-    versions = {one.name: one.version for one in segmenters if one.name in candidates.names}
-    selection = select(segmenter, candidates, versions, "mean Dice")
-    if segmenter == "best" and len(versions) == 1:
+    segmenters = trained_models.newest(TrainedSegmenter)
+    versions = {one.name: one.version for one in segmenters}
+    records = [one.record for one in segmenters]
+    selection = select("segmenter", segmenter, records, versions, now)
+    if segmenter == "best" and len(selection.candidates) == 1:
         reason = f"no other was trained; {selection.reason}"
         selection = selection.model_copy(update={"reason": reason})
     return selection, selection.chosen
@@ -89,7 +87,7 @@ def compare_segmenters(
     from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
 
     rows, classes = [], []
-    for segmenter in trained_models.segmenters(segmenter_selection.compared):
+    for segmenter in trained_models.compared(TrainedSegmenter, segmenter_selection):
         name, predictions, profile = segmenter.name, segmenter.predictions, segmenter.profile
         cleared: dict[int, set[str]] = {}
         if gate_scores is not None:
@@ -139,7 +137,7 @@ def build_package(
     Raises:
         SteelDefectsError: Scores, thresholds or settings belong to other weights.
     """
-    from steel_defects.datasets.model_package import PackageContents
+    from steel_defects.datasets.models import PackageContents
     from steel_defects.models.segmenters import required_stride
     from steel_defects.package.build import build_manifest
     from steel_defects.package.manifest import SegmenterSpec
