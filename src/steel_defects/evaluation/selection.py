@@ -39,36 +39,39 @@ def select(
     measure, chosen_by = _KINDS[kind]
     reasons = {model.name: _unfit(model, now, wanted) for model in models}
     excluded = {name: reason for name, reason in reasons.items() if reason}
-    fitting = [model for model in models if model.name not in excluded]
-    name: str | None = wanted
-    if wanted == "none":
-        name, reason = None, "none was asked for"
-    elif wanted != "best":
-        if wanted not in {model.name for model in fitting}:
-            raise SteelDefectsError(
-                f"{kind} is {wanted}, which cannot be chosen: "
-                f"{excluded.get(wanted, 'it was never trained')}; train it: "
-                f'--params "{chosen_by}={wanted}"'
-            )
-        reason = "named in the parameters"
-    elif not fitting:
+    fitting = {model.name: model for model in models if model.name not in excluded}
+    if wanted == "best" and not fitting:
         listed = "; ".join(f"{name}: {reason}" for name, reason in excluded.items())
         raise SteelDefectsError(
             f"no model can be chosen as the best {kind} ({listed}); train one that {chosen_by} "
             "lists"
         )
-    else:
-        best = min(fitting, key=_rank)
-        name, reason = best.name, f"highest {measure} on validation, {best.quality or 0:.4f}"
-        if best.quality is None:
-            reason = f"the smallest; validation has too few sheets to measure {measure}"
+    if wanted not in {"best", "none", *fitting}:
+        raise SteelDefectsError(
+            f"{kind} is {wanted}, which cannot be chosen: "
+            f"{excluded.get(wanted, 'it was never trained')}; train it: "
+            f'--params "{chosen_by}={wanted}"'
+        )
+    name, reason = _choice(wanted, list(fitting.values()), measure)
     return ModelSelection(
         name=name,
         reason=reason,
-        candidates={model.name: model.quality for model in fitting},
-        versions={model.name: versions[model.name] for model in fitting},
+        candidates={name: model.quality for name, model in fitting.items()},
+        versions={name: versions[name] for name in fitting},
         excluded=excluded,
     )
+
+
+def _choice(wanted: str, models: list[TrainedModel], measure: str) -> tuple[str | None, str]:
+    """Return the name of the chosen model, and why it is."""
+    if wanted == "none":
+        return None, "none was asked for"
+    if wanted != "best":
+        return wanted, "named in the parameters"
+    best = min(models, key=_rank)
+    if best.quality is None:
+        return best.name, f"the smallest; validation has too few sheets to measure {measure}"
+    return best.name, f"highest {measure} on validation, {best.quality:.4f}"
 
 
 def _unfit(model: TrainedModel, now: MadeFrom, wanted: str) -> str:

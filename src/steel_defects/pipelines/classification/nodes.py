@@ -89,17 +89,17 @@ def cross_validate(
 
 
 def calibrate(
-    outputs: pd.DataFrame,
+    classifier_outputs: pd.DataFrame,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
-    out_of_fold: pd.DataFrame | None = None,
+    out_of_fold_scores: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
     from steel_defects.evaluation.gate_thresholds import calibrated_scores
 
-    scores, calibration = calibrated_scores(outputs, sheets, splits, out_of_fold)
-    scores.attrs.update(outputs.attrs)
-    return scores, calibration | outputs.attrs
+    scores, calibration = calibrated_scores(classifier_outputs, sheets, splits, out_of_fold_scores)
+    scores.attrs.update(classifier_outputs.attrs)
+    return scores, calibration | classifier_outputs.attrs
 
 
 def choose_operating_point(
@@ -163,7 +163,7 @@ def select_gate(
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     operating_point: OperatingPointConfig,
-    *_trained_now: TrainedModel,
+    **_trained_now: TrainedModel,
 ) -> tuple[ModelSelection, ModelReference]:
     """Choose the backbone of the cascade by its ROC-AUC on validation.
 

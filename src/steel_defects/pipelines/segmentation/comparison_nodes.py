@@ -1,12 +1,12 @@
 """Nodes that compare the segmenters, choose one and package it with the gate."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
-from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
+from steel_defects.decision.fusion import StackedScore, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.images.folder import SheetFolder
@@ -21,9 +21,6 @@ from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import GATE_SCORES
 
 from .nodes import TUNING_SPLITS, asked_of_segmenters, of_splits, together_with_gate
-
-if TYPE_CHECKING:
-    from steel_defects.package.build import GateParts
 
 
 def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
@@ -139,7 +136,7 @@ def build_package(
     """
     from steel_defects.datasets.models import PackageContents
     from steel_defects.models.segmenters import required_stride
-    from steel_defects.package.build import build_manifest
+    from steel_defects.package.build import GateParts, build_manifest
     from steel_defects.package.manifest import SegmenterSpec
 
     segmenter, postprocessing = chosen_segmenter.segmenter, chosen_segmenter.postprocessing
@@ -147,7 +144,13 @@ def build_package(
     gate = stacking = None
     if chosen_gate:
         networks["gate"], stacking = chosen_gate.classifier, chosen_segmenter.stacking
-        gate = _gate_parts(chosen_gate, networks["gate"], stacking)
+        gate = GateParts(
+            name=chosen_gate.name,
+            input_size=networks["gate"].input_shape[1:3],
+            operating_point=chosen_gate.operating_point,
+            scores=chosen_gate.scores,
+            stacked=stacking.stacked,
+        )
     common_stamp(
         trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
         scores=gate and gate.scores, operating_point=gate and gate.operating_point,
@@ -171,15 +174,3 @@ def build_package(
     specs = {"segmenter": manifest.segmenter, "gate": manifest.gate}
     writers = {spec.file: networks[name].save for name, spec in specs.items() if spec}
     return PackageContents(manifest, writers)
-
-
-def _gate_parts(gate: TrainedGate, classifier: Any, stacking: Stacking) -> "GateParts":
-    from steel_defects.package.build import GateParts
-
-    return GateParts(
-        name=gate.name,
-        input_size=classifier.input_shape[1:3],
-        operating_point=gate.operating_point,
-        scores=gate.scores,
-        stacked=stacking.stacked,
-    )
