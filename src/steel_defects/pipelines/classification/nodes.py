@@ -10,12 +10,7 @@ from steel_defects.datasets.trained_models import TrainedGate, TrainedModels
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.trained import (
-    ModelReference,
-    ModelSelection,
-    TrainedModel,
-    made_from,
-)
+from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel, made_from
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
