@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from timing import median_seconds
 
 from steel_defects.data.config import PositionsConfig
-from steel_defects.decision.rules import clears
+from steel_defects.decision.verdict import clears
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import resize

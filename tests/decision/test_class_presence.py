@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from steel_defects.decision.class_presence import (
+from steel_defects.decision.fusion import (
     ClassPresence,
     PresenceEvidence,
     fit_presence,
@@ -11,6 +11,7 @@ from steel_defects.decision.class_presence import (
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
     PostprocessingGrid,
+    SheetPrediction,
     class_presence,
     sheet_masks,
 )
@@ -84,7 +85,7 @@ def test_a_sheet_is_judged_by_head_map_and_gate():
     weights = ClassPresence(head_weight=0.5, map_weight=1, gate_weight=0.5, bias=0.2)
     settings = [ClassPostprocessing(threshold=0.5, min_area_px=0, presence=weights),
                 ClassPostprocessing(threshold=0.5, min_area_px=0)]  # fmt: skip
-    found = class_presence(maps, np.array([0.3, 0.25], np.float32), settings, 0.9)
+    found = class_presence(SheetPrediction(maps, np.array([0.3, 0.25], np.float32)), settings, 0.9)
     by_hand = expit(0.5 * logit(0.3) + logit(0.8) + 0.5 * logit(0.9) + 0.2)
     np.testing.assert_allclose(found, [by_hand, 0.25], rtol=1e-6)
 

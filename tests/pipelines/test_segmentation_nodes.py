@@ -9,7 +9,7 @@ from tests.support.operating_points import operating_point, rates
 from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
-from steel_defects.datasets.model_package import PackageContents
+from steel_defects.datasets.models import PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.decision.fusion import StackedScore, Stacking
 from steel_defects.decision.operating_point import OperatingPointConfig

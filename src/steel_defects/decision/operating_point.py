@@ -218,10 +218,7 @@ def _share_of(share: float, sheets: int) -> int:
 
 
 def measure_rates(
-    labels: Labels,
-    scores: Scores,
-    thresholds: Thresholds,
-    groups: Groups | None = None,
+    labels: Labels, scores: Scores, thresholds: Thresholds, groups: Groups | None = None
 ) -> Rates:
     """Measure what two thresholds do to sheets; the bounds hold for sheets that did not set them.
 

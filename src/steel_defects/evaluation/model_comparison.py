@@ -1,4 +1,4 @@
-"""Trained models side by side, and the choice of a gate and a segmenter on validation."""
+"""Gates side by side, each figure with its interval; and segmenters, out of fold with a spread."""
 
 from collections.abc import Mapping, Set
 from typing import Any
@@ -12,11 +12,9 @@ from steel_defects.evaluation.resampling import (
     Interval,
     metric_intervals,
     metrics_by_repeat,
-    paired_differences,
     share_kinds,
 )
 from steel_defects.evaluation.segmentation import class_metrics, pair_table, segmentation_metrics
-from steel_defects.models.trained import Candidates, ModelSelection
 
 #: Facts about a backbone that do not depend on the sheets it is evaluated on.
 PROFILE = (
@@ -96,13 +94,6 @@ def _exact_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
     }
 
 
-def validation_roc_auc(scores: pd.DataFrame, splits: pd.DataFrame) -> float | None:
-    """Return the ROC-AUC of ``sheet_scores`` on validation; None without both kinds of sheet."""
-    sheets = scored_sheets(hold_out(scores, "validation"), splits)
-    value = float(metrics_by_repeat(sheets)["roc_auc"].mean())
-    return None if np.isnan(value) else value
-
-
 # --- segmenters -----------------------------------------------------------------------------
 
 
@@ -172,92 +163,3 @@ def _spread(pairs: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, float]:
     parts = pairs.groupby(pairs["sheet_id"].map(fold_of).astype(int))
     folds = pd.DataFrame([segmentation_metrics(part) for _, part in parts])
     return {"folds": len(folds)} | folds[_SPREAD].sem().add_suffix("_error").to_dict()
-
-
-# --- the choice -----------------------------------------------------------------------------
-
-
-def select(
-    wanted: str, candidates: Candidates, versions: Mapping[str, str], measure: str
-) -> ModelSelection:
-    """Choose a model on validation; between equals the one with fewer parameters.
-
-    Args:
-        wanted: ``best``, the name of a model, or ``none``.
-        candidates: The models that may be compared.
-        versions: The version of each of them.
-        measure: What their quality is called.
-    """
-    models = candidates.fitting
-    name, reason = wanted, "named in the parameters"
-    if wanted == "best":
-        best = min(
-            models,
-            key=lambda one: (1 if one.quality is None else -one.quality, one.parameters, one.name),
-        )
-        name = best.name
-        reason = (
-            f"the smallest; validation has too few sheets to measure {measure}"
-            if best.quality is None
-            else f"highest {measure} on validation, {best.quality:.4f}"
-        )
-    return ModelSelection(
-        name=None if wanted == "none" else name,
-        reason="none was asked for" if wanted == "none" else reason,
-        candidates={model.name: model.quality for model in models},
-        versions=dict(versions),
-        excluded=dict(candidates.excluded),
-    )
-
-
-def select_gate(
-    wanted: str,
-    candidates: Candidates,
-    scores: Mapping[str, pd.DataFrame],
-    versions: Mapping[str, str],
-    splits: pd.DataFrame,
-) -> ModelSelection:
-    """Choose a backbone by its ROC-AUC on validation, and say how clear the choice is.
-
-    Arguments are those of :func:`select`, with ``sheet_scores`` of each candidate. The selection
-    says how many sheets it stands on, and how far the chosen one lies above each of the others,
-    with the interval of a paired bootstrap.
-    """
-    sheets = {
-        name: scored_sheets(hold_out(table, "validation"), splits) for name, table in scores.items()
-    }
-    counted = max((len(part.labels) for part in sheets.values()), default=0)
-    chosen = select(wanted, candidates, versions, "ROC-AUC")
-    reason, differences = chosen.reason, {}
-    if chosen.name in sheets:
-        differences = {
-            other: paired_differences(sheets[chosen.name], part, ["roc_auc"])[0].as_dict()
-            for other, part in sheets.items()
-            if other != chosen.name
-        }
-        if wanted == "best":
-            parameters = {model.name: model.parameters for model in candidates.fitting}
-            reason += _how_clear(differences, counted, parameters)
-    return chosen.model_copy(
-        update={"reason": reason, "sheets": counted, "differences": differences}
-    )
-
-
-def _how_clear(
-    differences: Mapping[str, Mapping[str, Any]], sheets: int, parameters: Mapping[str, int]
-) -> str:
-    """Compare the chosen backbone with the next best one."""
-    rivals = {name: row for name, row in differences.items() if row["difference"] is not None}
-    if not rivals:
-        return ""
-    name = min(rivals, key=lambda other: (rivals[other]["difference"], parameters[other], other))
-    gap, low, high = (rivals[name][key] for key in ("difference", "low", "high"))
-    interval = f"{low:+.4f} to {high:+.4f}" if low is not None else "unknown"
-    verdict = "within" if low is None or low <= 0 else "more than"
-    lead = f"{gap:.4f} above {name}"
-    if gap == 0:
-        lead = f"as high as {name}, and it has fewer parameters"
-    return (
-        f"; {lead}, {verdict} the uncertainty of {sheets:,} sheets "
-        f"(95 % interval of the difference {interval})"
-    )

@@ -13,7 +13,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from steel_defects.decision.rules import CLEARED
+from steel_defects.decision.verdict import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
 
 logger = logging.getLogger(__name__)

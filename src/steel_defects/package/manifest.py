@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_
 from steel_defects.config import Config
 from steel_defects.decision.fusion import StackedScore
 from steel_defects.decision.operating_point import Thresholds
-from steel_defects.decision.policy import Policy
 from steel_defects.decision.postprocessing import ClassPostprocessing, Share
+from steel_defects.decision.verdict import Policy
 from steel_defects.errors import shown
 from steel_defects.models.config import STRIDE
 from steel_defects.prediction.inference import TestTimeAugmentation

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.datasets.trained_models import TrainedModels, TrainedSegmenter
+from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
 from steel_defects.decision.score_tables import hold_out
 from steel_defects.evaluation.detection_by_size import DetectionBySize
 from steel_defects.evaluation.segmentation import pair_table, pixel_precision_recall
@@ -64,7 +64,7 @@ def draw_classification_figures(
     from steel_defects.reporting import gate_figures
     from steel_defects.reporting.segmenter_figures import learning_figure
 
-    gates = trained_models.gates(gate_selection.compared)
+    gates = trained_models.compared(TrainedGate, gate_selection)
     scores = {gate.name: gate.scores for gate in gates}
     thresholds = {gate.name: gate.operating_point.thresholds.lower for gate in gates}
     return (
@@ -96,7 +96,7 @@ def draw_segmentation_figures(
         for number, name in enumerate(data_engineering.class_names, start=1)
     }
     per_class = dict(tuple(class_comparison.groupby("architecture")))
-    compared = trained_models.segmenters(segmenter_selection.compared)
+    compared = trained_models.compared(TrainedSegmenter, segmenter_selection)
     return (
         segmenter_figures.class_dice_figure(per_class, data_engineering.class_names),
         segmenter_figures.segmentation_pr_figure(curves),
@@ -182,7 +182,7 @@ def write_report(
     from steel_defects.reporting.segmenter_figures import detection_sentences
 
     gate = optional.get("gate_selection", _NO_GATE)
-    gates = trained_models.gates(gate.compared)
+    gates = trained_models.compared(TrainedGate, gate)
     oddest, changed = (_photo(name, optional) for name in ("oddest_sheets", "changed_verdicts"))
     rows = {name: optional.get(name, _NO_ROWS) for name in _OPTIONAL}
     context = ReportContext(
