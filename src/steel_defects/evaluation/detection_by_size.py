@@ -86,13 +86,10 @@ def defect_targets(
     A defect is an 8-connected region of a true mask; it is found where the predicted mask of its
     class has any pixel in it.
 
-    Args:
-        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
-        annotations: The same of the defects.
-        sheets: ``sheet_id, width, height``.
+    Arguments are those of :func:`steel_defects.evaluation.segmentation.pair_table`.
 
     Returns:
-        ``sheet_id, class_id, size_px, found``, one row per defect.
+        The table ``defect_targets``, one row per defect.
     """
     predicted = predictions.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     known = annotations[annotations["sheet_id"].isin(set(predictions["sheet_id"]))]

@@ -132,8 +132,7 @@ def calibrated_scores(
         outputs: ``sheet_id, split, has_defect, output``.
         sheets: ``sheet_id, has_defect``.
         splits: ``sheet_id, group_id, split``.
-        crossed: ``sheet_id, repeat, fold, output, score, threshold``, calibrated in their folds;
-            None where there was no cross-validation.
+        crossed: ``sheet_id, repeat, fold, output, score, threshold``, calibrated in their folds.
 
     Returns:
         ``sheet_scores``; and ``temperature, bias, threshold``, where they come from (``fitted_on``)

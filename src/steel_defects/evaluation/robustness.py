@@ -106,7 +106,7 @@ class _WorseSheets:
 def robustness_table(
     judges: Judges, folder: SheetFolder, sheets: pd.DataFrame, annotations: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
-    """Judge sheets at every level of every corruption; imports Keras.
+    """Return the table ``robustness``: sheets at every level of every corruption; imports Keras.
 
     Args:
         judges: The models.
@@ -114,9 +114,6 @@ def robustness_table(
         sheets: ``sheet_id, path, height, width, has_defect`` of those to judge.
         annotations: ``sheet_id, class_id, rle`` of the defects.
         seed: Of the noise.
-
-    Returns:
-        The table ``robustness``.
     """
     truth = annotations[annotations["sheet_id"].isin(set(sheets["sheet_id"]))]
     # Level 0 is the same for all, and judged once.
@@ -170,12 +167,8 @@ def robustness_row(
 ) -> dict[str, object]:
     """Summarise what models make of corrupted sheets, in a row of the table ``robustness``.
 
-    Args:
-        corruption: One of :data:`LEVELS`.
-        level: 0 to 5; 0 for the pictures as they are.
-        labels: Whether each sheet is defective, of shape ``(sheets,)``.
-        flagged: Whether the gate passes it on, of the same shape; None without a gate.
-        pairs: :func:`steel_defects.evaluation.segmentation.pair_table` of these sheets.
+    ``labels`` say which sheets are defective, ``flagged`` which the gate passes on, both of shape
+    ``(sheets,)``; pairs are those of :func:`steel_defects.evaluation.segmentation.pair_table`.
     """
     figures = segmentation_metrics(pairs)
     gate: dict[str, float] = dict.fromkeys(("accuracy", "recall", "false_positive_rate"), np.nan)

@@ -113,18 +113,14 @@ def _rows(
 
 
 def _nothing_in_common(before: RunTables, after: RunTables) -> str:
-    pairs = [
-        (one, other)
-        for one, other in ((before.scores, after.scores), (before.predictions, after.predictions))
-        if len(one) and len(other)
-    ]
-    if not pairs:
-        return "neither the gate nor the segmenter of now was there in the earlier version"
     counts = "; ".join(
         f"{kind.replace('_', '-')}: {len(_ids(one, kind)):,} and {len(_ids(other, kind)):,}"
-        for one, other in pairs
+        for one, other in ((before.scores, after.scores), (before.predictions, after.predictions))
         for kind in _EVALUATIONS
+        if len(one) and len(other)
     )
+    if not counts:
+        return "neither the gate nor the segmenter of now was there in the earlier version"
     return (
         f"the two versions have 0 sheets in common that neither had seen ({counts}); versions can "
         "be compared where splits and sheets stayed the same"

@@ -59,15 +59,8 @@ def sheet_outcomes(pairs: pd.DataFrame) -> pd.DataFrame:
 def choose_sheets(pairs: pd.DataFrame, count: int, seed: int) -> list[tuple[str, str]]:
     """Choose at most ``count`` sheets to draw, as evenly over the outcomes as there are of each.
 
-    The seed decides which, the order of rows does not.
-
-    Args:
-        pairs: As for :func:`sheet_outcomes`.
-        count: Most sheets to choose.
-        seed: Decides which of an outcome's sheets are taken.
-
-    Returns:
-        Sheets and their outcomes, grouped by outcome.
+    The seed decides which of an outcome's sheets are taken, the order of the pairs does not.
+    Returns sheets and their outcomes, grouped by outcome.
     """
     if pairs.empty:
         return []
@@ -132,13 +125,9 @@ def make_gallery(
     totals: Mapping[str, int],
     class_names: Sequence[str],
 ) -> Gallery:
-    """Choose what is shown.
+    """Choose what is shown, in the order of the pictures.
 
-    Args:
-        pictures: In the order in which they are shown.
-        others: All other pictures of the report, which leave the rest of its limit.
-        totals: Test sheets of each outcome.
-        class_names: Names of classes 1, 2, ….
+    All ``others`` of the report leave the rest of its limit; ``totals`` are test sheets by outcome.
     """
     shown = fit_into(pictures, room_left(others))
     counts = Counter(picture.outcome for picture in shown)

@@ -16,6 +16,7 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.models.trained import ModelSelection
 from steel_defects.paths import flat_name
+from steel_defects.reporting import gallery
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.reporting.context import (
     DataFindings,
@@ -23,13 +24,6 @@ from steel_defects.reporting.context import (
     GateFindings,
     ReportContext,
     ShownSheets,
-)
-from steel_defects.reporting.gallery import (
-    OUTCOMES,
-    Picture,
-    as_jpeg,
-    choose_sheets,
-    sheet_outcomes,
 )
 from steel_defects.tables.declared import OVERLAY_SELECTION
 
@@ -112,10 +106,10 @@ def choose_overlays(
 ) -> pd.DataFrame:
     """Choose test sheets of every outcome, with a caption for each."""
     pairs = pair_table(hold_out(chosen_segmenter.predictions, "test"), annotations, sheets)
-    dice = sheet_outcomes(pairs)["dice"]
+    dice = gallery.sheet_outcomes(pairs)["dice"]
     rows = [
         (sheet_id, outcome, f"{sheet_id}: {outcome}, Dice {dice[sheet_id]:.2f}")
-        for sheet_id, outcome in choose_sheets(pairs, reporting.overlays, reporting.seed)
+        for sheet_id, outcome in gallery.choose_sheets(pairs, reporting.overlays, reporting.seed)
     ]
     return OVERLAY_SELECTION.typed(rows)
 
@@ -216,7 +210,7 @@ def _charts(figures: Mapping[str, Any]) -> dict[str, bytes]:
 def _photo(name: str, optional: Mapping[str, Any]) -> bytes:
     """Read a picture of sheets; nothing where this run has none, or its table no rows."""
     file, table = optional.get(f"{name}_figure"), optional.get(name)
-    return as_jpeg(file.read_bytes()) if file and (table is None or len(table)) else b""
+    return gallery.as_jpeg(file.read_bytes()) if file and (table is None or len(table)) else b""
 
 
 def _gate_findings(mistakes: pd.DataFrame, optional: Mapping[str, Any]) -> GateFindings:
@@ -231,11 +225,11 @@ def _gate_findings(mistakes: pd.DataFrame, optional: Mapping[str, Any]) -> GateF
 def _shown(overlays: SheetFolder, selection: pd.DataFrame, pairs: pd.DataFrame) -> ShownSheets:
     """Read the overlays, with the classes that each sheet has or was given."""
     test = pairs[pairs["evaluation"] == "test"]
-    counts = sheet_outcomes(test)["outcome"].value_counts()
+    counts = gallery.sheet_outcomes(test)["outcome"].value_counts()
     concerned = test[np.maximum(test["true_px"], test["predicted_px"]) > 0]
     classes: Mapping[str, list[int]] = concerned.groupby("sheet_id")["class_id"].apply(list)
     pictures = [
-        Picture(
+        gallery.Picture(
             row.outcome,
             tuple(sorted(classes.get(row.sheet_id, []))),
             row.caption,
@@ -243,4 +237,6 @@ def _shown(overlays: SheetFolder, selection: pd.DataFrame, pairs: pd.DataFrame) 
         )
         for row in selection.itertuples()
     ]
-    return ShownSheets(pictures, {name: int(counts[name]) for name in OUTCOMES if name in counts})
+    return ShownSheets(
+        pictures, {name: int(counts[name]) for name in gallery.OUTCOMES if name in counts}
+    )
