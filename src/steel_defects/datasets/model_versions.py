@@ -148,7 +148,6 @@ class ModelVersionsDataset(ReadOnlyDataset[ModelVersions]):
     def __init__(
         self, *, filepath: str, tables: list[str], metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder, and patterns of the tables in it."""
         super().__init__(filepath=filepath, metadata=metadata)
         self._tables = tables
 

@@ -58,7 +58,6 @@ def _architecture_pipeline(name: str, crossed: bool, gated: bool) -> Pipeline:
 
 
 def _comparison(architectures: tuple[str, ...], gated: bool) -> list[Node]:
-    """Choose, compare and package."""
     gate = ("gate_scores", "chosen_gate") if gated else ()
     nodes = [
         node(
