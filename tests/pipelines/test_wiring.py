@@ -6,6 +6,10 @@ def locate(sheets: str, positions: PositionsConfig, names: int, scores: str | No
     """Take a dataset, a group of parameters, a value, and perhaps another dataset."""
 
 
+def judge(scores: str, own: int) -> None:
+    """Take what another node makes, and a parameter of the namespace's own."""
+
+
 def test_an_argument_takes_what_it_is_named_after():
     alone = node(locate, "places", names="params:names")
     assert alone.name == "locate"
@@ -17,7 +21,7 @@ def test_an_argument_takes_what_it_is_named_after():
 
 def test_what_a_namespace_does_not_make_is_shared():
     made = node(locate, "scores", names="params:names")
-    used = node(locate, "places", "scores", names="params:own")
+    used = node(judge, "places", own="params:own")
     pipeline = namespaced("vgg16", [made, used], own="params:own")
     assert pipeline.inputs() == {
         "sheets", "params:positions", "params:names", "params:vgg16.own",
