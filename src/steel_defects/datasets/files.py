@@ -53,10 +53,9 @@ class FigureDataset(LocalDataset[Any, Path]):
 
 
 class RecordDataset(JSONDataset):
-    """Saves a record as JSON, and loads it as an object of its class."""
+    """Saves a record as JSON, and loads it as an object of its class, named by its full path."""
 
     def __init__(self, *, record: str, **arguments: Any) -> None:
-        """Name the record's class by its full path; the rest is as for JSON."""
         super().__init__(**arguments)
         self._record = record
 

@@ -16,7 +16,6 @@ class LocalDataset(AbstractDataset[Saved, Loaded]):
     """One file or folder on a local disk, which counts as there once it is a file."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the file or folder."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 

@@ -35,12 +35,12 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
     Saving takes a mapping of file names to functions that make the pictures. Each core makes and
     writes one at a time, into a temporary folder; its pictures take the place of the old ones when
     all are written. A folder that the catalog wrote counts as there only once it is whole.
+    ``subfolder`` is the one in it that is written.
     """
 
     def __init__(
         self, *, filepath: str, subfolder: str = "", metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder that is loaded, and the one in it that is written."""
         super().__init__(filepath=filepath, metadata=metadata)
         self._pictures = self._filepath / subfolder
 

@@ -31,7 +31,7 @@ class ModelVersions:
     def _files(self) -> dict[str, Path]:
         """The files by name of the dataset, listed once: for hundreds of parts that takes long."""
         files = [file for pattern in self._patterns for file in self.folder.glob(pattern)]
-        return {file.stem: file for file in files}
+        return {file.stem: file for file in reversed(files)}  # the first pattern counts
 
     @cached_property
     def names(self) -> list[str]:
@@ -123,13 +123,9 @@ class ModelVersions:
         if path is None:
             return None
         try:
-            match path.suffix:
-                case ".json":
-                    return json.loads(path.read_text(encoding="utf-8"))
-                case ".keras":
-                    return read_model(path)
-                case _:
-                    return pd.read_parquet(path)
+            if path.suffix == ".json":
+                return json.loads(path.read_text(encoding="utf-8"))
+            return read_model(path) if path.suffix == ".keras" else pd.read_parquet(path)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise SteelDefectsError(f"cannot read {path}: {shown(reason, 200)}") from error
@@ -148,7 +144,6 @@ class ModelVersionsDataset(ReadOnlyDataset[ModelVersions]):
     def __init__(
         self, *, filepath: str, tables: list[str], metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder, and patterns of the tables in it."""
         super().__init__(filepath=filepath, metadata=metadata)
         self._tables = tables
 

@@ -151,7 +151,6 @@ class TrainedModels:
     """All trained models below a data root."""
 
     def __init__(self, root: Path) -> None:
-        """Name the data root."""
         self._versions = ModelVersions(root, _PARTS)
 
     def compared(self, kind: type[Kind], selection: ModelSelection) -> list[Kind]:
@@ -187,19 +186,14 @@ class TrainedModelsDataset(ReadOnlyDataset[TrainedModels]):
 
 
 class ChosenModelDataset(LocalDataset[ModelReference, Trained | None]):
-    """Saves which model was chosen, by name and version, and loads that model's parts lazily."""
+    """Saves which model was chosen, by name and version, and loads that model's parts lazily.
+
+    ``models`` is the data root of the models, ``kind`` either ``gate`` or ``segmenter``.
+    """
 
     def __init__(
         self, *, filepath: str, models: str, kind: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the file of the reference and the data root of the models.
-
-        Args:
-            filepath: A JSON file.
-            models: The data root.
-            kind: ``gate`` or ``segmenter``.
-            metadata: For other tools.
-        """
         super().__init__(filepath=filepath, metadata=metadata)
         self._models, self._kind = Path(models), KINDS[kind]
 

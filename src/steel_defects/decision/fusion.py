@@ -51,34 +51,22 @@ class ClassPresence(Config):
     bias: float
     area_px: int = Field(default=AREA_PX, gt=0)
 
-    def probability(self, head: Numbers, on_map: Numbers, gate: Numbers) -> Numbers:
-        """Return the probability that the class occurs.
-
-        Args:
-            head: What the presence head says, 0 to 1, of any shape.
-            on_map: What :func:`reached_on` says of the map, 0 to 1, of the same shape.
-            gate: Calibrated scores of the gate; NaN, or anything, without one.
-        """
-        parts = [(self.head_weight, head), (self.map_weight, on_map)]
-        if self.gate_weight:
-            parts.append((self.gate_weight, gate))
-        return _stacked(self.bias, *parts)
+    def probability(self, answers: Numbers) -> Numbers:
+        """Return the probability that the class occurs; see :attr:`PresenceEvidence.answers`."""
+        return _stacked((self.head_weight, self.map_weight, self.gate_weight), answers, self.bias)
 
 
 @dataclass(frozen=True)
 class PresenceEvidence:
-    """What is known of the presence of one class on some sheets; all of shape ``(sheets,)``.
+    """What is known of the presence of one class on some sheets.
 
     Attributes:
-        head: What the presence head says, 0 to 1.
-        on_map: What :func:`reached_on` says of the map, 0 to 1.
-        gate: Calibrated scores of the gate; NaN without one.
-        occurs: Whether the class occurs.
+        answers: What the presence head says, :func:`reached_on` of the map, and the gate's
+            calibrated scores, which are NaN without one; ``(3, sheets)``, 0 to 1.
+        occurs: Whether the class occurs, ``(sheets,)``.
     """
 
-    head: Numbers
-    on_map: Numbers
-    gate: Numbers
+    answers: Numbers
     occurs: NDArray[np.bool_]
 
 
@@ -108,18 +96,17 @@ def fit_presence(evidence: Sequence[PresenceEvidence]) -> list[ClassPresence] | 
     occurs = np.concatenate([one.occurs for one in evidence])
     if min(occurs.sum(), (~occurs).sum()) < _LEAST:
         return None
-    gated = not any(np.isnan(one.gate).any() for one in evidence)
-    columns = ("head", "on_map", "gate") if gated else ("head", "on_map")
-    logits = [
-        clipped_logits(np.concatenate([getattr(one, name) for one in evidence])) for name in columns
-    ]
+    answers = np.concatenate([one.answers for one in evidence], axis=1)
+    weighted = ["head_weight", "map_weight", "gate_weight"]
+    if np.isnan(answers[2]).any():
+        weighted.remove("gate_weight")
+    logits = clipped_logits(answers[: len(weighted)]).T
     numbers = np.repeat(np.arange(len(evidence)), [len(one.occurs) for one in evidence])
     # Half as large, so that the penalty keeps the classes' own biases four times closer to 0.
     own = 0.5 * np.eye(len(evidence))[numbers]
-    weights, intercept = _fit(np.column_stack([*logits, own]), occurs)
-    names = ("head_weight", "map_weight", "gate_weight")
-    shared = dict(zip(names, np.maximum(weights[: len(columns)], 0).tolist(), strict=False))
-    biases = intercept + 0.5 * weights[len(columns) :]
+    weights, intercept = _fit(np.column_stack([logits, own]), occurs)
+    shared = dict(zip(weighted, np.maximum(weights, 0).tolist(), strict=False))
+    biases = intercept + 0.5 * weights[len(weighted) :]
     return [ClassPresence(**shared, bias=float(bias)) for bias in biases]
 
 
@@ -145,7 +132,7 @@ class StackedScore(Config):
             gate: Calibrated scores of the gate, 0 to 1, of any shape.
             presence: Highest presence of a class, 0 to 1, of the same shape.
         """
-        return _stacked(self.bias, (self.gate_weight, gate), (self.segmenter_weight, presence))
+        return _stacked((self.gate_weight, self.segmenter_weight), (gate, presence), self.bias)
 
     def clears(self, gate: Any, presence: Any) -> Any:
         """Say of a sheet, or of each of several, whether it is cleared after all."""
@@ -244,8 +231,14 @@ def _together(rows: pd.DataFrame, stacked: StackedScore) -> Numbers:
     return np.where(rows["cleared"], -1.0, stacked.score(rows["gate"], rows["presence"]))
 
 
-def _stacked(bias: float, *parts: tuple[float, Numbers]) -> Numbers:
-    return np.asarray(expit(sum(weight * clipped_logits(part) for weight, part in parts) + bias))
+def _stacked(
+    weights: Sequence[float], answers: Sequence[Numbers] | Numbers, bias: float
+) -> Numbers:
+    total = np.zeros(np.shape(answers[0]))
+    for weight, answer in zip(weights, answers, strict=True):
+        if weight:  # without one an answer may be NaN
+            total = total + weight * clipped_logits(answer)
+    return np.asarray(expit(total + bias))
 
 
 def _fit(logits: Numbers, labels: NDArray[np.bool_]) -> tuple[Numbers, float]:

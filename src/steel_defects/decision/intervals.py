@@ -1,13 +1,9 @@
 """Exact bounds and intervals of a share, from the binomial distribution."""
 
-from bisect import bisect_left
-
 from scipy.stats import beta, binom
 
 #: Confidence of the two-sided intervals in tables.
 CONFIDENCE = 0.95
-
-_MOST_TRIALS = 10**12  # that anybody could need
 
 
 def lower_bound(hits: int, trials: int, confidence: float) -> float:
@@ -58,8 +54,13 @@ def allowed_misses(trials: int, target: float, confidence: float) -> int:
 
 def needed_trials(misses: int, target: float, confidence: float) -> int:
     """Return the fewest trials that prove a recall although this many are missed."""
-
-    def proves(trials: int) -> bool:
-        return bool(binom.cdf(misses, trials, 1 - target) <= 1 - confidence)
-
-    return bisect_left(range(_MOST_TRIALS), True, lo=misses + 1, key=proves)
+    few, many = misses, misses + 1
+    while binom.cdf(misses, many, 1 - target) > 1 - confidence:
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        if binom.cdf(misses, middle, 1 - target) > 1 - confidence:
+            few = middle
+        else:
+            many = middle
+    return many

@@ -129,12 +129,12 @@ def class_presence(
 ) -> NDArray[np.float32]:
     """Return the probability that each class occurs, ``(classes,)``; see :func:`sheet_masks`."""
     likely = np.array(prediction.presence, np.float32)
-    gate = np.array(np.nan if gate_score is None else gate_score)
+    gate = np.nan if gate_score is None else gate_score
     for k, values in enumerate(settings):
         if values.presence:
             on_map = reached_on(prediction.maps[..., k], values.presence.area_px)
-            head = np.array(float(prediction.presence[k]))
-            likely[k] = values.presence.probability(head, np.array(on_map), gate)
+            answers = np.array([float(prediction.presence[k]), on_map, gate])
+            likely[k] = values.presence.probability(answers)
     return likely
 
 

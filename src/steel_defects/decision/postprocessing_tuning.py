@@ -95,9 +95,7 @@ class ClassTuner:
         tried, known, count = self._tried, self.evidence, len(self._kept)
         scores = np.zeros([len(values) for values in tried])
         if count:
-            likely = known.head
-            if presence:
-                likely = presence.probability(known.head, known.on_map, known.gate)
+            likely = presence.probability(known.answers) if presence else known.answers[0]
             kept, emptied = np.stack(self._kept), np.array(self._emptied)[:, None, None, None, None]
             for number, cut in enumerate(tried[3]):
                 gone = (likely < cut)[:, None, None, None, None]
@@ -112,8 +110,8 @@ class ClassTuner:
     @property
     def evidence(self) -> PresenceEvidence:
         """What is known of the presence of the class on the sheets, and whether it occurs."""
-        head, on_map, gate = np.array(self._evidence, np.float64).reshape(-1, 3).T
-        return PresenceEvidence(head, on_map, gate, np.array(self._emptied) == 0)
+        answers = np.array(self._evidence, np.float64).reshape(-1, 3).T
+        return PresenceEvidence(answers, np.array(self._emptied) == 0)
 
     @property
     def _tried(self) -> list[list[float]]:

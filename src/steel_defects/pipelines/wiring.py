@@ -1,6 +1,6 @@
 """Nodes whose arguments say by name and type what they take."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from inspect import Parameter, signature
 from typing import Any
 
@@ -33,8 +33,12 @@ def node(function: Any, outputs: str | list[str], *given: str, **inputs: str) ->
     return Node(function, inputs=taken | inputs, outputs=outputs, name=function.__name__)
 
 
-def namespaced(name: str, nodes: Sequence[Node], shared: Iterable[str]) -> Pipeline:
-    """Put nodes into a namespace, apart from the datasets and parameters that others share."""
-    needed = {one for node in nodes for one in node.inputs} & set(shared)
-    parameters = {one for one in needed if one.startswith("params:")}
-    return Pipeline(nodes, namespace=name, inputs=needed - parameters, parameters=parameters)
+def namespaced(name: str, nodes: Sequence[Node], own: str) -> Pipeline:
+    """Put nodes into a namespace: what they make, and the parameters that are its own.
+
+    All else that they take is shared with other namespaces.
+    """
+    shared = {one for node in nodes for one in node.inputs} - {own}
+    shared -= {one for node in nodes for one in node.outputs}
+    parameters = {one for one in shared if one.startswith("params:")}
+    return Pipeline(nodes, namespace=name, inputs=shared - parameters, parameters=parameters)

@@ -54,14 +54,10 @@ def score_sheets(
     unseen = splits.loc[splits["split"] != "train", "sheet_id"]
     outputs = splits[["sheet_id", "split"]].merge(table, on="sheet_id")
     outputs.attrs.update(stamp_of(gate=classifier))
-    return (
-        outputs,
-        dict(zip(_SPEEDS, (round(ms, 2) for ms in measure_speed(classifier)), strict=True)),
-        heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)]),
-    )
-
-
-_SPEEDS = ("ms_per_sheet_p50", "ms_per_sheet_p90")
+    median, slow = measure_speed(classifier)
+    speed = {"ms_per_sheet_p50": round(median, 2), "ms_per_sheet_p90": round(slow, 2)}
+    heat_maps = heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)])
+    return outputs, speed, heat_maps
 
 
 def cross_validate(

@@ -5,21 +5,7 @@ from kedro.pipeline import Pipeline
 from steel_defects.pipelines.wiring import namespaced, node
 from steel_defects.selection import Selection
 
-from .nodes import (
-    calibrate,
-    choose_operating_point,
-    compare_classifiers,
-    cross_validate,
-    record_gate,
-    score_sheets,
-    select_gate,
-    train_classifier,
-)
-
-_SHARED = (
-    *("raw_sheets", "sheets", "annotations", "splits", "pretrained_weights", "checkpoints"),
-    *("params:classification", "params:cross_validation", "params:operating_point"),
-)
+from . import nodes
 
 
 def create_pipeline(selection: Selection) -> Pipeline:
@@ -29,22 +15,23 @@ def create_pipeline(selection: Selection) -> Pipeline:
         return Pipeline([])
     gates = {name: f"{name}.trained_gate" for name in backbones}
     comparison = [
-        node(select_gate, ["gate_selection", "chosen_gate"], gate="params:gate", **gates),
-        node(compare_classifiers, "classification_comparison"),
+        node(nodes.select_gate, ["gate_selection", "chosen_gate"], gate="params:gate", **gates),
+        node(nodes.compare_classifiers, "classification_comparison"),
     ]
     parts = [_backbone_pipeline(name, name in selection.cross_validated) for name in backbones]
     return Pipeline([*parts, *comparison], tags="classification")
 
 
-def _backbone_pipeline(name: str, cross_validated: bool) -> Pipeline:
-    folds = ["out_of_fold_scores"] if cross_validated else []
-    nodes = [
-        node(train_classifier, ["classifier", "classifier_history", "classifier_profile"]),
-        node(score_sheets, ["classifier_outputs", "classifier_speed", "heat_maps"]),
-        node(calibrate, ["sheet_scores", "calibration"], *folds),
-        node(choose_operating_point, "operating_point"),
-        node(record_gate, "trained_gate", operating_point_targets="params:operating_point"),
+def _backbone_pipeline(name: str, crossed: bool) -> Pipeline:
+    folds = ["out_of_fold_scores"] if crossed else []
+    targets = "params:operating_point"
+    parts = [
+        node(nodes.train_classifier, ["classifier", "classifier_history", "classifier_profile"]),
+        node(nodes.score_sheets, ["classifier_outputs", "classifier_speed", "heat_maps"]),
+        node(nodes.calibrate, ["sheet_scores", "calibration"], *folds),
+        node(nodes.choose_operating_point, "operating_point"),
+        node(nodes.record_gate, "trained_gate", operating_point_targets=targets),
     ]
-    if cross_validated:
-        nodes.append(node(cross_validate, "out_of_fold_scores"))
-    return namespaced(name, nodes, _SHARED)
+    if crossed:
+        parts.append(node(nodes.cross_validate, "out_of_fold_scores"))
+    return namespaced(name, parts, own="params:training")

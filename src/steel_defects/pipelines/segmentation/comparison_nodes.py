@@ -169,7 +169,5 @@ def build_package(
         versions=library_versions(),
         data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
     )
-    writers = {manifest.segmenter.file: segmenter.save}
-    if gate:
-        writers[gate.file] = networks["gate"].save
-    return PackageContents(manifest, writers)
+    gate_writer = {gate.file: networks["gate"].save} if gate else {}
+    return PackageContents(manifest, {manifest.segmenter.file: segmenter.save} | gate_writer)
