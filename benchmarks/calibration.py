@@ -22,7 +22,7 @@ from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.splits import assign_groups
 from steel_defects.data.synthetic import draw_samples
 from steel_defects.decision.calibration import fit_calibration
-from steel_defects.evaluation.classification import (
+from steel_defects.evaluation.gate import (
     EVEN_ODDS,
     expected_calibration_error,
     reliability_table,

@@ -19,8 +19,8 @@ from sklearn.metrics import roc_auc_score
 from steel_defects.decision.fusion import cleared_sheets, stack_scores
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.gate_thresholds import operating_point_of
-from steel_defects.evaluation.segmenter_comparison import out_of_fold_row
+from steel_defects.evaluation.gate import operating_point_of
+from steel_defects.evaluation.model_comparison import out_of_fold_row
 from steel_defects.pipelines.segmentation.nodes import together_with_gate
 
 ROOT = Path(__file__).parents[1]
@@ -67,8 +67,8 @@ def main() -> int:
     config = OperatingPointConfig.model_validate(
         dict(values) | {"target_recall": given.target_recall}
     )
-    lower = operating_point_of(scores, config, sheets).lower_threshold
-    gated = scores.assign(cleared=scores["score"] < lower)
+    point = operating_point_of(scores, config, sheets)
+    gated = scores.assign(cleared=point.clears(scores["score"]))
     predictions = predictions[predictions["repeat"].notna()]
     evidence = together_with_gate(
         predictions, gated[["sheet_id", "repeat", "score", "cleared"]], sheets

@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 from steel_defects.decision.score_tables import out_of_fold
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.paired import compare_out_of_fold
+from steel_defects.evaluation.resampling import compare_out_of_fold
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.backbones import build_backbone
 from steel_defects.prediction.sheet_scores import predict_sheets

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from timing import median_seconds
 
 from steel_defects.data.config import PositionsConfig
-from steel_defects.decision.rules import Thresholds, clears
+from steel_defects.decision.verdict import clears
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import resize
@@ -110,7 +110,7 @@ def limit(
 ) -> Callable[[], None]:
     """Return a function that runs the networks alone."""
     gate = manifest.gate
-    thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
+    thresholds = gate and gate.thresholds
 
     def run() -> None:
         scores = list(runtime.score_many(images))

@@ -36,7 +36,7 @@ class BrightnessRuntime:
         return float(np.clip(image[::8].mean() / 128, 0, 1))
 
     def segment(self, image: np.ndarray) -> object:
-        from steel_defects.decision.answers import SheetPrediction
+        from steel_defects.decision.postprocessing import SheetPrediction
 
         maps = np.zeros((*image.shape, 4), np.uint8)
         maps[..., 0] = np.where(image > np.quantile(image[::8], 0.99), 230, 0)

@@ -98,7 +98,7 @@ def test_a_project_where_kedro_finds_no_configuration_is_refused(tmp_path):
 
 
 IMAGES = "steel_defects.datasets.image_folder.ImageFolderDataset"
-PACKAGE = "steel_defects.datasets.model_package.ModelPackageDataset"
+PACKAGE = "steel_defects.datasets.models.ModelPackageDataset"
 
 
 def checked_target(folder: Path, entry: dict) -> None:

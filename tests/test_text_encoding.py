@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kedro.framework.session import KedroSession
 
-from steel_defects.datasets.text_file import TextFileDataset
+from steel_defects.datasets.files import TextFileDataset
 from steel_defects.package.folder import read_package
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from steel_defects.datasets.figure import FigureDataset
+from steel_defects.datasets.files import FigureDataset
 from steel_defects.tracking import TrackingHooks, metrics_of
 
 TABLE = pd.DataFrame(

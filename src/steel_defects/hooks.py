@@ -147,12 +147,14 @@ class ChosenModelHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Look for the models that ``gate`` and ``segmenter`` name."""
+        from steel_defects.datasets.trained_models import KINDS
+
         for kind, chosen_by in (("gate", "backbones"), ("segmenter", "architectures")):
             if f"params:{kind}" not in pipeline.inputs():
                 continue
             ending, models = f".trained_{kind}", catalog["trained_models"].load()
             made = [name.split(".")[0] for name in pipeline.all_outputs() if name.endswith(ending)]
-            earlier = models.newest_gates() if kind == "gate" else models.newest_segmenters()
+            earlier = models.newest(KINDS[kind])
             name = catalog[f"params:{kind}"].load()
             if name not in {"best", "none", *made, *(one.name for one in earlier)}:
                 raise SteelDefectsError(

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from kedro.io.core import DatasetError, Version
 
-from steel_defects.datasets.figure import FigureDataset
+from steel_defects.datasets.files import FigureDataset
 from steel_defects.datasets.folder import FolderDataset
 from steel_defects.datasets.image_folder import ImageFolderDataset
-from steel_defects.datasets.keras_model import KerasModelDataset
-from steel_defects.datasets.model_package import ModelPackageDataset, PackageContents
+from steel_defects.datasets.models import KerasModelDataset, ModelPackageDataset, PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
-from steel_defects.decision.answers import SheetPrediction
-from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
 from steel_defects.package.manifest import Manifest, SegmenterSpec
 
 PNG = b"\x89PNG\r\n\x1a\n"

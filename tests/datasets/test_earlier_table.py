@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from kedro.io.core import DatasetError
 
-from steel_defects.datasets.earlier_table import EarlierTableDataset
+from steel_defects.datasets.tables import EarlierTableDataset
 
 
 def test_what_was_written_is_read(tmp_path):

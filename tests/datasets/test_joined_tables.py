@@ -9,8 +9,8 @@ from tests.support.sheet_jobs import config, loaded, run, write_sheets
 
 from steel_defects import tables as schemas
 from steel_defects.datasets import joined_tables
+from steel_defects.datasets.image_folder import SheetSourceDataset
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
-from steel_defects.datasets.sheet_source import SheetSourceDataset
 from steel_defects.inspection import tables
 from steel_defects.inspection.sources import FolderSource, ListSource
 from steel_defects.inspection.store.parts import JoinedTable

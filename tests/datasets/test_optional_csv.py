@@ -3,7 +3,7 @@
 import pytest
 from kedro.io.core import DatasetError
 
-from steel_defects.datasets.optional_csv import OptionalCSVDataset
+from steel_defects.datasets.tables import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from steel_defects.decision.class_presence import (
+from steel_defects.decision.fusion import (
     ClassPresence,
     PresenceEvidence,
     fit_presence,
@@ -11,12 +11,11 @@ from steel_defects.decision.class_presence import (
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
     PostprocessingGrid,
+    SheetPrediction,
     class_presence,
     sheet_masks,
 )
 from steel_defects.decision.postprocessing_tuning import ClassTuner, best_settings
-
-NOTHING = np.array(np.nan)
 
 
 @pytest.mark.parametrize("area", [1, 2, 5, 60, 96, 1000])
@@ -33,14 +32,14 @@ def test_an_area_may_be_of_a_non_contiguous_map():
 
 def test_probability_by_hand():
     presence = ClassPresence(head_weight=1, map_weight=0.5, gate_weight=2, bias=-1)
-    found = presence.probability(np.array([0.5, 0.8]), np.array([0.5, 0.9]), np.array([0.5, 0.6]))
+    found = presence.probability(np.array([[0.5, 0.8], [0.5, 0.9], [0.5, 0.6]]))
     expected = expit(logit(0.8) + 0.5 * logit(0.9) + 2 * logit(0.6) - 1)
     np.testing.assert_allclose(found, [expit(-1), expected])
 
 
 def test_without_a_gate_its_score_makes_no_difference():
     presence = ClassPresence(head_weight=1, map_weight=0, bias=0)
-    assert presence.probability(np.array(0.7), np.array(0.1), NOTHING) == pytest.approx(0.7)
+    assert presence.probability(np.array([0.7, 0.1, np.nan])) == pytest.approx(0.7)
 
 
 def drawn(seed: int, sheets: int, share: float, gate: bool = True) -> PresenceEvidence:
@@ -48,7 +47,8 @@ def drawn(seed: int, sheets: int, share: float, gate: bool = True) -> PresenceEv
     rng = np.random.default_rng(seed)
     occurs = rng.random(sheets) < share
     head, on_map = expit(np.where(occurs, 2, -2) + rng.normal(0, 2, (2, sheets)))
-    return PresenceEvidence(head, on_map, rng.random(sheets) if gate else head * np.nan, occurs)
+    scores = rng.random(sheets) if gate else head * np.nan
+    return PresenceEvidence(np.array([head, on_map, scores]), occurs)
 
 
 def test_fitted_probabilities_are_calibrated_and_better_than_the_head():
@@ -60,11 +60,10 @@ def test_fitted_probabilities_are_calibrated_and_better_than_the_head():
     assert fitted[0].gate_weight < 0.2  # drawn at random
     for presence, seed, share in zip(fitted, (2, 3), (0.5, 0.1), strict=True):
         unseen = drawn(seed, 4000, share)
-        found = presence.probability(unseen.head, unseen.on_map, unseen.gate)
+        found = presence.probability(unseen.answers)
         assert found.mean() == pytest.approx(unseen.occurs.mean(), abs=0.03)
-        assert (
-            np.square(found - unseen.occurs).mean() < np.square(unseen.head - unseen.occurs).mean()
-        )
+        by_head = np.square(unseen.answers[0] - unseen.occurs)
+        assert np.square(found - unseen.occurs).mean() < by_head.mean()
 
 
 def test_without_a_gate_there_is_no_weight_for_it():
@@ -84,7 +83,7 @@ def test_a_sheet_is_judged_by_head_map_and_gate():
     weights = ClassPresence(head_weight=0.5, map_weight=1, gate_weight=0.5, bias=0.2)
     settings = [ClassPostprocessing(threshold=0.5, min_area_px=0, presence=weights),
                 ClassPostprocessing(threshold=0.5, min_area_px=0)]  # fmt: skip
-    found = class_presence(maps, np.array([0.3, 0.25], np.float32), settings, 0.9)
+    found = class_presence(SheetPrediction(maps, np.array([0.3, 0.25], np.float32)), settings, 0.9)
     by_hand = expit(0.5 * logit(0.3) + logit(0.8) + 0.5 * logit(0.9) + 0.2)
     np.testing.assert_allclose(found, [by_hand, 0.25], rtol=1e-6)
 

@@ -1,8 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
+from tests.support.operating_points import operating_point
 
 from steel_defects.decision.intervals import (
     allowed_misses,
@@ -13,10 +15,13 @@ from steel_defects.decision.intervals import (
 )
 from steel_defects.decision.operating_point import (
     OperatingPointConfig,
+    Thresholds,
     choose_operating_point,
     measure_rates,
 )
 from steel_defects.errors import SteelDefectsError
+
+BAND = Thresholds(0.5, 0.95)
 
 
 def config(recall=0.98, false_positive_rate=0.1) -> OperatingPointConfig:
@@ -28,6 +33,14 @@ def config(recall=0.98, false_positive_rate=0.1) -> OperatingPointConfig:
 
 def ramp(sheets: int) -> np.ndarray:
     return np.arange(sheets) / sheets
+
+
+def test_what_is_below_the_lower_threshold_is_cleared():
+    point = operating_point(lower_threshold=0.3)
+    assert point.thresholds == (0.3, 0.6)
+    assert (point.clears(0.29), point.clears(0.3)) == (True, False)
+    assert point.clears(np.array([[0.1, 0.3]])).tolist() == [[True, False]]
+    assert point.clears(pd.Series([0.1, np.nan])).tolist() == [True, False]
 
 
 def test_thresholds_by_hand():
@@ -148,10 +161,10 @@ def test_repeats_do_not_count_as_new_sheets():
 def test_a_miss_in_one_of_three_repeats_counts_against_the_bound():
     table = np.full((3, 20), 0.9)
     table[1, 0] = 0.1
-    rates = measure_rates(np.ones(20, bool), table, 0.5, 0.95, 0.95)
+    rates = measure_rates(np.ones(20, bool), table, BAND)
     assert rates.recall == pytest.approx(59 / 60)
     assert rates.recall_bound == pytest.approx(lower_bound(19, 20, 0.95))
-    clean = measure_rates(np.zeros(20, bool), 1 - table, 0.5, 0.95, 0.95)
+    clean = measure_rates(np.zeros(20, bool), 1 - table, BAND)
     assert clean.false_positive_rate == pytest.approx(1 / 60)
     assert clean.false_positive_bound == pytest.approx(upper_bound(1, 20, 0.95))
 
@@ -174,12 +187,10 @@ def test_copies_prove_no_more_than_one_of_them():
 
 def test_a_group_is_missed_where_one_of_its_sheets_is():
     labels, groups = np.ones(6, bool), np.array([4, 0, 4, 0, 7, 7])
-    rates = measure_rates(labels, np.array([0.1, 0.9, 0.9, 0.8, 0.7, 0.9]), 0.5, 0.95, 0.95, groups)
+    rates = measure_rates(labels, np.array([0.1, 0.9, 0.9, 0.8, 0.7, 0.9]), BAND, groups)
     assert rates.recall == pytest.approx(5 / 6)
     assert rates.recall_bound == pytest.approx(lower_bound(2, 3, 0.95))
-    clean = measure_rates(
-        ~labels, np.array([0.1, 0.9, 0.2, 0.1, 0.2, 0.1]), 0.5, 0.95, 0.95, groups
-    )
+    clean = measure_rates(~labels, np.array([0.1, 0.9, 0.2, 0.1, 0.2, 0.1]), BAND, groups)
     assert clean.false_positive_bound == pytest.approx(upper_bound(1, 3, 0.95))
 
 
@@ -195,7 +206,7 @@ def test_scores_of_other_models_prove_nothing():
 
 def test_shares_of_the_review_band_by_hand():
     scores = np.array([0.1, 0.2, 0.3, 0.6, 0.8])
-    rates = measure_rates(np.array([False, False, True, True, True]), scores, 0.3, 0.7, 0.95)
+    rates = measure_rates(np.array([False, False, True, True, True]), scores, Thresholds(0.3, 0.7))
     assert (rates.accept_share, rates.review_share, rates.reject_share) == (0.4, 0.4, 0.2)
     assert (rates.recall, rates.false_positive_rate) == (1.0, 0.0)
 

@@ -12,12 +12,13 @@ from sklearn import metrics
 from steel_defects.decision.intervals import share_interval
 from steel_defects.decision.score_tables import ScoredSheets, scored_sheets
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.paired import compare_out_of_fold, paired_differences
 from steel_defects.evaluation.resampling import (
     RECALLS,
+    compare_out_of_fold,
     group_weights,
     metric_intervals,
     metrics_by_repeat,
+    paired_differences,
     weighted_metrics,
 )
 

@@ -7,7 +7,7 @@ from steel_defects.evaluation.robustness import (
     choose_for_robustness,
     corrupt,
     robustness_row,
-    shifted_mask,
+    shifted,
 )
 
 IMAGE = np.random.default_rng(0).integers(60, 200, (32, 128)).astype(np.uint8)
@@ -27,9 +27,8 @@ def test_each_level_is_worse_than_the_one_before(name):
 def test_a_mask_moves_with_its_picture():
     mask = np.zeros((4, 64), np.uint8)
     mask[1, 20] = 1
-    assert np.argwhere(shifted_mask(mask, "shift", 1)).tolist() == [[1, 24]]
-    assert shifted_mask(mask, "noise", 5) is mask
-    assert (corrupt(mask, "shift", 2) == shifted_mask(mask, "shift", 2)).all()
+    assert np.argwhere(shifted(mask, 1)).tolist() == [[1, 24]]
+    assert (corrupt(mask, "shift", 2) == shifted(mask, 2)).all()
 
 
 def test_half_of_the_chosen_are_defective():

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.operating_points import operating_point
 
+from steel_defects.decision.fusion import StackedScore, Stacking
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.changed_verdicts import RunTables, changed_verdicts
-from steel_defects.evaluation.paired import paired_ratios
-from steel_defects.evaluation.run_comparison import Truth, compare_runs
+from steel_defects.evaluation.resampling import paired_ratios
+from steel_defects.evaluation.run_comparison import RunTables, Truth, changed_verdicts, compare_runs
 
 CONFIG = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
 SHEETS = list("abcd")
@@ -45,11 +46,11 @@ def masks(found: dict[tuple[str, int], str], repeat: int | None = None) -> pd.Da
 
 
 BEFORE = RunTables(
-    scores([0.9, 0.4, 0.6, 0.2]), {"lower_threshold": 0.3},
+    scores([0.9, 0.4, 0.6, 0.2]), operating_point(lower_threshold=0.3, target_recall=0.9),
     masks({("a", 1): "6 10", ("c", 1): "1 5"}),
 )  # fmt: skip
 AFTER = RunTables(
-    scores([0.9, 0.6, 0.4, 0.1]), {"lower_threshold": 0.5},
+    scores([0.9, 0.6, 0.4, 0.1]), operating_point(lower_threshold=0.5, target_recall=0.9),
     masks({("a", 1): "1 10", ("b", 2): "20 4"}),
 )  # fmt: skip
 
@@ -141,10 +142,8 @@ def test_repeats_are_averaged_and_the_first_gives_the_verdicts():
 
 
 def test_both_networks_together_clear_a_sheet():
-    stacked = {
-        "gate_weight": 0, "segmenter_weight": 1.0, "bias": 0.0, "threshold": 0.5,
-    }  # fmt: skip
-    after = RunTables(BEFORE.scores, BEFORE.point, BEFORE.predictions, {"stacked": stacked})
+    stacked = StackedScore(gate_weight=0, segmenter_weight=1, bias=0, threshold=0.5)
+    after = RunTables(BEFORE.scores, BEFORE.point, BEFORE.predictions, Stacking(stacked=stacked))
     _, changed = compare_runs(BEFORE, after, TRUTH, CONFIG)
     # b is the only sheet past the gate of which the segmenter sees nothing.
     assert changed["sheet_id"].tolist() == ["b"]

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from steel_defects import tables as schemas
-from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.fusion import StackedScore
-from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
 from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_folder

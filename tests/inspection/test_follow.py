@@ -24,7 +24,7 @@ from tests.support.sheet_jobs import (
 from steel_defects import tables as schemas
 from steel_defects.data.config import PositionsConfig
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
-from steel_defects.datasets.optional_csv import OptionalCSVDataset
+from steel_defects.datasets.tables import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import follow
 from steel_defects.inspection.config import FollowConfig

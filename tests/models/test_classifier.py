@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from steel_defects.datasets.keras_model import KerasModelDataset
+from steel_defects.datasets.models import KerasModelDataset
 from steel_defects.models.classifier import (
     add_mask_output,
     build_classifier,

@@ -13,7 +13,7 @@ from tests.support.data import PLAN, Data
 from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
-from steel_defects.datasets.keras_model import KerasModelDataset
+from steel_defects.datasets.models import KerasModelDataset
 from steel_defects.decision.intervals import share_interval
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
@@ -21,7 +21,6 @@ from steel_defects.evaluation.selection import validation_roc_auc
 from steel_defects.models.config import BackboneConfig, HeadConfig
 from steel_defects.models.files import needs_keras_alone, save_model
 from steel_defects.models.trained import (
-    Candidates,
     MadeFrom,
     ModelSelection,
     TrainedModel,
@@ -628,7 +627,11 @@ def test_the_random_start_of_a_backbone_from_nothing_is_never_the_best(
 def test_a_choice_that_nothing_could_be_measured_for_says_so():
     from steel_defects.evaluation.selection import select
 
-    models = [TrainedModel(name=n, parameters=p, quality=None) for n, p in (("a", 9), ("b", 2))]
-    chosen = select("best", Candidates(tuple(models), {}), {}, "ROC-AUC")
+    now = of_data(SPLITS)
+    models = [
+        TrainedModel(name=n, parameters=p, quality=None, made_from=now)
+        for n, p in (("a", 9), ("b", 2))
+    ]
+    chosen = select("gate", "best", models, {"a": "1", "b": "2"}, now)
     assert chosen["name"] == "b"
     assert chosen["reason"] == "the smallest; validation has too few sheets to measure ROC-AUC"

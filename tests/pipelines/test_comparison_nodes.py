@@ -10,6 +10,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from tests.datasets.test_model_versions import save
 from tests.support.data import Data
+from tests.support.operating_points import operating_point
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.model_versions import ModelVersions, ModelVersionsDataset
@@ -23,7 +24,7 @@ from steel_defects.selection import EVERYTHING
 FIRST, SECOND, THIRD, LAST = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2, 3, 4))
 TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
 GATE, SEGMENTER = (SimpleNamespace(name=n, version=THIRD) for n in ("vgg16", "unet"))
-POINT = {"lower_threshold": 0.5, "target_recall": 0.9, "confidence": 0.95}
+POINT = operating_point(lower_threshold=0.5, target_recall=0.9).model_dump(mode="json")
 
 
 def scores(data: Data, wrong: int) -> pd.DataFrame:

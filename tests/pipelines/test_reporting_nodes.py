@@ -1,17 +1,17 @@
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import CONFIG, Data
+from tests.support.operating_points import operating_point
 from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.image_folder import ImageFolderDataset
 from steel_defects.decision.fusion import Stacking
 from steel_defects.models.trained import ModelSelection
-from steel_defects.pipelines.reporting import detection_nodes, nodes, report_node
+from steel_defects.pipelines.reporting import measurement_nodes, nodes
 from steel_defects.reporting.config import ReportingConfig
 
 SETTINGS = ReportingConfig(overlays=8, seed=1)
@@ -51,7 +51,7 @@ def test_every_outcome_is_chosen(selection):
 
 
 FIGURES = (
-    *(*report_node.GATE_FIGURES, *report_node.SEGMENTER_FIGURES, *report_node.ROBUSTNESS_FIGURES),
+    *(*nodes.GATE_FIGURES, *nodes.SEGMENTER_FIGURES, *nodes.ROBUSTNESS_FIGURES),
     *("oddest_sheets", "grad_cam", "confident_mistakes", "changed_verdicts"),
 )
 
@@ -63,7 +63,7 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
     dataset = ImageFolderDataset(filepath=str(tmp_path / "overlays"))
     dataset.save(drawn)
     (tmp_path / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(24))
-    names = FIGURES if gate else (*report_node.SEGMENTER_FIGURES, "oddest_sheets")
+    names = FIGURES if gate else (*nodes.SEGMENTER_FIGURES, "oddest_sheets")
     figures = {f"{name}_figure": tmp_path / "figure.png" for name in names}
     empty = pd.DataFrame()
     leakage = pd.DataFrame({"division": ["by group"], "split": ["test"], "copies": [0]})
@@ -76,10 +76,10 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
             {"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]}
         ),
     }  # fmt: skip
-    pairs, targets = detection_nodes.measure_detection(data.sheets, data.annotations, unet)
-    sizes, *drawn_figures = detection_nodes.draw_detection(pairs, targets, CONFIG)
+    pairs, targets = measurement_nodes.measure_detection(data.sheets, data.annotations, unet)
+    sizes, *drawn_figures = measurement_nodes.draw_detection(pairs, targets, CONFIG)
     assert all(figure.axes for figure in drawn_figures)
-    html = report_node.write_report(
+    html = nodes.write_report(
         empty, empty, Models(unet).selection, unet, Models(), {"sheets": 16}, dataset.load(),
         selection, leakage, lookup, {"run_id": "r1"}, pairs, sizes, CONFIG, SETTINGS,
         **(of_gate if gate else {}), **figures,
@@ -105,7 +105,7 @@ def test_figures_of_the_gates(data: Data):
         score=np.linspace(0, 1, len(table)),
     )
     history = pd.DataFrame({"epoch": [1, 2], "loss": [0.7, 0.5], "validation_loss": [0.7, 0.6]})
-    point = SimpleNamespace(lower_threshold=0.4)
+    point = operating_point(lower_threshold=0.4)
     models = Models(stand_in("vgg16", scores=scores, operating_point=point, history=history))
     figures = nodes.draw_classification_figures(models.selection, models)
     assert len(figures) == 5

@@ -1,18 +1,18 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from tests.support.data import CONFIG, Data
+from tests.support.operating_points import operating_point, rates
 from tests.support.trained import Models, stand_in
 
 from steel_defects import tables as schemas
-from steel_defects.datasets.model_package import PackageContents
+from steel_defects.datasets.models import PackageContents
 from steel_defects.datasets.probability_maps import ProbabilityMapsDataset
 from steel_defects.decision.fusion import StackedScore, Stacking
-from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig, Rates
+from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
     Postprocessing,
@@ -226,7 +226,7 @@ def test_masks_of_sheets_that_training_did_not_see(data: Data, predictions):
 # A gate that clears every sheet, the defective ones too.
 def gate_scores(data: Data, repeats: tuple[int | None, ...] = (None,)) -> pd.DataFrame:
     scores = pd.concat([data.sheets[["sheet_id"]].assign(repeat=r, score=0.1) for r in repeats])
-    point = SimpleNamespace(lower_threshold=0.2)
+    point = operating_point(lower_threshold=0.2)
     return comparison_nodes.score_by_gate(
         stand_in("vgg16", scores=scores, operating_point=point, profile={"parameters": 1})
     )
@@ -381,7 +381,7 @@ def test_thresholds_of_an_earlier_gate_are_refused(data: Data, stale):
     scores = data.sheets[["sheet_id"]].assign(repeat=None, score=0.1)
     scores.attrs = of_gate(digests["scores"])
     with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
-        point = SimpleNamespace(lower_threshold=0.2, **of_gate(digests["point"]))
+        point = operating_point(lower_threshold=0.2, **of_gate(digests["point"]))
         gate = stand_in(
             "vgg16", scores=scores, operating_point=point, profile=of_gate(digests["profile"])
         )
@@ -430,20 +430,6 @@ def tiny_model(outputs: int, name: str) -> keras.Model:
     return keras.Model(sheet, maps, name=name)
 
 
-def operating_point(lower: float, upper: float) -> OperatingPoint:
-    rates = {
-        "recall": 0.9, "recall_bound": 0.8, "false_positive_rate": 0.1,
-        "false_positive_bound": 0.2, "defective_sheets": 10, "clean_sheets": 10,
-        "accept_share": 0.4, "review_share": None, "reject_share": 0.6,
-    }  # fmt: skip
-    return OperatingPoint(
-        **rates, lower_threshold=lower, upper_threshold=upper, allowed_misses=0,
-        rejected_clean_bound=0.1, target_recall=0.9, confidence=0.95, proven=False,
-        needed_defective_sheets=29, more_defective_sheets=19, more_with_these_misses=19,
-        evidence="in words", temperature=1.5, bias=-0.3, test=Rates(**rates),
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("gate", [None, "vgg16"])
 def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path, gate):
     table = pd.DataFrame([{"architecture": "unet", "mean_dice": 0.9} | profile()])
@@ -452,7 +438,10 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     )
     networks = {"segmenter": tiny_model(4, "unet"), "gate": tiny_model(1, "vgg16")}
     scores.attrs = stamp_of(gate=networks["gate"])
-    point = operating_point(lower=0.2, upper=0.8).model_copy(update=scores.attrs)
+    point = operating_point(
+        lower_threshold=0.2, upper_threshold=0.8, review_share=None, temperature=1.5, bias=-0.3,
+        test=rates(review_share=None), evidence="in words", **scores.attrs,
+    )  # fmt: skip
     stamp = stamp_of(**networks)
     unet = stand_in(
         "unet", postprocessing=settings.model_copy(update=stamp), segmenter=networks["segmenter"],
@@ -495,7 +484,7 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
         assert manifest.gate.bias == -0.3
         assert manifest.metrics["gate"]["evidence"] == "in words"
         assert "models" not in manifest.metrics["gate"]
-        assert manifest.metrics["gate_test"]["recall"] == 0.9
+        assert manifest.metrics["gate_test"]["recall"] == 0.98
         assert manifest.metrics["gate_test"]["review_share"] is None
     else:
         assert manifest.gate is None

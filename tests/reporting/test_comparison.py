@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.comparison import changed_captions, changes, comparison_parts
-from steel_defects.reporting.context import Choice, EarlierVersion, ReportContext
+from steel_defects.reporting.context import EarlierVersion, ReportContext
 from steel_defects.reporting.report import render_report
 
 NOW, EARLIER, OLDEST = "2026-01-03", "2026-01-02", "2026-01-01"
@@ -36,8 +37,8 @@ FIGURES = figures(
 
 def context_of(figures: pd.DataFrame, changed: pd.DataFrame) -> ReportContext:
     return ReportContext(
-        gate=Choice("vgg16"),
-        segmenter=Choice("unet"),
+        gate=ModelSelection(name="vgg16", reason=""),
+        segmenter=ModelSelection(name="unet", reason=""),
         earlier=EarlierVersion(figures, changed, b"\x89PNG" + bytes(31)),
     )
 
@@ -99,7 +100,11 @@ def test_quality_and_cost_stand_in_tables_of_their_own() -> None:
         {"architecture": ["unet", "fpn"], "evaluation": "test", "sheets": 9, "mean_dice": 0.9,
          "parameters": [3, 2], "tta": "flips", "detection_rate": 1.0}
     )  # fmt: skip
-    parts = comparison_parts(ReportContext(segmentation_comparison=table, segmenter=Choice("fpn")))
+    parts = comparison_parts(
+        ReportContext(
+            segmentation_comparison=table, segmenter=ModelSelection(name="fpn", reason="")
+        )
+    )
     tables = {part.heading: part.table for part in parts}
     quality, cost = tables["Segmenters"], tables["Cost of the segmenters"]
     assert quality and cost

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from tests.support.operating_points import operating_point, rates
 
-from steel_defects.reporting.context import Choice, DataFindings, ReportContext
+from steel_defects.models.trained import ModelSelection
+from steel_defects.reporting.context import DataFindings, ReportContext
 from steel_defects.reporting.decision import decide
 
 GOOD = {
@@ -29,8 +30,8 @@ def status_of(point=POINT, cascade=None, gates=GATES, segmenters=SEGMENTERS, mos
         ReportContext(
             classification_comparison=gates,
             segmentation_comparison=segmenters,
-            gate=Choice("vgg16"),
-            segmenter=Choice("unet"),
+            gate=ModelSelection(name="vgg16", reason=""),
+            segmenter=ModelSelection(name="unet", reason=""),
             operating_points={"vgg16": point},
             cascade_point=cascade,
             false_alarm_target=most,

@@ -10,18 +10,17 @@ import pytest
 from pydantic import ValidationError
 from tests.support.operating_points import operating_point, rates
 
+from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting import headlines, tables
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.reporting.context import (
-    Choice,
     DataFindings,
     GateFindings,
     ReportContext,
     ShownSheets,
 )
-from steel_defects.reporting.data_page import data_page, provenance, run_line
 from steel_defects.reporting.gallery import Picture
-from steel_defects.reporting.report import render_report
+from steel_defects.reporting.report import data_page, provenance, render_report, run_line
 
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
 NOTHING = pd.DataFrame()
@@ -57,8 +56,8 @@ def context() -> ReportContext:
         classification_comparison=gates,
         segmentation_comparison=segmenters,
         per_class=pd.DataFrame({"architecture": ["unet"], "class_id": [1], "mean_dice": [0.9]}),
-        gate=Choice("resnet50", "best of all"),
-        segmenter=Choice("unet", HOSTILE),
+        gate=ModelSelection(name="resnet50", reason="best of all"),
+        segmenter=ModelSelection(name="unet", reason=HOSTILE),
         operating_points={"resnet50": POINT},
         data=DataFindings(
             {
@@ -278,8 +277,8 @@ def test_a_handful_of_test_sheets_does_not_stand_for_a_model(test_sheets, first,
         ReportContext(
             classification_comparison=gates,
             segmentation_comparison=networks,
-            gate=Choice("vgg16"),
-            segmenter=Choice("unet"),
+            gate=ModelSelection(name="vgg16", reason=""),
+            segmenter=ModelSelection(name="unet", reason=""),
         )
     )
     (fact,) = gate.facts
@@ -304,7 +303,9 @@ def test_the_data_page_is_written_in_words() -> None:
 
 def test_a_gate_that_met_one_kind_of_sheet(context: ReportContext) -> None:
     point = operating_point(recall=None, recall_bound=0.0, defective_sheets=0)
-    context = dataclasses.replace(context, gate=Choice("vgg16"), operating_points={"vgg16": point})
+    context = dataclasses.replace(
+        context, gate=ModelSelection(name="vgg16", reason=""), operating_points={"vgg16": point}
+    )
     gate, _ = headlines.headlines(context)
     values = {fact.name: fact.value for fact in gate.facts}
     assert values["Gate ROC-AUC"] == "not known" and values["Escape rate"] == "not known"

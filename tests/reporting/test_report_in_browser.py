@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from tests.support.operating_points import operating_point
 
+from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.context import (
-    Choice,
     DataFindings,
     GateFindings,
     ReportContext,
@@ -62,7 +62,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mistakes = pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]})
     context = ReportContext(
         title=HOSTILE, run={"run_id": HOSTILE, "pipelines": ["p"], "parameters": {"a": 1}},
-        classification_comparison=table, gate=Choice(HOSTILE, HOSTILE), segmenter=Choice(HOSTILE),
+        classification_comparison=table, gate=ModelSelection(name=HOSTILE, reason=HOSTILE),
+        segmenter=ModelSelection(name=HOSTILE, reason=""),
         operating_points={HOSTILE: operating_point()}, class_names=(HOSTILE,),
         data=DataFindings(
             {"sheets": 9, "splits": [{"split": "test", "sheets": 9}], "copies": []}

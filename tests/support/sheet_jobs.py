@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import PositionsConfig
-from steel_defects.decision.answers import SheetPrediction
-from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.job import Inspection, run_job

@@ -1,9 +1,8 @@
 """Trained models as nodes see them, with parts from memory instead of a data root."""
 
-from collections.abc import Iterable
 from types import SimpleNamespace
 
-from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel
+from steel_defects.models.trained import ModelSelection, TrainedModel
 
 VERSION = "2026-01-01T00.00.00.000Z"
 
@@ -21,14 +20,11 @@ class Models:
     def __init__(self, *models: SimpleNamespace) -> None:
         self._models = models
 
-    def newest_gates(self) -> list[SimpleNamespace]:
+    def newest(self, _: type) -> list[SimpleNamespace]:
         return list(self._models)
 
-    def gates(self, references: Iterable[ModelReference]) -> list[SimpleNamespace]:
-        names = [one.name for one in references]
-        return [model for model in self._models if model.name in names]
-
-    newest_segmenters, segmenters = newest_gates, gates
+    def compared(self, _: type, selection: ModelSelection) -> list[SimpleNamespace]:
+        return [model for model in self._models if model.name in selection.candidates]
 
     @property
     def selection(self) -> ModelSelection:

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.cli import one_line
-from steel_defects.datasets.annotation_file import AnnotationFileDataset
-from steel_defects.datasets.optional_csv import OptionalCSVDataset
+from steel_defects.datasets.tables import AnnotationFileDataset, OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.tables.csv_file import LONGEST_ROW, MOST_COLUMNS, parse_csv
 

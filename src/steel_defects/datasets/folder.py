@@ -1,4 +1,4 @@
-"""What the catalog's own datasets share, and a folder that code reads and writes by itself."""
+"""What the catalog's own datasets share, and folders that code reads and writes by itself."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from kedro.io.core import AbstractDataset, DatasetError
 
 from steel_defects.files import check_target
+from steel_defects.labels.mask_folder import MaskFolder
 
 Saved = TypeVar("Saved")
 Loaded = TypeVar("Loaded")
@@ -15,7 +16,6 @@ class LocalDataset(AbstractDataset[Saved, Loaded]):
     """One file or folder on a local disk, which counts as there once it is a file."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the file or folder."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 
@@ -54,3 +54,16 @@ class FolderDataset(ReadOnlyDataset[Path]):
     def load(self) -> Path:
         """Return the path."""
         return self._filepath
+
+
+class MaskFolderDataset(ReadOnlyDataset[MaskFolder]):
+    """Loads as a :class:`MaskFolder`, whose masks are read where they are used."""
+
+    def load(self) -> MaskFolder:
+        """Name the folder to those who read masks."""
+        if not self._exists():
+            raise DatasetError(f"there is no folder {self._filepath}")
+        return MaskFolder(self._filepath)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()

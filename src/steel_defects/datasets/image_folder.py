@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 from kedro.io.core import DatasetError
 from kedro_datasets._typing import ImagePreview
 
-from steel_defects.datasets.folder import LocalDataset
+from steel_defects.datasets.folder import LocalDataset, ReadOnlyDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target, replaced_contents, visible, was_replacing
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, decode_gray, to_jpeg
+from steel_defects.inspection.sources import FolderSource, ListSource, open_source
 from steel_defects.threads import map_in_order
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
@@ -32,12 +34,12 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
     Saving takes a mapping of file names to functions that make the pictures. Each core makes and
     writes one at a time, into a temporary folder; its pictures take the place of the old ones when
     all are written. A folder that the catalog wrote counts as there only once it is whole.
+    ``subfolder`` is the one in it that is written.
     """
 
     def __init__(
         self, *, filepath: str, subfolder: str = "", metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder that is loaded, and the one in it that is written."""
         super().__init__(filepath=filepath, metadata=metadata)
         self._pictures = self._filepath / subfolder
 
@@ -123,3 +125,23 @@ def _strips(folder: SheetFolder) -> Iterator[Picture]:
         yield np.asarray(
             cv2.copyMakeBorder(strip, 0, 6, 0, 0, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8
         )
+
+
+class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource]):
+    """A folder of pictures, or a text file with one path per line; nothing is listed yet."""
+
+    def load(self) -> FolderSource | ListSource:
+        """Open the folder or the list."""
+        return self._source
+
+    @cached_property
+    def _source(self) -> FolderSource | ListSource:
+        """Opened once: all nodes of a run read the same picture folder, whatever comes later."""
+        return open_source(self._filepath)
+
+    def preview(self) -> ImagePreview:
+        """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""
+        return contact_sheet(SheetFolder(self._filepath))
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()

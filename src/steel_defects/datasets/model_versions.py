@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from steel_defects.datasets.folder import ReadOnlyDataset
-from steel_defects.datasets.keras_model import is_placeholder
+from steel_defects.datasets.models import is_placeholder, read_model
 from steel_defects.errors import SteelDefectsError, shown
 
 #: Names the version before the newest.
@@ -26,11 +27,16 @@ class ModelVersions:
         """Name the folder, and the tables in it by patterns such as ``*.sheet_scores.parquet``."""
         self.folder, self._patterns = folder, tuple(tables)
 
-    @property
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """The files by name of the dataset, listed once: for hundreds of parts that takes long."""
+        files = [file for pattern in self._patterns for file in self.folder.glob(pattern)]
+        return {file.stem: file for file in reversed(files)}  # the first pattern counts
+
+    @cached_property
     def names(self) -> list[str]:
         """All versions, the oldest first; those whose file was never written do not count."""
-        files = (file for pattern in self._patterns for file in self.folder.glob(pattern))
-        return sorted({version for file in files for version in _versions_of(file)})
+        return sorted({version for name in self._files for version in self.versions_of(name)})
 
     def check(self, version: str) -> None:
         """Refuse a version that there is not.
@@ -40,7 +46,7 @@ class ModelVersions:
         """
         if version != PREVIOUS and version not in self.names:
             raise SteelDefectsError(
-                f"there is no version {shown(version)} to compare with; {self._offered(self.names)}"
+                f"there is no version {shown(version)} to compare with; {_offered(self.names)}"
             )
 
     def resolve(self, version: str, later: str | None = None) -> str:
@@ -67,24 +73,25 @@ class ModelVersions:
             )
         raise SteelDefectsError(
             f"{version} is not earlier than {last}, which it is to be compared with; "
-            + self._offered(earlier)
+            + _offered(earlier)
         )
 
     def versions_of(self, name: str) -> list[str]:
         """List the versions of a dataset, such as ``resnet50.sheet_scores``."""
-        file = self._file_of(name)
-        return sorted(_versions_of(file)) if file else []
+        if (file := self._files.get(name)) is None:
+            return []
+        written = (path for path in file.glob(f"*/{file.name}") if path.is_file())
+        return sorted(path.parent.name for path in written)  # Kedro's file/VERSION/file
 
     def models_with(self, part: str) -> list[str]:
         """Name the models that have a part, such as ``classifier``, in alphabetical order."""
-        files = (file for pattern in self._patterns for file in self.folder.glob(pattern))
-        return sorted({file.stem[: -len(part) - 1] for file in files if _is_part(file, part)})
+        ending = f".{part}"
+        return sorted(name.removesuffix(ending) for name in self._files if name.endswith(ending))
 
     def placeholders(self, name: str) -> set[str]:
         """List the versions of a model in which an earlier release trained none."""
-        file = self._file_of(name)
-        versions = self.versions_of(name)
-        return {one for one in versions if file and is_placeholder(file / one / file.name)}
+        paths = {one: self.path_of(name, one) for one in self.versions_of(name)}
+        return {one for one, path in paths.items() if path and is_placeholder(path)}
 
     def version_of(self, name: str, version: str) -> str | None:
         """Return the newest version of a table that is not later than one; None for none.
@@ -100,14 +107,14 @@ class ModelVersions:
 
         Of a dataset that is not versioned there is one file.
         """
-        file = self._file_of(name)
+        file = self._files.get(name)
         if file is None or file.is_file():
             return file
         newest = self.version_of(name, version)
         return file / newest / file.name if newest else None
 
     def load(self, name: str, version: str) -> Any:
-        """Read a table, or a JSON file, as it was in use at a version; None for none yet.
+        """Read a table, a JSON file or a model as it was in use at a version; None for none yet.
 
         Raises:
             SteelDefectsError: The file can't be read.
@@ -118,27 +125,14 @@ class ModelVersions:
         try:
             if path.suffix == ".json":
                 return json.loads(path.read_text(encoding="utf-8"))
-            return pd.read_parquet(path)
+            return read_model(path) if path.suffix == ".keras" else pd.read_parquet(path)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise SteelDefectsError(f"cannot read {path}: {shown(reason, 200)}") from error
 
-    def _file_of(self, name: str) -> Path | None:
-        files = (file for pattern in self._patterns for file in self.folder.glob(pattern))
-        return next((file for file in files if file.stem == name), None)
 
-    @staticmethod
-    def _offered(versions: Sequence[str]) -> str:
-        return f"there are {', '.join(versions)}" if versions else "there are none"
-
-
-def _is_part(file: Path, part: str) -> bool:
-    return file.stem.endswith(f".{part}")
-
-
-def _versions_of(file: Path) -> list[str]:
-    """List the versions of a file that Kedro keeps as ``file/VERSION/file``."""
-    return [path.parent.name for path in file.glob(f"*/{file.name}") if path.is_file()]
+def _offered(versions: Sequence[str]) -> str:
+    return f"there are {', '.join(versions)}" if versions else "there are none"
 
 
 class ModelVersionsDataset(ReadOnlyDataset[ModelVersions]):
@@ -150,7 +144,6 @@ class ModelVersionsDataset(ReadOnlyDataset[ModelVersions]):
     def __init__(
         self, *, filepath: str, tables: list[str], metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder, and patterns of the tables in it."""
         super().__init__(filepath=filepath, metadata=metadata)
         self._tables = tables
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.datasets.folder import FolderTarget, LocalDataset
-from steel_defects.decision.answers import SheetPrediction
+from steel_defects.decision.postprocessing import SheetPrediction
 from steel_defects.files import mapped_bytes, replaced
 
 Maps = NDArray[np.uint8]

@@ -1,15 +1,14 @@
 """Trained models in the catalog: by name and version, and read only where they are used."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
 from steel_defects.datasets.folder import LocalDataset, ReadOnlyDataset
-from steel_defects.datasets.keras_model import read_model
 from steel_defects.datasets.model_versions import ModelVersions
 from steel_defects.datasets.probability_maps import ProbabilityMaps, ProbabilityMapsDataset
 from steel_defects.decision.fusion import Stacking
@@ -17,9 +16,21 @@ from steel_defects.decision.operating_point import OperatingPoint
 from steel_defects.decision.postprocessing import Postprocessing
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
-from steel_defects.models.trained import ModelReference, TrainedModel
+from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel
 
 _PARTS = ("06_models/*", "07_model_output/*")
+
+T = TypeVar("T")
+
+
+class Part(Generic[T]):
+    """A part of a trained model: a dataset under its name, read when it is asked for."""
+
+    def __init__(self, name: str, parse: Callable[[Any], T] = lambda content: content) -> None:
+        self._name, self._parse = name, parse
+
+    def __get__(self, model: "Trained", _: type) -> T:
+        return self._parse(model.part(self._name))
 
 
 @dataclass(frozen=True)
@@ -36,13 +47,13 @@ class Trained:
     version: str
     versions: ModelVersions
 
-    @property
-    def reference(self) -> ModelReference:
-        """Its name and version."""
-        return ModelReference(name=self.name, version=self.version)
+    # Its record, its network, and the last part that releases made which wrote no record.
+    RECORD: ClassVar[str]
+    NETWORK: ClassVar[str]
+    LAST: ClassVar[str]
 
     def part(self, part: str) -> Any:
-        """Read a part: a table, or what a JSON file holds.
+        """Read a part: a table, what a JSON file holds, or a network.
 
         Raises:
             SteelDefectsError: There is none, or it can't be read.
@@ -54,79 +65,65 @@ class Trained:
             )
         return content
 
-    def network(self, part: str) -> Any:
-        """Read the network, a Keras model."""
-        file = self.versions.path_of(f"{self.name}.{part}", self.version)
-        if file is None:
-            raise SteelDefectsError(f"{self.name}.{part} is missing; train the model again")
-        return read_model(file)
-
-
-class TrainedGate(Trained):
-    """A trained classifier."""
-
-    KIND, NETWORK, LAST = "trained_gate", "classifier", "operating_point"
-
-    @property
-    def record(self) -> TrainedModel:
-        """What it was made from, and how good it is; nothing of that of an earlier release."""
-        if content := self.versions.load(f"{self.name}.{self.KIND}", self.version):
-            return TrainedModel.model_validate(content)
-        return TrainedModel(name=self.name, parameters=self.profile["parameters"], quality=None)
-
-    @property
-    def scores(self) -> pd.DataFrame:
-        """``sheet_scores``."""
-        return self.part("sheet_scores")
-
-    @property
-    def operating_point(self) -> OperatingPoint:
-        """Its thresholds."""
-        return OperatingPoint.model_validate(self.part("operating_point"))
-
     @property
     def profile(self) -> dict[str, Any]:
         """What it is and what it took."""
-        return self.part("classifier_profile") | self.part("classifier_speed")
+        return self.part(f"{self.NETWORK}_profile")
 
     @property
     def history(self) -> pd.DataFrame:
         """How it learned."""
-        return self.part("classifier_history")
-
-    @property
-    def heat_maps(self) -> pd.DataFrame:
-        """Grad-CAM maps of the sheets that training did not see."""
-        return self.part("heat_maps")
-
-    @property
-    def classifier(self) -> Any:
-        """The network."""
-        return self.network(self.NETWORK)
-
-
-class TrainedSegmenter(Trained):
-    """A trained segmenter."""
-
-    KIND, NETWORK, LAST = "trained_segmenter", "segmenter", "predictions"
+        return self.part(f"{self.NETWORK}_history")
 
     @property
     def record(self) -> TrainedModel:
-        """What it was made from, and how good it is; only the latter of an earlier release."""
-        if content := self.versions.load(f"{self.name}.{self.KIND}", self.version):
+        """What it was made from, and how good it is; of an earlier release only the latter."""
+        if content := self.versions.load(f"{self.name}.{self.RECORD}", self.version):
             return TrainedModel.model_validate(content)
-        quality = self.postprocessing.validation_dice
-        return TrainedModel(name=self.name, parameters=self.profile["parameters"], quality=quality)
+        parameters, quality = self.profile["parameters"], self._quality()
+        return TrainedModel(name=self.name, parameters=parameters, quality=quality)
+
+    def _quality(self) -> float | None:
+        return None
+
+
+class TrainedGate(Trained):
+    """A trained classifier.
+
+    Attributes:
+        classifier: The network.
+        scores: ``sheet_scores``.
+        operating_point: Its thresholds.
+        heat_maps: Grad-CAM maps of the sheets that training did not see.
+    """
+
+    RECORD, NETWORK, LAST = "trained_gate", "classifier", "operating_point"
+
+    classifier = Part[Any]("classifier")
+    scores = Part[pd.DataFrame]("sheet_scores")
+    operating_point = Part("operating_point", OperatingPoint.model_validate)
+    heat_maps = Part[pd.DataFrame]("heat_maps")
 
     @property
-    def predictions(self) -> pd.DataFrame:
-        """Masks of the sheets that training did not see."""
-        return self.part("predictions")
+    def profile(self) -> dict[str, Any]:
+        """What it is and what it took, and how fast it is."""
+        return super().profile | self.part("classifier_speed")
 
-    @property
-    def postprocessing(self) -> Postprocessing:
-        """Its settings of each class."""
-        return Postprocessing.model_validate(self.part("postprocessing"))
+
+class TrainedSegmenter(Trained):
+    """A trained segmenter.
+
+    Attributes:
+        segmenter: The network.
+        predictions: Masks of the sheets that training did not see.
+        postprocessing: Its settings of each class.
+    """
+
+    RECORD, NETWORK, LAST = "trained_segmenter", "segmenter", "predictions"
+
+    segmenter = Part[Any]("segmenter")
+    predictions = Part[pd.DataFrame]("predictions")
+    postprocessing = Part("postprocessing", Postprocessing.model_validate)
 
     @property
     def stacking(self) -> Stacking:
@@ -140,71 +137,40 @@ class TrainedSegmenter(Trained):
         folder = self.versions.folder / "07_model_output" / f"{self.name}.probabilities"
         return ProbabilityMapsDataset(filepath=str(folder)).load()
 
-    @property
-    def profile(self) -> dict[str, Any]:
-        """What it is and what it took."""
-        return self.part("segmenter_profile")
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """How it learned."""
-        return self.part("segmenter_history")
-
-    @property
-    def segmenter(self) -> Any:
-        """The network."""
-        return self.network(self.NETWORK)
+    def _quality(self) -> float | None:
+        return self.postprocessing.validation_dice
 
 
-Kind = TypeVar("Kind", TrainedGate, TrainedSegmenter)
+#: The kinds of trained models, by the parameter that chooses one.
+KINDS: dict[str, type[Trained]] = {"gate": TrainedGate, "segmenter": TrainedSegmenter}
+
+Kind = TypeVar("Kind", bound=Trained)
 
 
 class TrainedModels:
     """All trained models below a data root."""
 
     def __init__(self, root: Path) -> None:
-        """Name the data root."""
         self._versions = ModelVersions(root, _PARTS)
 
-    def gate(self, reference: ModelReference) -> TrainedGate | None:
-        """Return a gate; None where none was chosen."""
-        return self._of(TrainedGate, reference)
+    def compared(self, kind: type[Kind], selection: ModelSelection) -> list[Kind]:
+        """Return the models that were compared for a selection."""
+        versions = selection.versions
+        return [kind(name, versions[name], self._versions) for name in selection.candidates]
 
-    def segmenter(self, reference: ModelReference) -> TrainedSegmenter | None:
-        """Return a segmenter; None where none was chosen."""
-        return self._of(TrainedSegmenter, reference)
-
-    def gates(self, references: Iterable[ModelReference]) -> list[TrainedGate]:
-        """Return several gates."""
-        return [gate for one in references if (gate := self.gate(one))]
-
-    def segmenters(self, references: Iterable[ModelReference]) -> list[TrainedSegmenter]:
-        """Return several segmenters."""
-        return [segmenter for one in references if (segmenter := self.segmenter(one))]
-
-    def newest_gates(self) -> list[TrainedGate]:
-        """Return the newest version of every gate."""
-        return list(self._newest(TrainedGate))
-
-    def newest_segmenters(self) -> list[TrainedSegmenter]:
-        """Return the newest version of every segmenter."""
-        return list(self._newest(TrainedSegmenter))
-
-    def _of(self, kind: type[Kind], reference: ModelReference) -> Kind | None:
-        if reference.name is None or reference.version is None:
-            return None
-        return kind(reference.name, reference.version, self._versions)
-
-    def _newest(self, kind: type[Kind]) -> Iterator[Kind]:
+    def newest(self, kind: type[Kind]) -> list[Kind]:
+        """Return the newest version of every model of a kind."""
+        newest = []
         for name in self._versions.models_with(kind.NETWORK):
-            versions = self._versions.versions_of(f"{name}.{kind.KIND}")
+            versions = self._versions.versions_of(f"{name}.{kind.RECORD}")
             if not versions:
                 # Earlier releases wrote no record, and placeholders where nothing was trained.
                 hidden = self._versions.placeholders(f"{name}.{kind.NETWORK}")
                 last = self._versions.versions_of(f"{name}.{kind.LAST}")
                 versions = [one for one in last if one not in hidden]
             if versions:
-                yield kind(name, max(versions), self._versions)
+                newest.append(kind(name, max(versions), self._versions))
+        return newest
 
 
 class TrainedModelsDataset(ReadOnlyDataset[TrainedModels]):
@@ -220,28 +186,23 @@ class TrainedModelsDataset(ReadOnlyDataset[TrainedModels]):
 
 
 class ChosenModelDataset(LocalDataset[ModelReference, Trained | None]):
-    """Saves which model was chosen, by name and version, and loads that model's parts lazily."""
+    """Saves which model was chosen, by name and version, and loads that model's parts lazily.
+
+    ``models`` is the data root of the models, ``kind`` either ``gate`` or ``segmenter``.
+    """
 
     def __init__(
         self, *, filepath: str, models: str, kind: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the file of the reference and the data root of the models.
-
-        Args:
-            filepath: A JSON file.
-            models: The data root.
-            kind: ``gate`` or ``segmenter``.
-            metadata: For other tools.
-        """
         super().__init__(filepath=filepath, metadata=metadata)
-        self._models, self._kind = Path(models), kind
+        self._models, self._kind = Path(models), KINDS[kind]
 
     def load(self) -> Trained | None:
         """Return the chosen model; None where none was chosen."""
-        content = json.loads(self._filepath.read_text(encoding="utf-8"))
-        models = TrainedModels(self._models)
-        find = models.gate if self._kind == "gate" else models.segmenter
-        return find(ModelReference.model_validate(content))
+        chosen = ModelReference(**json.loads(self._filepath.read_text(encoding="utf-8")))
+        if chosen.name is None or chosen.version is None:
+            return None
+        return self._kind(chosen.name, chosen.version, ModelVersions(self._models, _PARTS))
 
     def save(self, data: ModelReference) -> None:
         """Write the reference."""

@@ -18,7 +18,7 @@ from steel_defects.decision.score_tables import require_numbers
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 
-_NEARLY_CERTAIN = 1e-6  # outputs are held away from 0 and 1, whose logits are infinite
+_NEARLY_CERTAIN = 1e-6  # a network's outputs are held away from 0 and 1, by so much
 _LOG_RANGE = (-2.5, 2.5)  # of the temperature: about 1/12 to 12
 _BIAS_RANGE = (-6.0, 6.0)  # of what is added to the bias of the class balance
 # Standard deviations of the normal priors. A dozen sheets fitted without them made the log loss
@@ -43,9 +43,18 @@ class Calibration(Config):
         return scale_scores(outputs, self.temperature, self.bias)
 
 
+def clipped_logits(probabilities: Scores, nearly_certain: float = 1e-3) -> Scores:
+    """Return log odds of probabilities, held away from 0 and 1, whose log odds are infinite.
+
+    By default that is as for one class of a map in 8 bits, which is never surer: 6.9 from 0.
+    """
+    numbers = np.asarray(probabilities, np.float64)
+    return np.asarray(logit(np.clip(numbers, nearly_certain, 1 - nearly_certain)))
+
+
 def scale_scores(scores: Scores, temperature: float, bias: float = 0.0) -> Scores:
     """Divide the logits of probabilities by a temperature, and add a bias."""
-    return np.asarray(expit(_logits(scores) / temperature + bias))
+    return np.asarray(expit(clipped_logits(scores, _NEARLY_CERTAIN) / temperature + bias))
 
 
 def class_balance_bias(training_labels: Labels) -> float:
@@ -88,7 +97,8 @@ def fit_calibration(
     balance = class_balance_bias(training_labels)
     if labels.all() or not labels.any():
         return Calibration(temperature=1.0, bias=balance)
-    logits, counts = _logits(outputs), np.ones(len(labels)) if weights is None else weights
+    logits = clipped_logits(outputs, _NEARLY_CERTAIN)
+    counts = np.ones(len(labels)) if weights is None else weights
 
     def loss(point: Scores) -> tuple[float, Scores]:
         """Minus the logarithm of the posterior, a row, and its gradient."""
@@ -105,8 +115,3 @@ def fit_calibration(
         loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[_LOG_RANGE, _BIAS_RANGE]
     )
     return Calibration(temperature=float(np.exp(best.x[0])), bias=balance + float(best.x[1]))
-
-
-def _logits(scores: Scores) -> Scores:
-    clipped = np.clip(np.asarray(scores, np.float64), _NEARLY_CERTAIN, 1 - _NEARLY_CERTAIN)
-    return np.asarray(logit(clipped))

@@ -1,10 +1,15 @@
-"""A second decision on the sheets that the gate does not clear: its score and the segmenter's.
+"""What several networks say together: of a class on a sheet, and of the sheet as a whole.
 
-The gate looks at a sheet as a whole, the segmenter at its pixels, and they err on different sheets.
-A logistic regression on both logits (stacked generalization, Wolpert 1992, Neural Networks 5) is
-fitted to sheets that neither has seen; below its threshold a sheet is cleared after all.
+Gate, presence head and map look at different things and err on different sheets. A logistic
+regression on their logits (stacked generalization, Wolpert 1992, Neural Networks 5) is fitted to
+sheets that none of them has seen.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,8 +17,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from steel_defects.config import Config, Record
-from steel_defects.decision.intervals import CONFIDENCE
-from steel_defects.decision.logits import clipped_logits
+from steel_defects.decision.calibration import clipped_logits
 from steel_defects.decision.operating_point import (
     Evidence,
     OperatingPoint,
@@ -23,19 +27,97 @@ from steel_defects.decision.operating_point import (
 )
 from steel_defects.decision.score_tables import groups_of, labels_and_scores
 
-Scores = NDArray[np.float64]
+Numbers = NDArray[np.float64]
 
-_LEAST_SHEETS = 10  # of either kind, to fit three numbers
+#: Pixels of a sheet, 24 by 24: a speck that is certain says less than an area that is likely.
+AREA_PX = 600
+_LEAST = 10  # sheets, or pairs of sheet and class, of either kind, to fit a handful of numbers
+
+
+class ClassPresence(Config):
+    """From three probabilities that a class occurs on a sheet to one.
+
+    Attributes:
+        head_weight: Of the logit of what the network's presence head says.
+        map_weight: Of the logit of the probability that ``area_px`` pixels of the map reach.
+        gate_weight: Of the logit of the gate's calibrated score; 0 without a gate.
+        bias: Is added to them.
+        area_px: Pixels of the sheet.
+    """
+
+    head_weight: float = Field(ge=0)
+    map_weight: float = Field(ge=0)
+    gate_weight: float = Field(default=0.0, ge=0)
+    bias: float
+    area_px: int = Field(default=AREA_PX, gt=0)
+
+    def probability(self, answers: Numbers) -> Numbers:
+        """Return the probability that the class occurs; see :attr:`PresenceEvidence.answers`."""
+        return _stacked((self.head_weight, self.map_weight, self.gate_weight), answers, self.bias)
+
+
+@dataclass(frozen=True)
+class PresenceEvidence:
+    """What is known of the presence of one class on some sheets.
+
+    Attributes:
+        answers: What the presence head says, :func:`reached_on` of the map, and the gate's
+            calibrated scores, which are NaN without one; ``(3, sheets)``, 0 to 1.
+        occurs: Whether the class occurs, ``(sheets,)``.
+    """
+
+    answers: Numbers
+    occurs: NDArray[np.bool_]
+
+
+def reached_on(probability: NDArray[np.uint8], area_px: float) -> float:
+    """Return the probability that so many pixels of a map reach, wherever they lie.
+
+    Args:
+        probability: Map of shape ``(height, width)``, uint8, 255 for certain.
+        area_px: Pixels of the map; 1 gives its maximum.
+    """
+    counts = cv2.calcHist([np.ascontiguousarray(probability)], [0], None, [256], [0, 256])
+    from_the_top = np.cumsum(counts.ravel()[::-1], dtype=np.float64)
+    above = int(np.searchsorted(from_the_top, max(1.0, min(area_px, probability.size))))
+    return (255 - above) / 255
+
+
+def fit_presence(evidence: Sequence[PresenceEvidence]) -> list[ClassPresence] | None:
+    """Fit the presence of all classes at once.
+
+    Args:
+        evidence: Of classes 1, 2, …, on sheets that no network had seen.
+
+    Returns:
+        One each, which differ in their bias alone; None where too few sheets have a class, or too
+        few have not.
+    """
+    occurs = np.concatenate([one.occurs for one in evidence])
+    if min(occurs.sum(), (~occurs).sum()) < _LEAST:
+        return None
+    answers = np.concatenate([one.answers for one in evidence], axis=1)
+    weighted = ["head_weight", "map_weight", "gate_weight"]
+    if np.isnan(answers[2]).any():
+        weighted.remove("gate_weight")
+    logits = clipped_logits(answers[: len(weighted)]).T
+    numbers = np.repeat(np.arange(len(evidence)), [len(one.occurs) for one in evidence])
+    # Half as large, so that the penalty keeps the classes' own biases four times closer to 0.
+    own = 0.5 * np.eye(len(evidence))[numbers]
+    weights, intercept = _fit(np.column_stack([logits, own]), occurs)
+    shared = dict(zip(weighted, np.maximum(weights, 0).tolist(), strict=False))
+    biases = intercept + 0.5 * weights[len(weighted) :]
+    return [ClassPresence(**shared, bias=float(bias)) for bias in biases]
 
 
 class StackedScore(Config):
-    """From the scores of gate and segmenter to one.
+    """From the scores of gate and segmenter to one, which decides on what the gate does not clear.
 
     Attributes:
         gate_weight: Of the logit of the gate's calibrated score.
         segmenter_weight: Of the logit of the highest presence of a class.
         bias: Is added to them.
-        threshold: Sheets whose stacked score is below are cleared.
+        threshold: Sheets whose stacked score is below are cleared after all.
     """
 
     gate_weight: float = Field(ge=0)
@@ -43,24 +125,18 @@ class StackedScore(Config):
     bias: float
     threshold: float = Field(default=0.0, ge=0, le=1)
 
-    def score(self, gate: Scores, presence: Scores) -> Scores:
+    def score(self, gate: Numbers, presence: Numbers) -> Numbers:
         """Return the probability that sheets are defective.
 
         Args:
             gate: Calibrated scores of the gate, 0 to 1, of any shape.
             presence: Highest presence of a class, 0 to 1, of the same shape.
         """
-        return np.asarray(
-            expit(
-                self.gate_weight * clipped_logits(gate)
-                + self.segmenter_weight * clipped_logits(presence)
-                + self.bias
-            )
-        )
+        return _stacked((self.gate_weight, self.segmenter_weight), (gate, presence), self.bias)
 
-    def clears(self, gate: float, presence: float) -> bool:
-        """Say whether a sheet is cleared after all."""
-        return bool(self.score(np.array(gate), np.array(presence)) < self.threshold)
+    def clears(self, gate: Any, presence: Any) -> Any:
+        """Say of a sheet, or of each of several, whether it is cleared after all."""
+        return self.score(gate, presence) < self.threshold
 
 
 class Stacking(Record):
@@ -94,15 +170,16 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     rows = evidence[crossed] if crossed.any() else evidence
     rows_by_sheet = rows.drop_duplicates("sheet_id")
     labels = rows_by_sheet["has_defect"]
-    if min(labels.sum(), (~labels).sum()) < _LEAST_SHEETS:
+    if min(labels.sum(), (~labels).sum()) < _LEAST:
         return Stacking()
-    stacked = _fit(rows)
-    together = _together(rows, stacked)
-    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0), score=together)
-    known, table = labels_and_scores(numbered)
+    logits = clipped_logits(rows[["gate", "presence"]].to_numpy(float))
+    weights, bias = _fit(logits, rows["has_defect"].to_numpy(bool))
+    gate, segmenter = np.maximum(weights, 0).tolist()
+    stacked = StackedScore(gate_weight=gate, segmenter_weight=segmenter, bias=bias)
+    known, table = labels_and_scores(rows.assign(score=_together(rows, stacked)))
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
     point = choose_operating_point(known, table, config, source, groups_of(rows, rows_by_sheet))
-    stacked = stacked.model_copy(update={"threshold": point.lower_threshold})
+    stacked = stacked.model_copy(update={"threshold": point.thresholds.lower})
     return Stacking(stacked=stacked, source=source, operating_point=point)
 
 
@@ -118,17 +195,9 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame) -> Stacking:
     if stacked is None or point is None or test.empty:
         return stacking
     test = test.sort_values("sheet_id")
-    rates = measure_rates(
-        test["has_defect"].to_numpy(bool), _together(test, stacked),
-        point.lower_threshold, point.upper_threshold, CONFIDENCE, groups_of(test, test),
-    )  # fmt: skip
+    labels, scores = test["has_defect"].to_numpy(bool), _together(test, stacked)
+    rates = measure_rates(labels, scores, point.thresholds, groups_of(test, test))
     return stacking.model_copy(update={"operating_point": point.model_copy(update={"test": rates})})
-
-
-def _together(rows: pd.DataFrame, stacked: StackedScore) -> Scores:
-    """Score sheets by both networks, and what the gate clears below any threshold there can be."""
-    scores = stacked.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
-    return np.where(rows["cleared"], -1.0, scores)
 
 
 def cleared_sheets(
@@ -153,19 +222,29 @@ def cleared_sheets(
             others = numbered["repeat"].eq(repeat) & numbered["fold"].ne(fold)
             used = stack_scores(numbered[others.fillna(False)], config).stacked
         if used:
-            scores = used.score(rows["gate"].to_numpy(float), rows["presence"].to_numpy(float))
-            cleared[rows.index] |= scores < used.threshold
+            cleared[rows.index] |= used.clears(rows["gate"], rows["presence"])
     return cleared
 
 
-def _fit(rows: pd.DataFrame) -> StackedScore:
+def _together(rows: pd.DataFrame, stacked: StackedScore) -> Numbers:
+    """Score sheets by both networks, and what the gate clears below any threshold there can be."""
+    return np.where(rows["cleared"], -1.0, stacked.score(rows["gate"], rows["presence"]))
+
+
+def _stacked(
+    weights: Sequence[float], answers: Sequence[Numbers] | Numbers, bias: float
+) -> Numbers:
+    total = np.zeros(np.shape(answers[0]))
+    for weight, answer in zip(weights, answers, strict=True):
+        if weight:  # without one an answer may be NaN
+            total = total + weight * clipped_logits(answer)
+    return np.asarray(expit(total + bias))
+
+
+def _fit(logits: Numbers, labels: NDArray[np.bool_]) -> tuple[Numbers, float]:
+    """Fit weights and bias. One below 0 makes no sense: the surer a network, the likelier."""
     # Takes a second to import, which inspection, that only applies the score, can do without.
     from sklearn.linear_model import LogisticRegression
 
-    logits = clipped_logits(rows[["gate", "presence"]].to_numpy(float))
-    model = LogisticRegression().fit(logits, rows["has_defect"].to_numpy(bool))
-    # A weight below 0 would clear a sheet for looking more defective.
-    gate, segmenter = (max(0.0, float(w)) for w in model.coef_[0])
-    return StackedScore(
-        gate_weight=gate, segmenter_weight=segmenter, bias=float(model.intercept_[0])
-    )
+    model = LogisticRegression(max_iter=1000).fit(logits, labels)
+    return model.coef_[0], float(model.intercept_[0])

@@ -1,7 +1,7 @@
 """Thresholds of the gate, chosen for a recall and stated with what the data can prove."""
 
 import math
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ Scores = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
 Evidence = Literal["calibration", "out_of_fold"]
+
+
+class Thresholds(NamedTuple):
+    """The gate's thresholds on its calibrated score; see :class:`OperatingPoint`."""
+
+    lower: float
+    upper: float
 
 
 class OperatingPointConfig(Config):
@@ -116,6 +123,15 @@ class OperatingPoint(Rates):
     bias: float = 0.0
     models: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def thresholds(self) -> Thresholds:
+        """The lower and the upper one."""
+        return Thresholds(self.lower_threshold, self.upper_threshold)
+
+    def clears(self, scores: Any) -> Any:
+        """Say of a calibrated score, or of each in an array or a Series, whether it is cleared."""
+        return scores < self.lower_threshold
+
 
 def choose_operating_point(
     labels: Labels,
@@ -150,7 +166,7 @@ def choose_operating_point(
     upper = np.nextafter(clean[-1 - alarms * repeats], 2) if clean_trials else 1.0
     upper = min(1.0, max(lower, float(upper)))
     needed = needed_trials(0, target, confidence)
-    rates = measure_rates(labels, scores, lower, upper, confidence, groups).model_dump()
+    rates = measure_rates(labels, scores, Thresholds(lower, upper), groups).model_dump()
     rates["recall_bound"] = lower_bound(trials - misses, trials, confidence)
     return OperatingPoint(
         **rates,
@@ -202,12 +218,7 @@ def _share_of(share: float, sheets: int) -> int:
 
 
 def measure_rates(
-    labels: Labels,
-    scores: Scores,
-    lower: float,
-    upper: float,
-    confidence: float,
-    groups: Groups | None = None,
+    labels: Labels, scores: Scores, thresholds: Thresholds, groups: Groups | None = None
 ) -> Rates:
     """Measure what two thresholds do to sheets; the bounds hold for sheets that did not set them.
 
@@ -216,13 +227,11 @@ def measure_rates(
     Args:
         labels: Whether each sheet is defective, of shape ``(sheets,)``.
         scores: Calibrated probability, of the same shape, or ``(repeats, sheets)``.
-        lower: Sheets below it are cleared.
-        upper: Sheets from here on are rejected.
-        confidence: Of the one-sided bounds (Clopper and Pearson 1934).
+        thresholds: Sheets below the lower one are cleared, those from the upper one on rejected.
         groups: Which sheets look alike, of the shape of ``labels``; None for each by itself.
     """
     require_numbers(scores)
-    table = np.atleast_2d(scores)
+    table, (lower, upper) = np.atleast_2d(scores), thresholds
     passed = (table >= lower).mean(axis=0)  # share of the repeats, by sheet
     defective, clean = ((part >= lower).mean(axis=0) for part in _trials(table, labels, groups))
     # Rounded to whole trials against the gate; the epsilon forgives the division by repeats.
@@ -230,9 +239,9 @@ def measure_rates(
     alarms = math.ceil(float(clean.sum()) - 1e-9)
     return Rates(
         recall=_mean(passed[labels]),
-        recall_bound=lower_bound(hits, len(defective), confidence),
+        recall_bound=lower_bound(hits, len(defective), CONFIDENCE),
         false_positive_rate=_mean(passed[~labels]),
-        false_positive_bound=upper_bound(alarms, len(clean), confidence),
+        false_positive_bound=upper_bound(alarms, len(clean), CONFIDENCE),
         defective_sheets=int(labels.sum()),
         clean_sheets=int((~labels).sum()),
         accept_share=_mean(table < lower),

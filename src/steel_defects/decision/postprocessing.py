@@ -6,6 +6,7 @@ trade one for the other.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from steel_defects.config import Config, Record
-from steel_defects.decision.class_presence import ClassPresence, reached_on
-from steel_defects.decision.probability_regions import (
+from steel_defects.decision.fusion import ClassPresence, reached_on
+from steel_defects.decision.regions import (
     Probability,
     level_of,
     regions_above,
@@ -26,6 +27,20 @@ Mask = NDArray[np.uint8]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _DEFECTIVE = 0.5  # the gate's calibrated score from which a sheet is more likely defective than not
+
+
+@dataclass(frozen=True)
+class SheetPrediction:
+    """What a segmenter says of a sheet.
+
+    Attributes:
+        maps: Probability of each class at each pixel, ``(height, width, classes)``, uint8, 255 for
+            certain.
+        presence: Probability that each class occurs on the sheet, ``(classes,)``, float32, 0 to 1.
+    """
+
+    maps: NDArray[np.uint8]
+    presence: NDArray[np.float32]
 
 
 class PostprocessingGrid(Config):
@@ -67,13 +82,17 @@ class ClassPostprocessing(Config):
     @property
     def grid(self) -> PostprocessingGrid:
         """These values as the only ones to try."""
-        return PostprocessingGrid(
-            thresholds=(self.threshold,),
-            seed_thresholds=(self.seed_threshold,),
-            min_areas_px=(self.min_area_px,),
-            presence_cuts=(self.presence_cut,),
-            gate_area_factors=(self.gate_area_factor,),
-        )
+        return PostprocessingGrid(**{many: (getattr(self, one),) for one, many in TUNED.items()})
+
+
+#: The settings that tuning chooses, and the values of the grid that it tries for them, in order.
+TUNED = {
+    "threshold": "thresholds",
+    "seed_threshold": "seed_thresholds",
+    "min_area_px": "min_areas_px",
+    "presence_cut": "presence_cuts",
+    "gate_area_factor": "gate_area_factors",
+}
 
 
 class Postprocessing(Record):
@@ -99,32 +118,24 @@ class Postprocessing(Record):
     @property
     def validation_dice(self) -> float | None:
         """Mean Dice of the classes on validation; None where some class has none."""
-        values = [one.validation_dice for one in self.classes]
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known and len(known) == len(values) else None
+        values = [one.validation_dice for one in self.classes if one.validation_dice is not None]
+        return float(np.mean(values)) if values and len(values) == len(self.classes) else None
 
 
 def class_presence(
-    maps: Probability,
-    heads: NDArray[np.float32],
+    prediction: SheetPrediction,
     settings: Sequence[ClassPostprocessing],
     gate_score: float | None = None,
 ) -> NDArray[np.float32]:
-    """Return the probability that each class occurs, as :func:`sheet_masks` takes it.
-
-    Args:
-        maps: Of shape ``(height, width, classes)``, uint8, 255 for certain.
-        heads: What the presence head says of each class, ``(classes,)``, 0 to 1.
-        settings: Of classes 1, 2, ….
-        gate_score: Calibrated score of the gate, 0 to 1; None without a gate.
-    """
-    found = np.array(heads, np.float32)
-    gate = np.array(np.nan if gate_score is None else gate_score)
+    """Return the probability that each class occurs, ``(classes,)``; see :func:`sheet_masks`."""
+    likely = np.array(prediction.presence, np.float32)
+    gate = np.nan if gate_score is None else gate_score
     for k, values in enumerate(settings):
         if values.presence:
-            on_map = np.array(reached_on(maps[..., k], values.presence.area_px))
-            found[k] = values.presence.probability(np.array(float(heads[k])), on_map, gate)
-    return found
+            on_map = reached_on(prediction.maps[..., k], values.presence.area_px)
+            answers = np.array([float(prediction.presence[k]), on_map, gate])
+            likely[k] = values.presence.probability(answers)
+    return likely
 
 
 def sheet_masks(
@@ -159,9 +170,9 @@ def sheet_masks(
         return bool(masks[k].any())
 
     likely = [float(value) for value in presence]
-    found = [outline(k) for k, values in enumerate(settings) if likely[k] >= values.presence_cut]
+    left = [outline(k) for k, values in enumerate(settings) if likely[k] >= values.presence_cut]
     defective = gate_score is not None and gate_score >= _DEFECTIVE
-    if defective and not any(found) and all(values.presence for values in settings):
+    if defective and not any(left) and all(values.presence for values in settings):
         ranked = sorted(range(len(settings)), key=lambda k: -likely[k])
         any(outline(k, share) for share in (1.0, 0.5) for k in ranked)
     return masks

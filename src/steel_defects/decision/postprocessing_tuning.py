@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.decision.class_presence import (
+from steel_defects.decision.fusion import (
     AREA_PX,
     ClassPresence,
     PresenceEvidence,
@@ -14,12 +15,13 @@ from steel_defects.decision.class_presence import (
     reached_on,
 )
 from steel_defects.decision.postprocessing import (
+    TUNED,
     ClassPostprocessing,
     Mask,
     PostprocessingGrid,
     area_scale,
 )
-from steel_defects.decision.probability_regions import (
+from steel_defects.decision.regions import (
     Probability,
     level_of,
     regions_above,
@@ -74,16 +76,14 @@ class ClassTuner:
         on_map = reached_on(probability, AREA_PX * self.pixel_share)
         gate = np.nan if gate_score is None else gate_score
         self._evidence.append((float(presence), on_map, gate))
-        scales = [area_scale(factor, gate_score) for factor in self._factors]
-        areas = np.outer(self._areas, scales) * self.pixel_share
+        thresholds, seeds, areas, _, factors = self._tried
+        scales = [area_scale(factor, gate_score) for factor in factors]
+        smallest = np.outer(areas, scales) * self.pixel_share
         true_px = int(np.count_nonzero(truth))
-        window = window_above(probability, level_of(self._thresholds[0]))
+        window = window_above(probability, level_of(thresholds[0]))
         probability, truth = probability[window], truth[window]
-        self._kept.append(
-            np.stack([
-                _dice(probability, truth, true_px, t, self._seeds, areas) for t in self._thresholds
-            ])
-        )  # fmt: skip
+        dice = [_dice(probability, truth, true_px, t, seeds, smallest) for t in thresholds]
+        self._kept.append(np.stack(dice))
         self._emptied.append(float(true_px == 0))
 
     def best(self, presence: ClassPresence | None = None) -> ClassPostprocessing:
@@ -92,60 +92,30 @@ class ClassTuner:
         Between equals the lower threshold, then the lower seed threshold, smaller area, presence
         cut and factor; without sheets the lowest of each.
         """
-        tried: tuple[Sequence[float], ...] = (
-            self._thresholds, self._seeds, self._areas, self._cuts, self._factors
-        )  # fmt: skip
-        shape = tuple(len(values) for values in tried)
-        scores = np.zeros(shape)
-        count = len(self._kept)
+        tried, known, count = self._tried, self.evidence, len(self._kept)
+        scores = np.zeros([len(values) for values in tried])
         if count:
-            kept, likely = np.stack(self._kept), self._likely(presence)
-            emptied = np.array(self._emptied)[:, None, None, None, None]
-            for number, cut in enumerate(self._cuts):
+            likely = presence.probability(known.answers) if presence else known.answers[0]
+            kept, emptied = np.stack(self._kept), np.array(self._emptied)[:, None, None, None, None]
+            for number, cut in enumerate(tried[3]):
                 gone = (likely < cut)[:, None, None, None, None]
                 scores[:, :, :, number] = np.where(gone, emptied, kept).sum(axis=0) / count
-        place = np.unravel_index(int(scores.argmax()), shape)
-        return ClassPostprocessing(
-            threshold=self._thresholds[place[0]],
-            seed_threshold=self._seeds[place[1]],
-            min_area_px=self._areas[place[2]],
-            presence_cut=self._cuts[place[3]],
-            gate_area_factor=self._factors[place[4]],
-            presence=presence,
-            validation_dice=float(scores[place]) if count else None,
-        )
+        place = np.unravel_index(int(scores.argmax()), scores.shape)
+        best: dict[str, Any] = {
+            name: values[at] for name, values, at in zip(TUNED, tried, place, strict=True)
+        }
+        dice = float(scores[place]) if count else None
+        return ClassPostprocessing(**best, presence=presence, validation_dice=dice)
 
     @property
     def evidence(self) -> PresenceEvidence:
         """What is known of the presence of the class on the sheets, and whether it occurs."""
-        head, on_map, gate = np.array(self._evidence, np.float64).reshape(-1, 3).T
-        return PresenceEvidence(head, on_map, gate, np.array(self._emptied) == 0)
-
-    def _likely(self, presence: ClassPresence | None) -> NDArray[np.float64]:
-        known = self.evidence
-        return (
-            presence.probability(known.head, known.on_map, known.gate) if presence else known.head
-        )
+        answers = np.array(self._evidence, np.float64).reshape(-1, 3).T
+        return PresenceEvidence(answers, np.array(self._emptied) == 0)
 
     @property
-    def _thresholds(self) -> list[float]:
-        return sorted(self.grid.thresholds)
-
-    @property
-    def _seeds(self) -> list[float]:
-        return sorted(self.grid.seed_thresholds)
-
-    @property
-    def _areas(self) -> list[int]:
-        return sorted(self.grid.min_areas_px)
-
-    @property
-    def _cuts(self) -> list[float]:
-        return sorted(self.grid.presence_cuts)
-
-    @property
-    def _factors(self) -> list[float]:
-        return sorted(self.grid.gate_area_factors)
+    def _tried(self) -> list[list[float]]:
+        return [sorted(getattr(self.grid, name)) for name in TUNED.values()]
 
 
 def best_settings(tuners: Sequence[ClassTuner]) -> list[ClassPostprocessing]:
@@ -155,9 +125,8 @@ def best_settings(tuners: Sequence[ClassTuner]) -> list[ClassPostprocessing]:
         tuners: Of classes 1, 2, …, with sheets that neither gate nor segmenter had seen.
     """
     fitted = fit_presence([tuner.evidence for tuner in tuners])
-    if fitted is None:
-        return [tuner.best() for tuner in tuners]
-    return [tuner.best(presence) for tuner, presence in zip(tuners, fitted, strict=True)]
+    presences: Sequence[ClassPresence | None] = fitted or [None] * len(tuners)
+    return [tuner.best(presence) for tuner, presence in zip(tuners, presences, strict=True)]
 
 
 def _dice(
@@ -176,24 +145,13 @@ def _dice(
     labels, areas = regions_above(probability, threshold)
     hits = np.bincount(labels[truth > 0], minlength=len(areas))
     order = 1 + np.argsort(areas[1:])
-    reaching = (seeded(labels, len(areas), probability, max(threshold, seed)) for seed in seeds)
-    return np.stack([
-        _dice_from(areas[kept], hits[kept], true_px, min_areas)
-        for kept in (order[reached[order]] for reached in reaching)
-    ])  # fmt: skip
-
-
-def _dice_from(
-    areas: NDArray[np.int64],
-    hits: NDArray[np.int64],
-    true_px: int,
-    min_areas: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Dice of the regions from every smallest area on; ``areas`` ascend, ``hits`` are theirs."""
-    # What is kept from the n-th smallest region on; the last entry is nothing at all.
-    kept_px = np.append(areas[::-1].cumsum()[::-1], 0)
-    kept_hits = np.append(hits[::-1].cumsum()[::-1], 0)
-    first = np.searchsorted(areas, min_areas, side="left")
-    total = kept_px[first] + true_px
-    scores = 2 * kept_hits[first] / np.maximum(total, 1)
-    return np.asarray(np.where(total == 0, 1.0, scores), np.float64)
+    scores = []
+    for seed in seeds:
+        kept = order[seeded(labels, len(areas), probability, max(threshold, seed))[order]]
+        # What is left from the n-th smallest region on; the last entry is nothing at all.
+        left_px = np.append(areas[kept][::-1].cumsum()[::-1], 0)
+        left_hits = np.append(hits[kept][::-1].cumsum()[::-1], 0)
+        first = np.searchsorted(areas[kept], min_areas, side="left")
+        total = left_px[first] + true_px
+        scores.append(np.where(total == 0, 1.0, 2 * left_hits[first] / np.maximum(total, 1)))
+    return np.stack(scores)

@@ -68,37 +68,33 @@ def scored_sheets(
         SteelDefectsError: A score is not a number, or some sheet was not scored in every repeat.
     """
     require_numbers(rows[column].to_numpy(float))
-    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0).astype(int))
-    scores, thresholds = (
-        numbered.pivot(index="repeat", columns="sheet_id", values=name)
-        for name in (column, "threshold")
-    )
+    labels, scores = labels_and_scores(rows, column)
     if scores.size != len(rows):
         raise SteelDefectsError(
             "the out-of-fold scores lack some sheets in some repeats; "
             "run the pipeline classification again"
         )
-    ids = [str(name) for name in scores.columns]
-    facts = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
-    groups, _ = pd.factorize(splits.set_index("sheet_id")["group_id"].loc[ids].to_numpy())
+    ids = np.sort(rows["sheet_id"].astype(str).unique())
     shape = (max(1, len(scores)), len(ids))
+    shown = [] if annotations is None else annotations.groupby("class_id")["sheet_id"]
     return ScoredSheets(
-        sheet_ids=tuple(ids),
-        labels=facts.loc[ids].to_numpy(bool),
-        groups=groups.astype(np.int64),
-        scores=scores.to_numpy(float).reshape(shape),
-        thresholds=thresholds.to_numpy(float).reshape(shape),
-        classes=_classes(ids, annotations),
+        sheet_ids=tuple(ids.tolist()),
+        labels=labels,
+        groups=groups_of(rows, splits),
+        scores=scores.reshape(shape),
+        thresholds=labels_and_scores(rows, "threshold")[1].reshape(shape),
+        classes={int(number): pd.Index(ids).isin(part.astype(str)) for number, part in shown},
     )
 
 
-def labels_and_scores(rows: pd.DataFrame) -> tuple[Flags, Floats]:
-    """Arrange ``sheet_id, repeat, has_defect, score``, one row per sheet and repeat; none is null.
+def labels_and_scores(rows: pd.DataFrame, column: str = "score") -> tuple[Flags, Floats]:
+    """Arrange ``sheet_id, repeat, has_defect`` and scores, one row per sheet and repeat.
 
     Returns:
         Whether each sheet is defective, ``(sheets,)``, and its scores, ``(repeats, sheets)``.
     """
-    wide = rows.pivot(index="repeat", columns="sheet_id", values="score")
+    numbered = rows.assign(repeat=rows["repeat"].astype("Int64").fillna(0).astype(int))
+    wide = numbered.pivot(index="repeat", columns="sheet_id", values=column)
     labels = rows.drop_duplicates("sheet_id").set_index("sheet_id")["has_defect"]
     return labels.loc[wide.columns].to_numpy(bool), wide.to_numpy(float)
 
@@ -113,16 +109,6 @@ def groups_of(rows: pd.DataFrame, splits: pd.DataFrame) -> NDArray[np.int64]:
     ids = np.sort(rows["sheet_id"].astype(str).unique())
     named = splits.set_index("sheet_id")["group_id"].loc[ids]
     return pd.factorize(named.to_numpy())[0].astype(np.int64)
-
-
-def _classes(ids: list[str], annotations: pd.DataFrame | None) -> dict[int, Flags]:
-    """Tell which sheets show a class, for each class that is annotated anywhere."""
-    if annotations is None:
-        return {}
-    return {
-        int(number): np.isin(ids, part["sheet_id"].astype(str))
-        for number, part in annotations.groupby("class_id")
-    }
 
 
 def require_numbers(scores: Floats) -> None:

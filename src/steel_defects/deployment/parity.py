@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.decision.answers import SheetPrediction
-from steel_defects.decision.limits import VerdictConfig
-from steel_defects.decision.policy import Policy, decide
-from steel_defects.decision.postprocessing import ClassPostprocessing
-from steel_defects.decision.rules import Thresholds
+from steel_defects.decision.operating_point import Thresholds
+from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
+from steel_defects.decision.verdict import Policy, VerdictConfig, decide
 from steel_defects.deployment.export import Candidate, one_line
 from steel_defects.deployment.graphs import as_float32
 from steel_defects.deployment.sheets import DeploymentSheets

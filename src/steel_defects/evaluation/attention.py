@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
-from steel_defects.decision.intervals import CONFIDENCE, share_interval
+from steel_defects.decision.intervals import share_interval
 from steel_defects.tables.declared import GRAD_CAM_CHECK
 
 Floats = NDArray[np.float32]
@@ -23,10 +22,9 @@ Mask = NDArray[np.uint8]
 _SIGMA_SHARE = 0.25  # of each side: two standard deviations reach the edges
 
 
-def spread_heat(heat: Floats, size: tuple[int, int]) -> Floats:
+def spread_heat(heat: Floats, size: tuple[int, ...]) -> Floats:
     """Enlarge a map of heat to the ``size`` (height, width) of its sheet, in pixels."""
-    enlarged = cv2.resize(heat, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(enlarged, np.float32)
+    return np.asarray(cv2.resize(heat, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def heat_share(heat: Floats, mask: Mask) -> float:
@@ -36,7 +34,7 @@ def heat_share(heat: Floats, mask: Mask) -> float:
     return min(1.0, inside / total) if total > 0 else 0.0
 
 
-def centred_gaussian(size: tuple[int, int]) -> Floats:
+def centred_gaussian(size: tuple[int, ...]) -> Floats:
     """Return a Gaussian around the middle, its standard deviations a quarter of the sides."""
     rows, columns = (
         np.exp(-0.5 * ((np.arange(n) + 0.5 - n / 2) / (_SIGMA_SHARE * n)) ** 2) for n in size
@@ -44,7 +42,7 @@ def centred_gaussian(size: tuple[int, int]) -> Floats:
     return np.asarray(np.outer(rows, columns), np.float32)
 
 
-def widened(mask: Mask, grid: tuple[int, int]) -> Mask:
+def widened(mask: Mask, grid: tuple[int, ...]) -> Mask:
     """Widen a mask by the height and width of a cell of a map's ``grid`` (rows, columns).
 
     Heat is told no finer than that: a cell that sees a defect at its edge is hot all over.
@@ -58,18 +56,18 @@ def attention_table(sheets: Iterable[tuple[str, str, Floats, Mask]]) -> pd.DataF
     """Measure how much heat lies on the defects of each sheet.
 
     Args:
-        sheets: Id, outcome (``hit`` or ``miss``), map of heat, of shape ``(rows, columns)``, and
-            mask of all defects, of shape ``(height, width)``, uint8, 0 for none, of each sheet.
+        sheets: Of each sheet its id, its outcome (``hit`` or ``miss``), its map of heat,
+            ``(rows, columns)``, and the mask of all its defects, ``(height, width)``, 0 for none.
 
     Returns:
         The table ``grad_cam_check``.
     """
     rows = []
     for sheet_id, outcome, heat, mask in sheets:
-        size = (mask.shape[0], mask.shape[1])
+        size = mask.shape
         maps = (spread_heat(heat, size), centred_gaussian(size), np.ones(size, np.float32))
-        near = widened(mask, (heat.shape[0], heat.shape[1]))
-        shares = [heat_share(values, part) for part in (mask, near) for values in maps]
+        parts = (mask, widened(mask, heat.shape))
+        shares = [heat_share(values, part) for part in parts for values in maps]
         rows.append((sheet_id, outcome, *shares))
     return GRAD_CAM_CHECK.typed(rows)
 
@@ -79,19 +77,17 @@ def summarise_attention(table: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         ``sheets``; ``better``, on how many the heat's share is the larger one; ``low`` and
-        ``high``, the exact 95 % interval of that share of sheets; ``p_value`` of a two-sided sign
-        test, ties left out; and ``median_ratio`` of the heat's share to the Gaussian's. The last
-        two are NaN of no sheets.
+        ``high``, the exact 95 % interval of that share of sheets; and ``median_ratio`` of the
+        heat's share to the Gaussian's, NaN of no sheets.
     """
     heat, gaussian = table["heat_share"].to_numpy(float), table["gaussian_share"].to_numpy(float)
-    better, untied = int((heat > gaussian).sum()), int((heat != gaussian).sum())
-    low, high = share_interval(better, len(table), CONFIDENCE)
+    better = int((heat > gaussian).sum())
+    low, high = share_interval(better, len(table))
     ratios = heat / np.maximum(gaussian, np.finfo(float).tiny)
     return {
         "sheets": len(table),
         "better": better,
         "low": low,
         "high": high,
-        "p_value": float(binomtest(better, untied).pvalue) if untied else float("nan"),
         "median_ratio": float(np.median(ratios)) if len(table) else float("nan"),
     }

@@ -12,30 +12,25 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import expit, logit
 from scipy.stats import chi2
 
-from steel_defects.config import Config
+from steel_defects.config import Record
 from steel_defects.decision.intervals import lower_bound
+from steel_defects.decision.score_tables import Flags, Floats
 from steel_defects.evaluation.segmentation import sizes_of
 from steel_defects.labels import rle as run_length
 from steel_defects.tables.declared import DEFECT_TARGETS
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-#: Defects that the handbook asks for, to trust a curve of hits and misses.
-WANTED_TARGETS = 60
-
 _CONFIDENCE = 0.95
+_WANTED_TARGETS = 60  # that the handbook asks for, to trust a curve of hits and misses
 _LEAST_TARGETS = 10
 _STEEPEST = 60.0  # slope, in standard deviations of the logarithm of the size
 _WIDEST = 60.0  # standard deviations over which the bound is looked for
 
 
-class DetectionCurve(Config):
+class DetectionCurve(Record):
     """What hits and misses say of the size from which defects are found.
 
     Attributes:
@@ -69,6 +64,20 @@ class DetectionCurve(Config):
         return np.asarray(expit(self.intercept + self.slope * np.log(sizes_px)))
 
 
+class DetectionBySize(Record):
+    """From which size defects are found, on the broadest set of sheets there is.
+
+    Attributes:
+        evaluation: ``test`` or ``out_of_fold``.
+        sheets: How many sheets it stands on.
+        curves: Of all classes together, and of each by number and name.
+    """
+
+    evaluation: str
+    sheets: int
+    curves: dict[str, DetectionCurve]
+
+
 def defect_targets(
     predictions: pd.DataFrame, annotations: pd.DataFrame, sheets: pd.DataFrame
 ) -> pd.DataFrame:
@@ -77,13 +86,10 @@ def defect_targets(
     A defect is an 8-connected region of a true mask; it is found where the predicted mask of its
     class has any pixel in it.
 
-    Args:
-        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
-        annotations: ``sheet_id, class_id, rle`` of the defects.
-        sheets: ``sheet_id, width, height``.
+    Arguments are those of :func:`steel_defects.evaluation.segmentation.pair_table`.
 
     Returns:
-        ``sheet_id, class_id, size_px, found``, one row per defect.
+        The table ``defect_targets``, one row per defect.
     """
     predicted = predictions.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     known = annotations[annotations["sheet_id"].isin(set(predictions["sheet_id"]))]
@@ -98,7 +104,7 @@ def defect_targets(
 
 
 def _regions(truth: str, predicted: str, height: int, width: int) -> Iterator[tuple[int, bool]]:
-    """Return area, pixels, of each true region, and whether a predicted pixel lies in it."""
+    """Yield the area of each true region, and whether a predicted pixel lies in it."""
     mask = run_length.decode(truth, height, width)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     hits = np.bincount(labels[run_length.decode(predicted, height, width) > 0], minlength=count)
@@ -107,14 +113,11 @@ def _regions(truth: str, predicted: str, height: int, width: int) -> Iterator[tu
 
 
 def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:
-    """Fit the probability of detection to hits and misses.
+    """Fit the probability of detection to hits and misses; without a curve, say why.
 
     Args:
         sizes_px: Areas of the defects, pixels, from 1, of shape ``(targets,)``.
         found: Whether each was found, of the same shape.
-
-    Returns:
-        The curve, or, where hits and misses do not determine one, the reason.
     """
     if not len(found):
         return DetectionCurve(targets=0, found=0, remark="There is no defect to find.")
@@ -136,15 +139,16 @@ def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:
     bound = _upper_bound(scaled, found, intercept, slope)
     a90_95 = None if bound is None else _size(centre + spread * bound)
     beyond = a90_95 is not None and a90_95 > sizes_px.max()
-    fitted = {
-        "intercept": intercept - slope * centre / spread,
-        "slope": slope / spread,
-        "a50_px": _size(centre - spread * intercept / slope),
-        "a90_px": _size(centre + spread * ((logit(0.9) - intercept) / slope)),
-        "a90_95_px": None if beyond else a90_95,
-        "remark": _remark(len(found), a90_95, beyond),
-    }
-    return curve.model_copy(update=fitted)
+    return curve.model_copy(
+        update={
+            "intercept": intercept - slope * centre / spread,
+            "slope": slope / spread,
+            "a50_px": _size(centre - spread * intercept / slope),
+            "a90_px": _size(centre + spread * ((logit(0.9) - intercept) / slope)),
+            "a90_95_px": None if beyond else a90_95,
+            "remark": _remark(len(found), a90_95, beyond),
+        }
+    )
 
 
 def _why_no_curve(sizes_px: Floats, found: Flags) -> str:
@@ -167,11 +171,9 @@ def _why_no_curve(sizes_px: Floats, found: Flags) -> str:
 
 
 def _remark(targets: int, a90_95: float | None, beyond: bool) -> str:
-    few = (
-        f" It stands on {targets:,} defects; the handbook asks for {WANTED_TARGETS}."
-        if targets < WANTED_TARGETS
-        else ""
-    )
+    few = ""
+    if targets < _WANTED_TARGETS:
+        few = f" It stands on {targets:,} defects; the handbook asks for {_WANTED_TARGETS}."
     if a90_95 is None:
         return f"With 95 % confidence, no size can be named from which nine in ten are found.{few}"
     if beyond:

@@ -1,27 +1,34 @@
-"""Figures of scores with intervals, from resampled groups of sheets.
+"""Figures of scores, and differences between models, with intervals from resampled groups.
 
 Sheets of a group look alike, so that groups are drawn, not sheets: the bootstrap of clusters
 (Efron and Tibshirani 1993, chapter 8). A group stays the same in all repeats of a cross-validation,
-so that repeats do not count as new sheets.
+so that repeats do not count as new sheets. Two models are compared on the same draws.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.decision.intervals import CONFIDENCE, share_interval
-from steel_defects.decision.score_tables import Flags, Floats, ScoredSheets
+from steel_defects.decision.score_tables import Flags, Floats, ScoredSheets, scored_sheets
+from steel_defects.errors import SteelDefectsError
 
-DRAWS = 1000
 #: Recalls at which the false positives are given, and their columns.
 RECALLS = {f"fpr_at_recall_{round(100 * recall)}": recall for recall in (0.95, 0.98, 0.99)}
 
+_DRAWS = 1000
 _LEAST_PROBABILITY = 1e-7  # keeps the logarithm of a probability finite
 _SEED = 20  # the same draws for all models, which pairs them
 _CELLS = 2_000_000  # weights held at a time
+_PAIRED = ("accuracy", "roc_auc")
 
 Interval = tuple[float, float]
+
+
+# --- figures --------------------------------------------------------------------------------
 
 
 def metrics_by_repeat(sheets: ScoredSheets) -> dict[str, Floats]:
@@ -37,11 +44,7 @@ def metrics_by_repeat(sheets: ScoredSheets) -> dict[str, Floats]:
 
 
 def weighted_metrics(sheets: ScoredSheets, weights: Floats) -> dict[str, Floats]:
-    """Measure scores in which sheets occur as often as their weights say.
-
-    Args:
-        sheets: The scores.
-        weights: Of shape ``(draws, sheets)``.
+    """Measure scores in which sheets occur as often as weights, ``(draws, sheets)``, say.
 
     Returns:
         As :func:`metrics_by_repeat`, of shape ``(repeats, draws)``.
@@ -52,22 +55,22 @@ def weighted_metrics(sheets: ScoredSheets, weights: Floats) -> dict[str, Floats]
         | _probabilistic(sheets.labels, scores, weights)
         for scores, flagged in zip(sheets.scores, sheets.decisions, strict=True)
     ]
-    return {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def share_kinds(sheets: ScoredSheets) -> dict[str, Flags]:
+    """Say which sheets each share of decisions is a share of, each of shape ``(sheets,)``."""
+    classes = {f"recall_class_{number}": shown for number, shown in sheets.classes.items()}
+    labels = sheets.labels
+    return {"accuracy": labels | True, "recall": labels, "false_positive_rate": ~labels} | classes
 
 
 def _decided(sheets: ScoredSheets, flagged: Flags, weights: Floats) -> dict[str, Floats]:
-    labels = sheets.labels
-    recall = _mean(flagged, weights * labels)
-    false_positives = _mean(flagged, weights * ~labels)
+    shares = {name: _mean(flagged, weights * kind) for name, kind in share_kinds(sheets).items()}
     return {
-        "accuracy": _mean(flagged == labels, weights),
-        "balanced_accuracy": (recall + 1 - false_positives) / 2,
-        "recall": recall,
-        "false_positive_rate": false_positives,
-    } | {
-        f"recall_class_{number}": _mean(flagged, weights * shown)
-        for number, shown in sheets.classes.items()
-    }
+        "accuracy": _mean(flagged == sheets.labels, weights),
+        "balanced_accuracy": (shares["recall"] + 1 - shares["false_positive_rate"]) / 2,
+    } | {name: share for name, share in shares.items() if name != "accuracy"}
 
 
 def _ranked(labels: Flags, scores: Floats, weights: Floats) -> dict[str, Floats]:
@@ -86,10 +89,10 @@ def _ranked(labels: Flags, scores: Floats, weights: Floats) -> dict[str, Floats]
     precision = hits / np.maximum(hits + alarms, np.finfo(float).tiny)
     both = np.where(clean > 0, defective, 0.0)
     return {
-        "roc_auc": ratio(won, both * clean),
-        "pr_auc": ratio((new_hits * precision).sum(axis=1), both),
+        "roc_auc": _ratio(won, both * clean),
+        "pr_auc": _ratio((new_hits * precision).sum(axis=1), both),
     } | {
-        name: ratio(_alarms_at(recall, hits, alarms), np.where(defective > 0, clean, 0.0))
+        name: _ratio(_alarms_at(recall, hits, alarms), np.where(defective > 0, clean, 0.0))
         for name, recall in RECALLS.items()
     }
 
@@ -107,20 +110,21 @@ def _probabilistic(labels: Flags, scores: Floats, weights: Floats) -> dict[str, 
 
 
 def _mean(values: NDArray[np.generic], weights: Floats) -> Floats:
-    return ratio(weights @ values.astype(float), weights.sum(axis=1))
+    return _ratio(weights @ values.astype(float), weights.sum(axis=1))
 
 
-def ratio(above: Floats, below: Floats) -> Floats:
+def _ratio(above: Floats, below: Floats) -> Floats:
     """Divide; NaN where there is nothing below the line."""
     return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
-def group_weights(groups: NDArray[np.int64], draws: int = DRAWS) -> Iterator[Floats]:
+# --- intervals ------------------------------------------------------------------------------
+
+
+def group_weights(groups: NDArray[np.int64], draws: int = _DRAWS) -> Iterator[Floats]:
     """Draw groups with replacement; yield how often each sheet occurs, a part of the draws a time.
 
-    Args:
-        groups: Number of each sheet's group, of shape ``(sheets,)``, at least one.
-        draws: Samples in all; the same ones for the same groups.
+    Groups are numbers, of shape ``(sheets,)``, at least one; the same groups get the same draws.
     """
     rng = np.random.default_rng(_SEED)
     count = int(groups.max()) + 1
@@ -131,12 +135,8 @@ def group_weights(groups: NDArray[np.int64], draws: int = DRAWS) -> Iterator[Flo
         yield drawn[:, groups].astype(float)
 
 
-def resampled(sheets: ScoredSheets) -> dict[str, Floats]:
-    """Measure resampled groups, each figure averaged over the repeats.
-
-    Returns:
-        As :func:`metrics_by_repeat`, of shape ``(draws,)``; no figures of no sheets.
-    """
+def _resampled(sheets: ScoredSheets) -> dict[str, Floats]:
+    """Measure resampled groups, each figure averaged over the repeats, of shape ``(draws,)``."""
     if not len(sheets.labels):
         return {}
     parts = [
@@ -146,42 +146,159 @@ def resampled(sheets: ScoredSheets) -> dict[str, Floats]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def percentile_interval(values: Floats) -> Interval:
-    """Return the 95 % interval of resampled values; NaN where none of them is a number."""
-    known = values[~np.isnan(values)]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
-    return float(low), float(high)
-
-
 def metric_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
-    """Give every figure its interval, from percentiles of the resampled ones.
+    """Give every figure its 95 % interval, lower and upper end, from percentiles of resampled ones.
 
     Where a share is 0 or 1 in every draw, resampling knows no spread, and the exact interval of as
     many trials as there are groups of the kind stands in for it: wider than it need be, and honest.
-
-    Returns:
-        Lower and upper end by name, NaN where they cannot be told; none of no sheets.
+    Ends that cannot be told are NaN; of no sheets there are no figures.
     """
-    return {name: _interval(values, sheets, name) for name, values in resampled(sheets).items()}
+    return {name: _interval(values, sheets, name) for name, values in _resampled(sheets).items()}
 
 
 def _interval(values: Floats, sheets: ScoredSheets, metric: str) -> Interval:
     known = values[~np.isnan(values)]
     if len(known) and np.ptp(known) >= 1e-12:
-        return percentile_interval(known)
+        return _percentiles(known)
     groups = _groups_behind(sheets, metric)
     if not groups or not len(known) or float(known[0]) not in (0.0, 1.0):
-        return float("nan"), float("nan")
+        return np.nan, np.nan
     return share_interval(groups if known[0] else 0, groups)
+
+
+def _percentiles(values: Floats) -> Interval:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def _groups_behind(sheets: ScoredSheets, metric: str) -> int:
     """Count the groups that a share is a share of; 0 for a figure that is no share."""
     if metric in ("brier", "log_loss"):
         return 0
-    kinds = {"accuracy": sheets.labels | True, "recall": sheets.labels}
-    kinds |= dict.fromkeys(("false_positive_rate", *RECALLS), ~sheets.labels)
-    kinds |= {f"recall_class_{number}": shown for number, shown in sheets.classes.items()}
+    kinds = share_kinds(sheets) | dict.fromkeys(RECALLS, ~sheets.labels)
     parts = [kinds[metric]] if metric in kinds else [sheets.labels, ~sheets.labels]
     return min(len(np.unique(sheets.groups[part])) for part in parts)
+
+
+# --- differences ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one figure lies above another; NaN where sheets of a kind are absent.
+
+    Attributes:
+        metric: The figure, as :func:`metrics_by_repeat` names it.
+        first: Its value of the first model.
+        second: Its value of the second model.
+        difference: First less second.
+        low: Lower end of the two-sided 95 % interval of the difference.
+        high: Upper end.
+        share_above: Share of the resampled differences that are above 0.
+    """
+
+    metric: str
+    first: float = float("nan")
+    second: float = float("nan")
+    difference: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    share_above: float = float("nan")
+
+    @classmethod
+    def of(cls, metric: str, first: float, second: float, gaps: Floats) -> "Difference":
+        """Describe the difference by its values in the draws, of shape ``(draws,)``."""
+        gaps = gaps[~np.isnan(gaps)]
+        above = float((gaps > 0).mean()) if len(gaps) else float("nan")
+        return cls(metric, first, second, first - second, *_percentiles(gaps), above)
+
+    def as_dict(self) -> dict[str, float | str | None]:
+        """Return the fields for JSON, with None for NaN."""
+        return {key: None if pd.isna(value) else value for key, value in asdict(self).items()}
+
+
+def paired_differences(
+    first: ScoredSheets, second: ScoredSheets, metrics: Sequence[str] = _PAIRED
+) -> list[Difference]:
+    """Compare two models on the same resampled groups of sheets (a paired bootstrap).
+
+    Each is averaged over its own repeats.
+
+    Raises:
+        SteelDefectsError: The sheets are not the same.
+    """
+    if first.sheet_ids != second.sheet_ids or not np.array_equal(first.groups, second.groups):
+        raise SteelDefectsError(
+            "the two score tables hold different sheets or groups, so that they cannot be paired; "
+            "score both on the same splits"
+        )
+    if not first.sheet_ids:
+        return [Difference(metric) for metric in metrics]
+    one, other = (metrics_by_repeat(sheets) for sheets in (first, second))
+    drawn, others = (_resampled(sheets) for sheets in (first, second))
+    return [
+        Difference.of(
+            name, float(one[name].mean()), float(other[name].mean()), drawn[name] - others[name]
+        )
+        for name in metrics
+    ]
+
+
+def paired_ratios(
+    metric: str,
+    first: tuple[Floats, Floats],
+    second: tuple[Floats, Floats],
+    groups: NDArray[np.int64],
+) -> Difference:
+    """Compare a mean over sheets on the same resampled groups of sheets (a paired bootstrap).
+
+    Args:
+        metric: What the mean is called.
+        first: What each sheet adds above and below the fraction line in the one model, each of
+            shape ``(sheets,)``: with a sheet's sum of Dice and its number of classes the ratio is
+            the mean Dice of all. A ratio with nothing below the line is NaN.
+        second: The same in the other, of the same sheets.
+        groups: Number of each sheet's group, of the same shape.
+    """
+    if not len(groups):
+        return Difference(metric)
+
+    def ratios(weights: Floats, sums: tuple[Floats, Floats]) -> Floats:
+        return _ratio(*(weights @ values for values in sums))
+
+    once = np.ones((1, len(groups)))
+    gaps = [ratios(weights, first) - ratios(weights, second) for weights in group_weights(groups)]
+    one, other = (float(ratios(once, sums)[0]) for sums in (first, second))
+    return Difference.of(metric, one, other, np.concatenate(gaps))
+
+
+def compare_out_of_fold(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    splits: pd.DataFrame,
+    metrics: Sequence[str] = _PAIRED,
+) -> pd.DataFrame:
+    """Compare two models on the same folds.
+
+    Args:
+        first: ``sheet_id, repeat, fold, has_defect, score, threshold`` of one model.
+        second: The same of the other.
+        splits: ``sheet_id, group_id`` of all sheets.
+        metrics: Which figures to compare.
+
+    Returns:
+        One row per figure, with the fields of :class:`Difference`.
+
+    Raises:
+        SteelDefectsError: The folds are not the same.
+    """
+    keys = ["repeat", "fold", "sheet_id"]
+    folds = [table[keys].sort_values(keys, ignore_index=True) for table in (first, second)]
+    if not folds[0].astype("str").equals(folds[1].astype("str")):
+        raise SteelDefectsError(
+            "the two out-of-fold tables were made with different folds or repeats; "
+            "run both cross-validations on the same splits"
+        )
+    one, other = (scored_sheets(table, splits) for table in (first, second))
+    return pd.DataFrame([asdict(row) for row in paired_differences(one, other, metrics)])

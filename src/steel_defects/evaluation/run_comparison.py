@@ -1,42 +1,57 @@
 """Two versions of the models side by side, on the sheets that both scored without having seen."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from steel_defects.decision.operating_point import OperatingPointConfig
-from steel_defects.decision.score_tables import ScoredSheets, scored_sheets
+from steel_defects.decision.fusion import Stacking, cleared_sheets
+from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
+from steel_defects.decision.score_tables import ScoredSheets, hold_out, out_of_fold, scored_sheets
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.changed_verdicts import (
-    EVALUATIONS,
-    ComparedVerdicts,
-    RunTables,
-    changed_verdicts,
-    compared_verdicts,
-    rows_of,
-)
-from steel_defects.evaluation.paired import Difference, paired_differences, paired_ratios
+from steel_defects.evaluation.resampling import Difference, paired_differences, paired_ratios
 from steel_defects.evaluation.segmentation import pair_table
+from steel_defects.tables.declared import CHANGED_VERDICTS
 
-#: Each figure of a segmenter as a sum over sheets divided by another.
+#: The figures of all sheets first: they stand on more of them.
+_EVALUATIONS = ("out_of_fold", "test")
+#: Each figure of a segmenter, and of the verdicts, as a sum over sheets divided by another.
 _SEGMENTER_FIGURES = {
     "mean_dice": ("dice", "pairs"),
     "dice_on_positives": ("positive_dice", "positives"),
     "detection_rate": ("detected", "positives"),
 }
+_VERDICT_FIGURES = {
+    "accuracy": ("right", "sheets"),
+    "recall": ("hits", "defective"),
+    "false_positive_rate": ("alarms", "clean"),
+}
+#: How far a verdict is from letting the sheet pass.
+_STRICTNESS = {"accept": 0, "review": 1, "reject": 2}
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """What one version of the models says; a model that there is not has no rows.
+
+    Of the gate these are ``sheet_scores`` and its operating point, of the segmenter ``predictions``
+    and what decides about sheets that both saw.
+    """
+
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    point: OperatingPoint | None = None
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stacking: Stacking = Stacking()
 
 
 @dataclass(frozen=True)
 class Truth:
     """What both versions are judged by: the labels of today, also where the earlier had others.
 
-    Attributes:
-        sheets: ``sheet_id, width, height, has_defect``.
-        annotations: ``sheet_id, class_id, rle``.
-        splits: ``sheet_id, group_id``.
+    ``sheets``: ``sheet_id, group_id, width, height, has_defect``; ``annotations``:
+    ``sheet_id, class_id, rle``; ``splits``: ``sheet_id, group_id``.
     """
 
     sheets: pd.DataFrame
@@ -47,11 +62,6 @@ class Truth:
     def known(self) -> pd.DataFrame:
         """The sheets that have a split."""
         return self.sheets[self.sheets["sheet_id"].isin(self.splits["sheet_id"])]
-
-    def groups_of(self, sheet_ids: list[str]) -> NDArray[np.int64]:
-        """Number the groups of sheets."""
-        groups = self.splits.set_index("sheet_id")["group_id"].loc[sheet_ids]
-        return pd.factorize(groups.to_numpy())[0].astype(np.int64)
 
 
 def compare_runs(
@@ -66,28 +76,31 @@ def compare_runs(
         config: The targets, for thresholds of gate and segmenter together out of fold.
 
     Returns:
-        One row per part (``gate``, ``segmenter``, ``verdicts``: what the two decide together),
-        evaluation (``test``, ``out_of_fold``) and figure, with the ``sheets`` that both versions
-        scored, those ``left_out`` since only one did, the figure ``before`` and ``after``, the
-        difference (after less before), and the ends of its 95 % interval from a paired bootstrap of
-        groups of sheets. Repeats of a cross-validation are averaged; of verdicts the first counts.
-        And the verdicts that changed, as :func:`changed_verdicts` lists them.
+        The table ``run_comparison`` without the names of the models: one row per part (``gate``,
+        ``segmenter``, ``verdicts``: what the two decide together), evaluation and figure; repeats
+        are averaged, of verdicts the first counts. The difference is after less before, its 95 %
+        interval from a paired bootstrap of groups. And the verdicts that changed.
 
     Raises:
         SteelDefectsError: The versions have no model or no sheet in common.
     """
-    parts = [*_gate_parts(before, after, truth), *_segmenter_parts(before, after, truth)]
-    if not parts:
+    rows = [*_gate_rows(before, after, truth), *_segmenter_rows(before, after, truth)]
+    if not rows:
         raise SteelDefectsError(_nothing_in_common(before, after))
-    compared = compared_verdicts(before, after, truth.known, config)
-    if len(compared.table):
-        parts.append(_verdict_part(compared, truth))
-    rows = [
+    verdicts, evaluation, left_out = _compared_verdicts(before, after, truth.known, config)
+    if len(verdicts):
+        differences = _verdict_differences(verdicts, truth)
+        rows += _rows("verdicts", evaluation, len(verdicts), left_out, differences)
+    return pd.DataFrame(rows), changed_verdicts(verdicts)
+
+
+def _rows(
+    part: str, evaluation: str, sheets: int, left_out: int, differences: list[Difference]
+) -> list[dict[str, Any]]:
+    basis = {"part": part, "evaluation": evaluation, "sheets": sheets, "left_out": left_out}
+    return [
         {
-            "part": part.name,
-            "evaluation": part.evaluation,
-            "sheets": part.sheets,
-            "left_out": part.left_out,
+            **basis,
             "metric": row.metric,
             "before": row.second,
             "after": row.first,
@@ -95,36 +108,19 @@ def compare_runs(
             "difference_low": row.low,
             "difference_high": row.high,
         }
-        for part in parts
-        for row in part.differences
+        for row in differences
     ]
-    return pd.DataFrame(rows), changed_verdicts(compared.table)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Differences, later less earlier, on sheets that both versions scored."""
-
-    name: str
-    evaluation: str
-    sheets: int
-    left_out: int
-    differences: list[Difference]
 
 
 def _nothing_in_common(before: RunTables, after: RunTables) -> str:
-    pairs = [
-        (one, other)
-        for one, other in ((before.scores, after.scores), (before.predictions, after.predictions))
-        if len(one) and len(other)
-    ]
-    if not pairs:
-        return "neither the gate nor the segmenter of now was there in the earlier version"
     counts = "; ".join(
         f"{kind.replace('_', '-')}: {len(_ids(one, kind)):,} and {len(_ids(other, kind)):,}"
-        for one, other in pairs
-        for kind in EVALUATIONS
+        for one, other in ((before.scores, after.scores), (before.predictions, after.predictions))
+        for kind in _EVALUATIONS
+        if len(one) and len(other)
     )
+    if not counts:
+        return "neither the gate nor the segmenter of now was there in the earlier version"
     return (
         f"the two versions have 0 sheets in common that neither had seen ({counts}); versions can "
         "be compared where splits and sheets stayed the same"
@@ -132,8 +128,11 @@ def _nothing_in_common(before: RunTables, after: RunTables) -> str:
 
 
 def _ids(table: pd.DataFrame, evaluation: str) -> set[str]:
-    rows = rows_of(table, evaluation)
-    return set(rows["sheet_id"]) if len(rows) else set()
+    return set(_rows_of(table, evaluation)["sheet_id"]) if len(table) else set()
+
+
+def _rows_of(table: pd.DataFrame, evaluation: str) -> pd.DataFrame:
+    return hold_out(table, "test") if evaluation == "test" else out_of_fold(table)
 
 
 def _shared(
@@ -144,52 +143,41 @@ def _shared(
     With it go these sheets, how many others only one of the versions scored, and their rows.
     """
     known = set(truth.known["sheet_id"])
-    for evaluation in reversed(EVALUATIONS):
+    for evaluation in reversed(_EVALUATIONS):
         first, second = _ids(earlier, evaluation), _ids(later, evaluation)
         if ids := sorted(first & second & known):
-            tables = [rows_of(table, evaluation) for table in (earlier, later)]
+            tables = [_rows_of(table, evaluation) for table in (earlier, later)]
             rows = [table[table["sheet_id"].isin(ids)] for table in tables]
             yield evaluation, ids, len(first | second) - len(ids), rows
 
 
-def _gate_parts(before: RunTables, after: RunTables, truth: Truth) -> Iterator[_Part]:
+def _gate_rows(before: RunTables, after: RunTables, truth: Truth) -> Iterator[dict[str, Any]]:
     labels = truth.sheets.set_index("sheet_id")["has_defect"]
     for evaluation, ids, left_out, tables in _shared(before.scores, after.scores, truth):
         one, other = (
             scored_sheets(rows.assign(has_defect=rows["sheet_id"].map(labels)), truth.splits)
             for rows in tables
         )
-        differences = paired_differences(other, one, ("accuracy", "roc_auc"))
-        differences += paired_differences(
-            _decided(other, after.threshold),
-            _decided(one, before.threshold),
-            ("recall", "false_positive_rate"),
+        differences = paired_differences(other, one) + paired_differences(
+            _decided(other, after), _decided(one, before), ("recall", "false_positive_rate")
         )
-        yield _Part("gate", evaluation, len(ids), left_out, differences)
+        yield from _rows("gate", evaluation, len(ids), left_out, differences)
 
 
-def _decided(sheets: ScoredSheets, threshold: float) -> ScoredSheets:
+def _decided(sheets: ScoredSheets, run: RunTables) -> ScoredSheets:
     """Decide by the operating point; accuracy has a threshold of its own."""
-    return replace(sheets, thresholds=np.full_like(sheets.scores, threshold))
+    lower = run.point.thresholds.lower if run.point else np.nan
+    return replace(sheets, thresholds=np.full_like(sheets.scores, lower))
 
 
-def _segmenter_parts(before: RunTables, after: RunTables, truth: Truth) -> Iterator[_Part]:
+def _segmenter_rows(before: RunTables, after: RunTables, truth: Truth) -> Iterator[dict[str, Any]]:
     for evaluation, ids, left_out, tables in _shared(before.predictions, after.predictions, truth):
-        earlier, later = (_sums(rows, ids, truth) for rows in tables)
-        groups = truth.groups_of(ids)
-        differences = [
-            paired_ratios(
-                metric,
-                (later[above].to_numpy(float), later[below].to_numpy(float)),
-                (earlier[above].to_numpy(float), earlier[below].to_numpy(float)),
-                groups,
-            )
-            for metric, (above, below) in _SEGMENTER_FIGURES.items()
-        ]
-        yield _Part("segmenter", evaluation, len(ids), left_out, differences)
+        earlier, later = (_sums(rows, truth).loc[ids] for rows in tables)
+        differences = _ratio_differences(earlier, later, _SEGMENTER_FIGURES, truth)
+        yield from _rows("segmenter", evaluation, len(ids), left_out, differences)
 
 
-def _sums(predictions: pd.DataFrame, ids: list[str], truth: Truth) -> pd.DataFrame:
+def _sums(predictions: pd.DataFrame, truth: Truth) -> pd.DataFrame:
     """Sum up the pairs of each sheet; repeats are averaged."""
     parts = []
     for _, rows in predictions.groupby("repeat", dropna=False):
@@ -202,29 +190,121 @@ def _sums(predictions: pd.DataFrame, ids: list[str], truth: Truth) -> pd.DataFra
             detected=(positive & (pairs["dice"] > 0)).astype(float),
         )
         parts.append(columns.groupby("sheet_id").sum())
-    return pd.concat(parts).groupby(level=0).mean().loc[ids]
+    return pd.concat(parts).groupby(level=0).mean()
 
 
-def _verdict_part(compared: ComparedVerdicts, truth: Truth) -> _Part:
-    """Measure how often sheets of each kind do not pass."""
-    table = compared.table
-    labels = table["has_defect"].to_numpy(bool)
-    groups = truth.groups_of(table["sheet_id"].tolist())
-    later, earlier = (
-        (table[f"verdict_{end}"] != "accept").to_numpy(bool) for end in ("after", "before")
-    )
-    sums = (
-        ("accuracy", labels | True, later == labels, earlier == labels),
-        ("recall", labels, later & labels, earlier & labels),
-        ("false_positive_rate", ~labels, later & ~labels, earlier & ~labels),
-    )
-    differences = [
-        paired_ratios(
-            metric,
-            (one.astype(float), whole.astype(float)),
-            (other.astype(float), whole.astype(float)),
-            groups,
-        )
-        for metric, whole, one, other in sums
+def _ratio_differences(
+    earlier: pd.DataFrame, later: pd.DataFrame, figures: Mapping[str, tuple[str, str]], truth: Truth
+) -> list[Difference]:
+    """Compare sums over sheets, one row per sheet of the same order in both."""
+    groups = truth.splits.set_index("sheet_id")["group_id"].loc[later.index]
+    numbers = pd.factorize(groups.to_numpy())[0].astype(np.int64)
+
+    def sums(table: pd.DataFrame, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+        above, below = (table[name].to_numpy(float) for name in names)
+        return above, below
+
+    return [
+        paired_ratios(metric, sums(later, names), sums(earlier, names), numbers)
+        for metric, names in figures.items()
     ]
-    return _Part("verdicts", compared.evaluation, len(table), compared.left_out, differences)
+
+
+def _verdict_differences(verdicts: pd.DataFrame, truth: Truth) -> list[Difference]:
+    """Measure how often sheets of each kind do not pass."""
+    table = verdicts.set_index("sheet_id")
+    labels = table["has_defect"].astype(bool)
+    earlier, later = (
+        pd.DataFrame(
+            {
+                "sheets": 1,
+                "defective": labels,
+                "clean": ~labels,
+                "right": stopped == labels,
+                "hits": stopped & labels,
+                "alarms": stopped & ~labels,
+            }
+        )
+        for stopped in (table[f"verdict_{end}"] != "accept" for end in ("before", "after"))
+    )
+    return _ratio_differences(earlier, later, _VERDICT_FIGURES, truth)
+
+
+# --- verdicts -------------------------------------------------------------------------------
+
+
+def changed_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
+    """List the sheets whose verdict changed, those that changed for the worse first.
+
+    A verdict on a defective sheet is the better the stricter it is: reject, review, accept. On a
+    clean sheet it is the other way round. Takes ``sheet_id, has_defect, verdict_before,
+    verdict_after``, and returns the table ``changed_verdicts``.
+    """
+    changed = compared[compared["verdict_before"] != compared["verdict_after"]]
+    before, after = (changed[f"verdict_{end}"].map(_STRICTNESS) for end in ("before", "after"))
+    stricter = (after > before).to_numpy(bool)
+    changed = changed.assign(better=stricter == changed["has_defect"].to_numpy(bool))
+    changed = changed.sort_values(["better", "sheet_id"], ignore_index=True)
+    return CHANGED_VERDICTS.typed(changed)
+
+
+def _compared_verdicts(
+    before: RunTables, after: RunTables, sheets: pd.DataFrame, config: OperatingPointConfig
+) -> tuple[pd.DataFrame, str, int]:
+    """Give the verdicts of both versions, the evaluation, and how many sheets only one judged.
+
+    Out of fold where both versions were cross-validated, in which the first repeat counts, since
+    that has each sheet once; else on test sheets. A model that only one of the versions has is left
+    out of both, so that like is compared with like.
+    """
+    for name in ("scores", "predictions"):
+        if not (len(getattr(before, name)) and len(getattr(after, name))):
+            before, after = (replace(run, **{name: pd.DataFrame()}) for run in (before, after))
+    for evaluation in _EVALUATIONS:
+        one, other = (_verdicts(run, sheets, evaluation, config) for run in (before, after))
+        pairs = one.merge(other, on="sheet_id", suffixes=("_before", "_after"))
+        if len(pairs):
+            break
+    left_out = len(one) + len(other) - 2 * len(pairs)
+    table = sheets[["sheet_id", "has_defect"]].merge(pairs, on="sheet_id")
+    return table, evaluation, left_out
+
+
+def _verdicts(
+    run: RunTables, sheets: pd.DataFrame, evaluation: str, config: OperatingPointConfig
+) -> pd.DataFrame:
+    """Judge sheets as inspection does, with limits of 0: every region counts.
+
+    What a gate alone does not clear is for review.
+    """
+    evidence = _evidence(run, sheets, evaluation)
+    point = run.point if len(run.scores) else None
+    cleared = np.zeros(len(evidence), bool)
+    if point:
+        cleared = point.clears(evidence["gate"].to_numpy(float))
+        if len(run.predictions):
+            # Each version by the target that it had.
+            targets = config.model_copy(update={"target_recall": point.target_recall})
+            evidence = evidence.assign(cleared=cleared)
+            cleared = cleared_sheets(evidence, run.stacking.stacked, targets)
+    otherwise = "review" if point else "accept"
+    verdict = np.select([cleared, evidence["has_mask"]], ["accept", "reject"], otherwise)
+    judged = evidence.assign(verdict=pd.Series(verdict, index=evidence.index, dtype="str"))
+    if evaluation == "out_of_fold" and len(judged):
+        judged = judged[judged["repeat"] == judged["repeat"].min()]
+    return judged[["sheet_id", "verdict"]]
+
+
+def _evidence(run: RunTables, sheets: pd.DataFrame, evaluation: str) -> pd.DataFrame:
+    """Join what the models say, one row per sheet and repeat that all of them scored."""
+    keys = ["sheet_id", "repeat"]
+    evidence = sheets[["sheet_id", "group_id", "has_defect"]]
+    if len(run.scores):
+        scores = _rows_of(run.scores, evaluation)[[*keys, "score"]]
+        evidence = evidence.merge(scores.rename(columns={"score": "gate"}), on="sheet_id")
+    if run.predictions.empty:
+        return evidence.assign(has_mask=False)
+    rows = _rows_of(run.predictions, evaluation)
+    groups = rows.assign(has_mask=rows["rle"] != "").groupby([*keys, "fold"], dropna=False)
+    masks = groups.agg(presence=("score", "max"), has_mask=("has_mask", "any")).reset_index()
+    return evidence.merge(masks, on=keys if len(run.scores) else "sheet_id")

@@ -38,8 +38,7 @@ def pair_metrics(truth: str, predicted: str, height: int, width: int) -> dict[st
     """Compare two encoded masks of one class on one sheet.
 
     Returns:
-        ``dice``, ``iou``, ``boundary_iou`` and ``boundary_f1``, 0 to 1, and ``true_px`` and
-        ``predicted_px``.
+        ``dice, iou, boundary_iou, boundary_f1``, 0 to 1, and the areas ``true_px, predicted_px``.
     """
     areas_px = {"true_px": run_length.area(truth), "predicted_px": run_length.area(predicted)}
     if not truth or not predicted:
@@ -67,7 +66,7 @@ def pair_table(
 
     Args:
         predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
-        annotations: ``sheet_id, class_id, rle`` of the defects.
+        annotations: The same of the defects.
         sheets: ``sheet_id, width, height``.
 
     Returns:
@@ -96,14 +95,13 @@ def _means(pairs: pd.DataFrame) -> dict[str, float]:
 
 
 def segmentation_metrics(pairs: pd.DataFrame) -> dict[str, float]:
-    """Summarise a pair table.
+    """Summarise a pair table; NaN where there is nothing to average.
 
     Returns:
         ``sheets``; means over pairs ``mean_dice``, ``mean_iou``; over pairs that have a defect
         ``dice_on_positives``, ``iou_on_positives``, ``boundary_iou_on_positives``,
         ``boundary_f1_on_positives`` and ``detection_rate`` (any overlap); and
-        ``false_positive_rate``, the share of clean sheets with any predicted pixel. NaN where there
-        is nothing to average.
+        ``false_positive_rate``, the share of clean sheets with any predicted pixel.
     """
     per_sheet = pairs.groupby("sheet_id")[["true_px", "predicted_px"]].sum()
     false_positives = per_sheet.loc[per_sheet["true_px"] == 0, "predicted_px"] > 0
@@ -118,10 +116,9 @@ def class_metrics(pairs: pd.DataFrame) -> pd.DataFrame:
     """Summarise a pair table class by class.
 
     Returns:
-        One row per class: ``class_id``, ``positives`` (sheets that have it), ``mean_dice``,
-        ``mean_iou``, ``dice_on_positives``, ``boundary_iou_on_positives``,
-        ``boundary_f1_on_positives``, ``detection_rate`` and ``false_positive_rate`` (share of the
-        sheets without the class where it was predicted).
+        One row per class: ``class_id``, ``positives`` (sheets that have it) and the other figures
+        of :func:`segmentation_metrics`, where ``false_positive_rate`` is the share of the sheets
+        without the class where it was predicted.
     """
     rows = [
         {
@@ -150,8 +147,8 @@ def pixel_precision_recall(
         class_id: The class, from 1.
 
     Returns:
-        Precision and recall, each of shape ``(255,)``, from the lowest threshold to the highest;
-        precision is 1 where nothing is predicted, recall NaN without a pixel of the class.
+        Both of shape ``(255,)``, from the lowest threshold to the highest; precision is 1 where
+        nothing is predicted, recall NaN without a pixel of the class.
     """
     counts = np.zeros((2, 256), np.int64)
     for sheet_id, values in maps.items():
@@ -187,9 +184,7 @@ def boundary_iou(truth: Mask, predicted: Mask, width: int) -> float:
     """Intersection over union of two masks' inner boundaries (Cheng et al. 2021, arXiv:2103.16562).
 
     Masks have the shape ``(height, width)`` and hold 0 or 1; boundaries are ``width`` pixels wide.
-
-    Returns:
-        0 to 1; 1 where both masks are empty.
+    Returns 0 to 1; 1 where both masks are empty.
     """
     first, second = inner_boundary(truth, width), inner_boundary(predicted, width)
     union = int(np.count_nonzero(first | second))
@@ -200,16 +195,9 @@ def boundary_f1(truth: Mask, predicted: Mask, tolerance: float = TOLERANCE_PX) -
     """F1 of outlines that may lie a little apart (Csurka et al. 2013, doi:10.5244/C.27.32).
 
     Precision is the share of the predicted outline that lies near the true one, recall the share of
-    the true outline that lies near the predicted one. An outline is one pixel wide and runs along
-    the picture's end, too, where a mask reaches it.
-
-    Args:
-        truth: True mask of shape ``(height, width)``, 0 or 1.
-        predicted: Predicted one.
-        tolerance: Largest Euclidean distance that counts as near, pixels.
-
-    Returns:
-        0 to 1; 1 where both masks are empty.
+    the true outline that lies near the predicted one; near is a Euclidean distance of at most
+    ``tolerance`` pixels. An outline is one pixel wide and runs along the picture's end, too, where
+    a mask reaches it. Masks hold 0 or 1. Returns 0 to 1; 1 where both masks are empty.
     """
     if not truth.any() or not predicted.any():
         return float(not truth.any() and not predicted.any())

@@ -9,9 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.decision.policy import decide
 from steel_defects.decision.regions import Region
-from steel_defects.decision.rules import Verdict
+from steel_defects.decision.verdict import Verdict, decide
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig

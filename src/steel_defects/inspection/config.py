@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from steel_defects.config import Config
-from steel_defects.decision.limits import VerdictConfig
+from steel_defects.decision.verdict import VerdictConfig
 from steel_defects.package.runtimes.network import ExecutionConfig
 
 

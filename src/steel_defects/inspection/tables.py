@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.decision.rules import severity
+from steel_defects.decision.verdict import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.store.parts import JoinedTable, Parts

@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from pydantic import Field
 
 from steel_defects.config import Config, Record
-from steel_defects.errors import SteelDefectsError
 
 
 class MadeFrom(Record):
@@ -119,68 +117,3 @@ class ModelSelection(Record):
     def chosen(self) -> ModelReference:
         """The chosen model by name and version."""
         return ModelReference(name=self.name, version=self.versions.get(self.name or ""))
-
-    @property
-    def compared(self) -> list[ModelReference]:
-        """All models that were compared."""
-        return [ModelReference(name=name, version=self.versions[name]) for name in self.candidates]
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Trained models that may be compared, and why the others may not, by name."""
-
-    fitting: tuple[TrainedModel, ...]
-    excluded: Mapping[str, str]
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the models that may be compared."""
-        return [model.name for model in self.fitting]
-
-    def require(self, wanted: str, parameter: str, chosen_by: str) -> None:
-        """Refuse a model that is named and can't be chosen.
-
-        Args:
-            wanted: ``best``, ``none`` or a name.
-            parameter: The parameter that names it.
-            chosen_by: The parameter that lists the models to train.
-
-        Raises:
-            SteelDefectsError: It was not trained, or from other data.
-        """
-        if wanted == "best" and not self.fitting:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.excluded.items())
-            raise SteelDefectsError(
-                f"no model can be chosen as the best {parameter} ({reasons}); train one that "
-                f"{chosen_by} lists"
-            )
-        if wanted in {"best", "none", *self.names}:
-            return
-        reason = self.excluded.get(wanted, "it was never trained")
-        raise SteelDefectsError(
-            f"{parameter} is {wanted}, which cannot be chosen: {reason}; train it: "
-            f'--params "{chosen_by}={wanted}"'
-        )
-
-
-def sort_out(models: Sequence[TrainedModel], now: MadeFrom, wanted: str) -> Candidates:
-    """Tell models that were made from the same data from others.
-
-    Args:
-        models: The newest of each name.
-        now: What the models of this run are made from.
-        wanted: The name that is asked for, if any; a model of an earlier release, which did not
-            note what it was made from, is a candidate only where it is named.
-    """
-    fitting, excluded = [], {}
-    for model in models:
-        if model.made_from is None:
-            if model.name != wanted:
-                excluded[model.name] = "made by an earlier release, and chosen by name only"
-                continue
-        elif differences := model.made_from.differences(now):
-            excluded[model.name] = f"made from {' and '.join(differences)}"
-            continue
-        fitting.append(model)
-    return Candidates(tuple(fitting), excluded)

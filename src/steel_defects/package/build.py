@@ -1,9 +1,7 @@
 """Describing trained models for a package."""
 
-import hashlib
 import platform
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,97 +10,47 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.data.appearance import frame_statistics
-from steel_defects.decision.fusion import StackedScore
 from steel_defects.decision.operating_point import OperatingPoint
-from steel_defects.package.manifest import (
-    SCORES_BY_CLASS,
-    SHEETS,
-    GateSpec,
-    Manifest,
-    SegmenterSpec,
-)
+from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS, GateSpec
 from steel_defects.tables.columns import TIME_COLUMNS
 
 _QUANTILES = np.linspace(0, 1, 101)
 _LIBRARIES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "steel_defects")
 
 
-@dataclass(frozen=True)
-class GateParts:
-    """A gate, as training left it, with its ``sheet_scores``.
-
-    ``input_size`` is height and width, pixels; ``operating_point`` holds thresholds, temperature
-    and bias; ``stacked`` decides about sheets that both networks saw.
-    """
-
-    name: str
-    input_size: tuple[int, int]
-    operating_point: OperatingPoint
-    scores: pd.DataFrame
-    stacked: StackedScore | None = None
-
-    @property
-    def spec(self) -> GateSpec:
-        """What the package says of it."""
-        point = self.operating_point
-        return GateSpec(
-            name=self.name,
-            file="gate.keras",
-            input_size=self.input_size,
-            temperature=point.temperature,
-            bias=point.bias,
-            lower_threshold=point.lower_threshold,
-            upper_threshold=point.upper_threshold,
-        )
-
-
-def build_manifest(
-    segmenter: SegmenterSpec,
-    gate: GateParts | None,
-    comparison: pd.DataFrame,
-    pictures: Iterable[NDArray[np.uint8]],
-    fingerprint_of: Sequence[str],
-    class_names: Sequence[str],
-    mm_per_px: float | None,
-) -> Manifest:
-    """Describe a package.
+def gate_spec(name: str, input_size: tuple[int, int], point: OperatingPoint) -> GateSpec:
+    """Describe a gate.
 
     Args:
-        segmenter: The segmenter.
-        gate: The gate; None for a package without.
-        comparison: ``segmentation_comparison``, for the metrics.
-        pictures: Reference sheets: those that no model was fitted to.
-        fingerprint_of: SHA-256 of every sheet of the data set.
-        class_names: Names of classes 1, 2, ….
-        mm_per_px: Length of a pixel on the strip, where it is known.
+        name: Its backbone.
+        input_size: Height and width of its input, pixels.
+        point: Its thresholds and calibration.
     """
-    return Manifest(
-        class_names=tuple(class_names),
-        gate=gate and gate.spec,
-        segmenter=segmenter,
-        stacked=gate and gate.stacked,
-        mm_per_px=mm_per_px,
-        metrics=_metrics(comparison, segmenter.name, gate),
-        reference=reference_quantiles(pictures, gate and gate.scores),
-        versions=_versions(),
-        data_fingerprint=hashlib.sha256("".join(sorted(fingerprint_of)).encode()).hexdigest(),
-    )
+    decides = point.model_dump(include=set(GateSpec.model_fields))
+    return GateSpec(name=name, file="gate.keras", input_size=input_size, **decides)
 
 
-def _metrics(
-    comparison: pd.DataFrame, segmenter: str, gate: GateParts | None
+def package_metrics(
+    comparison: pd.DataFrame, segmenter: str, point: OperatingPoint | None
 ) -> dict[str, dict[str, Any]]:
+    """Return what the models reached on the test split, as ``package.json`` holds it.
+
+    Args:
+        comparison: ``segmentation_comparison``.
+        segmenter: Its architecture.
+        point: The operating point of the gate; None without one.
+    """
     row = comparison[comparison["architecture"] == segmenter].iloc[0]  # on test sheets
     figures = {
         str(key): value
         for key, value in row.drop(list(TIME_COLUMNS), errors="ignore").to_dict().items()
         if value == value  # noqa: PLR0124 (NaN, which JSON lacks, differs from itself)
     }
-    if gate is None:
+    if point is None:
         return {"segmenter": figures}
-    point = gate.operating_point.model_dump(exclude={"test", "models"})
-    test = gate.operating_point.test.model_dump() if gate.operating_point.test else {}
-    return {"segmenter": figures, "gate": point, "gate_test": test}
+    test = point.test.model_dump() if point.test else {}
+    gate = point.model_dump(exclude={"test", "models"})
+    return {"segmenter": figures, "gate": gate, "gate_test": test}
 
 
 def reference_quantiles(
@@ -131,7 +79,8 @@ def reference_quantiles(
     }
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of what trains a model."""
     versions = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:

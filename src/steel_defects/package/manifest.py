@@ -7,9 +7,9 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_
 
 from steel_defects.config import Config
 from steel_defects.decision.fusion import StackedScore
-from steel_defects.decision.policy import Policy
+from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.postprocessing import ClassPostprocessing, Share
-from steel_defects.decision.rules import Thresholds
+from steel_defects.decision.verdict import Policy
 from steel_defects.errors import shown
 from steel_defects.models.config import STRIDE
 from steel_defects.prediction.inference import TestTimeAugmentation
@@ -62,6 +62,11 @@ class GateSpec(Config):
     bias: float = 0.0
     lower_threshold: Share
     upper_threshold: Share
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The lower and the upper one."""
+        return Thresholds(self.lower_threshold, self.upper_threshold)
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> "GateSpec":
@@ -175,8 +180,7 @@ class Manifest(Config):
     @property
     def policy(self) -> Policy:
         """What the package decides by."""
-        gate = self.gate
-        thresholds = Thresholds(gate.lower_threshold, gate.upper_threshold) if gate else None
+        thresholds = self.gate.thresholds if self.gate else None
         return Policy(thresholds, self.segmenter.postprocessing, self.stacked)
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from steel_defects.config import Config
 from steel_defects.data.tiles import cut_windows
-from steel_defects.decision.answers import SheetPrediction
+from steel_defects.decision.postprocessing import SheetPrediction
 from steel_defects.images.orientations import FLIPS, HALF_TURN, ORIENTATIONS, oriented, turned_back
 from steel_defects.models.config import STRIDE
 

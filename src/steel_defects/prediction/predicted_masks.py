@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
     PostprocessingGrid,
+    SheetPrediction,
     class_presence,
     sheet_masks,
 )
@@ -87,7 +87,7 @@ def mask_rows(
     gate_score: float | None,
 ) -> Iterator[tuple[int, str, int, float]]:
     """Yield ``class_id, rle, area_px, score`` of each class; the score is its presence."""
-    presence = class_presence(prediction.maps, prediction.presence, settings, gate_score)
+    presence = class_presence(prediction, settings, gate_score)
     masks = sheet_masks(prediction.maps, presence, settings, gate_score)
     for k, mask in enumerate(masks):
         yield k + 1, run_length.encode(mask), int(mask.sum()), float(presence[k])

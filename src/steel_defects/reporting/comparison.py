@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steel_defects.decision.operating_point import Rates
 from steel_defects.reporting import tables
 from steel_defects.reporting.context import ReportContext
 from steel_defects.reporting.tables import Table, evaluation, from_frame
@@ -22,8 +23,7 @@ _COST = (
     *("epochs", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds"),
 )
 _SEGMENTER_COST = (
-    *("folds", "parameters", "learning_rate", "epochs", "training_seconds", "tta"),
-    "ms_per_sheet",
+    *("folds", "parameters", "learning_rate", "epochs", "training_seconds", "tta", "ms_per_sheet"),
 )
 _POINT = (
     *("backbone", "evidence_from", "lower_threshold", "upper_threshold", "target_recall"),
@@ -53,15 +53,17 @@ class Part:
 
 def comparison_parts(context: ReportContext) -> list[Part]:
     """Set out all gates, operating points, segmenters and classes; empty tables are told of."""
-    parts = [*_gate_parts(context), *_operating_point_parts(context), *_segmenter_parts(context)]
-    mark = {"architecture": context.segmenter.name}
-    classes = from_frame("Each class on its own", context.per_class, mark)
-    return [*parts, Part("Defect classes", classes, "No class was evaluated.")]
+    classes = from_frame("Each class on its own", context.per_class, context.segmenter.name)
+    return [
+        *_gate_parts(context.classification_comparison, context.gate.name),
+        *_operating_point_parts(context),
+        *_segmenter_parts(context.segmentation_comparison, context.segmenter.name),
+        Part("Defect classes", classes, "No class was evaluated."),
+    ]
 
 
-def _gate_parts(context: ReportContext) -> list[Part]:
+def _gate_parts(comparison: pd.DataFrame, chosen: str | None) -> list[Part]:
     """Quality, where the gates miss and alarm, and what they cost."""
-    comparison, mark = context.classification_comparison, {"backbone": context.gate.name}
     quality = _only(comparison, _QUALITY)
     if "repeats" in quality and quality["repeats"].eq(1).all():
         quality = quality.drop(columns="repeats")  # nothing was repeated
@@ -69,18 +71,19 @@ def _gate_parts(context: ReportContext) -> list[Part]:
         f"Backbones, {_INTERVALS}; accuracies are those at the threshold that was most accurate "
         "on validation, not at the operating point"
     )
-    parts = [Part("Classifiers", from_frame(caption, quality, mark), "No classifier was compared.")]
+    table = from_frame(caption, quality, chosen)
+    parts = [Part("Classifiers", table, "No classifier was compared.")]
     if comparison.empty:
         return parts
     where = [name for name in comparison.columns if _WHERE.fullmatch(name)]
-    if where:
-        caption = f"False positives at a recall, and recall of each defect class, {_INTERVALS}"
-        rows = _only(comparison, ["backbone", "evaluation", "sheets", *where])
-        heading = "Misses and false alarms of the classifiers"
-        parts.append(Part(heading, from_frame(caption, rows, mark)))
+    caption = f"False positives at a recall, and recall of each defect class, {_INTERVALS}"
+    errors = _only(comparison, ["backbone", "evaluation", "sheets", *where])
     cost = _only(comparison.drop_duplicates("backbone"), _COST)
+    if where:
+        heading = "Misses and false alarms of the classifiers"
+        parts.append(Part(heading, from_frame(caption, errors, chosen)))
     if len(cost.columns) > 1:
-        table = from_frame("Backbones, one sheet at a time", cost, mark)
+        table = from_frame("Backbones, one sheet at a time", cost, chosen)
         parts.append(Part("Cost of the classifiers", table))
     return parts
 
@@ -93,31 +96,30 @@ def _only(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
 
 def _operating_point_parts(context: ReportContext) -> list[Part]:
     """The operating points, what they stand on, and what test sheets say of them."""
-    points, mark = context.operating_points, {"backbone": context.gate.name}
-    rows = pd.DataFrame([{"backbone": name, **dict(point)} for name, point in points.items()])
-    table = from_frame("Thresholds of the gates", _only(rows, _POINT), mark)
-    if table and context.gate_point:
-        table = replace(table, remark=context.gate_point.evidence)
-    parts = [Part("Operating points", table, "No operating point was set.")]
-    checked = pd.DataFrame(
-        [{"backbone": name, **dict(point.test)} for name, point in points.items() if point.test]
-    )
-    if len(checked):
-        caption = "The same thresholds on the test sheets, looked at once"
-        table = from_frame(caption, _only(checked, _CHECKED), mark)
-        parts.append(Part("Check of the operating points", table))
+
+    def table(caption: str, points: Mapping[str, Rates], columns: Iterable[str]) -> Table | None:
+        rows = pd.DataFrame([{"backbone": name, **dict(point)} for name, point in points.items()])
+        return from_frame(caption, _only(rows, columns), context.gate.name)
+
+    points = context.operating_points
+    thresholds = table("Thresholds of the gates", points, _POINT)
+    if thresholds and context.gate_point:
+        thresholds = replace(thresholds, remark=context.gate_point.evidence)
+    parts = [Part("Operating points", thresholds, "No operating point was set.")]
+    checked = {name: point.test for name, point in points.items() if point.test}
+    if test := table("The same thresholds on the test sheets, looked at once", checked, _CHECKED):
+        parts.append(Part("Check of the operating points", test))
     return parts
 
 
-def _segmenter_parts(context: ReportContext) -> list[Part]:
+def _segmenter_parts(comparison: pd.DataFrame, chosen: str | None) -> list[Part]:
     """How well the segmenters outline, and what they cost."""
-    comparison, mark = context.segmentation_comparison, {"architecture": context.segmenter.name}
     cost = [name for name in _SEGMENTER_COST if name in comparison]
-    quality = from_frame("Architectures", comparison.drop(columns=cost), mark)
+    quality = from_frame("Architectures", comparison.drop(columns=cost), chosen)
     parts = [Part("Segmenters", quality, "No segmenter was compared.")]
     if cost and len(comparison):
         rows = _only(comparison, ["architecture", "evaluation", "sheets", *cost])
-        table = from_frame("Architectures, one sheet at a time", rows, mark)
+        table = from_frame("Architectures, one sheet at a time", rows, chosen)
         parts.append(Part("Cost of the segmenters", table))
     return parts
 
@@ -155,8 +157,8 @@ def changes(context: ReportContext) -> Changes | None:
 def changed_captions(changed: pd.DataFrame) -> list[str]:
     """Describe each changed verdict in a line: sheet, label, and the verdict before and after."""
     return [
-        f"{number}  {row.sheet_id}: labelled {'defective' if row.has_defect else 'clean'}, "
-        f"{row.verdict_before}, now {row.verdict_after} ({'better' if row.better else 'worse'})"
+        f"{tables.labelled(number, row)}, {row.verdict_before}, now {row.verdict_after} "
+        f"({'better' if row.better else 'worse'})"
         for number, row in enumerate(changed.itertuples(), start=1)
     ]
 
@@ -172,8 +174,7 @@ def _sentences(context: ReportContext, version: str) -> list[str]:
             )
         elif name and versions[0] != version:
             sentences.append(f"The {part} {name} in use then was that of {versions[0]}.")
-    left_out = int(figures["left_out"].max())
-    if left_out:
+    if left_out := int(figures["left_out"].max()):
         sentences.append(
             "Figures stand on the sheets that both versions scored; "
             f"up to {left_out:,} that only one of them scored are left out."
@@ -182,22 +183,21 @@ def _sentences(context: ReportContext, version: str) -> list[str]:
 
 
 def _summary(figures: pd.DataFrame, changed: pd.DataFrame) -> str:
-    verdicts = figures[figures["part"] == "verdicts"]
-    if verdicts.empty:
+    verdicts = figures[figures["part"] == "verdicts"].to_dict("records")
+    if not verdicts:
         return "No sheet was judged by both versions."
-    first, better = verdicts.iloc[0].to_dict(), int(changed["better"].sum())
-    noun = "verdict" if len(changed) == 1 else "verdicts"
+    better = int(changed["better"].sum())
     return (
-        f"On {int(first['sheets']):,} {evaluation(first)} sheets that neither version had seen, "
-        f"{len(changed):,} {noun} changed: {better:,} for the better, "
-        f"{len(changed) - better:,} for the worse."
+        f"On {tables.basis(verdicts[0])} that neither version had seen, "
+        f"{len(changed):,} {'verdict' if len(changed) == 1 else 'verdicts'} changed: "
+        f"{better:,} for the better, {len(changed) - better:,} for the worse."
     )
 
 
 def _before_and_after(figures: pd.DataFrame) -> Table:
     rows = [
         [
-            tables.label(row["metric"]),
+            tables.title_of(row["metric"]),
             f"{row['part']}: {row['model']}",
             evaluation(row),
             tables.cell("sheets", row["sheets"]),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from steel_defects.decision.operating_point import OperatingPoint
+from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.gallery import Picture
 from steel_defects.reporting.tables import missing
 
@@ -17,22 +18,12 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The model that was chosen, None for none, and why."""
-
-    name: str | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class DataFindings:
     """What is known of the data.
 
-    Attributes:
-        quality: Counts, tables and lists in any form; ``quarantined`` lists findings.
-        leakage: How near held-out sheets come to training sheets.
-        lookup_baseline: What copying the nearest training sheet scores.
-        oddest_sheets: Picture of the sheets least like the rest.
+    That is counts, tables and lists in any form, in which ``quarantined`` lists findings; how near
+    held-out sheets come to training sheets; what copying the nearest training sheet scores; and a
+    picture of the sheets least like the rest.
     """
 
     quality: Row = field(default_factory=dict)
@@ -43,13 +34,9 @@ class DataFindings:
 
 @dataclass(frozen=True)
 class GateFindings:
-    """What explains the gate.
+    """Whether the gate looks at the defects, in a sentence and a picture, and its worst mistakes.
 
-    Attributes:
-        attention: Whether it looks at the defects, in a sentence.
-        grad_cam: Picture of where it looks.
-        mistakes: Its most confident mistakes, one row per sheet.
-        mistake_sheets: Picture of them.
+    Of the most confident mistakes there is one row per sheet, and a picture.
     """
 
     attention: str = ""
@@ -79,6 +66,8 @@ class EarlierVersion:
 class ReportContext:
     """What a report shows; anything may be empty, and the report then says so.
 
+    Charts are PNG files, pictures of sheets JPEG files, a fifth as large.
+
     Attributes:
         run: Record of the run: ``run_id``, ``environment``, ``git_revision``, ``versions`` ….
         classification_comparison: One row per backbone and evaluation.
@@ -88,7 +77,7 @@ class ReportContext:
         cascade_point: Operating point of gate and segmenter as one; None where there is none.
         false_alarm_target: Share of clean sheets that may not be cleared; None for no target.
         class_names: Names of classes 1, 2, ….
-        figures: PNG charts by title.
+        figures: Charts by title.
         detection: Sentences about detection by size.
         robustness: Figures on worse pictures, one row per corruption and level.
     """
@@ -98,8 +87,8 @@ class ReportContext:
     classification_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     segmentation_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     per_class: pd.DataFrame = field(default_factory=pd.DataFrame)
-    gate: Choice = Choice()
-    segmenter: Choice = Choice()
+    gate: ModelSelection = ModelSelection(name=None, reason="")
+    segmenter: ModelSelection = ModelSelection(name=None, reason="")
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)
     cascade_point: OperatingPoint | None = None
     false_alarm_target: float | None = None
@@ -132,10 +121,10 @@ def _rows_of(frame: pd.DataFrame, column: str, name: str | None) -> list[Row]:
     """The test split comes first, unless it is a handful of sheets; then what has the most."""
     if column not in frame:
         return []
-    rows = frame[frame[column] == name].rename(columns=str).to_dict("records")
 
     def standing(row: Row) -> tuple[bool, int]:
         sheets = 0 if missing(row.get("sheets")) else int(row["sheets"])
         return row.get("evaluation") == "test" and sheets >= _ENOUGH_SHEETS, sheets
 
+    rows = frame[frame[column] == name].to_dict("records")
     return sorted(rows, key=standing, reverse=True)

@@ -2,23 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from steel_defects.decision.operating_point import OperatingPoint, Rates
 from steel_defects.reporting.context import ReportContext, Row
-from steel_defects.reporting.tables import decimal, evaluation, missing, percent
+from steel_defects.reporting.tables import basis, decimal, missing, percent
 
 Status = Literal["met", "not proven", "not met", "not known", "no target"]
 
-_MARKS: Mapping[Status, str] = {
-    "met": "✓",
-    "not proven": "?",
-    "not met": "✗",
-    "not known": "–",
-    "no target": "–",
-}
+_MARKS: Mapping[Status, str] = {"met": "✓", "not proven": "?", "not met": "✗"}
 #: The answer to the worst status, and what leads the list of the figures that have it.
 _ANSWERS: Mapping[Status, tuple[str, str]] = {
     "not met": ("Not fit for the line.", "Missed"),
@@ -27,6 +21,7 @@ _ANSWERS: Mapping[Status, tuple[str, str]] = {
 }
 _TWO_SIDED = 1.96  # standard errors to either end of a 95 % interval
 _TOLERANCE = 1e-9
+_UNKNOWN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -34,16 +29,16 @@ class Criterion:
     """One figure against its target: its value, how sure it is, and the sheets it stands on."""
 
     name: str
-    value: str
-    bound: str
-    target: str
-    status: Status
-    basis: str
+    value: str = "not known"
+    bound: str = ""
+    target: str = ""
+    status: Status = "not known"
+    basis: str = ""
 
     @property
     def mark(self) -> str:
         """A sign with the word, so that the status is not told by colour alone."""
-        return _MARKS[self.status]
+        return _MARKS.get(self.status, "–")
 
 
 @dataclass(frozen=True)
@@ -71,8 +66,7 @@ class ErrorRate:
     @property
     def on_test(self) -> str:
         """The rate of test sheets, to be put behind what others say; empty without any."""
-        share = "" if self.rate is None else percent(self.rate)
-        return share and f"; {share} of {self.sheets:,} {self.kind} test sheets"
+        return "" if self.rate is None else f"; {self} of {self.sheets:,} {self.kind} test sheets"
 
 
 Measure = Callable[[Rates], ErrorRate]
@@ -90,73 +84,18 @@ def false_alarms(rates: Rates) -> ErrorRate:
     return ErrorRate("clean", rate, bound, rates.clean_sheets)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """Who clears sheets, at which operating point.
-
-    A score that was fitted to the sheets that set the point proves nothing there alone: the test
-    sheets must reach the target, too.
-    """
-
-    name: str
-    point: OperatingPoint
-    fitted: bool = False
-
-    @property
-    def out_of_fold(self) -> bool:
-        """Whether the scores are those of other models than the one in use."""
-        return self.point.evidence_from == "out_of_fold"
-
-    def criteria(self, alarm_target: float | None) -> list[Criterion]:
-        point, alarms = self.point, false_alarms
-        proven = alarm_target is not None and alarms(point).bound <= alarm_target
-        return [
-            self._hold("Escape rate", escapes, 1 - point.target_recall, point.proven),
-            self._hold("False alarms", alarms, alarm_target, proven and not self.out_of_fold),
-        ]
-
-    def _hold(self, name: str, measure: Measure, target: float | None, proven: bool) -> Criterion:
-        error = measure(self.point)
-        test = measure(self.point.test) if self.point.test else None
-        status: Status = "not proven"
-        if error.rate is None:
-            status = "not known"
-        elif target is None:
-            status = "no target"
-        elif proven and (not self.fitted or (test is not None and test.bound <= target)):
-            status = "met"
-        elif error.rate > target + _TOLERANCE:
-            status = "not met"
-        return Criterion(
-            f"{name} of {self.name}",
-            str(error),
-            f"at most {percent(error.bound)}",
-            "none set" if target is None else f"at most {percent(target)}",
-            status,
-            self._basis(error) + (test.on_test if test else ""),
-        )
-
-    def _basis(self, error: ErrorRate) -> str:
-        source = "validation and calibration" if self.fitted else "calibration"
-        source = "out-of-fold" if self.out_of_fold else source
-        sure = percent(self.point.confidence, 0)
-        text = f"{error.sheets:,} {error.kind} {source} sheets, {sure} confidence"
-        return f"{text}, to which their common score was fitted" if self.fitted else text
-
-
 def decide(context: ReportContext) -> Decision:
     """Hold every figure against its target."""
     gate, cascade, target = context.gate_point, context.cascade_point, context.false_alarm_target
     criteria = []
     # The cascade clears more sheets than the gate alone: its false alarms are those of the line.
     if gate:
-        criteria += _Stage("the gate alone", gate).criteria(None if cascade else target)
+        criteria += _error_rates("the gate alone", gate, None if cascade else target)
     if cascade:
-        stage = _Stage("gate and segmenter together", cascade, fitted=True)
-        criteria += stage.criteria(target)
+        criteria += _error_rates("gate and segmenter together", cascade, target, fitted=True)
     if not criteria:
         text = "without a gate, and an operating point of it, nothing is cleared unseen"
-        criteria.append(Criterion("Escape rate", "not known", "", "", "not known", text))
+        criteria.append(Criterion("Escape rate", basis=text))
     criteria += _accuracy(_broadest(context.gate_rows))
     criteria += _dice(_broadest(context.segmenter_rows), _lookup_dice(context.data.lookup_baseline))
     for status, (answer, lead) in _ANSWERS.items():
@@ -166,6 +105,48 @@ def decide(context: ReportContext) -> Decision:
             return Decision(status, answer, f"{lead}: {reason}.", criteria)
     answer, reason = "Fit for the line, by the targets set.", "Every target is met, with its bound."
     return Decision("met", answer, reason, criteria)
+
+
+def _error_rates(
+    name: str, point: OperatingPoint, alarm_target: float | None, fitted: bool = False
+) -> list[Criterion]:
+    """Hold what is cleared at an operating point against both targets.
+
+    A score that was ``fitted`` to the sheets that set the point proves nothing there alone: the
+    test sheets must reach the target, too.
+    """
+    # Scores out of fold are those of other models than the one in use.
+    crossed = point.evidence_from == "out_of_fold"
+    source = "validation and calibration" if fitted else "calibration"
+    source = "out-of-fold" if crossed else source
+
+    def hold(figure: str, measure: Measure, target: float | None, proven: bool) -> Criterion:
+        error, test = measure(point), measure(point.test) if point.test else None
+        status: Status = "not proven"
+        if error.rate is None:
+            status = "not known"
+        elif target is None:
+            status = "no target"
+        elif proven and (not fitted or (test is not None and test.bound <= target)):
+            status = "met"
+        elif error.rate > target + _TOLERANCE:
+            status = "not met"
+        stands_on = f"{error.sheets:,} {error.kind} {source} sheets, {percent(point.confidence, 0)}"
+        stands_on += " confidence" + (", to which their common score was fitted" if fitted else "")
+        return Criterion(
+            f"{figure} of {name}",
+            str(error),
+            f"at most {percent(error.bound)}",
+            "none set" if target is None else f"at most {percent(target)}",
+            status,
+            stands_on + (test.on_test if test else ""),
+        )
+
+    quiet = alarm_target is not None and false_alarms(point).bound <= alarm_target
+    return [
+        hold("Escape rate", escapes, 1 - point.target_recall, point.proven),
+        hold("False alarms", false_alarms, alarm_target, quiet and not crossed),
+    ]
 
 
 def _broadest(rows: Sequence[Row]) -> Row:
@@ -183,58 +164,70 @@ def _lookup_dice(baseline: pd.DataFrame) -> float | None:
 
 def _accuracy(row: Row) -> list[Criterion]:
     """Hold the gate's accuracy against always saying what most sheets are."""
-    value, sheets, defective = (row.get(k) for k in ("accuracy", "sheets", "defective_sheets"))
-    if missing(value) or missing(sheets) or missing(defective) or not sheets:
+    figures = [row.get(key, _UNKNOWN) for key in ("accuracy", "sheets", "defective_sheets")]
+    if any(map(missing, figures)) or not figures[1]:
         return []
-    share = float(defective or 0) / float(sheets)
+    value, sheets, defective = map(float, figures)
+    share = defective / sheets
     usual, kind = max(share, 1 - share), "defective" if share >= 0.5 else "clean"
-    low, high = row.get("accuracy_low"), row.get("accuracy_high")
     return [
-        Criterion(
+        _above(
             "Accuracy of the gate",
-            percent(value),
-            "" if missing(low) else f"{percent(low)} to {percent(high)}",
-            f"above {percent(usual)}, of calling every sheet {kind}",
-            _above(value, low, usual),
-            f"{_basis(row)}, at its most accurate threshold",
+            percent,
+            value,
+            (row.get("accuracy_low", _UNKNOWN), row.get("accuracy_high", _UNKNOWN)),
+            (usual, f", of calling every sheet {kind}"),
+            f"{basis(row)}, at its most accurate threshold",
         )
     ]
 
 
 def _dice(row: Row, lookup: float | None) -> list[Criterion]:
     """Hold mean Dice against finding nothing, and against copying the nearest training sheet."""
-    value, error = row.get("mean_dice"), row.get("mean_dice_error")
-    if value is None or missing(value):
-        return [Criterion("Mean Dice", "not known", "", "", "not known", "no segmenter")]
-    spread = None if missing(error) else _TWO_SIDED * float(error or 0)
-    low = None if spread is None else value - spread
-    interval = "" if spread is None else f"{decimal(low)} to {decimal(value + spread)}"
+    value = row.get("mean_dice", _UNKNOWN)
+    if missing(value):
+        return [Criterion("Mean Dice", basis="no segmenter")]
+    spread = _TWO_SIDED * row.get("mean_dice_error", _UNKNOWN)
     baselines = {
         "of finding nothing": row.get("all_empty_dice"),
         "of copying the most similar training sheet": lookup,
     }
     return [
-        Criterion(
+        _above(
             f"Mean Dice, against that {words}",
-            decimal(value),
-            interval,
-            f"above {decimal(baseline)}",
-            _above(value, low, float(baseline)),
-            _basis(row),
+            decimal,
+            value,
+            (value - spread, value + spread),
+            (float(baseline), ""),
+            basis(row),
         )
         for words, baseline in baselines.items()
         if baseline is not None and not missing(baseline)
     ]
 
 
-def _above(value: Any, low: Any, baseline: float) -> Status:
-    if value == baseline == 1:  # sheets of one kind, or copies: nothing can lie above
-        return "not known"
-    if value <= baseline:
-        return "not met"
+def _above(
+    name: str,
+    write: Callable[[float | None], str],
+    value: float,
+    interval: tuple[float, float],
+    target: tuple[float, str],
+    stands_on: str,
+) -> Criterion:
+    """Hold a figure against a baseline, which it should lie above."""
+    low, high = interval
+    baseline, words = target
     # Without an interval nothing says how far chance goes.
-    return "met" if not missing(low) and low > baseline else "not proven"
-
-
-def _basis(row: Row) -> str:
-    return f"{int(row.get('sheets') or 0):,} {evaluation(row)} sheets"
+    status: Status = "met" if low > baseline else "not proven"
+    if value == baseline == 1:  # sheets of one kind, or copies: nothing can lie above
+        status = "not known"
+    elif value <= baseline:
+        status = "not met"
+    return Criterion(
+        name,
+        write(value),
+        "" if missing(low) else f"{write(low)} to {write(high)}",
+        f"above {write(baseline)}{words}",
+        status,
+        stands_on,
+    )

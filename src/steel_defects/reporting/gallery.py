@@ -36,9 +36,9 @@ def sheet_outcomes(pairs: pd.DataFrame) -> pd.DataFrame:
         pairs: ``sheet_id, class_id, dice, true_px, predicted_px``, one row per sheet and class.
 
     Returns:
-        One row per sheet, by ``sheet_id``: ``dice`` (mean over the classes that it truly has; over
-        all classes if it has none) and ``outcome``: ``hit`` (Dice from 0.5), ``weak`` (some
-        overlap), ``miss`` (none), ``false alarm`` (clean, with a prediction) or ``clean``.
+        By ``sheet_id``, its ``dice`` (mean over the classes that it truly has; over all if it has
+        none) and ``outcome``: ``hit`` (Dice from 0.5), ``weak`` (some overlap), ``miss`` (none),
+        ``false alarm`` (clean, with a prediction) or ``clean``.
     """
     sheets = pairs.groupby("sheet_id").agg(
         dice=("dice", "mean"), true_px=("true_px", "sum"), predicted_px=("predicted_px", "sum")
@@ -57,15 +57,10 @@ def sheet_outcomes(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def choose_sheets(pairs: pd.DataFrame, count: int, seed: int) -> list[tuple[str, str]]:
-    """Choose sheets to draw, as evenly over the outcomes as there are sheets of each.
+    """Choose at most ``count`` sheets to draw, as evenly over the outcomes as there are of each.
 
-    Args:
-        pairs: As for :func:`sheet_outcomes`.
-        count: Most sheets to choose.
-        seed: Decides which of an outcome's sheets are taken; the order of rows does not.
-
-    Returns:
-        Sheets and their outcomes, grouped by outcome.
+    The seed decides which of an outcome's sheets are taken, the order of the pairs does not.
+    Returns sheets and their outcomes, grouped by outcome.
     """
     if pairs.empty:
         return []
@@ -130,13 +125,9 @@ def make_gallery(
     totals: Mapping[str, int],
     class_names: Sequence[str],
 ) -> Gallery:
-    """Choose what is shown.
+    """Choose what is shown, in the order of the pictures.
 
-    Args:
-        pictures: In the order in which they are shown.
-        others: All other pictures of the report, which leave the rest of its limit.
-        totals: Test sheets of each outcome; empty where they were not counted.
-        class_names: Names of classes 1, 2, ….
+    All ``others`` of the report leave the rest of its limit; ``totals`` are test sheets by outcome.
     """
     shown = fit_into(pictures, room_left(others))
     counts = Counter(picture.outcome for picture in shown)
@@ -144,15 +135,11 @@ def make_gallery(
         Filter(f"outcome-{n}", f"{outcome} ({count:,})", _slug(outcome))
         for n, (outcome, count) in enumerate(counts.items())
     ]
-    names = dict(enumerate(class_names, start=1))
+    names = {number: f"{number} {name}" for number, name in enumerate(class_names, start=1)}
     by_class = Counter(number for picture in shown for number in picture.classes)
     classes = [
-        Filter(
-            f"class-{number}",
-            f"{number} {names.get(number, '')} ({count:,})".replace("  ", " "),
-            f"has-{number}",
-        )
-        for number, count in sorted(by_class.items())
+        Filter(f"class-{n}", f"{names.get(n, n)} ({count:,})", f"has-{n}")
+        for n, count in sorted(by_class.items())
     ]
     return Gallery(shown, outcomes, classes, _sentence(counts, totals))
 
@@ -163,11 +150,7 @@ def _slug(outcome: str) -> str:
 
 def _sentence(shown: Counter[str], totals: Mapping[str, int]) -> str:
     """Say how many sheets are shown, of how many, by outcome."""
-    if not totals:
-        return f"{shown.total():,} test sheets are shown."
-    parts = [
-        f"{shown[name]:,} of {count:,} {_PLURALS.get(name, name)}" for name, count in totals.items()
-    ]
+    parts = [f"{shown[name]:,} of {count:,} {_PLURALS[name]}" for name, count in totals.items()]
     return (
         f"{shown.total():,} of {sum(totals.values()):,} test sheets are shown: {', '.join(parts)}."
     )
@@ -180,14 +163,9 @@ def room_left(others: Iterable[bytes]) -> int:
 
 
 def fit_into(pictures: Sequence[Picture], room: int) -> list[Picture]:
-    """Shrink pictures until they fit, and leave some out where the smallest do not.
+    """Shrink pictures until they fit into so many bytes, and leave some out if they never do.
 
-    Args:
-        pictures: In the order in which they are shown.
-        room: Bytes for all of them.
-
-    Returns:
-        The pictures; those that are left out are of the outcomes with the most.
+    The order stays; those that are left out are of the outcomes with the most.
     """
     shown = list(pictures)
     for width, quality in _STEPS:

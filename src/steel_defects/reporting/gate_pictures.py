@@ -1,7 +1,6 @@
 """What the gate looks at, and where it is confidently wrong: pictures and words."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,10 +10,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from steel_defects.decision.score_tables import out_of_fold
 from steel_defects.drawing import style
 from steel_defects.drawing.style import contact_sheet
-from steel_defects.evaluation.classification import EVEN_ODDS
-from steel_defects.reporting.tables import percent
+from steel_defects.evaluation.attention import summarise_attention
+from steel_defects.evaluation.gate import EVEN_ODDS
+from steel_defects.reporting.tables import labelled, percent
 from steel_defects.tables.declared import CONFIDENT_MISTAKES
 
 Image = NDArray[np.uint8]
@@ -29,22 +30,15 @@ _OUTLINE = (0, 230, 90)
 _CASING = (0, 40, 20)
 
 
-def gate_outcomes(labels: pd.Series, scores: pd.Series, threshold: float) -> NDArray[np.str_]:
+def gate_outcomes(labels: pd.Series, cleared: pd.Series) -> NDArray[np.str_]:
     """Say what becomes of each sheet: ``hit``, ``miss``, ``false alarm`` or ``clean``."""
-    flagged = scores >= threshold
-    return np.select([labels & flagged, labels, flagged], EXPLAINED, "clean")
+    return np.select([labels & ~cleared, labels, ~cleared], EXPLAINED, "clean")
 
 
 def choose_explained(outcomes: pd.DataFrame, each: int, seed: int) -> pd.DataFrame:
     """Draw at most ``each`` sheets of every outcome that is worth explaining, by a seed.
 
-    Args:
-        outcomes: ``sheet_id, outcome`` and more, one row per sheet, in any order.
-        each: Most sheets of an outcome.
-        seed: Decides which.
-
-    Returns:
-        The rows of the chosen sheets, by outcome and sheet.
+    The order of ``outcomes`` (``sheet_id, outcome`` and more, one row per sheet) plays no part.
     """
     rng = np.random.default_rng(seed)
     ordered = outcomes.sort_values("sheet_id")
@@ -54,11 +48,10 @@ def choose_explained(outcomes: pd.DataFrame, each: int, seed: int) -> pd.DataFra
 
 
 def outlined(image: Image, mask: Image) -> Image:
-    """Draw the outline of a mask in green over a gray or RGB picture; returns RGB.
+    """Draw the outline of a mask in green over a gray or RGB picture; returns RGB, uint8.
 
-    Args:
-        image: Of shape ``(height, width)`` or ``(height, width, 3)``, uint8.
-        mask: Of shape ``(height, width)``, uint8, 0 for no defect.
+    The picture is ``(height, width)`` or ``(height, width, 3)``, the mask ``(height, width)``, 0
+    for no defect.
     """
     canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
     inside = (mask > 0).astype(np.uint8)
@@ -71,14 +64,9 @@ def outlined(image: Image, mask: Image) -> Image:
 
 
 def heat_over_sheet(image: Image, heat: NDArray[np.float32]) -> Image:
-    """Lay a map of heat over a sheet.
+    """Lay a map of heat, from 0 on, over a gray sheet of the same shape; returns RGB, uint8.
 
-    Args:
-        image: Gray picture of shape ``(height, width)``, uint8.
-        heat: Of the same shape, from 0 on; the hottest place gets the brightest colour.
-
-    Returns:
-        RGB picture of shape ``(height, width, 3)``, uint8.
+    The hottest place gets the brightest colour.
     """
     share = heat / max(float(heat.max()), float(np.finfo(np.float32).tiny))
     colours = colormaps[_COLOURS](share)[..., :3] * 255
@@ -87,37 +75,25 @@ def heat_over_sheet(image: Image, heat: NDArray[np.float32]) -> Image:
     return np.asarray(blended.round(), np.uint8)
 
 
-def grad_cam_figure(
-    pictures: Sequence[Image], captions: Sequence[str], threshold: float | None, nothing: str
-) -> Figure:
-    """Arrange explained sheets, with a scale of the heat below them.
-
-    Args:
-        pictures: RGB, of :func:`heat_over_sheet`.
-        captions: A line for each.
-        threshold: Score from which the gate flags a sheet.
-        nothing: What to say where there are no pictures.
-    """
+def grad_cam_figure(pictures: Sequence[Image], captions: Sequence[str], threshold: float) -> Figure:
+    """Arrange explained sheets, RGB, with captions and a scale of the heat below them."""
+    nothing = "No hit, miss or false alarm among the sheets that training did not see."
     figure = contact_sheet(pictures, captions, nothing)
     if pictures:
         bar = figure.colorbar(
             ScalarMappable(cmap=_COLOURS), ax=figure.axes, location="bottom", aspect=60,
             shrink=0.5, pad=0.01,
         )  # fmt: skip
-        flagged = "" if threshold is None else f"; sheets are flagged from {threshold:.3f}"
-        text = f"heat, as a share of the sheet's highest; green: true outline{flagged}"
-        bar.set_label(text, fontsize=8, color=style.INK)
+        text = "heat, as a share of the sheet's highest; green: true outline; sheets are flagged"
+        bar.set_label(f"{text} from {threshold:.3f}", fontsize=8, color=style.INK)
         bar.ax.tick_params(labelsize=8, length=0)
         bar.outline.set_visible(False)
     return figure
 
 
-def attention_sentence(summary: dict[str, Any]) -> str:
-    """Say in one line whether the gate looks at the defects.
-
-    Args:
-        summary: Of :func:`steel_defects.evaluation.attention.summarise_attention`.
-    """
+def attention_sentence(table: pd.DataFrame) -> str:
+    """Say in one line whether the gate looks at the defects, by the table ``grad_cam_check``."""
+    summary = summarise_attention(table)
     sheets = summary["sheets"]
     if not sheets:
         return "There is no gate to explain, or no defective sheet that training did not see."
@@ -134,44 +110,30 @@ def attention_sentence(summary: dict[str, Any]) -> str:
 # --- mistakes -------------------------------------------------------------------------------
 
 
-def confident_mistakes(scores: pd.DataFrame | None, most: int) -> pd.DataFrame:
-    """List the sheets whose score is furthest on the wrong side of even odds.
+def confident_mistakes(scores: pd.DataFrame, most: int) -> pd.DataFrame:
+    """List the sheets whose score is furthest on the wrong side of even odds, the worst first.
 
     Scores out of fold count, averaged over the repeats, since they cover every sheet; without a
     cross-validation, those of the sheets that training did not see.
 
     Args:
-        scores: ``sheet_id, split, repeat, has_defect, score``, one row per sheet and repeat; None
-            without a gate.
+        scores: ``sheet_id, split, repeat, has_defect, score``, one row per sheet and repeat.
         most: Sheets at most.
-
-    Returns:
-        ``sheet_id, has_defect, score, evaluation`` (``out_of_fold``, or the sheet's split), one row
-        per sheet, the most confident mistake first.
     """
-    if scores is None:
-        return CONFIDENT_MISTAKES.empty()
-    table = _unseen_scores(scores)
+    table = scores[scores["split"] != "train"].assign(evaluation=lambda rows: rows["split"])
+    if len(crossed := out_of_fold(scores)):
+        by_sheet = crossed.groupby("sheet_id", as_index=False)
+        table = by_sheet.agg(has_defect=("has_defect", "first"), score=("score", "mean"))
+        table["evaluation"] = "out_of_fold"
     table = table.assign(error=(table["score"] - table["has_defect"]).abs())
     table = table[table["error"] > EVEN_ODDS]
     table = table.sort_values(["error", "sheet_id"], ascending=[False, True])
     return CONFIDENT_MISTAKES.typed(table.head(most).reset_index(drop=True))
 
 
-def _unseen_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    out_of_fold = scores[scores["repeat"].notna()]
-    if len(out_of_fold):
-        sheets = out_of_fold.groupby("sheet_id", as_index=False)
-        return sheets.agg(has_defect=("has_defect", "first"), score=("score", "mean")).assign(
-            evaluation="out_of_fold"
-        )
-    return scores[scores["split"] != "train"].assign(evaluation=lambda rows: rows["split"])
-
-
 def mistake_captions(mistakes: pd.DataFrame) -> list[str]:
     """Describe each mistake: sheet, label, score, and where the score comes from."""
     return [
-        f"{number}  {row.sheet_id}: labelled {'defective' if row.has_defect else 'clean'}, "
-        f"score {row.score:.3f} ({row.evaluation.replace('_', ' ')})"
+        f"{labelled(number, row)}, score {row.score:.3f} ({row.evaluation.replace('_', ' ')})"
         for number, row in enumerate(mistakes.itertuples(), start=1)
     ]

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from steel_defects.decision.operating_point import OperatingPoint
-from steel_defects.reporting.context import Choice, ReportContext, Row
-from steel_defects.reporting.decision import ErrorRate, escapes, false_alarms
-from steel_defects.reporting.tables import decimal, evaluation, missing, percent
+from steel_defects.models.trained import ModelSelection
+from steel_defects.reporting.context import ReportContext, Row
+from steel_defects.reporting.decision import Measure, escapes, false_alarms
+from steel_defects.reporting.tables import basis, decimal, missing, percent
 
 _FEW_SHEETS = 30  # below, one sheet moves a share by more than three points
 
@@ -43,28 +44,28 @@ def _gate_headline(context: ReportContext) -> Headline:
         text = "There is no gate: every sheet goes to the segmenter."
         return Headline("Gate", [text, *_reason("Reason", gate)], [])
     sentences = [f"The gate is {gate.name}.", *_reason("Why", gate)]
-    facts = []
+    facts: list[Fact] = []
     if rows:
-        one_kind = f"needs clean and defective sheets; {_basis(rows[0])}"
-        facts = [
-            _fact("Gate accuracy", "accuracy", percent, rows, "at its most accurate threshold, ",
-                  unknown=one_kind),
-            _fact("Gate ROC-AUC", "roc_auc", decimal, rows, unknown=one_kind),
-        ]  # fmt: skip
+        unknown = f"needs clean and defective sheets; on {basis(rows[0])}"
+        facts += _fact(
+            "Gate accuracy", "accuracy", percent, rows, "at its most accurate threshold, ",
+            unknown=unknown,
+        )  # fmt: skip
+        facts += _fact("Gate ROC-AUC", "roc_auc", decimal, rows, unknown=unknown)
     else:
         sentences.append("Its accuracy was not measured.")
     if point:
-        threshold = decimal(point.lower_threshold)
+        threshold = decimal(point.thresholds.lower)
         sentences.append(f"It flags a sheet from a defect probability of {threshold}.")
-        facts += [
-            _error_fact("Escape rate", "defective sheets that the gate clears", point, escapes),
-            _error_fact(
-                "False alarms", "clean sheets that the gate passes on", point, false_alarms
-            ),
-        ]
+        clears, passes = (
+            "defective sheets that the gate clears",
+            "clean sheets that the gate passes on",
+        )
+        facts.append(_error_fact("Escape rate", clears, point, escapes))
+        facts.append(_error_fact("False alarms", passes, point, false_alarms))
     else:
         sentences.append("It has no operating point, so its escape rate is not known.")
-    return Headline("Gate", sentences, [fact for fact in facts if fact])
+    return Headline("Gate", sentences, facts)
 
 
 def _segmenter_headline(context: ReportContext) -> Headline:
@@ -75,22 +76,22 @@ def _segmenter_headline(context: ReportContext) -> Headline:
     if not rows:
         return Headline("Segmenter", [*sentences, "It has not been evaluated."], [])
     empty = rows[0].get("all_empty_dice")
-    nothing = "; finding nothing at all scores "
     of_all, of_positives = (
-        ("", "") if missing(empty) else (f"{nothing}{decimal(empty)}", f"{nothing}0")
+        "" if missing(empty) else f"; finding nothing at all scores {score}"
+        for score in (decimal(empty), "0")
     )
+    everywhere, outlines = "all sheets and classes, ", "outlines only, "
     facts = [
-        _fact("Mean Dice", "mean_dice", decimal, rows, "all sheets and classes, ", of_all),
-        _fact("Dice on positives", "dice_on_positives", decimal, rows,
-              "where there is a defect, ", of_positives),
-        _fact("Boundary IoU on positives", "boundary_iou_on_positives", decimal, rows,
-              "outlines only, "),
+        *_fact("Mean Dice", "mean_dice", decimal, rows, everywhere, of_all),
+        *_fact("Dice on positives", "dice_on_positives", decimal, rows,
+               "where there is a defect, ", of_positives),
+        *_fact("Boundary IoU on positives", "boundary_iou_on_positives", decimal, rows, outlines),
     ]  # fmt: skip
-    return Headline("Segmenter", sentences, [fact for fact in facts if fact])
+    return Headline("Segmenter", sentences, facts)
 
 
-def _reason(lead: str, choice: Choice) -> list[str]:
-    return [f"{lead}: {choice.reason.rstrip('.')}."] if choice.reason else []
+def _reason(lead: str, selection: ModelSelection) -> list[str]:
+    return [f"{lead}: {selection.reason.rstrip('.')}."] if selection.reason else []
 
 
 def _fact(
@@ -101,18 +102,18 @@ def _fact(
     before: str = "",
     after: str = "",
     unknown: str = "",
-) -> Fact | None:
+) -> list[Fact]:
     """Write a figure of the first row, what it stands on, and what the second row says of it."""
     first = rows[0]
     if key not in first:
-        return None
-    remark = f"{before}{_basis(first)}{_interval(key, first, write)}{after}"
+        return []
+    remark = f"{before}on {basis(first)}{_interval(key, first, write)}{after}"
     for other in rows[1:2]:
         if not missing(other.get(key)):
-            remark += f"; {write(other[key])} {_basis(other)}{_interval(key, other, write)}"
+            remark += f"; {write(other[key])} on {basis(other)}{_interval(key, other, write)}"
     if missing(first[key]):
-        return Fact(name, "not known", unknown or remark)
-    return Fact(name, write(first[key]), remark)
+        return [Fact(name, "not known", unknown or remark)]
+    return [Fact(name, write(first[key]), remark)]
 
 
 def _interval(key: str, row: Row, write: Callable[[Any], str]) -> str:
@@ -122,17 +123,9 @@ def _interval(key: str, row: Row, write: Callable[[Any], str]) -> str:
     return f" (95 % interval {write(low)} to {write(high)})"
 
 
-def _basis(row: Row) -> str:
-    sheets = row.get("sheets")
-    count = "" if missing(sheets) else f"{int(sheets or 0):,} "
-    return f"on {count}{evaluation(row)} sheets"
-
-
-def _error_fact(
-    name: str, meaning: str, point: OperatingPoint, measure: Callable[..., ErrorRate]
-) -> Fact:
+def _error_fact(name: str, meaning: str, point: OperatingPoint, measure: Measure) -> Fact:
     error = measure(point)
-    source = "out-of-fold" if point.evidence_from == "out_of_fold" else "calibration"
+    source = point.evidence_from.replace("_", "-")
     remark = (
         f"{meaning}; at most {percent(error.bound)} with {percent(point.confidence, 0)} "
         f"confidence, from {error.sheets:,} {error.kind} {source} sheets"
@@ -170,15 +163,11 @@ def proof(point: OperatingPoint | None) -> str:
 def absent_sheets(outcomes: Mapping[str, int]) -> str:
     """Say which figures are missing because no test sheet is clean, or none defective.
 
-    Args:
-        outcomes: Test sheets by outcome, as in :data:`steel_defects.reporting.gallery.OUTCOMES`.
-
-    Returns:
-        A sentence; empty where there are sheets of both kinds.
+    Takes test sheets by outcome; the sentence is empty where there are sheets of both kinds.
     """
-    clean = sum(outcomes.get(name, 0) for name in ("clean", "false alarm"))
     if not outcomes:
         return "There is no test sheet: no figure of this report stands on test sheets."
+    clean = sum(outcomes.get(name, 0) for name in ("clean", "false alarm"))
     if clean == sum(outcomes.values()):
         return (
             "No test sheet has a defect: what the gate misses, ROC-AUC, Dice on positives, the "

@@ -11,8 +11,6 @@ from steel_defects.tables.columns import format_of, title_of
 
 _MISSING = "–"
 _NO_BREAK = "\u00a0"
-label = title_of
-
 #: Columns whose cells are names of figures.
 _NAMES = ("measure", "name")
 
@@ -33,16 +31,16 @@ class Table:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Write a share of 0 to 1 as a percentage; a dash where there is none."""
-    return _MISSING if missing(value) else f"{100 * float(value or 0):.{digits}f}{_NO_BREAK}%"
+    number = decimal(None if value is None else 100 * value, digits)
+    return number if number == _MISSING else f"{number}{_NO_BREAK}%"
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
     """Write a number with fixed decimals; a dash where there is none."""
-    return _MISSING if missing(value) else f"{float(value or 0):.{digits}f}"
+    return _MISSING if value is None or missing(value) else f"{value:.{digits}f}"
 
 
-def duration(seconds: float) -> str:
-    """Write seconds in the units that people use for as long a time."""
+def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f}{_NO_BREAK}s"
     if seconds < 5400:
@@ -55,18 +53,19 @@ def evaluation(row: Mapping[Any, Any]) -> str:
     return str(row.get("evaluation", "test")).replace("_", "-")
 
 
+def basis(row: Mapping[Any, Any]) -> str:
+    """Say how many sheets of which kind a row of figures stands on."""
+    count = "" if missing(row.get("sheets")) else f"{int(row['sheets']):,} "
+    return f"{count}{evaluation(row)} sheets"
+
+
 def missing(value: object) -> bool:
     """Whether a cell is empty: None, NaN or pandas' own."""
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def cell(column: str, value: Any) -> str:
-    """Write a value as suits its column.
-
-    Args:
-        column: The column's name, which decides between percentages, whole numbers and decimals.
-        value: Whatever the table holds there.
-    """
+    """Write a value as suits its column, by whose name it is a share, a count or a decimal."""
     if missing(value):
         return _MISSING
     if isinstance(value, bool) or str(value) in ("True", "False"):
@@ -83,30 +82,19 @@ def cell(column: str, value: Any) -> str:
 
 def _number(column: str, value: float) -> str:
     form = format_of(column)
-    if form == "duration":
-        return duration(value)
-    if form == "tenths":
-        return f"{value:,.1f}"
-    if form == "percent":
-        return percent(value)
+    if form in ("duration", "percent"):
+        return _duration(value) if form == "duration" else percent(value)
+    digits = 3 if abs(value) < 1000 else 1
     if form == "whole" or (value.is_integer() and abs(value) > 1):
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}"
+        digits = 0
+    return f"{value:,.{1 if form == 'tenths' else digits}f}"
 
 
-def from_frame(
-    caption: str, frame: pd.DataFrame, chosen: Mapping[str, object] | None = None
-) -> Table | None:
-    """Turn a table into text.
+def from_frame(caption: str, frame: pd.DataFrame, chosen: str | None = None) -> Table | None:
+    """Turn a table into text; None for one without rows.
 
-    Args:
-        caption: What it shows.
-        frame: The table; columns without any value are left out. ``x_low`` and ``x_high`` are
-            printed in the cell of ``x``, as its interval.
-        chosen: Values by column; rows that have them all are marked.
-
-    Returns:
-        The printed table, or None for one without rows.
+    Columns without any value are left out. ``x_low`` and ``x_high`` are printed in the cell of
+    ``x``, as its interval. Rows that have ``chosen`` in the first column are marked.
     """
     if frame.empty:
         return None
@@ -115,16 +103,13 @@ def from_frame(
     ends = {f"{name}{end}" for name in bounded for end in ("_low", "_high")}
     shown = [str(name) for name in frame if name not in ends]
     records = frame.to_dict("records")
-    marked = [
-        number
-        for number, record in enumerate(records)
-        if chosen and all(record.get(key) == value for key, value in chosen.items())
-    ]
     return Table(
         caption=caption,
         columns=[(title_of(name), _is_numeric(frame[name])) for name in shown],
         rows=[[_with_interval(name, record) for name in shown] for record in records],
-        chosen=frozenset(marked),
+        chosen=frozenset(
+            number for number, record in enumerate(records) if chosen and record[shown[0]] == chosen
+        ),
     )
 
 
@@ -141,9 +126,13 @@ def _is_numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
-def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table | None:
-    """Turn a list of dictionaries (or of plain values) into text, its first ``most`` rows."""
-    rows = [row if isinstance(row, Mapping) else {"value": row} for row in records[:most]]
+def from_records(
+    caption: str, records: Sequence[Any] | Mapping[str, Any], most: int = 500
+) -> Table | None:
+    """Turn dictionaries, or plain values, in a list or by name into text, the first ``most``."""
+    if isinstance(records, Mapping):
+        records = [{"name": str(key)} | _as_row(value) for key, value in records.items()]
+    rows = [_as_row(record) for record in records[:most]]
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
     printed = from_frame(caption, pd.DataFrame(rows, columns=names, dtype=object))
     if printed is None or len(records) <= most:
@@ -151,10 +140,10 @@ def from_records(caption: str, records: Sequence[Any], most: int = 500) -> Table
     return replace(printed, remark=f"The first {most:,} of {len(records):,}.")
 
 
-def from_mapping(caption: str, values: Mapping[str, Any]) -> Table | None:
-    """Turn a dictionary into a table: one row per entry; columns where entries are dictionaries."""
-    rows = [
-        {"name": str(key), **(value if isinstance(value, Mapping) else {"value": value})}
-        for key, value in values.items()
-    ]
-    return from_records(caption, rows)
+def _as_row(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {"value": value}
+
+
+def labelled(number: int, row: Any) -> str:
+    """Start the caption of a sheet: its number, its name, and the label that people gave it."""
+    return f"{number}  {row.sheet_id}: labelled {'defective' if row.has_defect else 'clean'}"

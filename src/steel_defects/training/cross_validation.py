@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from steel_defects.data.splits import assign_groups
 from steel_defects.decision.calibration import fit_calibration
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.classification import accuracy_threshold
+from steel_defects.evaluation.gate import accuracy_threshold
 from steel_defects.models.files import load_model, save_model
 from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.tables.declared import OUT_OF_FOLD_SCORES

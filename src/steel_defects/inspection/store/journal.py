@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from steel_defects.decision.regions import Region
-from steel_defects.decision.rules import Verdict
+from steel_defects.decision.verdict import Verdict
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.locks import lock

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from steel_defects.decision.rules import CLEARED
+from steel_defects.decision.verdict import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
 from steel_defects.inspection.frames import RECENT_FRAMES, UNREADABLE

@@ -6,8 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.decision.answers import SheetPrediction
 from steel_defects.decision.calibration import scale_scores
+from steel_defects.decision.postprocessing import SheetPrediction
 from steel_defects.images.reading import resize
 from steel_defects.models.config import STRIDE
 from steel_defects.package.manifest import GateSpec

@@ -6,17 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.datasets.trained_models import TrainedModels
+from steel_defects.datasets.trained_models import TrainedGate, TrainedModels
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.trained import (
-    ModelReference,
-    ModelSelection,
-    TrainedModel,
-    made_from,
-    sort_out,
-)
+from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel, made_from
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
@@ -60,14 +54,10 @@ def score_sheets(
     unseen = splits.loc[splits["split"] != "train", "sheet_id"]
     outputs = splits[["sheet_id", "split"]].merge(table, on="sheet_id")
     outputs.attrs.update(stamp_of(gate=classifier))
-    return (
-        outputs,
-        dict(zip(_SPEEDS, (round(ms, 2) for ms in measure_speed(classifier)), strict=True)),
-        heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)]),
-    )
-
-
-_SPEEDS = ("ms_per_sheet_p50", "ms_per_sheet_p90")
+    median, slow = measure_speed(classifier)
+    speed = {"ms_per_sheet_p50": round(median, 2), "ms_per_sheet_p90": round(slow, 2)}
+    heat_maps = heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)])
+    return outputs, speed, heat_maps
 
 
 def cross_validate(
@@ -90,17 +80,17 @@ def cross_validate(
 
 
 def calibrate(
-    outputs: pd.DataFrame,
+    classifier_outputs: pd.DataFrame,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
-    out_of_fold: pd.DataFrame | None = None,
+    out_of_fold_scores: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, Json]:
     """Turn outputs into probabilities, and choose the threshold that accuracy is given for."""
-    from steel_defects.evaluation.gate_thresholds import calibrated_scores
+    from steel_defects.evaluation.gate import calibrated_scores
 
-    scores, calibration = calibrated_scores(outputs, sheets, splits, out_of_fold)
-    scores.attrs.update(outputs.attrs)
-    return scores, calibration | outputs.attrs
+    scores, calibration = calibrated_scores(classifier_outputs, sheets, splits, out_of_fold_scores)
+    scores.attrs.update(classifier_outputs.attrs)
+    return scores, calibration | classifier_outputs.attrs
 
 
 def choose_operating_point(
@@ -110,7 +100,7 @@ def choose_operating_point(
     operating_point: OperatingPointConfig,
 ) -> OperatingPoint:
     """Choose the gate's thresholds, and check them once on the test split."""
-    from steel_defects.evaluation.gate_thresholds import operating_point_of
+    from steel_defects.evaluation.gate import operating_point_of
 
     stamp = common_stamp(sheet_scores=sheet_scores, calibration=calibration)
     point = operating_point_of(sheet_scores, operating_point, splits)
@@ -125,7 +115,7 @@ def choose_operating_point(
             "the network gives many sheets one and the same score; train it longer or at another "
             "learning_rate",
             point.tied_clean_sheets,
-            point.lower_threshold,
+            point.thresholds.lower,
         )
     return point.model_copy(
         update={"temperature": calibration["temperature"], "bias": calibration["bias"]} | stamp
@@ -164,26 +154,25 @@ def select_gate(
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
     operating_point: OperatingPointConfig,
-    *_trained_now: TrainedModel,
+    **_trained_now: TrainedModel,
 ) -> tuple[ModelSelection, ModelReference]:
     """Choose the backbone of the cascade by its ROC-AUC on validation.
 
     The gates of this run are inputs so that they come first; those of earlier runs take part if
     they were made from the same data.
     """
-    from steel_defects.evaluation.selection import select_gate as select
+    from steel_defects.evaluation.selection import select, with_differences
 
     now = made_from(sheets, annotations, splits, {"operating_point": operating_point})
-    gates = trained_models.newest_gates()
-    candidates = sort_out([one.record for one in gates], now, gate)
-    candidates.require(gate, "gate", "backbones")
-    fitting = {one.name: one for one in gates if one.name in candidates.names}
-    selection = select(
-        gate,
-        candidates,
-        {name: one.scores for name, one in fitting.items()},
-        {name: one.version for name, one in fitting.items()},
+    gates = trained_models.newest(TrainedGate)
+    records = [one.record for one in gates]
+    selection = select("gate", gate, records, {one.name: one.version for one in gates}, now)
+    selection = with_differences(
+        selection,
+        {one.name: one.scores for one in gates if one.name in selection.candidates},
+        {one.name: one.parameters for one in records},
         splits,
+        gate,
     )
     return selection, selection.chosen
 
@@ -195,9 +184,9 @@ def compare_classifiers(
     annotations: pd.DataFrame,
 ) -> pd.DataFrame:
     """Set backbones side by side: one row per backbone and evaluation."""
-    from steel_defects.evaluation.classifier_comparison import classification_comparison
+    from steel_defects.evaluation.model_comparison import classification_comparison
 
-    gates = trained_models.gates(gate_selection.compared)
+    gates = trained_models.compared(TrainedGate, gate_selection)
     return classification_comparison(
         {gate.name: gate.scores for gate in gates},
         {gate.name: gate.profile for gate in gates},

@@ -1,30 +1,30 @@
 """Nodes that compare the segmenters, choose one and package it with the gate."""
 
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import Any
 
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.datasets.models import PackageContents
 from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
-from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
+from steel_defects.decision.fusion import StackedScore, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.trained import (
-    ModelReference,
-    ModelSelection,
-    TrainedModel,
-    made_from,
-    sort_out,
+from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel, made_from
+from steel_defects.package.build import (
+    gate_spec,
+    library_versions,
+    package_metrics,
+    reference_quantiles,
 )
+from steel_defects.package.manifest import Manifest, SegmenterSpec
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import GATE_SCORES
 
 from .nodes import TUNING_SPLITS, asked_of_segmenters, of_splits, together_with_gate
-
-if TYPE_CHECKING:
-    from steel_defects.package.build import GateParts
 
 
 def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
@@ -39,8 +39,7 @@ def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
         return GATE_SCORES.empty()
     scores, point = chosen_gate.scores, chosen_gate.operating_point
     stamp = common_stamp(profile=chosen_gate.profile, scores=scores, operating_point=point)
-    cleared = scores["score"] < point.lower_threshold
-    table = GATE_SCORES.typed(scores.assign(cleared=cleared))
+    table = GATE_SCORES.typed(scores.assign(cleared=point.clears(scores["score"])))
     table.attrs.update(stamp)
     return table
 
@@ -66,12 +65,11 @@ def select_segmenter(
 
     asked = asked_of_segmenters(data_engineering, segmenter_prediction, postprocessing)
     now = made_from(sheets, annotations, splits, asked, gate_scores)
-    segmenters = trained_models.newest_segmenters()
-    candidates = sort_out([one.record for one in segmenters], now, segmenter)
-    candidates.require(segmenter, "segmenter", "architectures")
-    versions = {one.name: one.version for one in segmenters if one.name in candidates.names}
-    selection = select(segmenter, candidates, versions, "mean Dice")
-    if segmenter == "best" and len(versions) == 1:
+    segmenters = trained_models.newest(TrainedSegmenter)
+    versions = {one.name: one.version for one in segmenters}
+    records = [one.record for one in segmenters]
+    selection = select("segmenter", segmenter, records, versions, now)
+    if segmenter == "best" and len(selection.candidates) == 1:
         reason = f"no other was trained; {selection.reason}"
         selection = selection.model_copy(update={"reason": reason})
     return selection, selection.chosen
@@ -87,10 +85,10 @@ def compare_segmenters(
     gate_scores: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Set architectures side by side, alone and behind the gate: on test and out of fold."""
-    from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
+    from steel_defects.evaluation.model_comparison import out_of_fold_row, segmentation_rows
 
     rows, classes = [], []
-    for segmenter in trained_models.segmenters(segmenter_selection.compared):
+    for segmenter in trained_models.compared(TrainedSegmenter, segmenter_selection):
         name, predictions, profile = segmenter.name, segmenter.predictions, segmenter.profile
         cleared: dict[int, set[str]] = {}
         if gate_scores is not None:
@@ -134,29 +132,29 @@ def build_package(
     segmenter_prediction: SegmenterPredictionConfig,
     mm_per_px: float | None,
     chosen_gate: TrainedGate | None = None,
-) -> Any:
+) -> PackageContents:
     """Put the chosen gate and segmenter into one package with all that using them takes.
 
     Raises:
         SteelDefectsError: Scores, thresholds or settings belong to other weights.
     """
-    from steel_defects.datasets.model_package import PackageContents
     from steel_defects.models.segmenters import required_stride
-    from steel_defects.package.build import build_manifest
-    from steel_defects.package.manifest import SegmenterSpec
 
     segmenter, postprocessing = chosen_segmenter.segmenter, chosen_segmenter.postprocessing
     networks: dict[str, Any] = {"segmenter": segmenter}
-    gate = stacking = None
+    gate = point = scores = stacking = None
     if chosen_gate:
         networks["gate"], stacking = chosen_gate.classifier, chosen_segmenter.stacking
-        gate = _gate_parts(chosen_gate, networks["gate"], stacking)
+        point, scores = chosen_gate.operating_point, chosen_gate.scores
+        gate = gate_spec(chosen_gate.name, networks["gate"].input_shape[1:3], point)
     common_stamp(
         trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
-        scores=gate and gate.scores, operating_point=gate and gate.operating_point,
+        scores=scores, operating_point=point,
     )  # fmt: skip
-    reference = of_splits(sheets, splits, TUNING_SPLITS)
-    manifest = build_manifest(
+    pictures = map(raw_sheets.read, of_splits(sheets, splits, TUNING_SPLITS)["path"])
+    manifest = Manifest(
+        class_names=data_engineering.class_names,
+        gate=gate,
         segmenter=SegmenterSpec(
             name=chosen_segmenter.name,
             file="segmenter.keras",
@@ -164,25 +162,12 @@ def build_package(
             tta=segmenter_prediction.tta,
             stride=required_stride(segmenter),
         ),
-        gate=gate,
-        comparison=segmentation_comparison,
-        pictures=(raw_sheets.read(path) for path in reference["path"]),
-        fingerprint_of=sheets["sha256"].tolist(),
-        class_names=data_engineering.class_names,
+        stacked=stacking.stacked if stacking else None,
         mm_per_px=mm_per_px,
+        metrics=package_metrics(segmentation_comparison, chosen_segmenter.name, point),
+        reference=reference_quantiles(pictures, scores),
+        versions=library_versions(),
+        data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
     )
-    specs = {"segmenter": manifest.segmenter, "gate": manifest.gate}
-    writers = {spec.file: networks[name].save for name, spec in specs.items() if spec}
-    return PackageContents(manifest, writers)
-
-
-def _gate_parts(gate: TrainedGate, classifier: Any, stacking: Stacking) -> "GateParts":
-    from steel_defects.package.build import GateParts
-
-    return GateParts(
-        name=gate.name,
-        input_size=classifier.input_shape[1:3],
-        operating_point=gate.operating_point,
-        scores=gate.scores,
-        stacked=stacking.stacked,
-    )
+    gate_writer = {gate.file: networks["gate"].save} if gate else {}
+    return PackageContents(manifest, {manifest.segmenter.file: segmenter.save} | gate_writer)

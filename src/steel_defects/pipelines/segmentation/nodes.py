@@ -11,7 +11,11 @@ from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.datasets.probability_maps import Predicted, ProbabilityMaps
 from steel_defects.decision.fusion import Stacking
 from steel_defects.decision.operating_point import OperatingPointConfig
-from steel_defects.decision.postprocessing import Postprocessing, PostprocessingGrid
+from steel_defects.decision.postprocessing import (
+    Postprocessing,
+    PostprocessingGrid,
+    SheetPrediction,
+)
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.identity import common_stamp, stamp_of
@@ -95,21 +99,25 @@ def predict_probabilities(
 ) -> Iterator[Predicted]:
     """Predict validation and calibration sheets; maps are kept for tuning, if asked to smaller."""
     from steel_defects.prediction.inference import shrink_maps
-    from steel_defects.prediction.predicted_masks import predict_maps
 
     rows = of_splits(sheets, splits, TUNING_SPLITS)
-    predicted = predict_maps(
-        segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
-    )
     shrink = segmenter_prediction.map_shrink
     identity = stamp_of(segmenter=segmenter)["models"]["segmenter"]
     # Returned, not yielded: Kedro would save each map of a generator node by itself.
     return (
-        (sheet_id, split, replace(found, maps=shrink_maps(found.maps, shrink)), identity)
-        for (sheet_id, split), found in zip(
-            rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True
-        )
+        (sheet_id, split, replace(answer, maps=shrink_maps(answer.maps, shrink)), identity)
+        for sheet_id, split, answer in _predicted(segmenter, raw_sheets, rows, segmenter_prediction)
     )
+
+
+def _predicted(
+    segmenter: Any, raw_sheets: SheetFolder, rows: pd.DataFrame, config: SegmenterPredictionConfig
+) -> Iterator[tuple[str, str, SheetPrediction]]:
+    """Return sheet, split and prediction of each row."""
+    from steel_defects.prediction.predicted_masks import predict_maps
+
+    predicted = predict_maps(segmenter, raw_sheets, rows["path"].tolist(), tta=config.tta)
+    return zip(rows["sheet_id"], rows["split"], predicted, strict=True)
 
 
 def of_splits(sheets: pd.DataFrame, splits: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
@@ -165,28 +173,18 @@ def predict_masks(
     out_of_fold_predictions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Predict every sheet that training did not see, at full size; out-of-fold rows come after."""
-    from steel_defects.prediction.predicted_masks import (
-        gate_scores_of,
-        mask_rows,
-        predict_maps,
-    )
+    from steel_defects.prediction.predicted_masks import gate_scores_of, mask_rows
 
     stamp = common_stamp(
         trained_segmenter=stamp_of(segmenter=segmenter), postprocessing=postprocessing,
         gate_scores=gate_scores,
     )  # fmt: skip
-    settings = postprocessing.classes
     scores = gate_scores_of(gate_scores, None)
     rows = of_splits(sheets, splits, _UNSEEN_SPLITS)
-    predicted = predict_maps(
-        segmenter, raw_sheets, rows["path"].tolist(), tta=segmenter_prediction.tta
-    )
     held_out = PREDICTIONS.typed(
         (sheet_id, split, None, None, *row)
-        for (sheet_id, split), found in zip(
-            rows[["sheet_id", "split"]].itertuples(index=False, name=None), predicted, strict=True
-        )
-        for row in mask_rows(found, settings, scores.get(sheet_id))
+        for sheet_id, split, answer in _predicted(segmenter, raw_sheets, rows, segmenter_prediction)
+        for row in mask_rows(answer, postprocessing.classes, scores.get(sheet_id))
     )
     if out_of_fold_predictions is not None:
         held_out = pd.concat([held_out, out_of_fold_predictions], ignore_index=True)

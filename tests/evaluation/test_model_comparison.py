@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steel_defects.evaluation.segmenter_comparison import out_of_fold_row, segmentation_rows
+from steel_defects.evaluation.model_comparison import out_of_fold_row, segmentation_rows
 
 # Four rows, five columns; "1 4" is the first column, "1 8" the first two.
 SHEETS = pd.DataFrame({"sheet_id": list("abcd"), "width": 5, "height": 4})
