@@ -19,8 +19,8 @@ from kedro.framework.startup import bootstrap_project
 from sklearn import metrics
 
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.sample import draw_samples
 from steel_defects.data.splits import assign_groups
+from steel_defects.data.synthetic import draw_samples
 from steel_defects.decision.calibration import fit_calibration
 from steel_defects.evaluation.classification import (
     EVEN_ODDS,

@@ -24,11 +24,11 @@ from tests.support.planting import planted  # noqa: E402
 
 from steel_defects.data.config import SampleDataConfig  # noqa: E402
 from steel_defects.data.inventory import take_inventory  # noqa: E402
-from steel_defects.data.sample import draw_samples  # noqa: E402
-from steel_defects.data.similarity.similar import COPY, DIFFERENT, find_similar  # noqa: E402
+from steel_defects.data.similar import COPY, DIFFERENT, find_similar  # noqa: E402
 from steel_defects.data.splits import group_sheets  # noqa: E402
+from steel_defects.data.synthetic import draw_samples  # noqa: E402
 from steel_defects.images.folder import SheetFolder  # noqa: E402
-from steel_defects.images.reading import PICTURE_ENDINGS, read_gray  # noqa: E402
+from steel_defects.images.reading import PICTURE_ENDINGS, decode_gray  # noqa: E402
 
 SEED = 3
 LOOK_ALIKE = 0.985
@@ -55,7 +55,7 @@ def plant(folder: Path, names: list[str], copies: int) -> dict[str, str]:
     for name in chosen:
         copy = f"copy_of_{Path(name).stem}.png"
         # Saved as JPEG once in the planting; PNG adds no further loss.
-        cv2.imwrite(str(folder / copy), planted(read_gray(folder / name), rng))
+        cv2.imwrite(str(folder / copy), planted(decode_gray((folder / name).read_bytes()), rng))
         originals[copy] = name
     return originals
 

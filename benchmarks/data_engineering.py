@@ -27,7 +27,10 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 MORE = 100
-CHECKS = ("measure_leakage", "find_oddest_sheets", "draw_oddest_sheets")
+CHECKS = [
+    f"data_engineering.{name}"
+    for name in ("measure_leakage", "find_oddest_sheets", "draw_oddest_sheets")
+]
 BARS = {"tables": 6.0, "rerun": 1.0, "twice": 2.1}
 PEAK_GIB = 1.5
 
@@ -35,7 +38,7 @@ PEAK_GIB = 1.5
 def draw(folder: Path, count: int) -> None:
     """Draw the sheets that the folder lacks, and the file of their masks."""
     from steel_defects.data.config import SampleDataConfig
-    from steel_defects.data.sample import draw_samples
+    from steel_defects.data.synthetic import draw_samples
 
     images = folder / "train_images"
     images.mkdir(parents=True, exist_ok=True)
@@ -94,8 +97,8 @@ def work(raw: Path, data: Path) -> None:
     from kedro.framework.startup import bootstrap_project
     from kedro.runner import SequentialRunner
 
-    import steel_defects.data.similarity.leakage  # noqa: F401
-    import steel_defects.drawing.contact_sheet  # noqa: F401
+    import steel_defects.data.leakage  # noqa: F401
+    import steel_defects.drawing.style  # noqa: F401
 
     bootstrap_project(ROOT)
     logging.disable(logging.INFO)

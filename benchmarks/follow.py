@@ -19,14 +19,14 @@ import pandas as pd
 from inspection_memory import BrightnessRuntime, stand_in
 
 from steel_defects.data.config import PositionsConfig, SampleDataConfig
-from steel_defects.data.sample import draw_samples
+from steel_defects.data.synthetic import draw_samples
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.console import Stop
 from steel_defects.inspection.follow import follow_folder
+from steel_defects.inspection.job import Inspection
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import open_source
-from steel_defects.inspection.work import Inspection
 from steel_defects.package.folder import read_package
 from steel_defects.package.runtimes import load_runtime
 

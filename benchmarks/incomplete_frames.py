@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defects.data.appearance import frame_damage
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.damage import frame_damage
 from steel_defects.data.synthetic import draw_sheet
 from steel_defects.images.folder import SheetFolder
 

@@ -40,10 +40,9 @@ from steel_defects.images.reading import resize
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import RECENT_FRAMES
-from steel_defects.inspection.job import run_job
+from steel_defects.inspection.job import Inspection, run_job
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource
-from steel_defects.inspection.work import Inspection
 from steel_defects.package.folder import ModelPackage, read_package
 from steel_defects.package.manifest import Manifest
 from steel_defects.package.runtimes import PackageRuntime, load_runtime

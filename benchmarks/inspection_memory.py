@@ -72,10 +72,9 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
     from steel_defects.inspection.config import InspectionConfig
     from steel_defects.inspection.console import Stop
     from steel_defects.inspection.follow import follow_folder
-    from steel_defects.inspection.job import run_job
+    from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
     from steel_defects.inspection.sources import open_source
-    from steel_defects.inspection.work import Inspection
     from steel_defects.package.folder import read_package
     from steel_defects.package.runtimes import load_runtime
 
@@ -111,7 +110,7 @@ def inspect(sheets: Path, work: Path, package_dir: str, follow: bool) -> None:
 def originals(folder: Path | None, to: Path) -> list[Path]:
     """Copy the sheets, or draw some, so that links to them are possible."""
     from steel_defects.data.config import SampleDataConfig
-    from steel_defects.data.sample import draw_samples
+    from steel_defects.data.synthetic import draw_samples
     from steel_defects.images.folder import SheetFolder
 
     to.mkdir()

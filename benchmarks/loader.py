@@ -22,7 +22,7 @@ import pandas as pd
 from timing import median_seconds
 
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.sample import draw_samples
+from steel_defects.data.synthetic import draw_samples
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.training.augment.augmentation import Augmentation

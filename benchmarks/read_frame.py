@@ -18,7 +18,7 @@ import numpy as np
 
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.sample import draw_samples
+from steel_defects.data.synthetic import draw_samples
 from steel_defects.images.reading import decode_gray
 from steel_defects.inspection.frames import pixel_digest, read_frame
 from steel_defects.inspection.sources import FolderSource

@@ -1,5 +1,6 @@
 """``kedro run`` answers a mistake with one line and exit code 1."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -8,11 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
 from tests.support.good_tables import GOOD
 
-from steel_defects.cli import one_line
+from steel_defects.cli import SILENCED, one_line
 from steel_defects.cli import run as run_command
+from steel_defects.errors import SteelDefectsError
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,8 +61,8 @@ def run(conf: Path, *options: str) -> subprocess.CompletedProcess[str]:
         (["--pipelines=data_engineering"], ["raw_annotations", "train.csv"]),
         (["--pipelines=inspection"], ["inspection_package", "models_dir=PATH"]),
         (
-            ["--pipelines=inspection", "--runner=ThreadRunner", "--params=inspection.follow=true"],
-            ["inspection.follow", "needs the SequentialRunner", "without --runner"],
+            ["--pipelines=sample_data", "--runner=ThreadRunner"],
+            ["ThreadRunner would train networks beside each other", "without --runner"],
         ),
         (
             ["--pipelines=inspection", "--params=inspection.follow=true"],
@@ -85,6 +91,26 @@ def test_traceback_on_request(conf):
     assert found.returncode == 1
     assert "Traceback" in found.stdout + found.stderr
     assert "SteelDefectsError" in found.stdout + found.stderr
+
+
+def test_how_to_resume_stands_under_an_error(tmp_path, monkeypatch, capsys):
+    def fail(_: object) -> None:
+        raise SteelDefectsError("no room is left")
+
+    nodes = [Node(lambda: 1, None, "a", name="first"), Node(fail, "a", "b", name="second")]
+    catalog = DataCatalog({"a": JSONDataset(filepath=str(tmp_path / "a.json"))})
+    loggers = [*map(logging.getLogger, SILENCED), *logging.getLogger().handlers]
+    filters = [list(logger.filters) for logger in loggers]
+    monkeypatch.setattr(
+        kedro_run, "callback", lambda: SequentialRunner().run(Pipeline(nodes), catalog)
+    )
+    with pytest.raises(SystemExit):
+        run_command.callback(traceback=False)
+    for logger, before in zip(loggers, filters, strict=True):
+        logger.filters[:] = before
+    error, advice = capsys.readouterr().err.splitlines()
+    assert error == "Error: no room is left (--traceback shows where)"
+    assert advice == 'Then go on from there: add --from-nodes "second"'
 
 
 @pytest.mark.parametrize(

@@ -7,31 +7,61 @@ from pathlib import Path
 
 import pytest
 from kedro.framework.session import KedroSession
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from kedro_datasets.json import JSONDataset
 
+from steel_defects import run_record
 from steel_defects.errors import SteelDefectsError
-from steel_defects.hooks import InputHooks, TargetHooks
+from steel_defects.hooks import InputHooks, RunnerHooks, TargetHooks
 from steel_defects.run_record import RUN_RECORD, RunRecordHooks
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_full_disk_does_not_hide_the_error_of_a_run(monkeypatch):
-    def full(hooks: RunRecordHooks, catalog: DataCatalog) -> None:
-        written.append(hooks._record)
+def record_of(folder: Path, parameters: object = None) -> DataCatalog:
+    """A catalog with the record of the latest run, and parameters."""
+    file = JSONDataset(filepath=str(folder / "run.json"))
+    return DataCatalog({RUN_RECORD: file, "parameters": MemoryDataset(parameters or {})})
+
+
+def run_params(run_id: str, runner: str = "SequentialRunner") -> dict[str, object]:
+    names = ("env", "pipeline_names", "namespaces", "runtime_params")
+    return {"run_id": run_id, "runner": runner, "project_path": ".", **dict.fromkeys(names)}
+
+
+def test_a_full_disk_does_not_hide_the_error_of_a_run(tmp_path, monkeypatch):
+    def full(record: dict, catalog: DataCatalog) -> None:
+        written.append(record)
         if len(written) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     written: list[dict] = []
-    monkeypatch.setattr(RunRecordHooks, "_write", full)
-    hooks = RunRecordHooks()
-    hooks._parameters, hooks._project = {}, "."
-    names = ("env", "pipeline_names", "namespaces", "runtime_params")
-    hooks.before_pipeline_run({"run_id": "1", **dict.fromkeys(names)}, DataCatalog())
-    hooks.on_pipeline_error(RuntimeError("what went wrong"), DataCatalog())
+    monkeypatch.setattr(run_record, "_write", full)
+    hooks, catalog = RunRecordHooks(), record_of(tmp_path)
+    hooks.before_pipeline_run(run_params("1"), catalog)
+    hooks.on_pipeline_error(RuntimeError("what went wrong"), run_params("1"), catalog)
     assert written[1]["error"] == "what went wrong"
     assert written[1]["status"] == "failed"
+
+
+def test_two_runs_in_one_process_keep_their_records_apart(tmp_path):
+    hooks, one, other = RunRecordHooks(), *(record_of(tmp_path / name, name) for name in "ab")
+    hooks.before_pipeline_run(run_params("1"), one)
+    hooks.before_pipeline_run(run_params("2"), other)
+    hooks.on_pipeline_error(RuntimeError("no room"), run_params("2"), other)
+    hooks.after_pipeline_run(run_params("1"), one)
+    for run_id, catalog, status, name in (("1", one, "finished", "a"), ("2", other, "failed", "b")):
+        record = catalog.load(RUN_RECORD)
+        assert (record["run_id"], record["status"]) == (run_id, status)
+        assert record["parameters"] == name
+
+
+@pytest.mark.parametrize("runner", ["ThreadRunner", "kedro.runner.ParallelRunner"])
+def test_runners_that_would_train_networks_beside_each_other_are_refused(runner):
+    with pytest.raises(SteelDefectsError, match="Runner would train networks beside each other"):
+        RunnerHooks().before_pipeline_run(run_params("1", runner))
+    RunnerHooks().before_pipeline_run(run_params("1"))
 
 
 def test_a_path_given_as_a_number_is_refused_in_one_line():

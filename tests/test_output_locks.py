@@ -4,10 +4,9 @@ import json
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
@@ -60,16 +59,18 @@ def pipeline() -> Pipeline:
 
 
 def catalog(folder: Path) -> DataCatalog:
-    return DataCatalog({RUN_RECORD: JSONDataset(filepath=str(folder / "08_reporting/run.json"))})
+    record = JSONDataset(filepath=str(folder / "08_reporting/run.json"))
+    parameters = MemoryDataset({"epochs": list(range(500))})
+    return DataCatalog({RUN_RECORD: record, "parameters": parameters})
 
 
-def run_params(run_id: str, runner: str = "SequentialRunner") -> dict[str, object]:
+def run_params(run_id: str) -> dict[str, object]:
     names = ("env", "pipeline_names", "namespaces", "runtime_params")
-    return {"run_id": run_id, "runner": runner, **dict.fromkeys(names)}
+    return {"run_id": run_id, "project_path": ".", **dict.fromkeys(names)}
 
 
-def begin(hook: OutputLockHooks, folder: Path, run_id: str, **params: str) -> None:
-    hook.before_pipeline_run(run_params(run_id, **params), pipeline(), catalog(folder))
+def begin(hook: OutputLockHooks, folder: Path, run_id: str) -> None:
+    hook.before_pipeline_run(run_params(run_id), pipeline(), catalog(folder))
 
 
 def test_runs_write_one_after_the_other(tmp_path, monkeypatch):
@@ -99,15 +100,6 @@ def test_runs_of_other_environments_do_not_wait(tmp_path, monkeypatch):
         hook.after_pipeline_run(run_params(name))
 
 
-def test_processes_of_the_parallel_runner_share_one_run_s_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_LONGEST_WAIT", 0)
-    first, second = OutputLockHooks(), OutputLockHooks()
-    begin(first, tmp_path, "1", runner="kedro.runner.ParallelRunner")
-    with pytest.raises(SteelDefectsError, match="is writing verdicts"):
-        begin(second, tmp_path, "2", runner="ParallelRunner")
-    first.after_pipeline_run(run_params("1"))
-
-
 # === The record on a full disk ===
 
 
@@ -119,8 +111,6 @@ def full_disk(path: Path):
 
 def test_the_record_says_on_a_full_disk_that_the_run_failed(tmp_path, monkeypatch):
     hook, there = RunRecordHooks(), catalog(tmp_path)
-    context = SimpleNamespace(params={"epochs": list(range(500))}, project_path=tmp_path)
-    hook.after_context_created(context)
     hook.before_pipeline_run(run_params("1"), there)
     paths = [tmp_path / "08_reporting" / name for name in ("run.json", "runs/1.json")]
     assert [json.loads(path.read_text(encoding="utf-8"))["status"] for path in paths] == [
@@ -129,7 +119,7 @@ def test_the_record_says_on_a_full_disk_that_the_run_failed(tmp_path, monkeypatc
     sizes = [path.stat().st_size for path in paths]
 
     monkeypatch.setattr(run_record, "replaced", full_disk)
-    hook.on_pipeline_error(OSError(28, "No space left on device"), there)
+    hook.on_pipeline_error(OSError(28, "No space left on device"), run_params("1"), there)
     for path, size in zip(paths, sizes, strict=True):
         record = json.loads(path.read_text(encoding="utf-8"))
         assert record["status"] == "failed"
@@ -139,7 +129,6 @@ def test_the_record_says_on_a_full_disk_that_the_run_failed(tmp_path, monkeypatc
 
 def test_a_run_that_cannot_write_its_record_does_not_begin(tmp_path, monkeypatch):
     hook = RunRecordHooks()
-    hook.after_context_created(SimpleNamespace(params={}, project_path=tmp_path))
     monkeypatch.setattr(run_record, "replaced", full_disk)
     with pytest.raises(OSError, match="No space left"):
         hook.before_pipeline_run(run_params("1"), catalog(tmp_path))

@@ -73,7 +73,8 @@ def test_without_a_backbone_nothing_is_left_of_the_gate():
     default = made["__default__"]
     assert not [n for n in default.datasets() if "gate" in n or "stacking" in n or "classif" in n]
     names = {node.name for node in default.nodes}
-    assert {"measure_robustness", "compare_with_earlier", "build_package"} <= names
+    assert {"reporting.measure_robustness", "build_package"} <= names
+    assert "reporting.compare_with_earlier" in names
 
 
 @pytest.mark.parametrize("crossed", [frozenset(), frozenset({"vgg16", "unet"})])
@@ -93,7 +94,8 @@ def test_the_graph_follows_the_parameters_in_one_process():
     assert {"mobilenet_v2.train_classifier", "unet.train_segmenter"} <= demo
     assert "fpn.train_segmenter" not in demo
     other = nodes("demo", backbones="vgg16", architectures="fpn")
-    assert {name.split(".")[0] for name in other if "." in name} == {"vgg16", "fpn"}
+    boxes = {name.split(".")[0] for name in other if "." in name}
+    assert boxes == {"data_engineering", "vgg16", "fpn", "reporting"}
     assert nodes("neu_seg") == neu_seg
     assert current_selection().backbones == ()
 
@@ -129,6 +131,30 @@ from pathlib import Path
 from kedro_viz.integrations.kedro.data_loader import load_data
 print(json.dumps(sorted(node.name for node in load_data(Path.cwd())[1]["__default__"].nodes)))
 """
+
+
+# As in a notebook: ``%load_ext kedro.ipython``, then ``%reload_kedro --env=… --params=…``.
+IN_IPYTHON = """
+import json, os
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "kedro.ipython")
+shell.run_line_magic("reload_kedro", "--env=" + os.environ["KEDRO_ENV"] + os.environ["PARAMS"])
+default = shell.user_ns["pipelines"]["__default__"]
+assert all(name in shell.user_ns["catalog"] for name in default.datasets())
+print(json.dumps(sorted(node.name for node in default.nodes)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "parameters"),
+    [("neu_seg", {}), ("demo", {"backbones": "vgg16", "architectures": "fpn"})],
+)
+def test_a_notebook_shows_the_same_nodes(env, parameters, monkeypatch):
+    given = ",".join(f"{name}={value}" for name, value in parameters.items())
+    monkeypatch.setenv("PARAMS", f" --params={given}" if given else "")
+    assert printed(IN_IPYTHON, env) == sorted(nodes(env, **parameters))
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import _split_params
 from kedro.validation import CheckFailure, DataValidationError
 
 from steel_defects.errors import shown
+from steel_defects.kedro_compat import resume_argument, split_params
 
 
 @click.group(name="steel_defects")
@@ -29,11 +29,14 @@ def _run(traceback: bool, **options: Any) -> Any:
     assert execute is not None  # noqa: S101 (a command that click made from a function has one)
     if traceback:
         return execute(**options)
-    _silence_tracebacks()
+    log = _silence_tracebacks()
     try:
         return execute(**options)
     except Exception as error:
-        click.echo(f"Error: {one_line(error)} (--traceback shows where)", err=True)
+        message = one_line(error)
+        click.echo(f"Error: {message} (--traceback shows where)", err=True)
+        if log.resume and "--from-nodes" not in message:
+            click.echo(f"Then go on from there: add {log.resume}", err=True)
         sys.exit(1)
 
 
@@ -110,27 +113,39 @@ _PYDANTIC_NOISE = (
 )
 
 
-def _silence_tracebacks() -> None:
+#: Loggers of Kedro that show an error with its stack.
+SILENCED = ("kedro.framework.session.session", "kedro.runner", "kedro.framework.project")
+
+
+class _WithoutErrors(logging.Filter):
+    """Leaves out errors that Kedro logs with their stack, and keeps its advice how to resume."""
+
+    resume = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        advice = resume_argument(record)
+        self.resume = advice or self.resume
+        from_kedro = record.name.startswith("kedro.")
+        return advice is None and not (from_kedro and record.levelno >= logging.ERROR)
+
+
+def _silence_tracebacks() -> _WithoutErrors:
     """Keep Kedro from logging an error with its stack before it reaches us."""
-    for name in ("kedro.framework.session.session", "kedro.runner", "kedro.framework.project"):
-        logging.getLogger(name).addFilter(_without_errors)
+    log = _WithoutErrors()
+    for name in SILENCED:
+        logging.getLogger(name).addFilter(log)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_without_errors)
+        handler.addFilter(log)
     # The error that follows says the same.
     warnings.filterwarnings("ignore", message="Parameters not found in your Kedro project config")
-
-
-def _without_errors(record: logging.LogRecord) -> bool:
-    resume_hint = record.name.startswith("kedro.runner") and record.levelno == logging.WARNING
-    from_kedro = record.name.startswith("kedro.")
-    return not (from_kedro and record.levelno >= logging.ERROR) and not resume_hint
+    return log
 
 
 def _read_parameters(context: click.Context, option: click.Parameter, value: Any) -> Any:
     """Read ``--params`` as Kedro does, but take paths as they are typed, 0045 too."""
     from steel_defects.hooks import CATALOG_PARAMETERS
 
-    parameters = _split_params(context, option, value)
+    parameters = split_params(context, option, value)
     for item in value.split(",") if isinstance(value, str) else ():
         name, _, text = map(str.strip, item.partition("="))
         if name in CATALOG_PARAMETERS and not isinstance(parameters[name], str | None):

@@ -4,18 +4,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractVersionedDataset, DataCatalog, Version
+from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target
+from steel_defects.kedro_compat import (
+    filepath_of,
+    is_versioned,
+    load_what_was_saved,
+    runtime_parameters,
+)
 from steel_defects.locks import lock_all
 from steel_defects.paths import refuse_pattern, refuse_remote
 from steel_defects.run_record import RUN_RECORD, path_of_record
@@ -31,7 +36,7 @@ class ParameterHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Compare the names given with ``--params`` with those that are known."""
         check_backend()
-        given = context._runtime_params or {}
+        given = runtime_parameters(context)
         known = _configured_names(context) | set(CATALOG_PARAMETERS)
         for name in given:
             if name not in known:
@@ -54,23 +59,23 @@ def _configured_names(context: KedroContext) -> set[str]:
         loader.runtime_params = runtime
 
 
-class WatchHooks:
-    """Refuses to watch a folder with a runner that Ctrl-C does not stop."""
+class RunnerHooks:
+    """Refuses runners that would train several networks at a time."""
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Take only the runner whose nodes run in the main thread, where signals arrive."""
-        # The runner as text; None is the default, a SequentialRunner.
-        sequential = any(name in run_params["runner"] for name in ("SequentialRunner", "None"))
-        if sequential or "params:inspection" not in pipeline.inputs():
-            return
-        if catalog["params:inspection"].load().follow:
-            raise SteelDefectsError(
-                "inspection.follow needs the SequentialRunner, which Ctrl-C stops; run it without "
-                "--runner"
-            )
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Take neither of Kedro's runners whose nodes run beside each other.
+
+        Every node uses all cores itself; networks that train beside each other would share one
+        state of random numbers; and Ctrl-C, which ends the watching of a folder, reaches the main
+        thread alone.
+        """
+        for runner in ("ThreadRunner", "ParallelRunner"):
+            if runner in str(run_params["runner"]):
+                raise SteelDefectsError(
+                    f"{runner} would train networks beside each other, with other results; run it "
+                    "without --runner: every node uses all cores"
+                )
 
 
 class InputHooks:
@@ -96,7 +101,9 @@ class InputHooks:
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Refuse paths in which Kedro, which looks for versions with a pattern, finds none."""
     for _, dataset in _versioned(pipeline.datasets(), catalog):
-        refuse_pattern(str(dataset._filepath.parent), ", or change data_root in globals.yml")
+        folder = filepath_of(dataset)
+        if folder:
+            refuse_pattern(str(folder.parent), ", or change data_root in globals.yml")
 
 
 _NO_DATA = (
@@ -177,8 +184,7 @@ class VersionHooks:
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
         """Load what this run saves by its own version, also if another run saves a later one."""
         for _, dataset in _versioned(node.outputs, catalog):
-            version = dataset.resolve_save_version()
-            dataset._version = Version(version, version)
+            load_what_was_saved(dataset)
 
 
 def _versioned(
@@ -186,7 +192,7 @@ def _versioned(
 ) -> Iterator[tuple[str, AbstractVersionedDataset[Any, Any]]]:
     for name in sorted(names):
         dataset = catalog[name]
-        if isinstance(dataset, AbstractVersionedDataset) and dataset._version:
+        if is_versioned(dataset):
             yield name, dataset
 
 
@@ -200,9 +206,8 @@ class TargetHooks:
             dataset = catalog[name]
             if hasattr(dataset, "check_target"):
                 dataset.check_target()
-            elif hasattr(dataset, "_filepath"):
-                versioned = isinstance(dataset, AbstractVersionedDataset) and dataset._version
-                check_target(Path(dataset._filepath), folder=bool(versioned))
+            elif path := filepath_of(dataset):
+                check_target(path, folder=is_versioned(dataset))
 
 
 class OutputLockHooks:
@@ -216,8 +221,6 @@ class OutputLockHooks:
         """Begin without a run."""
         self._locks: dict[str, list[Path]] = {}
         self._locked: dict[str, ExitStack] = {}
-        # Runners may end nodes in several threads.
-        self._turn = Lock()
 
     @hook_impl(trylast=True)
     def before_pipeline_run(
@@ -225,16 +228,14 @@ class OutputLockHooks:
     ) -> None:
         """Name a lock for each dataset that the run saves."""
         folder = path_of_record(catalog).parents[1] / ".locks"
-        run_id = run_params["run_id"]
-        self._locks[run_id] = [folder / f"{name}.lock" for name in pipeline.all_outputs()]
-        if str(run_params["runner"]).endswith("ParallelRunner"):
-            # Its nodes run in processes of their own, which inherit the locks.
-            self._lock(run_id)
+        paths = [folder / f"{name}.lock" for name in pipeline.all_outputs()]
+        self._locks[run_params["run_id"]] = paths
 
     @hook_impl
     def after_node_run(self, run_id: str) -> None:
         """Lock before the first node's outputs are saved."""
-        self._lock(run_id)
+        if run_id not in self._locked:
+            self._locked[run_id] = lock_all(self._locks[run_id])
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
@@ -245,11 +246,6 @@ class OutputLockHooks:
     def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
         """Unlock."""
         self._unlock(run_params["run_id"])
-
-    def _lock(self, run_id: str) -> None:
-        with self._turn:
-            if run_id not in self._locked:
-                self._locked[run_id] = lock_all(self._locks[run_id])
 
     def _unlock(self, run_id: str) -> None:
         del self._locks[run_id]

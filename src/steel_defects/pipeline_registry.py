@@ -31,12 +31,17 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
     warnings.filterwarnings("ignore", message=r"One or more dataset names contain '\.'")
     pipelines = {
         "sample_data": sample_data.create_pipeline(),
-        "data_engineering": data_engineering.create_pipeline(),
+        "data_engineering": _in_one_box("data_engineering", data_engineering.create_pipeline()),
         "classification": classification.create_pipeline(selection),
         "segmentation": segmentation.create_pipeline(selection),
-        "reporting": reporting.create_pipeline(selection),
+        "reporting": _in_one_box("reporting", reporting.create_pipeline(selection)),
         "inspection": inspection.create_pipeline(),
         "deployment": deployment.create_pipeline(),
     }
     main = ("data_engineering", "classification", "segmentation", "reporting")
     return {**pipelines, "__default__": Pipeline([pipelines[name] for name in main])}
+
+
+def _in_one_box(name: str, nodes: Pipeline) -> Pipeline:
+    """Let kedro-viz fold nodes, and what passes between them, into a box; datasets keep names."""
+    return Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False)

@@ -28,10 +28,14 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
             if done % step == 0:
                 logger.info("%s: %d of %d", label, done, total)
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    with progress_bar() as bar:
         task = bar.add_task(label, total=total)
         for item in items:
             yield item
             bar.advance(task)
+
+
+def progress_bar() -> Progress:
+    """Return the bar in which a terminal shows work; it disappears when that is done."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)

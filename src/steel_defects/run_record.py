@@ -7,16 +7,17 @@ import platform
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from pydantic import BaseModel
 
 from steel_defects.files import replaced
+from steel_defects.kedro_compat import filepath_of
 from steel_defects.threads import core_count
 
 logger = logging.getLogger(__name__)
@@ -33,16 +34,14 @@ _LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "
 class RunRecordHooks:
     """Writes down what each run was made of and how it ended: ``run.json``."""
 
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Keep the parameters, which later hooks do not get."""
-        self._parameters = context.params
-        self._project = context.project_path
+    def __init__(self) -> None:
+        """Begin without a run."""
+        self._records: dict[str, dict[str, Any]] = {}
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
         """Write the record at the start, so that the report can show it."""
-        self._record = {
+        record = {
             "run_id": run_params["run_id"],
             "environment": run_params["env"] or "local",
             "pipelines": run_params["pipeline_names"] or ["__default__"],
@@ -50,54 +49,52 @@ class RunRecordHooks:
             "runtime_params": run_params["runtime_params"],
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "status": "running",
-            "git_revision": _git_revision(self._project),
+            "git_revision": _git_revision(run_params["project_path"]),
             "versions": _versions(),
             "cores": core_count(),
-            "parameters": json.loads(json.dumps(self._parameters, default=_as_json)),
+            "parameters": json.loads(json.dumps(catalog.load("parameters"), default=_as_json)),
         }
-        self._write(catalog)
+        _write(record, catalog)
+        self._records[run_params["run_id"]] = record
         if core_count() < (os.cpu_count() or 1):
             logger.info(
                 "works on %d of %d cores: affinity or CPU quota", core_count(), os.cpu_count()
             )
 
     @hook_impl
-    def after_pipeline_run(self, catalog: DataCatalog) -> None:
+    def after_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
         """Add what the data were, what was reached, and that it went well."""
-        self._record |= {
-            "data_fingerprint": _data_fingerprint(catalog),
-            "metrics": _metrics(catalog),
-        }
-        self._finish(catalog, "finished")
+        record = self._records.pop(run_params["run_id"])
+        made = {"data_fingerprint": _data_fingerprint(catalog), "metrics": _metrics(catalog)}
+        _write(record | made | _ended("finished"), catalog)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], catalog: DataCatalog
+    ) -> None:
         """Add why the run ended."""
-        if hasattr(self, "_record"):
-            self._record["error"] = str(error).splitlines()[0] if str(error) else repr(error)
+        if record := self._records.pop(run_params["run_id"], None):
+            reason = {"error": str(error).splitlines()[0] if str(error) else repr(error)}
             with suppress(OSError):  # of a full disk; it must not hide the error itself
-                self._finish(catalog, "failed")
+                _write(record | reason | _ended("failed"), catalog)
 
-    def _finish(self, catalog: DataCatalog, status: str) -> None:
-        self._record |= {
-            "status": status,
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        self._write(catalog)
 
-    def _write(self, catalog: DataCatalog) -> None:
-        # Versioned: each run keeps a record of its own, under the stamp of what it made.
-        latest = path_of_record(catalog)
-        for path in (latest.parent / "runs" / f"{self._record['run_id']}.json", latest):
-            try:
-                with replaced(path) as temporary:
-                    temporary.write_text(_json(self._record), encoding="utf-8")
-            except OSError:
-                if not path.exists():
-                    raise
-                # The disk is full. Without the parameters the record fits where the old one is.
-                record = {k: v for k, v in self._record.items() if k not in _LARGEST}
-                _overwrite(path, _json(record))
+def _ended(status: str) -> dict[str, str]:
+    return {"status": status, "finished_at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _write(record: dict[str, Any], catalog: DataCatalog) -> None:
+    # Versioned: each run keeps a record of its own, under the stamp of what it made.
+    latest = path_of_record(catalog)
+    for path in (latest.parent / "runs" / f"{record['run_id']}.json", latest):
+        try:
+            with replaced(path) as temporary:
+                temporary.write_text(_json(record), encoding="utf-8")
+        except OSError:
+            if not path.exists():
+                raise
+            # The disk is full. Without the parameters the record fits where the old one is.
+            _overwrite(path, _json({k: v for k, v in record.items() if k not in _LARGEST}))
 
 
 def _json(record: dict[str, Any]) -> str:
@@ -113,7 +110,9 @@ def _overwrite(path: Path, text: str) -> None:
 
 def path_of_record(catalog: DataCatalog) -> Path:
     """Return the file of the latest run's record."""
-    return Path(str(catalog[RUN_RECORD]._describe()["filepath"]))
+    path = filepath_of(catalog[RUN_RECORD])
+    assert path is not None  # noqa: S101 (the catalog names a file)
+    return path
 
 
 def _as_json(value: object) -> object:
@@ -122,39 +121,37 @@ def _as_json(value: object) -> object:
 
 
 def _metrics(catalog: DataCatalog) -> dict[str, Any]:
-    found = {}
+    metrics = {}
     for name in ("classification_comparison", "segmentation_comparison"):
         if catalog.exists(name):
             table = catalog.load(name).astype(object)
-            found[name] = table.where(table.notna(), None).to_dict("records")
-    return found
+            metrics[name] = table.where(table.notna(), None).to_dict("records")
+    return metrics
 
 
 def _data_fingerprint(catalog: DataCatalog) -> str | None:
     if not catalog.exists("sheets"):
         return None
-    from hashlib import sha256
-
     digests = "".join(sorted(catalog.load("sheets")["sha256"]))
     return sha256(digests.encode()).hexdigest()
 
 
-def _git_revision(project: Path) -> str | None:
+def _git_revision(project: str) -> str | None:
     try:
-        found = subprocess.run(
+        done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
             cwd=project, capture_output=True, encoding="utf-8", timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
+    return done.stdout.strip()
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:
-            found[library] = version(library)
+            versions[library] = version(library)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

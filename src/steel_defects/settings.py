@@ -7,15 +7,15 @@ from steel_defects.hooks import (
     InputHooks,
     OutputLockHooks,
     ParameterHooks,
+    RunnerHooks,
     TargetHooks,
     VersionHooks,
-    WatchHooks,
 )
 from steel_defects.run_record import RunRecordHooks
 from steel_defects.tracking import TrackingHooks
 
 HOOKS = (
-    ParameterHooks(), WatchHooks(), InputHooks(), ChosenModelHooks(),
+    ParameterHooks(), RunnerHooks(), InputHooks(), ChosenModelHooks(),
     ComparisonHooks(), VersionHooks(),
     TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
 )  # fmt: skip

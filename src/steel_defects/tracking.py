@@ -13,6 +13,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from steel_defects.kedro_compat import filepath_of
+
 #: Tables of metrics, and the column that names the row.
 _COMPARISONS = {
     "classification_comparison": "backbone",
@@ -35,7 +37,7 @@ class TrackingHooks:
             if name in _COMPARISONS:
                 mlflow.log_metrics(metrics_of(catalog.load(name), name, _COMPARISONS[name]))
             elif name == "report" or name.endswith("_figure"):
-                _log_file(mlflow, Path(str(catalog[name]._describe()["filepath"])))
+                _log_file(mlflow, filepath_of(catalog[name]))
             elif name.endswith((".classifier", ".segmenter")):
                 dataset: Any = catalog[name]
                 mlflow.set_tag(f"version.{name}", dataset.resolve_load_version())
@@ -45,20 +47,20 @@ def metrics_of(table: pd.DataFrame, name: str, key: str) -> dict[str, float]:
     """Return the numbers of a table, such as ``classification_comparison.vgg16.test.accuracy``.
 
     Args:
-        table: A row a model (or class) and evaluation.
+        table: One row per model (or class) and evaluation.
         name: Name of the dataset, with which all begin.
         key: Column that names the row; others of text stand after it, if they tell rows apart.
     """
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     owners = [c for c in ("architecture", key, "evaluation") if c in table]
     for row in table.to_dict("records"):
         start = ".".join([name, *dict.fromkeys(str(row[column]) for column in owners)])
         for column, value in row.items():
             if isinstance(value, int | float) and not pd.isna(value):
-                found[f"{start}.{column}"] = float(value)
-    return found
+                metrics[f"{start}.{column}"] = float(value)
+    return metrics
 
 
-def _log_file(mlflow: Any, path: Path) -> None:
-    if path.is_file():
+def _log_file(mlflow: Any, path: Path | None) -> None:
+    if path and path.is_file():
         mlflow.log_artifact(str(path), "reporting")

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from steel_defects.data.appearance import frame_damage
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.damage import frame_damage
 from steel_defects.data.synthetic import draw_sheet
 
 DRAWN = SampleDataConfig(seed=11, sheets=40, new_sheets=1)

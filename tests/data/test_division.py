@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from steel_defects import tables as schemas
-from steel_defects.data.division import Division, assignments_of, divide, earlier_splits
+from steel_defects.data.splits import Division, assignments_of, divide, earlier_splits
 
 SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
 DIVISION = Division(SHARES, folds=4, repeats=2, seed=5)

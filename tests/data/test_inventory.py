@@ -9,11 +9,12 @@ import pytest
 from steel_defects import tables as schemas
 from steel_defects.data import inventory as module
 from steel_defects.data.inventory import (
+    fingerprint,
     fingerprints_of,
     take_inventory,
+    thumbnail_of,
     thumbnails_of,
 )
-from steel_defects.data.similarity.fingerprints import fingerprint, thumbnail_of
 from steel_defects.images.folder import SheetFolder
 from steel_defects.tables.declared import SHEET_INVENTORY
 

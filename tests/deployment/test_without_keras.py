@@ -32,7 +32,7 @@ from steel_defects.package.folder import read_package
 from steel_defects.inspection.places import Places
 from steel_defects.package.runtimes import load_runtime
 from steel_defects.inspection.sources import FolderSource
-from steel_defects.inspection.work import Inspection
+from steel_defects.inspection.job import Inspection
 from steel_defects.data.config import PositionsConfig
 
 folder, sheets, jobs = map(Path, sys.argv[1:])

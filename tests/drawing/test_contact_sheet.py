@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from steel_defects.drawing.contact_sheet import contact_sheet
-from steel_defects.drawing.style import to_png
+from steel_defects.drawing.style import contact_sheet, to_png
 
 
 def titles(figure) -> list[str]:

@@ -13,7 +13,7 @@ from steel_defects.evaluation.segmentation import (
     segmentation_metrics,
 )
 from steel_defects.labels import rle
-from steel_defects.labels.overlap import dice, iou
+from steel_defects.labels.rle import dice, iou
 
 
 @pytest.mark.parametrize(

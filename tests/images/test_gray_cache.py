@@ -11,7 +11,7 @@ import pytest
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images import gray_cache
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.gray_cache import open_gray_cache, reader_of
+from steel_defects.images.gray_cache import open_gray_cache
 
 SIZES = [(16, 40), (32, 24), (16, 40)]
 
@@ -157,9 +157,3 @@ def test_a_folder_that_cannot_be_made_is_named(folder: SheetFolder, tmp_path: Pa
     (tmp_path / "cache").write_bytes(b"a file")
     with pytest.raises(SteelDefectsError, match="cache: gray sheets can't be cached"):
         open_gray_cache(folder, table(folder), tmp_path / "cache")
-
-
-def test_without_a_folder_there_is_no_cache(folder: SheetFolder, tmp_path: Path):
-    sheets = table(folder)
-    assert reader_of(folder, sheets, None) is folder
-    assert_holds(folder, sheets, reader_of(folder, sheets, tmp_path / "cache"))

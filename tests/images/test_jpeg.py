@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from steel_defects.images.jpeg import to_jpeg
+from steel_defects.images.reading import to_jpeg
 
 
 def test_jpeg() -> None:

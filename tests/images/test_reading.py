@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.images.reading import UnreadableSheet, decode_gray, read_gray, resize
+from steel_defects.images.reading import UnreadableSheet, decode_gray, read_file, resize
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def encoded(image: np.ndarray, ending: str) -> bytes:
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".tif"])
 def test_lossless_gray_pictures_come_back_as_they_are(tmp_path, gray, ending):
     (tmp_path / "sheet").write_bytes(encoded(gray, ending))
-    image = read_gray(tmp_path / "sheet")
+    image = decode_gray((tmp_path / "sheet").read_bytes())
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, gray)
 
@@ -79,17 +79,16 @@ def test_truncated_pictures_are_refused(ending, share):
         (b"\x89PNG\r\n\x1a\n nothing between IEND", "not a picture"),
     ],
 )
-def test_files_that_are_no_pictures_are_refused(tmp_path, data, reason):
-    (tmp_path / "sheet.jpg").write_bytes(data)
+def test_files_that_are_no_pictures_are_refused(data, reason):
     with pytest.raises(UnreadableSheet, match=reason):
-        read_gray(tmp_path / "sheet.jpg")
+        decode_gray(data)
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
     with pytest.raises(UnreadableSheet, match="cannot be read: No such file"):
-        read_gray(tmp_path / "missing.jpg")
+        read_file(tmp_path / "missing.jpg")
     with pytest.raises(UnreadableSheet, match="cannot be read"):
-        read_gray(tmp_path)
+        read_file(tmp_path)
     assert issubclass(UnreadableSheet, SteelDefectsError)
 
 

@@ -26,16 +26,15 @@ from steel_defects.data.config import PositionsConfig
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
 from steel_defects.datasets.tables import OptionalCSVDataset
 from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection import watch
+from steel_defects.inspection import follow
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.console import Stop, stop_on_signals
-from steel_defects.inspection.follow import follow_folder
+from steel_defects.inspection.follow import FolderWatch, complete_frames, follow_folder
 from steel_defects.inspection.frames import Frame, read_frame
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource, as_begun, open_source
 from steel_defects.inspection.store.parts import Parts
-from steel_defects.inspection.watch import FolderWatch, complete_frames
-from steel_defects.inspection.work import result_of
+from steel_defects.inspection.tables import result_of
 
 
 class Camera:
@@ -106,7 +105,7 @@ def test_a_file_that_nobody_finishes_is_unreadable(camera):
 
 
 def test_a_file_that_is_written_while_a_backlog_is_judged_is_waited_for(camera, monkeypatch):
-    monkeypatch.setattr(watch, "core_count", lambda: 0)  # each is read where it is asked for
+    monkeypatch.setattr(follow, "core_count", lambda: 0)  # each is read where it is asked for
     names = ["a.png", "b.png", "slow.png"]
     for name in names:
         camera.write(name, 0.3 if name == "slow.png" else 1)
@@ -152,14 +151,14 @@ def test_files_that_can_never_be_read_become_reviews(camera):
 def test_a_folder_that_can_not_be_entered_does_not_stop_the_others(camera, monkeypatch, caplog):
     (camera.folder / "locked").mkdir()
     camera.write("z/a.png")
-    listed = watch.list_folder
+    listed = follow.list_folder
 
     def list_folder(folder: str) -> list[str]:
         if folder.endswith("locked"):
             raise SteelDefectsError("cannot list locked: Permission denied")
         return listed(folder)
 
-    monkeypatch.setattr(watch, "list_folder", list_folder)
+    monkeypatch.setattr(follow, "list_folder", list_folder)
     assert camera.look() == []
     assert camera.look() == ["z/a.png"]
     assert caplog.text.count("Permission denied; the other folders go on") == 1
@@ -229,8 +228,8 @@ def test_checks_of_very_many_known_files_leave_time_for_others(camera, monkeypat
         looks.append(path)
         return watched(path)
 
-    watched = watch.size_and_time
-    monkeypatch.setattr(watch, "size_and_time", size_and_time)
+    watched = follow.size_and_time
+    monkeypatch.setattr(follow, "size_and_time", size_and_time)
     for _ in range(30):
         camera.look(1)
     assert len(looks) == 2
@@ -254,8 +253,8 @@ def test_quiet_folders_are_not_listed(camera, monkeypatch):
         os.utime(folder, (1, 1))
     camera.look()
     listed = []
-    listing = watch.list_folder
-    monkeypatch.setattr(watch, "list_folder", lambda path: listed.append(path) or listing(path))
+    listing = follow.list_folder
+    monkeypatch.setattr(follow, "list_folder", lambda path: listed.append(path) or listing(path))
     assert camera.look() == []
     assert listed == []
     camera.write("old/b.png")

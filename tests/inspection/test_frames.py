@@ -2,8 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from steel_defects.data.appearance import frame_statistics
-from steel_defects.data.inventory import BLACK_LEVEL
+from steel_defects.data.appearance import BLACK_LEVEL, frame_statistics
 from steel_defects.inspection.frames import frame_problem, read_frame
 
 

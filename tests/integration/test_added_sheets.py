@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.support.projects import Project
 
-from steel_defects.images.reading import read_gray
+from steel_defects.images.reading import decode_gray
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def before_and_after(make_project: Callable[[str], Project]) -> tuple[pd.DataFra
     before = project.catalog.load("splits")
     pictures = project.data / "01_raw" / "train_images"
     first, second = before["sheet_id"].iloc[:2]
-    turned = read_gray(pictures / first)[::-1, ::-1]
+    turned = decode_gray((pictures / first).read_bytes())[::-1, ::-1]
     cv2.imwrite(str(pictures / "turned.png"), np.ascontiguousarray(turned))
     (pictures / "coil_7").mkdir()
     shutil.move(pictures / second, pictures / "coil_7" / second)

@@ -16,7 +16,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.models.trained import ModelReference
 
 NAMES = ["a.png", "b.png", "c.png", "d.png"]
-NODES = ["compare_with_earlier", "draw_changed_verdicts"]
+NODES = ["reporting.compare_with_earlier", "reporting.draw_changed_verdicts"]
 DEFECTIVE = np.array([True, True, False, False])
 _TEST = {"split": "test", "repeat": None, "fold": None}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.support.idle_files import empty_files
 from tests.support.projects import ROOT, Project
 
 from steel_defects.data.config import SampleDataConfig
@@ -67,6 +68,10 @@ def test_nothing_is_written_of_a_gate(run) -> None:
     assert "unet.predictions.parquet" in written
     words = ("gate", "vgg16", "stacking", "classif", "grad_cam", "fpn", "out_of_fold")
     assert [name for name in written if any(word in name for word in words)] == []
+
+
+def test_nothing_is_saved_that_says_nothing(run) -> None:
+    assert empty_files(run[0].data) == []
 
 
 def test_the_package_works_without_a_gate(run) -> None:

@@ -11,6 +11,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from tests.support.idle_files import empty_files
 from tests.support.projects import Project
 
 from steel_defects.models.config import BACKBONES
@@ -61,6 +62,10 @@ def test_the_run_is_recorded(runs: list[Project]) -> None:
     )
 
 
+def test_nothing_is_saved_that_says_nothing(runs: list[Project]) -> None:
+    assert empty_files(runs[0].data) == []
+
+
 def test_the_report_stands_alone(runs: list[Project]) -> None:
     report = (runs[0].data / "08_reporting" / "report.html").read_text(encoding="utf-8")
     assert "<html" in report
@@ -68,18 +73,17 @@ def test_the_report_stands_alone(runs: list[Project]) -> None:
     assert 'href="http' not in report
 
 
-def test_a_pipeline_runs_alone_from_what_the_catalog_holds(runs: list[Project]) -> None:
-    report = runs[0].data / "08_reporting" / "report.html"
+def test_a_pipeline_runs_alone_from_what_the_catalog_holds(copied_run: Project) -> None:
+    report = copied_run.data / "08_reporting" / "report.html"
     report.unlink()
-    runs[0].must_run("--pipelines=reporting")
+    copied_run.must_run("--pipelines=reporting")
     assert report.is_file()
 
 
 def test_models_of_earlier_runs_take_part_while_they_fit(
-    runs: list[Project], make_project: Callable[[str], Project]
+    copied_run: Project,
 ) -> None:
-    project = make_project("test")
-    shutil.copytree(runs[0].data, project.data)
+    project = copied_run
     earlier = project.catalog.load("chosen_segmenter").reference
     assert earlier.name == "unet"
     project.must_run(
@@ -118,11 +122,8 @@ def test_a_model_that_was_never_trained_is_refused_before_anything_runs(
     assert "Completed node" not in done.stdout
 
 
-def test_shards_at_once_leave_whole_tables(
-    runs: list[Project], make_project: Callable[[str], Project]
-) -> None:
-    project = make_project("test")
-    shutil.copytree(runs[0].data, project.data)
+def test_shards_at_once_leave_whole_tables(copied_run: Project) -> None:
+    project = copied_run
     new_sheets = list(project.catalog.load("new_sheets"))
 
     def inspect(shard: int) -> None:
@@ -161,14 +162,10 @@ MEASURING = (
          "no test and no calibration sheet", "no annotation", "one sheet"],
 )  # fmt: skip
 def test_the_report_says_which_sheets_are_missing(
-    runs: list[Project],
-    make_project: Callable[[str], Project],
-    kept: Callable[[pd.DataFrame], pd.Series],
-    words: str,
+    copied_run: Project, kept: Callable[[pd.DataFrame], pd.Series], words: str
 ) -> None:
-    project = make_project("test")
-    shutil.copytree(runs[0].data, project.data)
-    sheets, splits, annotations = map(runs[0].catalog.load, ("sheets", "splits", "annotations"))
+    project = copied_run
+    sheets, splits, annotations = map(project.catalog.load, ("sheets", "splits", "annotations"))
     sheets = sheets.merge(splits[["sheet_id", "split"]], on="sheet_id")
     scale = set(annotations.loc[annotations["class_id"] == 4, "sheet_id"])
     sheets = sheets.assign(test=sheets["split"] == "test", scale=sheets["sheet_id"].isin(scale))

@@ -99,6 +99,12 @@ def test_a_browser_shows_nodes_and_layers(address: str, tmp_path: Path) -> None:
     assert ">inspect_sheets<" in page
 
 
+def test_a_browser_draws_the_whole_graph_without_asking(address: str, tmp_path: Path) -> None:
+    page = dom(f"{address}/", tmp_path)
+    assert "chonky" not in page  # the question that kedro-viz asks before large graphs
+    assert 40 <= page.count('class="pipeline-node ') <= 75
+
+
 def test_a_browser_shows_a_preview(address: str, site: Path, tmp_path: Path) -> None:
     nodes = json.loads((site / "api" / "pipelines" / "inspection").read_text(encoding="utf-8"))[
         "nodes"

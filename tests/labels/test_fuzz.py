@@ -16,7 +16,7 @@ from steel_defects.labels.rle import RleError
 from steel_defects.labels.severstal import check_annotations, normalise_columns
 from steel_defects.tables.csv_file import parse_csv
 
-repeatable = settings(derandomize=True, max_examples=300, deadline=None)
+repeatable = settings(derandomize=True, max_examples=100, deadline=None)
 
 SIZES = {"a.jpg": (5, 10), "b.jpg": (5, 10)}
 SOUND = b"ImageId,ClassId,EncodedPixels\na.jpg,1,1 2 5 2\nb.jpg,4,50 1\na.jpg,2,3 4\n"

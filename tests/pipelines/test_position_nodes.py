@@ -7,7 +7,7 @@ from tests.support.data import Data
 from steel_defects import tables as schemas
 from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.pipelines.data_engineering.position_nodes import locate_sheets
+from steel_defects.pipelines.data_engineering.nodes import locate_sheets
 
 PATTERN = PositionsConfig(pattern=r"_(?P<position_mm>\d+)\.")
 NO_FILE = pd.DataFrame()

@@ -9,7 +9,7 @@ import pytest
 from steel_defects.data.config import DataEngineeringConfig, SampleDataConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.pipelines.data_engineering import nodes
-from steel_defects.pipelines.sample_data.nodes import draw_annotated_sheets
+from steel_defects.pipelines.sample_data import draw_annotated_sheets
 from steel_defects.training.config import CrossValidationConfig
 
 CONFIG = DataEngineeringConfig(

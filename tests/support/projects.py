@@ -1,11 +1,13 @@
 """Whole runs of the project, each in a data folder of its own."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ class Project:
         """Copy the configuration and point the environment's data into the folder."""
         self.environment, self.data = environment, folder / "data"
         self.conf = folder / "conf"
+        if self.conf.exists():
+            return
         shutil.copytree(ROOT / "conf", self.conf)
         globals_file = self.conf / environment / "globals.yml"
         text = globals_file.read_text(encoding="utf-8").replace(
@@ -62,9 +66,27 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pr
 
 
 @pytest.fixture(scope="session")
-def runs(make_project: Callable[[str], Project]) -> list[Project]:
-    """Two complete runs, each in a folder of its own."""
-    projects = [make_project("test"), make_project("test")]
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist see."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Tell whether the block has to make what is in a folder; other workers wait meanwhile."""
+    done = folder / "done"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def runs(shared_folder: Path) -> list[Project]:
+    """Two complete runs, each in a folder of its own; tests leave them as they are."""
+    folder = shared_folder / "runs"
 
     def run(project: Project) -> None:
         project.must_run("--pipelines=sample_data")
@@ -72,8 +94,19 @@ def runs(make_project: Callable[[str], Project]) -> list[Project]:
         (project.data / "08_reporting" / "run.json").unlink()
         project.must_run()
 
-    # Beside each other: half of a small run is start-up, on one core.
-    with ThreadPoolExecutor(len(projects)) as pool:
-        list(pool.map(run, projects))
-    projects[0].must_run("--pipelines=inspection")
+    with made_once(folder) as to_make:
+        projects = [Project("test", folder / name) for name in ("first", "second")]
+        if to_make:
+            # Beside each other: half of a small run is start-up, on one core.
+            with ThreadPoolExecutor(len(projects)) as pool:
+                list(pool.map(run, projects))
+            projects[0].must_run("--pipelines=inspection")
     return projects
+
+
+@pytest.fixture
+def copied_run(runs: list[Project], make_project: Callable[[str], Project]) -> Project:
+    """A complete run that a test may change."""
+    project = make_project("test")
+    shutil.copytree(runs[0].data, project.data)
+    return project

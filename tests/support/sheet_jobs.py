@@ -13,11 +13,11 @@ from steel_defects.data.config import PositionsConfig
 from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
 from steel_defects.inspection.cascade import Cascade
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.job import run_job
+from steel_defects.inspection.job import Inspection, run_job
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import SheetSource, open_source
 from steel_defects.inspection.store.parts import JoinedTable
-from steel_defects.inspection.work import Inspection, JobResult
+from steel_defects.inspection.tables import JobResult
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 

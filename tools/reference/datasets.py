@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from steel_defects.tables import declared
-from steel_defects.tables.schema import Column, Table
+from steel_defects.tables.columns import Column, Table
 from tools.reference.markdown import GENERATED, code, codes, table
 from tools.reference.pipelines import PIPELINES, general
 

@@ -31,11 +31,10 @@ class DataEngineeringConfig(Config):
 
     Attributes:
         seed: Decides the splits.
-        class_names: Names of classes 1, 2, …
+        class_names: Of classes 1, 2, …
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
         mask_values: Class of each value in a folder of masks; None for values that are classes.
-        compare_parts: Search for pictures that share a quarter with another one, too, as in data
-            sets that were stitched together.
+        compare_parts: Search for pictures that share a quarter, too, as in stitched data sets.
         resplit: Divide all sheets anew, instead of keeping the splits of those divided before.
         shares: Share of the sheets that each split gets.
         tile_size: Height and width of a tile, pixels.

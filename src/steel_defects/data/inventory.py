@@ -2,21 +2,30 @@
 
 A picture that an earlier inventory describes, and whose file has the size and time of change it had
 then, is not read again.
+
+A fingerprint, by which copies are searched for, holds the low frequencies (discrete cosine
+transform) of a thumbnail whose brightness and contrast were evened out locally: uneven light and
+black borders, which many sheets share, weigh nothing in it. Mirroring a picture changes only signs
+of the coefficients, so that the correlation of two pictures in all of their orientations costs one
+matrix product.
 """
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.signal.windows import tukey
 
-from steel_defects.data.damage import frame_damage
-from steel_defects.data.similarity.fingerprints import THUMBNAIL, fingerprint, thumbnail_of
+from steel_defects.data.appearance import BLACK_LEVEL, frame_damage
 from steel_defects.images.folder import SheetFolder
+from steel_defects.images.orientations import is_oblong, laid_down
 from steel_defects.images.reading import (
     UnreadableSheet,
     decode_gray,
@@ -28,9 +37,11 @@ from steel_defects.tables.declared import SHEET_INVENTORY
 from steel_defects.threads import map_in_order
 
 Row = dict[str, Any]
+Vectors = NDArray[np.float32]
 
-# Pixels darker than this lie next to the strip, not on it (JPEG noise around true black).
-BLACK_LEVEL = 12
+THUMBNAIL = (64, 16)  # width and height of the thumbnail that look-alikes are found by
+_EDGE = 5  # pixels, one more than a copy may be moved by
+_TRIMMED_FROM = 64  # pixels of the shorter side; smaller pictures have no edge to spare
 # Pixels from this on have lost their structure to too much light.
 SATURATED_LEVEL = 250
 # Share of black or of saturated pixels from which a frame shows next to nothing of the steel.
@@ -52,11 +63,10 @@ def take_inventory(
         earlier: The inventory of an earlier run.
 
     Returns:
-        ``sheet_inventory``, one row per picture, in the folder's order.
-        ``problem`` says why a picture can't be used, and is empty for a sound one; ``note`` says
-        what reading had to change, and that a frame is black, overexposed or incomplete.
-        ``contrast`` is the standard deviation of the gray values; ``thumbnail`` and ``fingerprint``
-        are the bytes of the arrays of :mod:`steel_defects.data.similarity.fingerprints`.
+        ``sheet_inventory``, one row per picture, in the folder's order. ``problem`` says why one
+        can't be used; ``note`` says what reading had to change, and that a frame is black,
+        overexposed or incomplete; ``contrast`` is the standard deviation of the gray values;
+        ``thumbnail`` and ``fingerprint`` hold the bytes of what the functions so named return.
     """
     known = _by_path(earlier)
 
@@ -79,19 +89,17 @@ def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
 
 
 def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
-    try:
+    with suppress(OSError):
         file = folder.path_of(sheet_id).stat()
-    except OSError:
-        return False
-    if (file.st_size, file.st_mtime_ns) != (row["bytes"], row["modified_ns"]):
-        return False
-    return not folder.problem_of(sheet_id)
+        same = (file.st_size, file.st_mtime_ns) == (row["bytes"], row["modified_ns"])
+        return same and not folder.problem_of(sheet_id)
+    return False
 
 
 def _describe(folder: SheetFolder, sheet_id: str) -> Row:
     row: Row = dict.fromkeys(SHEET_INVENTORY.columns)
-    row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "problem": ""}
-    row |= {"note": "", "bytes": 0, "modified_ns": 0, "version": VERSION}
+    row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "version": VERSION}
+    row |= {"problem": "", "note": "", "bytes": 0, "modified_ns": 0}
     try:
         modified_ns = 0
         # Before the file is read: if it changes meanwhile, the next run reads it again.
@@ -103,10 +111,7 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
             row["sha256"] = hashlib.sha256(data).hexdigest()
             image = decode_gray(data)
             row |= _measure(image)
-            damage = frame_damage(image)
-            incomplete = f"incomplete frame: {damage}" if damage else ""
-            notes = (picture_note(data), _exposure_note(row), incomplete)
-            row["note"] = "; ".join(note for note in notes if note)
+            row["note"] = "; ".join(filter(None, _notes(data, image, row)))
     except UnreadableSheet as error:
         row["problem"] = str(error)
     return row
@@ -136,13 +141,15 @@ def _measure(image: NDArray[np.uint8]) -> Row:
     }
 
 
-def _exposure_note(row: Row) -> str:
+def _notes(data: bytes, image: NDArray[np.uint8], row: Row) -> Iterator[str]:
+    yield picture_note(data)
     black, saturated = row["black_fraction"], row["saturated_fraction"]
     if black >= _FEATURELESS:
-        return f"black frame: {black:.0%} of its pixels are darker than {BLACK_LEVEL}"
-    if saturated >= _FEATURELESS:
-        return f"overexposed frame: {saturated:.0%} of its pixels are {SATURATED_LEVEL} or brighter"
-    return ""
+        yield f"black frame: {black:.0%} of its pixels are darker than {BLACK_LEVEL}"
+    elif saturated >= _FEATURELESS:
+        yield f"overexposed frame: {saturated:.0%} of its pixels are {SATURATED_LEVEL} or brighter"
+    if damage := frame_damage(image):
+        yield f"incomplete frame: {damage}"
 
 
 def fingerprints_of(table: pd.DataFrame) -> Iterator[NDArray[np.float16]]:
@@ -154,3 +161,97 @@ def thumbnails_of(table: pd.DataFrame) -> NDArray[np.uint8]:
     """Turn the column ``thumbnail`` back into an array of shape ``(pictures, 1024)``, uint8."""
     joined = b"".join(table["thumbnail"])
     return np.frombuffer(joined, np.uint8).reshape(len(table), THUMBNAIL[0] * THUMBNAIL[1])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How pictures of one shape are described.
+
+    Attributes:
+        grid: Width and height of the thumbnail.
+        size: Rows and columns of coefficients. Few enough that a shift by 4 pixels of a
+            picture 200 pixels high moves the phase of none by more than half a radian.
+        sigma: Of the Gaussian window, pixels of the thumbnail, of :func:`even_out`.
+        floor: Contrast, gray values, that is not amplified.
+        bands: Columns of coefficients between which bands of frequency begin and end.
+        taper: Share of height and width over which the window rises and falls.
+    """
+
+    grid: tuple[int, int]
+    size: tuple[int, int]
+    sigma: float
+    floor: float
+    bands: tuple[int, ...]
+    taper: tuple[float, float]
+
+    @cached_property
+    def window(self) -> Vectors:
+        """Weight of each pixel of the thumbnail: less near the edge, where a move changes most."""
+        sides = zip(self.grid[::-1], self.taper, strict=True)
+        rows, columns = (tukey(side + 2, taper)[1:-1] for side, taper in sides)
+        return np.outer(rows, columns).astype(np.float32)
+
+    @property
+    def length(self) -> int:
+        """Number of values of a fingerprint."""
+        return self.size[0] * self.size[1]
+
+
+SQUARE = Shape(grid=(64, 64), size=(12, 12), sigma=6, floor=2, bands=(0, 6, 12), taper=(0.2, 0.2))
+OBLONG = Shape(
+    grid=(200, 32), size=(12, 32), sigma=4, floor=1, bands=(0, 10, 20, 32), taper=(0.3, 0.0)
+)
+
+
+def shape_of(height: int, width: int) -> Shape:
+    """Return how pictures of a size are described."""
+    return OBLONG if is_oblong(height, width) else SQUARE
+
+
+def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """Describe a picture by the low frequencies of its structure.
+
+    Oblong pictures are laid down first, so that a quarter turn changes nothing.
+
+    Returns:
+        Vector of length 1 (0 for a picture without structure), of shape ``(384,)`` for oblong
+        pictures, whose sides differ at least twofold, and ``(144,)`` for others.
+    """
+    shape = shape_of(*image.shape)
+    lying = laid_down(image)
+    if min(image.shape) >= _TRIMMED_FROM:
+        # At the edge, a picture that was moved shows something else, or nothing.
+        lying = lying[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    lying = np.ascontiguousarray(lying)
+    thumbnail = cv2.resize(lying, shape.grid, interpolation=cv2.INTER_AREA).astype(np.float32)
+    even = even_out(thumbnail, np.ones_like(thumbnail), shape.sigma, shape.floor)
+    coefficients = cv2.dct(even * shape.window)[: shape.size[0], : shape.size[1]].copy()
+    coefficients[0, 0] = 0
+    length = float(np.linalg.norm(coefficients))
+    if length < 1e-3:
+        return np.zeros(shape.length, np.float16)
+    return (coefficients / length).reshape(-1).astype(np.float16)
+
+
+def even_out(image: Vectors, steel: Vectors, sigma: float, floor: float) -> Vectors:
+    """Bring a picture to mean 0 and deviation 1 around each of its pixels.
+
+    Args:
+        image: Gray values of shape ``(height, width)``, float32.
+        steel: 1 where there is steel, 0 next to the strip; there the result is 0.
+        sigma: Of the Gaussian window, pixels.
+        floor: Deviation, gray values, added so that noise of smooth steel is not amplified.
+    """
+
+    def average(values: Vectors) -> Vectors:
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
+
+    weight = np.maximum(average(steel), np.float32(1e-3))
+    detail = np.asarray((image - average(image * steel) / weight) * steel, np.float32)
+    deviation = np.sqrt(average(detail * detail) / weight)
+    return np.asarray(detail / (deviation + floor), np.float32)
+
+
+def thumbnail_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink a picture to ``(16, 64)``, uint8, by averaging."""
+    return np.asarray(cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA), np.uint8)

@@ -5,7 +5,7 @@ Positions are millimetres along the strip, of a sheet's left edge.
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -24,20 +24,15 @@ _Place = tuple[str | None, float | None]
 def find_positions(
     sheet_ids: Sequence[str], table: pd.DataFrame, config: PositionsConfig
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    """Find coil and position of each sheet; the table wins where it has a value.
-
-    Args:
-        sheet_ids: The sheets, each once.
-        table: See :func:`positions_from_table`.
-        config: Holds the pattern of :func:`positions_from_names`.
+    """Find coil and position of each sheet; the table wins where it has a value, then names do.
 
     Returns:
         ``sheet_id`` and ``coil_id`` (text), ``position_mm`` (float64, finite), one row per sheet in
         the order given, null where unknown; and what is wrong with the table and the names.
     """
-    given, faults_of_table = positions_from_table(table, sheet_ids)
-    named, faults_of_names = positions_from_names(sheet_ids, config.pattern)
-    return given.fillna(named), faults_of_table + faults_of_names
+    given, faults = positions_from_table(table, sheet_ids)
+    named, further = positions_from_names(sheet_ids, config.pattern)
+    return given.fillna(named), faults + further
 
 
 def positions_from_table(
@@ -61,7 +56,7 @@ def positions_from_table(
     known = set(sheet_ids)
     places: dict[str, _Place] = {}
     findings = []
-    for number, row in enumerate(_rows(table), start=1):
+    for number, row in enumerate(with_plain_columns(table).to_dict("records"), start=1):
         sheet_id = _text(row["sheet_id"])
         if sheet_id not in known:
             reason = "row for a sheet that is not there"
@@ -80,33 +75,30 @@ def positions_from_names(
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """Read coil and position of each sheet out of its name.
 
-    Args:
-        sheet_ids: The sheets, each once.
-        pattern: Of :class:`PositionsConfig`.
-
     Returns:
         As :func:`find_positions`, with a finding for each position that is no number, and one if
-        there are names that the pattern does not fit.
+        there are names that the pattern, that of :class:`PositionsConfig`, does not fit.
     """
-    if pattern is None:
-        return _one_row_per_sheet(sheet_ids, {}), []
-    matches = {sheet_id: re.search(pattern, sheet_id) for sheet_id in sheet_ids}
-    read = {sheet_id: _place(match.groupdict()) for sheet_id, match in matches.items() if match}
-    places = {sheet_id: place for sheet_id, (place, _) in read.items()}
-    findings = [
-        Finding("name of the sheet", sheet_id, reason, set_aside=False)
-        for sheet_id, (_, reason) in read.items()
-        if reason
-    ]
-    if others := [sheet_id for sheet_id, match in matches.items() if match is None]:
+    places: dict[str, _Place] = {}
+    others, findings = [], []
+    for sheet_id in dict.fromkeys(sheet_ids) if pattern else ():
+        match = re.search(str(pattern), sheet_id)
+        if match is None:
+            others.append(sheet_id)
+            continue
+        places[sheet_id], reason = _place(match.groupdict())
+        if reason:
+            findings.append(Finding("name of the sheet", sheet_id, reason, set_aside=False))
+    if others:
         reason = f"the pattern does not fit {len(others)} of {len(sheet_ids)} names, first this one"
         findings.append(Finding("positions.pattern", others[0], reason, set_aside=False))
     return _one_row_per_sheet(sheet_ids, places), findings
 
 
-def _rows(table: pd.DataFrame) -> Iterable[Mapping[str, object]]:
+def with_plain_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table of :func:`positions_from_table` its columns' plain names, or refuse it."""
     if table.columns.empty:
-        return []
+        return table
     table = table.rename(columns=lambda name: str(name).strip().lstrip("\ufeff"))
     if "sheet_id" not in table.columns:
         table = table.rename(columns={"ImageId": "sheet_id"})
@@ -116,12 +108,10 @@ def _rows(table: pd.DataFrame) -> Iterable[Mapping[str, object]]:
             f"positions.csv has columns {', '.join(table.columns)}; expected sheet_id (or ImageId) "
             "and coil_id, position_mm or both, separated by commas"
         )
-    rows: list[Mapping[str, object]] = table.to_dict("records")
-    return rows
+    return table
 
 
 def _place(fields: Mapping[str, object]) -> tuple[_Place, str]:
-    """Read coil and position of one sheet, and say what is wrong with the position, if anything."""
     coil_id = _text(fields.get("coil_id")) or None
     text = _text(fields.get("position_mm"))
     if not text:

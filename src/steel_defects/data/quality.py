@@ -1,19 +1,16 @@
 """Summing up a data set, and the sheets unlike the rest: overexposed, nearly black, blank, torn."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steel_defects.data.inventory import thumbnails_of
-from steel_defects.data.similarity.fingerprints import THUMBNAIL
-from steel_defects.data.similarity.similar import COPY, DIFFERENT, SAME_FILE
+from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
+from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.overlap import iou
-from steel_defects.labels.severstal import Finding, masks_by_sheet
+from steel_defects.labels.severstal import masks_by_sheet, sizes_by_sheet
 
 Masks = Mapping[str, Mapping[int, str]]
 Sizes = Mapping[str, tuple[int, int]]
@@ -35,48 +32,47 @@ _AGREEING_IOU = 0.5
 _WHOLE = 0.8
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """The tables of a data set; the inventory also holds the pictures that were set aside."""
-
-    sheets: pd.DataFrame
-    annotations: pd.DataFrame
-    splits: pd.DataFrame
-    inventory: pd.DataFrame
-    similar: pd.DataFrame
-
-
 def quality_report(
-    data: DataSet, findings: Sequence[Finding], class_names: Sequence[str]
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    pictures: pd.DataFrame,
+    similar: pd.DataFrame,
+    findings: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Describe a data set as the tables hold it, and what was set aside.
+    """Describe a data set as its tables hold it, and what was set aside.
+
+    ``pictures`` is the inventory with the pictures that were set aside, ``findings`` are those of
+    :class:`steel_defects.labels.severstal.Finding`, as dictionaries.
 
     Returns:
         What JSON can hold: counts, class balance, areas, sizes, brightness, black borders, groups,
         splits, copies with conflicting masks, and ``quarantined``, one entry per finding.
     """
-    sheets = data.sheets
-    inventory = data.inventory[data.inventory["sheet_id"].isin(sheets["sheet_id"])]
+    aside = {finding["sheet_id"] for finding in findings if finding["set_aside"]}
+    inventory = pictures[pictures["sheet_id"].isin(sheets["sheet_id"])]
+    defective, quantiles = int(sheets["has_defect"].sum()), (0, 5, 50, 95, 100)
+    levels = inventory[list(_APPEARANCE)].quantile(np.array(quantiles) / 100).round(4)
+    by_split = splits.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")
+    by_split = by_split.groupby("split")["has_defect"].agg(sheets="size", defective="sum")
     return {
-        "pictures_found": len(data.inventory),
+        "pictures_found": len(pictures),
         "sheets": len(sheets),
-        "clean_sheets": int((~sheets["has_defect"]).sum()),
-        "defective_sheets": int(sheets["has_defect"].sum()),
-        "sheets_set_aside": len(
-            {f.sheet_id for f in findings if f.set_aside} & set(data.inventory["sheet_id"])
-        ),
+        "clean_sheets": len(sheets) - defective,
+        "defective_sheets": defective,
+        "sheets_set_aside": len(aside & set(pictures["sheet_id"])),
         "groups": int(sheets["group_id"].nunique()),
-        "class_balance": _class_balance(data.annotations, class_names),
+        "class_balance": _class_balance(annotations, class_names),
         "sizes": _counts(sheets["width"].astype(str) + "×" + sheets["height"].astype(str)),
         "brightness": [
-            {"measure": name, **_quantiles(inventory[name])}
-            for name in MEASURES
-            if name in inventory
+            {"measure": name, **{f"p{q}": float(levels[name][q / 100]) for q in quantiles}}
+            for name in _APPEARANCE
         ],
         "black_border": border_statistics(inventory),
-        "splits": _split_balance(sheets, data.splits),
-        **_similarity(data),
-        "quarantined": [asdict(finding) for finding in findings],
+        "splits": by_split.reset_index().to_dict("records"),
+        **_similarity(sheets, annotations, similar),
+        "quarantined": list(findings),
     }
 
 
@@ -90,36 +86,25 @@ def _class_balance(annotations: pd.DataFrame, class_names: Sequence[str]) -> lis
     return rows
 
 
-def _split_balance(sheets: pd.DataFrame, splits: pd.DataFrame) -> list[dict[str, Any]]:
-    joined = splits.merge(sheets[["sheet_id", "has_defect"]], on="sheet_id")
-    table = joined.groupby("split")["has_defect"].agg(sheets="size", defective="sum").reset_index()
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-
-
-def _similarity(data: DataSet) -> dict[str, Any]:
-    """List what belongs together, and copies whose masks contradict each other."""
-    sheets = data.sheets
+def _similarity(
+    sheets: pd.DataFrame, annotations: pd.DataFrame, similar: pd.DataFrame
+) -> dict[str, Any]:
     groups = sheets[sheets.duplicated("group_id", keep=False)].groupby("group_id")["sheet_id"]
-    related = data.similar.loc[data.similar["relation"] != DIFFERENT, "relation"]
-    columns = sheets[["sheet_id", "height", "width"]].itertuples(index=False, name=None)
-    sizes = {sheet_id: (int(height), int(width)) for sheet_id, height, width in columns}
-    masks = masks_by_sheet(data.annotations)
+    related = similar.loc[similar["relation"] != DIFFERENT, "relation"]
     return {
         "similar_pairs": _counts(related),
         "group_sizes": _counts(sheets["group_id"].value_counts()),
         "look_alike_groups": [
             {"group_id": group, "sheets": ", ".join(ids)} for group, ids in groups.agg(list).items()
         ],
-        "conflicting_masks": conflicting_masks(data.similar, masks, sizes),
+        "conflicting_masks": conflicting_masks(
+            similar, masks_by_sheet(annotations), sizes_by_sheet(sheets)
+        ),
     }
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
     return {str(value): int(count) for value, count in values.value_counts().items()}
-
-
-def _quantiles(values: pd.Series) -> dict[str, float]:
-    return {f"p{q}": round(float(values.quantile(q / 100)), 4) for q in (0, 5, 50, 95, 100)}
 
 
 def conflicting_masks(similar: pd.DataFrame, masks: Masks, sizes: Sizes) -> list[dict[str, Any]]:
@@ -156,7 +141,7 @@ def _overlaps(
             turned = brought_over(mask, orientation, sizes[other])
             target = run_length.decode(second[class_id], *sizes[other])
             areas = (int(np.sum(turned & target)), int(turned.sum()), int(target.sum()))
-            yield class_id, round(iou(*areas), 4)
+            yield class_id, round(run_length.iou(*areas), 4)
 
 
 def oddest_sheets(inventory: pd.DataFrame, nearest: pd.Series, count: int) -> pd.DataFrame:
@@ -210,10 +195,11 @@ def border_statistics(inventory: pd.DataFrame) -> dict[str, float]:
     widths = np.maximum(left, right) / steel.shape[1]
     seen = widths[widths > 0]
     p50, p95 = np.quantile(seen, [0.5, 0.95]) if len(seen) else (0.0, 0.0)
-    return {
-        "left": round(float((left > 0).mean()), 4),
-        "right": round(float((right > 0).mean()), 4),
-        "none": round(float((widths == 0).mean()), 4),
-        "width_p50": round(float(p50), 4),
-        "width_p95": round(float(p95), 4),
+    figures = {
+        "left": (left > 0).mean(),
+        "right": (right > 0).mean(),
+        "none": (widths == 0).mean(),
+        "width_p50": p50,
+        "width_p95": p95,
     }
+    return {name: round(float(figure), 4) for name, figure in figures.items()}

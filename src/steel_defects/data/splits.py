@@ -3,13 +3,23 @@
 No split tears a group apart, and each gets its share of every kind of sheet.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.cluster.hierarchy import DisjointSet
 
+from steel_defects.tables.declared import SPLIT_ASSIGNMENTS
+
+logger = logging.getLogger(__name__)
+
 Pair = tuple[str, str]
+
+#: Share of the sheets by which a kept split may differ from a new one before it is told.
+LARGEST_GAP = 0.05
 
 
 def group_sheets(
@@ -26,8 +36,7 @@ def group_sheets(
         earlier_split: Split of the sheets that had one before.
 
     Returns:
-        For each sheet the first member of its group, in the alphabet; and for each sheet to set
-        aside the reason.
+        The first member, in the alphabet, of each sheet's group; and why sheets are set aside.
     """
     neighbours: dict[str, list[str]] = {sheet_id: [] for sheet_id in sheet_ids}
     for one, other in pairs:
@@ -45,7 +54,7 @@ def group_sheets(
 def _admit(
     groups: DisjointSet, neighbours: Mapping[str, list[str]], earlier_split: Mapping[str, str]
 ) -> dict[str, str]:
-    """Let the new sheets join; returns those that can't, with the reason."""
+    """Let the new sheets join, and return those that can't, with the reason."""
     splits = {groups[one]: split for one, split in sorted(earlier_split.items())}
     aside: dict[str, str] = {}
     admitted = set(earlier_split)
@@ -54,8 +63,8 @@ def _admit(
         roots = {groups[one] for one in joined} | {groups[sheet_id]}
         places = sorted({splits[root] for root in roots if root in splits})
         if len(places) > 1:
-            listed = " and ".join(places)
-            aside[sheet_id] = f"set aside: similar to sheets that lie in {listed} already"
+            reason = f"set aside: similar to sheets that lie in {' and '.join(places)} already"
+            aside[sheet_id] = reason
             continue
         admitted.add(sheet_id)
         for one in joined:
@@ -84,9 +93,6 @@ def assign_groups(
         shares: Share of the sheets that each part should get; they are scaled to a sum of 1.
         seed: Decides between equals.
         fixed: Part of the groups that have one already.
-
-    Returns:
-        The part of each sheet.
     """
     fixed = fixed or {}
     total = sum(shares.values())
@@ -134,3 +140,94 @@ def parts_of_groups(groups: Sequence[str], parts: Sequence[str | None]) -> dict[
         if part is not None:
             of_group[group].add(part)
     return {group: parts.pop() for group, parts in of_group.items() if len(parts) == 1}
+
+
+@dataclass(frozen=True)
+class Division:
+    """How sheets are to be divided: the share of each split, and folds of a cross-validation.
+
+    Each repeat has folds of its own; the seed decides what is left to chance.
+    """
+
+    shares: Mapping[str, float]
+    folds: int
+    repeats: int
+    seed: int
+
+
+def earlier_splits(assignments: pd.DataFrame, shares: Mapping[str, float]) -> dict[str, str]:
+    """Return the split of each content, as far as it is one that still takes sheets."""
+    if assignments.empty:
+        return {}
+    usable = assignments[assignments["split"].map(lambda split: shares.get(split, 0) > 0)]
+    return dict(zip(usable["sha256"], usable["split"], strict=True))
+
+
+def divide(
+    sheets: pd.DataFrame, strata: list[str], assignments: pd.DataFrame, division: Division
+) -> pd.DataFrame:
+    """Divide sheets into splits and folds; those that were divided before stay where they are.
+
+    Args:
+        sheets: ``sheet_id, sha256, group_id``.
+        strata: Kind of each sheet.
+        assignments: ``sha256, split, fold`` of an earlier division; empty to start from the seed.
+        division: How to divide.
+
+    Returns:
+        ``sheet_id, group_id, split, fold``, the last one a list with one number per repeat.
+    """
+    groups, digests = sheets["group_id"].tolist(), sheets["sha256"].tolist()
+    earlier = earlier_splits(assignments, division.shares)
+    fixed = parts_of_groups(groups, [earlier.get(digest) for digest in digests])
+    split = assign_groups(groups, strata, division.shares, division.seed, fixed)
+    moved = {group for group, digest in zip(groups, digests, strict=True) if digest in earlier}
+    if moved := moved - set(fixed):
+        logger.warning(
+            "splits: sheets of different splits turned out to be similar; %d groups are divided "
+            "anew, such as that of %s", len(moved), min(moved),
+        )  # fmt: skip
+    if fixed:
+        unmoved = sum(group in fixed for group in groups)
+        logger.info(
+            "splits: %d sheets stay where they were, %d are new; resplit: true starts anew",
+            unmoved, len(groups) - unmoved,
+        )  # fmt: skip
+        anew = assign_groups(groups, strata, division.shares, division.seed)
+        _warn_of_other_shares(split, anew)
+    folds = []
+    equal = {str(fold): 1.0 for fold in range(division.folds)}
+    for repeat in range(division.repeats):
+        known = _earlier_folds(assignments, repeat, division.folds)
+        fixed = parts_of_groups(groups, [known.get(digest) for digest in digests])
+        folds.append(assign_groups(groups, strata, equal, division.seed + 1 + repeat, fixed))
+    fold = [list(map(int, numbers)) for numbers in zip(*folds, strict=True)]
+    return sheets[["sheet_id", "group_id"]].assign(split=split, fold=fold)
+
+
+def _warn_of_other_shares(kept: list[str], anew: list[str]) -> None:
+    counts, wanted = Counter(kept), Counter(anew)
+    split = max(sorted(counts | wanted), key=lambda split: abs(counts[split] - wanted[split]))
+    if abs(counts[split] - wanted[split]) > LARGEST_GAP * len(kept):
+        logger.warning(
+            "splits: %s keeps %.0f %% of the sheets and would have %.0f %% if all were divided "
+            "anew; data_engineering.resplit: true does so",
+            split, 100 * counts[split] / len(kept), 100 * wanted[split] / len(kept),
+        )  # fmt: skip
+
+
+def _earlier_folds(assignments: pd.DataFrame, repeat: int, count: int) -> dict[str, str]:
+    """Return the fold of each content in a repeat, if there were as many folds."""
+    folds = assignments["fold"].map(lambda fold: fold[repeat] if repeat < len(fold) else -1)
+    if not len(folds) or folds.min() < 0 or folds.max() != count - 1:
+        return {}
+    return dict(zip(assignments["sha256"], folds.astype(str), strict=True))
+
+
+def assignments_of(sheets: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Return what a later division needs to keep this one: ``sha256, split, fold``.
+
+    A sheet is known by its content, whatever its file is called.
+    """
+    joined = splits.merge(sheets[["sheet_id", "sha256"]], on="sheet_id")
+    return SPLIT_ASSIGNMENTS.typed(joined.drop_duplicates("sha256").reset_index(drop=True))

@@ -6,7 +6,8 @@ joints are straight where cracks waver, chatter is streaky where scale is rough.
 contrast therefore answers to both.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.data.config import SampleDataConfig
+from steel_defects.images.reading import to_jpeg
+from steel_defects.labels import rle as run_length
+from steel_defects.threads import map_in_order
+
+logger = logging.getLogger(__name__)
 
 Field = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -38,33 +44,18 @@ def draw_sheet(config: SampleDataConfig, index: int) -> SyntheticSheet:
     for mark in _HARMLESS:
         if rng.random() < 0.8:
             mark(rng, surface)
-    class_ids = _classes_of(rng) if index % 2 else []
-    masks = {class_id: _draw_class(rng, surface, class_id) for class_id in class_ids}
+    masks: dict[int, Mask] = {}
+    if index % 2:
+        count = 2 if rng.random() < 0.12 else 1
+        for class_id in rng.choice(4, size=count, replace=False, p=_CLASS_SHARE).tolist():
+            defects = [_DEFECTS[class_id](rng, surface) for _ in range(int(rng.integers(1, 4)))]
+            masks[class_id + 1] = np.bitwise_or.reduce(defects)
     steel = _steel_area(rng, shape)
     surface += rng.normal(0.0, rng.uniform(1.5, 3.5), shape).astype(np.float32)
     image = np.where(steel > 0, np.clip(surface, 12, 255), rng.uniform(0, 6, shape))
     masks = {class_id: mask & steel for class_id, mask in masks.items()}
-    return SyntheticSheet(
-        image=image.astype(np.uint8),
-        masks={class_id: mask for class_id, mask in masks.items() if mask.sum() >= 64},
-    )
-
-
-def _classes_of(rng: np.random.Generator) -> list[int]:
-    """Return the defect classes of a defective sheet: usually one, sometimes two."""
-    count = 2 if rng.random() < 0.12 else 1
-    return [int(k) for k in rng.choice([1, 2, 3, 4], size=count, replace=False, p=_CLASS_SHARE)]
-
-
-def _draw_class(rng: np.random.Generator, surface: Field, class_id: int) -> Mask:
-    """Draw one to three defects of a class onto the surface and return their common mask."""
-    mask = np.zeros(surface.shape, np.uint8)
-    for _ in range(int(rng.integers(1, 4))):
-        mask |= _DEFECTS[class_id](rng, surface)
-    return mask
-
-
-# --- the surface ----------------------------------------------------------------------------
+    masks = {class_id: mask for class_id, mask in masks.items() if mask.sum() >= 64}
+    return SyntheticSheet(image.astype(np.uint8), masks)
 
 
 def _smooth_noise(
@@ -97,9 +88,6 @@ def _steel_area(rng: np.random.Generator, shape: tuple[int, int]) -> Mask:
         black = np.arange(shape[1])[None, :] < edge[:, None]
         steel[black if rng.random() < 0.5 else black[:, ::-1]] = 0
     return steel
-
-
-# --- harmless marks -------------------------------------------------------------------------
 
 
 def _dust(rng: np.random.Generator, surface: Field) -> None:
@@ -135,13 +123,9 @@ def _stains(rng: np.random.Generator, surface: Field) -> None:
         surface += rng.choice([-1, 1]) * rng.uniform(10, 30) * window
 
 
-# --- defects --------------------------------------------------------------------------------
-
-
 def _pits(rng: np.random.Generator, surface: Field) -> Mask:
     """Class 1: a cluster of dark dots."""
-    dots = _dots(rng, surface, -rng.uniform(35, 70))
-    return _closed(dots, 21)
+    return _closed(_dots(rng, surface, -rng.uniform(35, 70)), 21)
 
 
 def _cracks(rng: np.random.Generator, surface: Field) -> Mask:
@@ -186,9 +170,6 @@ def _scale(rng: np.random.Generator, surface: Field) -> Mask:
     rough = _smooth_noise(rng, surface.shape, (7, 7)) + _smooth_noise(rng, surface.shape, (15, 15))
     surface += patch * rng.uniform(11, 18) * rough
     return _largest(patch)
-
-
-# --- shapes ---------------------------------------------------------------------------------
 
 
 def _dots(rng: np.random.Generator, surface: Field, contrast: float) -> Mask:
@@ -238,7 +219,6 @@ def _dilated(mask: Mask, size: int) -> Mask:
 
 
 def _largest(mask: Mask) -> Mask:
-    """Keep the largest connected part of a mask."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return mask
@@ -246,16 +226,30 @@ def _largest(mask: Mask) -> Mask:
 
 
 _CLASS_SHARE = (0.22, 0.18, 0.36, 0.24)
-_HARMLESS: tuple[Callable[[np.random.Generator, Field], None], ...] = (
-    _dust,
-    _roll_lines,
-    _joints,
-    _chatter,
-    _stains,
-)
-_DEFECTS: dict[int, Callable[[np.random.Generator, Field], Mask]] = {
-    1: _pits,
-    2: _cracks,
-    3: _scratches,
-    4: _scale,
-}
+_HARMLESS = (_dust, _roll_lines, _joints, _chatter, _stains)
+_DEFECTS = (_pits, _cracks, _scratches, _scale)  # classes 1 to 4
+
+
+@dataclass(frozen=True)
+class SampleSheet:
+    """A synthetic sheet as it lies on disk: its file, and the encoded mask of each class on it."""
+
+    name: str
+    jpeg: bytes
+    masks: dict[int, str]
+
+
+def draw_samples(config: SampleDataConfig, first: int, count: int) -> Iterator[SampleSheet]:
+    """Draw sheets number ``first`` to ``first + count - 1`` on all cores."""
+
+    def draw(index: int) -> SampleSheet:
+        sheet = draw_sheet(config, index)
+        jpeg = to_jpeg(sheet.image, quality=95)
+        masks = {class_id: run_length.encode(mask) for class_id, mask in sheet.masks.items()}
+        return SampleSheet(f"sheet_{index:05d}.jpg", jpeg, masks)
+
+    sheets = map_in_order(draw, range(first, first + count))
+    for done, sheet in enumerate(sheets, start=1):
+        if done % 100 == 0:
+            logger.info("drew %d of %d sheets", done, count)
+        yield sheet

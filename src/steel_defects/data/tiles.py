@@ -1,6 +1,7 @@
 """Windows of sheets, which segmentation trains on."""
 
 from collections.abc import Mapping
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -22,13 +23,7 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
 
 
 def cut_windows(height: int, width: int, size: tuple[int, int], stride: tuple[int, int]) -> Windows:
-    """Cut a sheet into windows.
-
-    Args:
-        height: Of the sheet, pixels.
-        width: Of the sheet, pixels.
-        size: Height and width of a window, pixels.
-        stride: Distance of windows down and across, pixels.
+    """Cut a sheet into windows, whose ``size`` and ``stride`` run down and across; all in pixels.
 
     Returns:
         ``x, y, width, height`` of each, row by row, of shape ``(windows, 4)``.
@@ -53,25 +48,23 @@ def tile_table(
     size: tuple[int, int],
     stride: tuple[int, int],
 ) -> pd.DataFrame:
-    """Cut all sheets into windows and measure each class in them.
+    """Cut all sheets into windows, as :func:`cut_windows` does, and measure each class in them.
 
     Args:
         sheets: ``sheet_id, height, width``.
         masks: Encoded masks by sheet and class.
         classes: Number of defect classes.
-        size: Height and width of a window, pixels.
-        stride: Distance of windows down and across, pixels.
+        size: Of a window.
+        stride: Of windows.
 
     Returns:
         ``sheet_id, x, y, width, height, area_px``, one row per window; the last is a list, the
         defective pixels of each class.
     """
-    cut: dict[tuple[int, int], Windows] = {}
+    cut = cache(partial(cut_windows, size=size, stride=stride))
     parts, areas = [], []
     for sheet_id, height, width in sheets[["sheet_id", "height", "width"]].itertuples(index=False):
-        if (height, width) not in cut:
-            cut[height, width] = cut_windows(height, width, size, stride)
-        windows = cut[height, width]
+        windows = cut(height, width)
         area = np.zeros((len(windows), classes), np.int64)
         for class_id, rle in masks.get(sheet_id, {}).items():
             area[:, class_id - 1] = window_areas(rle, height, width, windows)

@@ -16,8 +16,7 @@ from steel_defects.datasets.folder import LocalDataset, ReadOnlyDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target, replaced_contents, visible, was_replacing
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.jpeg import to_jpeg
-from steel_defects.images.reading import UnreadableSheet, decode_gray
+from steel_defects.images.reading import UnreadableSheet, decode_gray, to_jpeg
 from steel_defects.inspection.sources import FolderSource, ListSource, open_source
 from steel_defects.threads import map_in_order
 

@@ -16,7 +16,7 @@ from steel_defects.deployment.export import Candidate, one_line
 from steel_defects.deployment.graphs import as_float32
 from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.overlap import dice
+from steel_defects.labels.rle import dice
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import NetworkName
 from steel_defects.package.runtimes.choice import load_gate, load_segmenter

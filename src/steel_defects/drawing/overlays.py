@@ -87,9 +87,6 @@ def harmless(text: str) -> str:
     return re.sub("[^ -~]", "?", text)
 
 
-# --- regions --------------------------------------------------------------------------------
-
-
 def _paint_class(canvas: Image, mask: Image, shade: Colour) -> None:
     inside = mask > 0
     if not inside.any():
@@ -109,17 +106,14 @@ def _regions(mask: Image) -> Iterator[tuple[Box, Ends]]:
     areas = np.bincount(labels.reshape(-1), minlength=count)
     for number in sorted(range(1, count), key=lambda index: -int(areas[index])):
         if areas[number] >= max(4, _LABELLED_SHARE * mask.size):
-            rows, columns = np.nonzero(labels == number)
-            x, y = int(columns.min()), int(rows.min())
-            box = (x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1)
-            yield box, (int(rows[columns.argmin()]), int(rows[columns.argmax()]))
+            region = (labels == number).astype(np.uint8)
+            rows, columns = np.nonzero(region)
+            x, y, width, height = cv2.boundingRect(region)
+            yield (x, y, width, height), (int(rows[columns.argmin()]), int(rows[columns.argmax()]))
 
 
 def _enlarge(picture: Image, factor: int) -> Image:
     return np.repeat(np.repeat(picture, factor, axis=0), factor, axis=1)
-
-
-# --- text -----------------------------------------------------------------------------------
 
 
 def _write(
@@ -130,9 +124,8 @@ def _write(
     (width, height), base = cv2.getTextSize(text, _FONT, scale, 1)
     box = _place(region, ends, (width + 8, height + base + 5), canvas.shape, taken)
     x, y = box[:2]
-    corner = (x + box[2] - 1, y + box[3] - 1)
-    cv2.rectangle(canvas, (x, y), corner, _DARK, cv2.FILLED)
-    cv2.rectangle(canvas, (x, y), corner, shade, 1)
+    cv2.rectangle(canvas, box, _DARK, cv2.FILLED)
+    cv2.rectangle(canvas, box, shade, 1)
     cv2.putText(canvas, text, (x + 4, y + height + 3), _FONT, scale, _LIGHT, 1, cv2.LINE_AA)
     return box
 
@@ -151,29 +144,25 @@ def _place(
         (x + width + gap, y),
         (x + width + gap, y + height - size[1]),
     ]
-    limit = (max(0, shape[1] - size[0]), max(0, shape[0] - size[1]))
-    held = [(min(max(0, a), limit[0]), min(max(0, b), limit[1])) for a, b in wished]
-    free = [(*spot, *size) for spot in held if not any(_overlap((*spot, *size), t) for t in taken)]
+    right, bottom = max(0, shape[1] - size[0]), max(0, shape[0] - size[1])
+    held = [(min(max(0, a), right), min(max(0, b), bottom), *size) for a, b in wished]
+    free = [box for box in held if not any(_overlap(box, other) for other in taken)]
     clear = [box for box in free if not _overlap(box, region)]
-    return (clear or free or [(*held[0], *size)])[0]
+    return (clear or free or held)[0]
 
 
 def _overlap(first: Box, second: Box) -> bool:
-    return (
-        first[0] < second[0] + second[2]
-        and second[0] < first[0] + first[2]
-        and first[1] < second[1] + second[3]
-        and second[1] < first[1] + first[3]
+    return all(
+        one < other + size and other < one + length
+        for one, length, other, size in zip(first, first[2:], second, second[2:], strict=False)
     )
 
 
 def _strip(text: str, width: int, scale: float, ground: Colour) -> Image:
     """Return a strip of text over the picture's width; too long a text loses its middle."""
-    text = harmless(text)
-    room = width - 20
+    shown = text = harmless(text)
     keep = len(text)
-    shown = text
-    while cv2.getTextSize(shown, _FONT, scale, 1)[0][0] > room and keep > 4:
+    while cv2.getTextSize(shown, _FONT, scale, 1)[0][0] > width - 20 and keep > 4:
         keep -= 1
         shown = f"{text[: keep // 3]}...{text[len(text) - (keep - keep // 3) :]}"
     strip = np.full((30, width, 3), ground, np.uint8)

@@ -1,11 +1,17 @@
-"""The look that all figures share."""
+"""The look that all figures share, and many pictures on one page."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from steel_defects.drawing.overlays import harmless
+from steel_defects.images.reading import resize
 
 #: Okabe and Ito's colours, told apart by every eye; yellow is left out, as it fades on white.
 PALETTE = ("#00693e", "#d55e00", "#0072b2", "#cc79a7", "#e69f00", "#56b4e9", "#3b3b3b")
@@ -14,6 +20,7 @@ DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (
 INK = "#1f2a24"
 MUTED = "#5c6b63"
 GRID = "#e3e8e5"
+_WIDTH, _INCHES = 900, 9.0  # pixels that a picture of many is shrunk to; width of their page
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -57,11 +64,7 @@ def colour(index: int) -> str:
 
 def line(index: int) -> dict[str, Any]:
     """Return how to draw line number ``index``, from 0: its colour, dashes and width."""
-    return {
-        "color": colour(index),
-        "linestyle": DASHES[index % len(DASHES)],
-        "linewidth": 1.7,
-    }
+    return {"color": colour(index), "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.7}
 
 
 def note(figure: Figure, lines: Sequence[str]) -> None:
@@ -84,3 +87,36 @@ def to_png(figure: Figure, dpi: int) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def contact_sheet(
+    pictures: Sequence[NDArray[np.uint8]],
+    captions: Sequence[str],
+    nothing: str = "There are no sheets to show.",
+) -> Figure:
+    """Arrange pictures with their captions: oblong ones in a column, others side by side.
+
+    They are gray, ``(height, width)``, or RGB, ``(height, width, 3)``, uint8, and may differ in
+    size; ``nothing`` stands in the place of none.
+    """
+    if not pictures:
+        return nothing_to_show(nothing)
+    ratios = [picture.shape[0] / picture.shape[1] for picture in pictures]
+    columns = 1 if np.median(ratios) < 0.5 else 4
+    rows = -(-len(pictures) // columns)
+    tallest = min(1.5, max(ratios))
+    inches = rows * (tallest * _INCHES / columns + (0.35 if columns == 1 else 0.6))
+    figure = new_figure(_INCHES, inches)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    size = 8 if columns == 1 else 6.5
+    for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
+        height = max(1, round(picture.shape[0] * _WIDTH / picture.shape[1]))
+        small = resize(picture, (height, _WIDTH)) if picture.shape[1] > _WIDTH else picture
+        axes.imshow(small, cmap="gray", vmin=0, vmax=255)
+        lines = [caption] if columns == 1 else textwrap.wrap(caption, 34)
+        text = "\n".join(map(harmless, lines))
+        # Matplotlib would take dollars for mathematics.
+        axes.set_title(text, loc="left", fontsize=size, color=INK, parse_math=False)
+    return figure

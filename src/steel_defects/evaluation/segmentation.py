@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.overlap import dice, iou
+from steel_defects.labels.rle import dice, iou
 from steel_defects.tables.declared import EVALUATED_PAIRS
 
 Mask = NDArray[np.uint8]

@@ -1,27 +1,18 @@
 """A folder of pictures, listed at once and read one picture at a time."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.images.reading import (
-    PICTURE_ENDINGS,
-    UnreadableSheet,
-    decode_gray,
-    read_file,
-)
-from steel_defects.paths import (
-    leads_out,
-    leave_out_housekeeping,
-    names_shown_as,
-    shown_name,
-)
+from steel_defects.images.reading import PICTURE_ENDINGS, UnreadableSheet, decode_gray, read_file
+from steel_defects.paths import leads_out, leave_out_housekeeping, names_shown_as, shown_name
 
 # Where data sets keep their pictures, in order of preference.
 _PICTURE_FOLDERS = ("train_images", "images")
@@ -34,10 +25,9 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     The pictures lie in ``train_images/`` or ``images/`` of the folder, or else in the folder
     itself. A sheet's id is its path below the picture folder, POSIX, with its ending.
 
-    The data folder and the picture folder may be symbolic links. Inside, links to files are
-    followed if they stay in the picture folder; one that leads out of it is listed, and refused
-    when it is read. Links to folders are not followed, so that no picture is listed twice or
-    without end.
+    Both folders may be symbolic links. Inside, links to files are followed if they stay in the
+    picture folder; one that leads out of it is listed, and refused when it is read. Links to
+    folders are not followed, so that no picture is listed twice or without end.
 
     Attributes:
         root: The data folder.
@@ -68,13 +58,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         folder = self.picture_folder
         if not folder.is_dir():
             raise SteelDefectsError(f"there is no folder {folder}")
-        start, names = len(os.path.join(folder, "")), []
-        for parent, folders, files in os.walk(folder, onerror=_refuse):
-            pictures = [n for n in files if os.path.splitext(n)[1].lower() in PICTURE_ENDINGS]
-            data = set(leave_out_housekeeping(parent, [*folders, *pictures]))
-            folders[:] = data.intersection(folders)
-            names += [os.path.join(parent, name)[start:] for name in data.intersection(pictures)]
-        return names
+        return list(walk(str(folder)))
 
     @cached_property
     def _real_folder(self) -> str:
@@ -82,8 +66,12 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
-        path = self.picture_folder / sheet_id
+        path = self._listed(sheet_id)
         return self._odd_file(path) or path
+
+    def _listed(self, sheet_id: str) -> Path:
+        """Return the path under which a sheet is listed: its file's, if that can be shown."""
+        return self.picture_folder / sheet_id
 
     def _odd_file(self, path: Path) -> Path | None:
         """Return the file that is listed under a path, if its name can't be shown.
@@ -98,15 +86,11 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     def relative_path(self, sheet_id: str) -> str:
         """Return a sheet's path below the data folder, POSIX."""
-        return (self.picture_folder / sheet_id).relative_to(self.root).as_posix()
+        return self._listed(sheet_id).relative_to(self.root).as_posix()
 
     def problem_of(self, sheet_id: str) -> str:
-        """Say why a sheet's file is not opened at all; empty for one that is.
-
-        What is wrong with the picture in it, :meth:`read_file` and
-        :func:`steel_defects.images.reading.decode_gray` say.
-        """
-        return self._problem(self.picture_folder / sheet_id)
+        """Say why a sheet's file is not opened at all; empty for one that is."""
+        return self._problem(self._listed(sheet_id))
 
     def _problem(self, path: Path) -> str:
         if self._odd_file(path):
@@ -121,10 +105,9 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         """Read the bytes of a sheet's file.
 
         Raises:
-            UnreadableSheet: The file is missing, may not be read, or has a problem of
-                :meth:`problem_of`.
+            UnreadableSheet: It is missing, may not be read, or has a :meth:`problem_of`.
         """
-        return self._read(self.picture_folder / sheet_id)
+        return self._read(self._listed(sheet_id))
 
     def _read(self, path: Path) -> bytes:
         problem = self._problem(path)
@@ -136,8 +119,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         """Read a gray picture of shape ``(height, width)``, uint8, by the column ``path``.
 
         Raises:
-            UnreadableSheet: See :meth:`read_file` and
-                :func:`steel_defects.images.reading.decode_gray`.
+            UnreadableSheet: See :meth:`read_file` and :func:`decode_gray`.
         """
         return decode_gray(self._read(self.root / relative_path))
 
@@ -161,8 +143,43 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         return len(self.sheet_ids)
 
 
-def _refuse(error: OSError) -> None:
-    """Say which folder below can't be listed; its sheets would be missing without a word."""
-    raise SteelDefectsError(
-        f"cannot list {shown_name(error.filename)}: {error.strerror}"
-    ) from error
+def walk(folder: str, order: Callable[[str], Any] | None = None, below: str = "") -> Iterator[str]:
+    """List the pictures below a folder; links to folders are not followed.
+
+    Args:
+        folder: Its path.
+        order: Key by which the names in each folder are sorted; a folder, with its slash, stands
+            where the paths of its pictures belong.
+        below: What the paths that are returned begin with.
+
+    Raises:
+        SteelDefectsError: A folder can't be listed; its sheets would be missing without a word.
+    """
+    names = list_folder(folder)
+    for name in sorted(names, key=order) if order else names:
+        if name.endswith("/"):
+            yield from walk(os.path.join(folder, name[:-1]), order, below + name)
+        else:
+            yield below + name
+
+
+def list_folder(folder: str) -> list[str]:
+    """Return the pictures in a folder, and the folders in it, which end in a slash.
+
+    Raises:
+        SteelDefectsError: It can't be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return leave_out_housekeeping(folder, filter(None, map(_name, entries)))
+    except OSError as error:
+        raise SteelDefectsError(f"cannot list {shown_name(folder)}: {error.strerror}") from error
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    if entry.is_dir(follow_symlinks=False):
+        return entry.name + "/"
+    if os.path.splitext(entry.name)[1].lower() not in PICTURE_ENDINGS:
+        return ""
+    # Not entry.is_dir, which fails at links that go round in a circle.
+    return "" if entry.is_symlink() and os.path.isdir(entry.path) else entry.name

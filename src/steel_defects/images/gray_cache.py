@@ -48,12 +48,7 @@ class SheetKey(NamedTuple):
 
 @dataclass(frozen=True)
 class CachedSheets:
-    """Sheets whose pixels lie in a cache.
-
-    Attributes:
-        keys: What identifies each sheet, by its path below the data folder.
-        pixels: The pixels of each.
-    """
+    """Sheets whose pixels lie in a cache; ``keys`` are by their paths below the data folder."""
 
     keys: Mapping[str, SheetKey]
     pixels: Mapping[SheetKey, Gray]
@@ -69,18 +64,10 @@ class CachedSheets:
         return self.pixels[self.keys[relative_path]]
 
 
-def reader_of(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path | None) -> SheetReader:
-    """Return the folder itself or, where there is to be a cache, :func:`open_gray_cache` of it."""
-    return folder if cache_dir is None else open_gray_cache(folder, sheets, cache_dir)
-
-
 def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) -> CachedSheets:
-    """Open the cache of some sheets; whatever it lacks is decoded and written first.
+    """Open the cache of some sheets, with ``sheet_id, path, sha256, height, width``.
 
-    Args:
-        folder: Where the pictures are.
-        sheets: The sheets, with ``sheet_id, path, sha256, height, width``.
-        cache_dir: Folder of the cache; takes ``height × width`` bytes per sheet.
+    Whatever it lacks is decoded and written first: ``height × width`` bytes per sheet.
 
     Raises:
         SteelDefectsError: A picture can't be read or is not the one that the table describes, or
@@ -108,10 +95,9 @@ def _open(file: Path) -> dict[SheetKey, Gray]:
             first = opened.tell()
         keys = [SheetKey(*key) for key in header["sheets"]]
         ends = np.cumsum([key.height * key.width for key in keys], dtype=np.int64)
-        whole = header["format"] == _FORMAT and file.stat().st_size == first + ends[-1]
+        if header["format"] != _FORMAT or file.stat().st_size != first + ends[-1]:
+            return {}
     except (OSError, ValueError, LookupError, TypeError):
-        return {}
-    if not whole:
         return {}
     parts = np.split(mapped_bytes(file, first), ends[:-1])
     return {key: part.reshape(key[1:]) for key, part in zip(keys, parts, strict=True)}
@@ -129,7 +115,12 @@ def _write(
         return known[key] if key in known else _decode(folder, ids[key], key)
 
     with replaced(cache_dir / _FILE) as temporary, temporary.open("xb") as file:
-        _require_room(cache_dir, sum(key.height * key.width for key in ids))
+        needed, free = sum(k.height * k.width for k in ids), shutil.disk_usage(cache_dir).free
+        if needed > free:
+            raise SteelDefectsError(
+                f"{cache_dir}: the cache of gray sheets takes {needed / 1e9:.1f} GB, and only "
+                f"{free / 1e9:.1f} GB are free; make room, or train with cache: false"
+            )
         file.write(json.dumps({"format": _FORMAT, "sheets": list(ids)}).encode() + b"\n")
         for image in track(map_in_order(fetch, ids), len(ids), "caching gray sheets"):
             file.write(np.ascontiguousarray(image).data)
@@ -148,12 +139,3 @@ def _decode(folder: SheetFolder, sheet_id: str, key: SheetKey) -> Gray:
             f"{sheet_id} has changed since the table sheets was made; run data_engineering again"
         )
     return image
-
-
-def _require_room(cache_dir: Path, needed: int) -> None:
-    free = shutil.disk_usage(cache_dir).free
-    if needed > free:
-        raise SteelDefectsError(
-            f"{cache_dir}: the cache of gray sheets takes {needed / 1e9:.1f} GB, and only "
-            f"{free / 1e9:.1f} GB are free; make room, or train with cache: false"
-        )

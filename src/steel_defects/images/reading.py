@@ -1,4 +1,4 @@
-"""Reading pictures of sheets as gray arrays."""
+"""Pictures of sheets as gray arrays: read, resized, written as JPEG."""
 
 import os
 import re
@@ -45,6 +45,7 @@ _NO_MEMORY = re.compile(
 #: Pixels of the largest picture that is read; one of a few kilobytes may claim to have billions.
 MAX_PIXELS = 2**27
 
+_LONGEST_SIDE = 65_500  # pixels of a JPEG; libjpeg writes no more
 # Gray values by which the channels of a gray picture may differ after lossy compression.
 _COLOUR_NOISE = 6
 # Values that are looked at for colour and transparency.
@@ -77,19 +78,6 @@ def limited_by_memory() -> Iterator[None]:
         raise
 
 
-def read_gray(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as luminance, in the orientation in which its pixels are stored.
-
-    Returns:
-        Gray picture of shape ``(height, width)``, uint8.
-
-    Raises:
-        UnreadableSheet: The file is missing, empty, truncated, damaged, not a picture, or one of
-            more than :data:`MAX_PIXELS` pixels, 16 bits a pixel or 32 scans.
-    """
-    return decode_gray(read_file(path))
-
-
 def read_file(path: Path) -> bytes:
     """Read the bytes of a picture file.
 
@@ -103,10 +91,17 @@ def read_file(path: Path) -> bytes:
 
 
 def decode_gray(data: bytes) -> NDArray[np.uint8]:
-    """Decode the bytes of a picture file as :func:`read_gray` does.
+    """Decode the bytes of a picture file, in the orientation in which its pixels are stored.
 
     Colour and printing inks become luminance, 16 bits a pixel the upper 8 of them; transparency is
     left out, and so are all pictures of a file but the first. :func:`picture_note` says so.
+
+    Returns:
+        Gray picture of shape ``(height, width)``, uint8.
+
+    Raises:
+        UnreadableSheet: It is empty, truncated, damaged, not a picture, or one of more than
+            :data:`MAX_PIXELS` pixels, 16 bits a pixel or 32 scans.
     """
     if not data:
         raise UnreadableSheet("empty file")
@@ -124,8 +119,8 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
 def _half_empty(data: bytes) -> bool:
     """Say whether half of a file or more is a single run of zero bytes.
 
-    The rest of a file that was set aside on the disk at its full length, but never written, looks
-    like this. Formats that are not compressed have nothing else to tell it by.
+    A file that was set aside on the disk, but never written to its end, looks like this. Formats
+    that are not compressed have nothing else to tell it by.
     """
     middle = len(data) // 2
     before, after = data[:middle], data[middle:]
@@ -176,12 +171,9 @@ def _decode(data: bytes, flags: int) -> NDArray[Any]:
 def picture_note(data: bytes) -> str:
     """Say what :func:`decode_gray` changes in a picture, for the people who made it.
 
-    Args:
-        data: The bytes of a picture file that :func:`decode_gray` reads.
-
     Returns:
-        One line, such as ``colour, read as luminance``. Empty for a plain gray picture, and for one
-        whose channels are alike.
+        One line, such as ``colour, read as luminance``. Empty for a plain gray picture, for one
+        whose channels are alike, and for one that is not read.
     """
     try:
         header = _sound_header(data)
@@ -193,7 +185,7 @@ def picture_note(data: bytes) -> str:
         ]
     except UnreadableSheet:
         return ""
-    return "; ".join(note for note in notes if note)
+    return "; ".join(filter(None, notes))
 
 
 def _colour_note(data: bytes, header: Header) -> str:
@@ -238,3 +230,17 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     # In float32, as exported graphs do it: on bytes OpenCV interpolates in 11 bits.
     grown = cv2.resize(image.astype(np.float32), target, interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.floor(grown + 0.5), np.uint8)
+
+
+def to_jpeg(picture: NDArray[np.uint8], quality: int = 85) -> bytes:
+    """Encode a picture; one that is too large for the format is made smaller first.
+
+    Args:
+        picture: Gray, of shape ``(height, width)``, or BGR, ``(height, width, 3)``, uint8.
+        quality: 1 to 100.
+    """
+    scale = _LONGEST_SIDE / max(picture.shape[:2])
+    if scale < 1:
+        height, width = (max(1, int(side * scale)) for side in picture.shape[:2])
+        picture = resize(picture, (height, width))
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])

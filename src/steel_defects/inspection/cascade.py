@@ -30,17 +30,13 @@ from steel_defects.threads import map_in_order
 
 @dataclass(frozen=True)
 class InspectedSheet:
-    """A sheet with its verdict and its defects.
+    """A sheet with its verdict and its defects; the rest is as in :class:`Frame`.
 
     Attributes:
         gate_score: Calibrated score of the gate; None without a gate or a usable frame.
         masks: Encoded mask of each class, ``""`` for none.
-        statistics: From :func:`frame_statistics`; empty for an unreadable sheet.
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
-        frame: Digest of its pixels; empty for an unreadable sheet.
-        file: Size and time of change of its file, where a folder is watched.
-        thumbnail: From :func:`steel_defects.inspection.frames.thumbnail_of`.
-        nearly_repeated: Whether it nearly equals several of the frames just before it.
+        frame: Digest of its pixels.
         inspected_at: In UTC.
     """
 
@@ -72,17 +68,18 @@ class Cascade:
         """Judge a frame; a broken one becomes a review, never an error."""
         try:
             with limited_by_memory():
-                problem = frame.problem or self._problem(frame)
+                problem = frame.problem or ("camera: repeated frame" if frame.repeated else "")
+                problem = problem or frame_problem(
+                    frame.statistics, self._least_sharpness, self._config, frame.damage
+                )
                 if not problem and frame.image is not None:
                     return self._judge(frame, frame.image)
         except UnreadableSheet as error:
             problem = f"{UNREADABLE}: {error}"
-        return self._reviewed(frame, problem)
-
-    def _problem(self, frame: Frame) -> str:
-        if frame.repeated:
-            return "camera: repeated frame"
-        return frame_problem(frame.statistics, self._least_sharpness, self._config, frame.damage)
+        return InspectedSheet(
+            frame.sheet_id, Verdict("review", problem), None, (), self._no_masks,
+            frame.statistics, frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
+        )  # fmt: skip
 
     def _judge(self, frame: Frame, image: NDArray[np.uint8]) -> InspectedSheet:
         started = time.perf_counter()
@@ -91,17 +88,10 @@ class Cascade:
             self._manifest.policy, self._config, gate_score, lambda: self.runtime.segment(image)
         )
         masks = tuple(run_length.encode(mask) for mask in decision.masks) or self._no_masks
-        seconds = time.perf_counter() - started
         return InspectedSheet(
             frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
-            frame.statistics, seconds, frame.digest, frame.file, frame.thumbnail,
-            frame.nearly_repeated,
-        )  # fmt: skip
-
-    def _reviewed(self, frame: Frame, problem: str) -> InspectedSheet:
-        return InspectedSheet(
-            frame.sheet_id, Verdict("review", problem), None, (), self._no_masks,
-            frame.statistics, frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
+            frame.statistics, time.perf_counter() - started, frame.digest, frame.file,
+            frame.thumbnail, frame.nearly_repeated,
         )  # fmt: skip
 
 

@@ -15,8 +15,7 @@ class DriftConfig(Config):
     Attributes:
         false_alarm_rate: Share of parts that raise an alarm although their sheets are drawn from
             the reference; all tests of a part together.
-        expected_defect_share: Share of defective sheets on the line, for the gate's scores; None
-            takes that of the reference sheets.
+        expected_defect_share: Of the line, for the gate's scores; None takes the reference's.
     """
 
     false_alarm_rate: float = Field(default=0.001, gt=0, lt=1)
@@ -27,8 +26,8 @@ class FollowConfig(Config):
     """How a folder is watched.
 
     Attributes:
-        settle_seconds: A file that can't be read is inspected as such once it has not changed for
-            so long; until then it counts as being written. It is inspected again if it changes.
+        settle_seconds: A file that can't be read counts as being written until it has not changed
+            for so long; then it is inspected as it is, and again if it changes.
         ignore: Names, with wildcards, of files that a camera has not finished.
     """
 

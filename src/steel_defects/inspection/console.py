@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from steel_defects.decision.verdict import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
+from steel_defects.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ class Display:
         self._total, self._before = total, 0
         self._done = self._cleared = 0
         self._started = self._said = time.monotonic()
-        self._bar = _bar() if sys.stderr.isatty() else None
+        self._bar = progress_bar() if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -70,11 +68,6 @@ class Display:
     def _rates(self) -> str:
         rate = self._done / max(time.monotonic() - self._started, 1e-6)
         return f"{rate:.1f} a second, {self._cleared / self._done:.0%} cleared by the gate"
-
-
-def _bar() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
 
 
 class Stop:

@@ -11,8 +11,7 @@ quantiles in the package by two statistics:
 
 Each has a band that a part of so many sheets leaves with a chance of ``false_alarm_rate / tests``
 while its sheets are drawn from the reference one by one (Bonferroni): exact for the distance,
-simulated for the index. All tests of a part together so give a false alarm in at most that share of
-parts.
+simulated for the index.
 
 A reference of few sheets itself differs by chance from the line that they were taken from. An alarm
 is therefore called sure only where it is beyond the wider band of two samples, too.
@@ -45,12 +44,17 @@ class Distribution:
 
     def __init__(self, parts: Sequence[tuple[float, Sequence[float]]]) -> None:
         """Take shares, of sum 1, each with its quantiles in rising order."""
-        self._parts = [(share, _Steps(values)) for share, values in parts]
-        self.knots = np.unique(np.concatenate([steps.knots for _, steps in self._parts]))
+        self._parts = []
+        for share, quantiles in parts:
+            values, last = np.asarray(quantiles, np.float64), len(quantiles) - 1
+            knots, first, counts = np.unique(values, return_index=True, return_counts=True)
+            self._parts.append((share, (knots, first / last, (first + counts - 1) / last)))
+        self.knots = np.unique(np.concatenate([steps[0] for _, steps in self._parts]))
 
     def below(self, values: ArrayLike, included: bool) -> Floats:
         """Return the probability of less than each value, or of at most each value."""
-        shares = [share * steps.below(values, included) for share, steps in self._parts]
+        array = np.asarray(values, np.float64)
+        shares = [share * _below(*steps, array, included) for share, steps in self._parts]
         return np.asarray(np.sum(shares, axis=0), np.float64)
 
     def edges(self) -> Floats:
@@ -60,36 +64,23 @@ class Distribution:
         return np.asarray(np.unique(np.interp(wanted, levels, self.knots)), np.float64)
 
 
-class _Steps:
-    """Quantiles, between which is interpolated; several that are equal are a step."""
-
-    def __init__(self, quantiles: Sequence[float]) -> None:
-        values = np.asarray(quantiles, np.float64)
-        self.knots, first, counts = np.unique(values, return_index=True, return_counts=True)
-        last = len(values) - 1
-        self._low, self._high = first / last, (first + counts - 1) / last
-
-    def below(self, values: ArrayLike, included: bool) -> Floats:
-        knots, low, high = self.knots, self._low, self._high
-        values = np.asarray(values, np.float64)
-        place = np.clip(np.searchsorted(knots, values), 0, len(knots) - 1)
-        step = np.maximum(place - 1, 0)
-        width = np.where(place > step, knots[place] - knots[step], 1.0)
-        between = high[step] + (values - knots[step]) / width * (low[place] - high[step])
-        inside = np.where(knots[place] == values, (high if included else low)[place], between)
-        outside = np.where(values < knots[0], 0.0, 1.0)
-        return np.where((values < knots[0]) | (values > knots[-1]), outside, inside)
+def _below(knots: Floats, low: Floats, high: Floats, values: Floats, included: bool) -> Floats:
+    """Interpolate between quantiles, at each of which the distribution rises from low to high."""
+    place = np.clip(np.searchsorted(knots, values), 0, len(knots) - 1)
+    step = np.maximum(place - 1, 0)
+    width = np.where(place > step, knots[place] - knots[step], 1.0)
+    between = high[step] + (values - knots[step]) / width * (low[place] - high[step])
+    inside = np.where(knots[place] == values, (high if included else low)[place], between)
+    outside = np.where(values < knots[0], 0.0, 1.0)
+    return np.where((values < knots[0]) | (values > knots[-1]), outside, inside)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measure of a part next to the reference; an alarm where a statistic is over its band.
+    """A measure of a part next to the reference: both statistics, and where their bands end.
 
-    Attributes:
-        psi: Population stability index, and in ``psi_band`` where its band ends.
-        ks: Kolmogorov-Smirnov distance, and in ``ks_band`` where its band ends.
-        sure: Whether it is an alarm even if the reference is off by chance; False, too, for a
-            package that does not say of how many sheets its reference is.
+    An alarm is ``sure`` if it is one even where the reference is off by chance; never for a package
+    that does not say of how many sheets its reference is.
     """
 
     psi: float
@@ -185,8 +176,8 @@ def psi_band(
         sheets: Sheets of a part.
         probabilities: Of each bin.
         rate: How often it is exceeded.
-        reference_sheets: Sheets from which the bins were found; what part of the line's sheets is
-            in each then has a Dirichlet distribution. 0 takes the bins as they are.
+        reference_sheets: Sheets from which the bins were found: the line's shares then have a
+            Dirichlet distribution. 0 takes the bins as they are.
     """
     rng = np.random.default_rng(0)
     shares = np.asarray(probabilities, np.float64)

@@ -9,9 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.data.appearance import frame_statistics
-from steel_defects.data.damage import frame_damage
-from steel_defects.data.inventory import BLACK_LEVEL
+from steel_defects.data.appearance import BLACK_LEVEL, frame_damage, frame_statistics
 from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
 
@@ -35,8 +33,8 @@ def frame_problem(
 ) -> str:
     """Say why a frame can't be judged; empty where it can.
 
-    ``statistics`` and ``damage`` come from ``data.appearance`` and ``data.damage``;
-    ``least_sharpness`` is that of the least sharp reference sheets.
+    ``statistics`` and ``damage`` come from ``data.appearance``; ``least_sharpness`` is that of the
+    least sharp reference sheets.
     """
     if statistics["black_share"] >= config.black_share:
         return "camera: black frame"
@@ -51,16 +49,15 @@ def frame_problem(
 
 @dataclass(frozen=True)
 class Frame:
-    """A sheet that was read, ready to be judged.
+    """A sheet that was read, ready to be judged; of an unreadable one most is None or empty.
 
     Attributes:
-        image: Gray picture of shape ``(height, width)``, uint8; None for an unreadable one.
-        digest: Of its pixels, by which a repeated frame is told; empty for an unreadable one.
-        statistics: From :func:`steel_defects.data.appearance.frame_statistics`; empty for an
-            unreadable one.
+        image: Gray picture of shape ``(height, width)``, uint8.
+        digest: Of its pixels, by which a repeated frame is told.
+        statistics: From :func:`steel_defects.data.appearance.frame_statistics`.
         problem: Why it can't be read; empty for one that can.
         file: Size and time of change of its file, where a folder is watched.
-        thumbnail: From :func:`thumbnail_of`; empty for an unreadable one.
+        thumbnail: From :func:`thumbnail_of`.
         repeated: Whether one of the last frames before it has its pixels.
         nearly_repeated: Whether several of them nearly have.
     """

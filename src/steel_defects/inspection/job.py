@@ -1,19 +1,182 @@
 """Inspecting all sheets of a folder or a list, a part at a time."""
 
-from contextlib import closing
-from functools import partial
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from steel_defects.errors import SteelDefectsError
-from steel_defects.inspection.cascade import judge_in_order
+from steel_defects import __version__
+from steel_defects.errors import SteelDefectsError, disk_refusals
+from steel_defects.inspection import tables
+from steel_defects.inspection.cascade import Cascade, InspectedSheet, judge_in_order
+from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.console import Display, Stop, stop_on_signals
-from steel_defects.inspection.frames import READ_AHEAD, RECENT_FRAMES, RecentFrames, read_frame
+from steel_defects.inspection.drift import DriftMonitor
+from steel_defects.inspection.frames import (
+    ALIKE_FRAMES,
+    READ_AHEAD,
+    RECENT_FRAMES,
+    Frame,
+    RecentFrames,
+    read_frame,
+)
+from steel_defects.inspection.places import Places
+from steel_defects.inspection.sources import SheetSource
+from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.listing import SheetList, write_list
 from steel_defects.inspection.store.parts import Parts
-from steel_defects.inspection.work import Inspection, JobResult, OpenPart, at_work
+from steel_defects.inspection.store.records import part_record
+from steel_defects.inspection.tables import JobResult
+from steel_defects.locks import lock
+from steel_defects.package.folder import ModelPackage
 from steel_defects.threads import core_count, map_in_order
+
+logger = logging.getLogger(__name__)
+
+#: Is told of every sheet, before it counts as inspected.
+OnSheet = Callable[[Frame, InspectedSheet], None]
+
+# These change how fast sheets are inspected, and no result.
+_WITHOUT_EFFECT = {
+    "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The sheets, and everything that they are judged with."""
+
+    source: SheetSource
+    package: ModelPackage
+    cascade: Cascade
+    places: Places
+    config: InspectionConfig
+
+    @cached_property
+    def monitor(self) -> DriftMonitor:
+        """Compares sheets with the package's reference."""
+        monitor = DriftMonitor(self.package.manifest.reference, self.config.drift)
+        if self.config.drift.expected_defect_share is not None and not monitor.reweighted:
+            logger.warning(
+                "the package holds no scores by class: its scores are taken at their own mix"
+            )
+        return monitor
+
+    @property
+    def judges(self) -> int:
+        """Sheets that are judged at a time."""
+        parallel = self.cascade.runtime.parallel
+        return min(self.config.judges or parallel, parallel)
+
+    def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
+        """Return a digest of all that the result depends on, but for positions that may change."""
+        table = pd.DataFrame() if positions is None else positions
+        rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
+        runtimes = dict(self.cascade.runtime.names)
+        described = [
+            *(__version__, RECENT_FRAMES, sheets),
+            *(self.package.model_id, self.package.thresholds_id, runtimes),
+            self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+            self.package.settings(runtimes.values()),
+            self.places.config.model_dump(mode="json"),
+            hashlib.sha256(rows).hexdigest(),
+        ]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class OpenPart:
+    """A part that is being filled, sheet by sheet; what a killed process left in it counts.
+
+    Attributes:
+        journal: Holds its sheets on disk until it is finished.
+        sheets: Its inspected sheets, by id, in the order in which they were judged.
+    """
+
+    def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
+        self._inspection, self._parts, self.number = inspection, parts, number
+        self.journal = Journal(parts.journal(number))
+        self.sheets = self.journal.read()
+        self._seconds = sum(sheet.seconds for sheet in self.sheets.values())
+        self._started = time.perf_counter()
+        self._told = any(sheet.nearly_repeated for sheet in self.sheets.values())
+
+    def add(self, sheet: InspectedSheet) -> None:
+        """Take a sheet, in the place of an earlier verdict; it is on disk before this returns."""
+        self.journal.append(sheet)
+        self.sheets.pop(sheet.sheet_id, None)
+        self.sheets[sheet.sheet_id] = sheet
+        if sheet.nearly_repeated and not self._told:
+            self._told = True
+            logger.warning(
+                "camera: %s looks nearly like %d or more of the %d frames before it; is the camera "
+                "frozen?", sheet.sheet_id, ALIKE_FRAMES, RECENT_FRAMES,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """Leave the part as it is, for another time."""
+        self.journal.close()
+
+    def finish(self, earlier_reviews: Mapping[str, int] | None = None) -> None:
+        """Write the part's tables, unless it is empty, and say where its sheets have drifted.
+
+        Its rows replace those of earlier parts in which its sheets could not be read.
+        """
+        if self.sheets:
+            self._write(list(self.sheets.values()), earlier_reviews or {})
+        self.journal.remove()
+
+    def _write(self, sheets: Sequence[InspectedSheet], earlier: Mapping[str, int]) -> None:
+        setup = self._inspection
+        seconds = self._seconds + time.perf_counter() - self._started
+        record = part_record(self.number, sheets, seconds, setup.monitor)
+        record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
+        _warn_of_drift(record)
+        places = setup.places.of([sheet.sheet_id for sheet in sheets])
+        mm_per_px, path_of = setup.package.manifest.mm_per_px, setup.source.relative_path
+        verdicts = tables.verdicts_table(sheets, path_of, setup.package, places)
+        defects = tables.defects_table(sheets, setup.config, places, mm_per_px)
+        files = {
+            "verdicts.parquet": pa.Table.from_pandas(verdicts, preserve_index=False),
+            "defects.parquet": pa.Table.from_pandas(defects, preserve_index=False),
+        }
+        self._parts.write(self.number, files, tables.submission(sheets), record)
+
+
+def _warn_of_drift(record: dict[str, Any]) -> None:
+    for name, drift in record["drift"].items():
+        if drift["alarm"]:
+            logger.warning(
+                "drift: %s of the sheets %s to %s is unlike the package's reference: PSI %.3f "
+                "(band %.3f), KS %.3f (band %.3f)%s",
+                name, record["first"], record["last"],
+                drift["psi"], drift["psi_band"], drift["ks"], drift["ks_band"],
+                "" if drift["sure"] else "; a reference of so few sheets may be off by as much",
+            )  # fmt: skip
+
+
+@contextmanager
+def at_work(folder: Path, name: str) -> Iterator[None]:
+    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
+
+    Raises:
+        SteelDefectsError: Another process is at work, or the folder can't be written to.
+    """
+    remedy = "finished parts are kept, and the same command goes on from there"
+    with disk_refusals(folder, remedy):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("wb") as file:
+            if not lock(file.fileno(), folder):
+                raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
+            yield
 
 
 def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobResult:
@@ -21,12 +184,7 @@ def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobR
 
     Memory does not grow with the number of sheets. A run that was killed, or ended by an error, is
     taken up at the sheet after the last one judged, as long as sheets, package and parameters are
-    the same.
-
-    Args:
-        inspection: The sheets, and what judges them.
-        jobs: Folder that holds a folder for each job.
-        positions: The table of positions, as it was read.
+    the same, in a folder of ``jobs``. ``positions`` is the table as it was read.
 
     Returns:
         The parts of all machines where all are finished, else those of this one.

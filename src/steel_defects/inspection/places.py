@@ -7,7 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from steel_defects.data.config import PositionsConfig
-from steel_defects.data.positions import positions_from_names, positions_from_table
+from steel_defects.data.positions import (
+    positions_from_names,
+    positions_from_table,
+    with_plain_columns,
+)
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.sources import size_and_time
 from steel_defects.inspection.store.names import name_of, numbered
@@ -27,32 +31,24 @@ class Places:
         exists: Callable[[str], bool],
         grows: bool = False,
     ) -> None:
-        """Take the table.
+        """Take a table of :func:`~steel_defects.data.positions.positions_from_table`.
 
-        Args:
-            table: See :func:`steel_defects.data.positions.positions_from_table`.
-            config: Holds the pattern that names are read by.
-            exists: Tells whether there is a sheet of an id.
-            grows: Read the file that the table's ``attrs`` name again when it has changed.
-
-        Raises:
-            SteelDefectsError: The table has other columns than it should.
+        ``exists`` tells whether there is a sheet of an id. With ``grows``, the file that the
+        table's ``attrs`` name is read again when it has changed.
         """
         self.config, self._exists, self._grows = config, exists, grows
         self._file, self._state = Path(table.attrs.get("file", "")), (0, 0)
-        self._told = False
-        self._given = pd.DataFrame()
+        self._told, self._given = False, pd.DataFrame()
         self._take(table)
 
     def _take(self, table: pd.DataFrame) -> None:
         """Take the rows of a table; those that are in it no more stay."""
-        header = {str(name).strip().lstrip("\ufeff"): name for name in table.columns}
-        column = header.get("sheet_id", header.get("ImageId"))
-        names: list[str] = []
-        if column is not None:
-            table = _with_numbers(table, column) if self._grows else table
-            names = table[column].dropna().astype(str).str.strip().unique().tolist()
-        given, findings = positions_from_table(table, list(filter(self._exists, names)))
+        table = with_plain_columns(table)
+        ids: list[str] = []
+        if "sheet_id" in table:
+            table = _with_numbers(table) if self._grows else table
+            ids = table["sheet_id"].dropna().astype(str).str.strip().unique().tolist()
+        given, findings = positions_from_table(table, list(filter(self._exists, ids)))
         given = given.set_index("sheet_id", drop=False)
         gone = self._given[~self._given.index.isin(given.index)]
         self._given = pd.concat([given, gone]) if len(gone) else given
@@ -82,19 +78,17 @@ class Places:
 
     def _tell(self, findings: Sequence[Finding]) -> None:
         """Warn once: each part would find fault with its names again."""
-        if not findings or self._told:
-            return
-        self._told = True
-        first = findings[0]
-        logger.warning(
-            "%d findings in the positions of sheets; the first: %s (%s), %s",
-            len(findings), first.where, first.sheet_id, first.reason,
-        )  # fmt: skip
+        if findings and not self._told:
+            self._told, first = True, findings[0]
+            logger.warning(
+                "%d findings in the positions of sheets; the first: %s (%s), %s",
+                len(findings), first.where, first.sheet_id, first.reason,
+            )  # fmt: skip
 
 
-def _with_numbers(table: pd.DataFrame, column: str) -> pd.DataFrame:
+def _with_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Give a name's second row to the second sheet of that name, and so on."""
-    names = table[column].str.strip()
+    names = table["sheet_id"].str.strip()
     numbers = names.groupby(names).cumcount() + 1
     ids = [numbered(name, n) if n > 1 else name for name, n in zip(names, numbers, strict=True)]
-    return table.assign(**{column: ids})
+    return table.assign(sheet_id=ids)

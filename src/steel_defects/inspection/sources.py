@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from steel_defects.errors import SteelDefectsError, shown
-from steel_defects.images.folder import SheetFolder
+from steel_defects.images.folder import SheetFolder, list_folder, walk
 from steel_defects.images.reading import PICTURE_ENDINGS, UnreadableSheet, read_file
 from steel_defects.inspection.store.names import NameSet, name_of
-from steel_defects.paths import leave_out_housekeeping, natural_order, shown_name
+from steel_defects.paths import natural_order, shown_name
 
 logger = logging.getLogger(__name__)
 
@@ -44,37 +44,25 @@ class FolderSource(SheetFolder):
             SteelDefectsError: A folder can't be listed; its sheets would be missing.
         """
         last = ""
-        for name in walk(str(self.place)):
+        for name in walk(str(self.place), lambda name: natural_order(shown_name(name))):
             sheet_id = shown_name(name)
             if sheet_id != last:  # two odd names may be shown as one
                 yield SheetFile(sheet_id, *size_and_time(self.place / name))
             last = sheet_id
 
-    def read_file(self, sheet_id: str) -> bytes:
-        """Return the bytes of a sheet's file, or raise an UnreadableSheet."""
-        return super().read_file(name_of(sheet_id))
-
-    def path_of(self, sheet_id: str) -> Path:
-        """Return the file of a sheet."""
-        return super().path_of(name_of(sheet_id))
-
-    def relative_path(self, sheet_id: str) -> str:
-        """Return a sheet's path below the data folder, POSIX."""
-        return super().relative_path(name_of(sheet_id))
+    def _listed(self, sheet_id: str) -> Path:
+        return super()._listed(name_of(sheet_id))
 
 
 class ListSource:
-    """The pictures that a text file names, a path a line, in its order.
+    """The pictures that a text file, its ``place``, names, a path a line, in its order.
 
     Paths are taken from the list's folder on, unless they are absolute. Empty lines and lines that
     begin with ``#`` are left out, and so is a path that stands in the list a second time.
-
-    Attributes:
-        place: The list.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.place, self._parent = file, file.parent
+    def __init__(self, place: Path) -> None:
+        self.place = place
 
     def list_files(self) -> Iterator[SheetFile]:
         """Read the list.
@@ -93,13 +81,11 @@ class ListSource:
         try:
             with self.place.open(encoding="utf-8-sig") as file:
                 for line in map(str.strip, iter(partial(file.readline, _LONGEST_LINE + 1), "")):
-                    if "\0" in line:
-                        raise SteelDefectsError(f"{self.place} is no list of paths, it is binary")
-                    if len(line) > _LONGEST_LINE:
-                        raise SteelDefectsError(
-                            f"{self.place} is no list of paths, a line is longer than "
-                            f"{_LONGEST_LINE:,} characters"
-                        )
+                    fault = "it is binary" if "\0" in line else ""
+                    if not fault and len(line) > _LONGEST_LINE:
+                        fault = f"a line is longer than {_LONGEST_LINE:,} characters"
+                    if fault:
+                        raise SteelDefectsError(f"{self.place} is no list of paths, {fault}")
                     if line and not line.startswith("#"):
                         yield line
         except UnicodeDecodeError as error:
@@ -117,7 +103,7 @@ class ListSource:
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
-        return self._parent / sheet_id
+        return self.place.parent / sheet_id
 
     def relative_path(self, sheet_id: str) -> str:
         """Return the path as the list has it, POSIX."""
@@ -136,7 +122,14 @@ def open_source(place: Path) -> SheetSource:
     """
     if place.is_dir():
         source = FolderSource(place)
-        _warn_of_others(place, source.place)
+        chosen = f"{source.place.name}/"
+        # Where the pictures of a data set are in a folder of their own, say what is left out.
+        beside = list_folder(str(place)) if source.place != place else []
+        if others := [name for name in beside if name != chosen]:
+            logger.warning(
+                "of %s only %s is inspected, not what is beside it, such as %s",
+                shown(str(place)), chosen, shown_name(others[0]),
+            )  # fmt: skip
         return source
     if place.suffix.lower() in PICTURE_ENDINGS:
         raise SteelDefectsError(f"{place} is a picture; give its folder, or a list of paths")
@@ -160,54 +153,6 @@ def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource
     if begun.place != source.place:
         logger.warning("the job goes on with %s, where it began", shown(str(begun.place)))
     return begun
-
-
-def _warn_of_others(root: Path, chosen: Path) -> None:
-    """Say what is left out where the pictures of a data set are in a folder of their own."""
-    if chosen == root:
-        return
-    others = [name for name in list_folder(str(root)) if name != f"{chosen.name}/"]
-    if others:
-        logger.warning(
-            "of %s only %s/ is inspected, not what is beside it, such as %s",
-            shown(str(root)), chosen.name, shown_name(others[0]),
-        )  # fmt: skip
-
-
-def walk(folder: str, below: str = "") -> Iterator[str]:
-    """List the pictures below a folder, in natural order; links to folders are not followed.
-
-    Raises:
-        SteelDefectsError: A folder can't be listed.
-    """
-    # With its slash, a folder stands where the paths of its pictures belong.
-    for name in sorted(list_folder(folder), key=lambda name: natural_order(shown_name(name))):
-        if name.endswith("/"):
-            yield from walk(os.path.join(folder, name[:-1]), below + name)
-        else:
-            yield below + name
-
-
-def list_folder(folder: str) -> list[str]:
-    """Return the pictures in a folder, and the folders in it, which end in a slash.
-
-    Raises:
-        SteelDefectsError: It can't be listed.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            return leave_out_housekeeping(folder, filter(None, map(_name, entries)))
-    except OSError as error:
-        raise SteelDefectsError(f"cannot list {shown_name(folder)}: {error.strerror}") from error
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    if entry.is_dir(follow_symlinks=False):
-        return entry.name + "/"
-    if os.path.splitext(entry.name)[1].lower() not in PICTURE_ENDINGS:
-        return ""
-    # Not entry.is_dir, which fails at links that go round in a circle.
-    return "" if entry.is_symlink() and os.path.isdir(entry.path) else entry.name
 
 
 def size_and_time(path: str | Path) -> tuple[int, int]:

@@ -1,13 +1,19 @@
-"""Verdicts, defects and the submission of inspected sheets."""
+"""Verdicts, defects and the submission: of some sheets, and of a whole job."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from steel_defects.decision.verdict import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.store.parts import JoinedTable, Parts
+from steel_defects.inspection.store.records import summarise, timing
 from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
@@ -20,14 +26,10 @@ def verdicts_table(
     package: ModelPackage,
     positions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return one row per inspected sheet.
+    """Return one row per sheet that a package inspected.
 
-    Args:
-        inspected: The sheets.
-        relative_path: Returns the path of a sheet as the table holds it.
-        package: The package that judged them.
-        positions: ``sheet_id, coil_id, position_mm``, one row for each sheet of the folder, null
-            where unknown; millimetres along the strip, of a sheet's left edge.
+    ``positions`` has ``sheet_id, coil_id, position_mm`` of each sheet, null where unknown;
+    millimetres along the strip, of its left edge. ``relative_path`` returns what the table holds.
     """
     places = positions.set_index("sheet_id").to_dict("index")
     rows = [
@@ -55,16 +57,11 @@ def defects_table(
     positions: pd.DataFrame,
     mm_per_px: float | None,
 ) -> pd.DataFrame:
-    """Return one row per defect region.
+    """Return one row per defect region of sheets with ``positions`` as in :func:`verdicts_table`.
 
     ``position_mm`` of a region is that of its left edge, its sheet's + ``x * mm_per_px``: positions
-    grow from left to right. While ``mm_per_px`` is not known, it is that of its sheet.
-
-    Args:
-        inspected: The sheets.
-        config: Names the severities.
-        positions: As in :func:`verdicts_table`.
-        mm_per_px: Length of a pixel on the strip; None where it is not known.
+    grow from left to right. While ``mm_per_px``, the length of a pixel on the strip, is None, it is
+    that of its sheet.
     """
     places = positions.set_index("sheet_id").to_dict("index")
     counts = {sheet.sheet_id: Counter(r.class_id for r in sheet.regions) for sheet in inspected}
@@ -92,3 +89,76 @@ def submission(inspected: Sequence[InspectedSheet]) -> pd.DataFrame:
         for number, rle in enumerate(sheet.masks, start=1)
     ]
     return submission_table(pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle"]))
+
+
+def result_of(jobs: Path, reference: Mapping[str, Any]) -> "JobResult":
+    """Find the results that :meth:`JobResult.reference`, or a summary with it, is about."""
+    parts = Parts(jobs / reference["job"])
+    numbers = [part for part in parts.all_finished() if part >= reference["first_part"]]
+    return JobResult(parts, numbers[: reference["parts"]], reference["all_parts"])
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """Where the results of a job lie.
+
+    Attributes:
+        parts: The finished parts.
+        numbers: Those that the results are made of, rising; no other finished one lies between.
+        all_parts: How many there are, those of other machines included.
+    """
+
+    parts: Parts
+    numbers: Sequence[int]
+    all_parts: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are the sheets of all machines."""
+        return len(self.numbers) == self.all_parts
+
+    def refreshed(self) -> "JobResult":
+        """Take the parts of all machines where all are finished now."""
+        if not all(map(self.parts.finished, range(self.all_parts))):
+            return self
+        return replace(self, numbers=range(self.all_parts))
+
+    def reference(self) -> dict[str, Any]:
+        """Name the job and its parts, in the form of JSON."""
+        return {
+            "job": self.parts.folder.name,
+            "first_part": self.numbers[0] if self.numbers else 0,
+            "parts": len(self.numbers),
+            "all_parts": self.all_parts,
+        }
+
+    def tables(self) -> tuple[JoinedTable, JoinedTable, JoinedTable]:
+        """Return verdicts, defects and the submission.
+
+        Raises:
+            SteelDefectsError: A file of a part is damaged.
+        """
+        replaced = defaultdict(list)
+        for record in map(self.parts.check, self.numbers):
+            for sheet_id, part in record.get("replaces", {}).items():
+                replaced[part].append(sheet_id)
+        table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
+        return (
+            table("verdicts.parquet", empty=VERDICTS.empty()),
+            table("defects.parquet", empty=DEFECTS.empty()),
+            table("submission.csv", empty=submission([])),
+        )
+
+    def summary(self, package: ModelPackage) -> dict[str, Any]:
+        """Count verdicts and defects; see :func:`summarise`."""
+        return {
+            **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
+            "model_id": package.model_id,
+            "thresholds_id": package.thresholds_id,
+            **self.reference(),
+            "complete": self.complete,
+        }
+
+    def timing(self) -> dict[str, float | None]:
+        """Return how long it took; see ``store.records.timing``."""
+        return timing(map(self.parts.record, self.numbers))

@@ -58,13 +58,13 @@ def read_annotations(
         folder: The masks; one that is all background marks a clean sheet.
         sizes: Height and width, pixels, of every readable sheet.
         classes: Number of defect classes.
-        mask_values: Class of each value of a mask, such as ``{255: 1}``; None for values that are
-            classes. 0 is background in any case.
+        mask_values: Class of each value of a mask but 0, such as ``{255: 1}``; None for values
+            that are classes.
 
     Returns:
         ``sheet_id, class_id, rle, area_px``, one row per sheet and class, and a finding for each
-        mask that is missing, unreadable, of another size than its sheet, or of unknown values, for
-        each that is a link out of the folder, and for each that has no sheet.
+        mask that is missing, unreadable, of another size than its sheet, of unknown values, a link
+        out of the folder, or without a sheet.
     """
     class_of = dict(mask_values) if mask_values else {k: k for k in range(1, classes + 1)}
 
@@ -75,8 +75,7 @@ def read_annotations(
         except SteelDefectsError as error:
             return Finding(f"mask of {sheet_id}", sheet_id, str(error))
 
-    ids = sorted(sizes)
-    answers = list(map_in_order(read, ids))
+    answers = list(map_in_order(read, sorted(sizes)))
     findings = [answer for answer in answers if isinstance(answer, Finding)]
     rows = [row for answer in answers if not isinstance(answer, Finding) for row in answer]
     known = {folder.path_of(sheet_id).relative_to(folder.root).as_posix() for sheet_id in sizes}
@@ -109,7 +108,8 @@ def _decode_mask(data: bytes, size: tuple[int, int]) -> NDArray[np.integer]:
     # other formats may blur masks, and Image.open has a limit of pixels of its own.
     with PngImageFile(io.BytesIO(data)) as picture:
         if picture.size[::-1] != size:
-            raise SteelDefectsError(_SIZE.format(*picture.size, *size[::-1]))
+            sizes = (*picture.size, *size[::-1])
+            raise SteelDefectsError("mask of {}×{} for a picture of {}×{}".format(*sizes))
         if picture.mode in ("RGBA", "LA"):
             raise SteelDefectsError("mask with transparency; one value a pixel is expected")
         if picture.mode == "RGB" and data[_BIT_DEPTH] == 16:
@@ -123,7 +123,6 @@ def _decode_mask(data: bytes, size: tuple[int, int]) -> NDArray[np.integer]:
     return mask[..., 0]
 
 
-_SIZE = "mask of {}×{} for a picture of {}×{}"
 _BIT_DEPTH = 24  # where a PNG file says how many bits a channel has
 
 

@@ -21,14 +21,7 @@ _COMPETITION = ["ImageId_ClassId", "EncodedPixels"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that data engineering set aside or wants known.
-
-    Attributes:
-        where: File, row or sheet it was found at.
-        sheet_id: The sheet it concerns.
-        reason: What is wrong, in one line.
-        set_aside: Whether the thing was left out of the tables.
-    """
+    """Something in a file, row or sheet that data engineering set aside or wants known, and why."""
 
     where: str
     sheet_id: str
@@ -47,9 +40,8 @@ def layout_of(columns: Iterable[object]) -> list[str]:
     names = [_plain(name) for name in columns]
     for layout in (_TODAY, _COMPETITION):
         if set(layout) <= set(names):
-            for name in layout:
-                if names.count(name) > 1:
-                    raise SteelDefectsError(f"the annotations have two columns {name}")
+            if twice := [name for name in layout if names.count(name) > 1]:
+                raise SteelDefectsError(f"the annotations have two columns {twice[0]}")
             return layout
     raise SteelDefectsError(
         f"the annotations have columns {shown(', '.join(names), 200)}; expected "
@@ -64,8 +56,7 @@ def _plain(name: object) -> str:
 def normalise_columns(raw: pd.DataFrame) -> pd.DataFrame:
     """Bring either layout to ``sheet_id``, ``class_id`` and ``rle``, all text, one row per defect.
 
-    Args:
-        raw: The file as text, empty cells as ``""``; the index counts its rows from 0, and stays.
+    ``raw`` is the file as text, empty cells as ``""``; its index, rows from 0, stays.
     """
     layout = layout_of(raw.columns)
     table = raw.rename(columns=_plain)[layout]
@@ -86,7 +77,7 @@ def check_annotations(
     Args:
         table: Rows from :func:`normalise_columns`.
         sizes: Height and width, pixels, of every readable sheet.
-        classes: Number of defect classes; valid ones are 1 to this number.
+        classes: Number of defect classes.
 
     Returns:
         ``sheet_id, class_id, rle, area_px`` of the sound rows, and a finding for each of the rest,
@@ -135,14 +126,17 @@ def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:
     return masks
 
 
-def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Write predictions as the competition wants them.
+def sizes_by_sheet(sheets: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Return height and width, pixels, of each sheet."""
+    sizes = zip(map(int, sheets["height"]), map(int, sheets["width"]), strict=True)
+    return dict(zip(sheets["sheet_id"], sizes, strict=True))
 
-    Args:
-        predictions: ``sheet_id, class_id, rle``, one row per sheet and class.
+
+def submission_table(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Write ``sheet_id, class_id, rle``, one row per sheet and class, as the competition does.
 
     Returns:
-        ``ImageId_ClassId,EncodedPixels``, one row per sheet and class, empty text for none.
+        ``ImageId_ClassId,EncodedPixels``, empty text for no defect.
     """
     keys = predictions["sheet_id"].astype("str") + "_" + predictions["class_id"].astype(str)
     return pd.DataFrame({"ImageId_ClassId": keys, "EncodedPixels": predictions["rle"]})

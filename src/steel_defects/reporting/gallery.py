@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from steel_defects.images.jpeg import to_jpeg
+from steel_defects.images.reading import to_jpeg
 
 #: What can become of a sheet, in the order in which people want to see it, and of many.
 _PLURALS = {

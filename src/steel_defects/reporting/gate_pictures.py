@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from steel_defects.drawing import style
-from steel_defects.drawing.contact_sheet import contact_sheet
+from steel_defects.drawing.style import contact_sheet
 from steel_defects.evaluation.classification import EVEN_ODDS
 from steel_defects.reporting.tables import percent
 from steel_defects.tables.declared import CONFIDENT_MISTAKES

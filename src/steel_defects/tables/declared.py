@@ -7,31 +7,27 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.tables.columns import COLUMNS, SPLIT_NAMES
-from steel_defects.tables.schema import Column, Table
+from steel_defects.tables.columns import COLUMNS, SPLIT_NAMES, Column, Table
 
 
 def _table(
-    about: str,
-    names: str,
-    unique: str = "",
-    nullable: str = "",
-    changed: Mapping[str, Column] | None = None,
-    **options: Any,
+    about: str, names: str, changed: Mapping[str, Column] | None = None, **options: Any
 ) -> Table:
     """Declare a table.
 
     Args:
         about: What a row is.
-        names: Its columns, with blanks between them.
-        unique: Those that tell rows apart.
-        nullable: Those that may lack values here and nowhere else.
+        names: Its columns, with blanks between them: ``name*`` is one of those that tell rows
+            apart, ``name?`` may lack values here and nowhere else.
         changed: Those that hold something else here than elsewhere.
         options: Of :class:`Table`.
     """
-    columns = {name: COLUMNS[name] for name in names.split()} | dict(changed or {})
-    columns |= {name: replace(columns[name], nullable=True) for name in nullable.split()}
-    return Table(about, columns, tuple(unique.split()), **options)
+    columns: dict[str, Column] = {}
+    for name in names.split():
+        column = COLUMNS[name.rstrip("*?")]
+        columns[name.rstrip("*?")] = replace(column, nullable=True) if "?" in name else column
+    unique = tuple(name[:-1] for name in names.split() if name.endswith("*"))
+    return Table(about, columns | dict(changed or {}), unique, **options)
 
 
 def _least(column: str, low: float | None) -> dict[str, Column]:
@@ -50,32 +46,23 @@ _ANY_REASON = _least("reason", None)
 SHEET_INVENTORY = _table(
     "One row per picture that was found; one that can't be used has a `problem` and may lack the "
     "rest.",
-    "sheet_id path problem note width height sha256 bytes modified_ns mean_intensity contrast "
-    "black_fraction saturated_fraction thumbnail fingerprint version",
-    unique="sheet_id",
-    nullable="width height sha256 mean_intensity contrast black_fraction saturated_fraction",
+    "sheet_id* path problem note width? height? sha256? bytes modified_ns mean_intensity? "
+    "contrast? black_fraction? saturated_fraction? thumbnail fingerprint version",
 )
 SIMILAR_SHEETS = _table(
     "One row per pair of sheets that was worth comparing.",
-    "sheet_id other_id sha256 other_sha256 relation similarity score orientation",
-    unique="sheet_id other_id",
+    "sheet_id* other_id* sha256 other_sha256 relation similarity score orientation",
     changed={"score": COLUMNS["similarity"]},
 )
 SHEET_GROUPS = _table(
     "One row per sound picture; one that would join groups of different splits has a `problem`.",
-    "sheet_id group_id problem",
-    unique="sheet_id",
+    "sheet_id* group_id problem",
 )
 SHEETS = _table(
     "One row per sheet.",
-    "sheet_id path width height sha256 group_id mean_intensity black_fraction has_defect",
-    unique="sheet_id",
+    "sheet_id* path width height sha256 group_id mean_intensity black_fraction has_defect",
 )
-ANNOTATIONS = _table(
-    "One row per defective sheet and class.",
-    "sheet_id class_id rle area_px",
-    unique="sheet_id class_id",
-)
+ANNOTATIONS = _table("One row per defective sheet and class.", "sheet_id* class_id* rle area_px")
 
 
 def _groups_lie_in_one_split(frame: pd.DataFrame) -> bool:
@@ -84,21 +71,18 @@ def _groups_lie_in_one_split(frame: pd.DataFrame) -> bool:
 
 SPLITS = _table(
     "One row per sheet; near-duplicates share a group, and no group lies in two splits.",
-    "sheet_id group_id split fold",
-    unique="sheet_id",
+    "sheet_id* group_id split fold",
     changed={"fold": _LISTS},
     rule=(_groups_lie_in_one_split, "a group lies in two splits"),
 )
 SPLIT_ASSIGNMENTS = _table(
     "One row per content of a sheet: what keeps it where it is when sheets are added.",
-    "sha256 split fold",
-    unique="sha256",
+    "sha256* split fold",
     changed={"fold": _LISTS},
 )
 SHEET_POSITIONS = _table(
     "One row per sheet: which coil it was taken from, and where along it; null where unknown.",
-    "sheet_id coil_id position_mm",
-    unique="sheet_id",
+    "sheet_id* coil_id position_mm",
 )
 TILES = _table(
     "One row per window of a sheet.",
@@ -107,80 +91,67 @@ TILES = _table(
 )
 LEAKAGE = _csv(
     "One row per way to divide and held-out split: how close its sheets come to training sheets.",
-    "division split sheets similarity_p50 similarity_p95 similarity_max copies",
-    unique="division split",
+    "division* split* sheets similarity_p50 similarity_p95 similarity_max copies",
     changed=_SOME_SHEETS,
 )
 LOOKUP_BASELINE = _csv(
     "One row per way to divide: what the masks of the nearest training sheets score on the test "
     "sheets.",
-    "division sheets mean_dice mean_iou all_empty_dice",
-    unique="division",
+    "division* sheets mean_dice mean_iou all_empty_dice",
 )
 ODDEST_SHEETS = _csv(
-    "One row per sheet that is unlike the rest.",
-    "sheet_id path measure value percentile",
-    unique="sheet_id",
+    "One row per sheet that is unlike the rest.", "sheet_id* path measure value percentile"
 )
 
 # --- classification ---------------------------------------------------------------------------
 
-HISTORY = _table("One row per epoch.", "epoch loss", unique="epoch", further=True)
+HISTORY = _table("One row per epoch.", "epoch* loss", further=True)
 CLASSIFIER_OUTPUTS = _table(
     "One row per sheet: what the network says, before calibration.",
-    "sheet_id split has_defect output",
-    unique="sheet_id",
+    "sheet_id* split has_defect output",
 )
 HEAT_MAPS = _table(
     "One row per sheet: where in it the network sees a defect, as `rows × columns` values.",
-    "sheet_id rows columns heat",
-    unique="sheet_id",
+    "sheet_id* rows columns heat",
 )
 OUT_OF_FOLD_SCORES = _table(
     "One row per sheet and repeat of a cross-validation; no rows without one.",
-    "sheet_id repeat fold output score threshold",
-    unique="sheet_id repeat",
+    "sheet_id* repeat* fold output score threshold",
 )
 SHEET_SCORES = _table(
     "One row per sheet, and one more for each repeat of a cross-validation.",
-    "sheet_id split repeat fold has_defect output score threshold",
-    unique="sheet_id repeat",
+    "sheet_id* split repeat* fold has_defect output score threshold",
 )
 CLASSIFICATION_COMPARISON = _comparison(
     "One row per backbone and evaluation; further figures, and the intervals of all, have columns "
     "of their own.",
-    "backbone weights evaluation sheets defective_sheets repeats accuracy accuracy_low "
+    "backbone* weights evaluation* sheets defective_sheets repeats accuracy accuracy_low "
     "accuracy_high roc_auc pr_auc fpr_at_recall_99 parameters parameters_with_top "
     "ms_per_sheet_p50 ms_per_sheet_p90 training_seconds",
-    unique="backbone evaluation",
 )
 GATE_SCORES = _table(
     "One row per sheet with the chosen gate's score, and one more for each repeat of a "
     "cross-validation; no rows without a gate.",
-    "sheet_id repeat score cleared",
-    unique="sheet_id repeat",
+    "sheet_id* repeat* score cleared",
 )
 
 # --- segmentation -----------------------------------------------------------------------------
 
 PREDICTIONS = _table(
     "One row per sheet and class.",
-    "sheet_id split repeat fold class_id rle area_px score",
-    unique="sheet_id repeat class_id",
+    "sheet_id* split repeat* fold class_id* rle area_px score",
     changed=_ANY_RLE | _least("area_px", 0),
 )
 SEGMENTATION_COMPARISON = _comparison(
     "One row per architecture and evaluation.",
-    "architecture evaluation sheets mean_dice mean_iou dice_on_positives "
+    "architecture* evaluation* sheets mean_dice mean_iou dice_on_positives "
     "boundary_iou_on_positives boundary_f1_on_positives detection_rate false_positive_rate "
     "parameters ms_per_sheet training_seconds",
-    unique="architecture evaluation",
 )
 CLASS_COMPARISON = _comparison(
     "One row per architecture and class.",
-    "architecture class_id class_name positives mean_dice mean_iou dice_on_positives "
+    "architecture* class_id* class_name positives mean_dice mean_iou dice_on_positives "
     "detection_rate false_positive_rate",
-    unique="architecture class_id",
 )
 
 # --- reporting --------------------------------------------------------------------------------
@@ -189,21 +160,18 @@ OVERLAY_SELECTION = _table("One row per sheet to draw.", "sheet_id outcome capti
 GRAD_CAM_CHECK = _csv(
     "One row per defective sheet: how much of its heat lies on its defects, and of a map that "
     "knows nothing of it; `…_near` counts what is within a cell of them, too.",
-    "sheet_id outcome heat_share gaussian_share uniform_share "
+    "sheet_id* outcome heat_share gaussian_share uniform_share "
     "heat_share_near gaussian_share_near uniform_share_near",
-    unique="sheet_id",
     changed={"outcome": replace(COLUMNS["outcome"], values=("hit", "miss"))},
 )
 CONFIDENT_MISTAKES = _csv(
     "One row per sheet that the chosen gate is wrong about, the most certain first.",
-    "sheet_id has_defect score evaluation",
-    unique="sheet_id",
+    "sheet_id* has_defect score evaluation",
     changed={"evaluation": replace(COLUMNS["evaluation"], values=("out_of_fold", *SPLIT_NAMES))},
 )
 EVALUATED_PAIRS = _table(
     "One row per sheet, class and evaluation: how well its masks agree.",
-    "sheet_id class_id dice iou boundary_iou boundary_f1 true_px predicted_px evaluation",
-    unique="sheet_id class_id evaluation",
+    "sheet_id* class_id* dice iou boundary_iou boundary_f1 true_px predicted_px evaluation*",
 )
 DEFECT_TARGETS = _table(
     "One row per connected region of a true mask.", "sheet_id class_id size_px found"
@@ -211,51 +179,44 @@ DEFECT_TARGETS = _table(
 ROBUSTNESS = _csv(
     "One row per corruption and level, 0 for the sheets as they are; no rows where it is not "
     "measured.",
-    "corruption level strength sheets accuracy recall false_positive_rate mean_dice "
+    "corruption* level* strength sheets accuracy recall false_positive_rate mean_dice "
     "dice_on_positives",
-    unique="corruption level",
     changed=_SOME_SHEETS,
 )
 RUN_COMPARISON = _table(
     "One row per part, evaluation and figure of two versions, on the sheets that both scored; no "
     "rows where none was named to compare with.",
-    "compared_with part model version evaluation sheets left_out metric before after difference "
+    "compared_with part* model version evaluation* sheets left_out metric* before after difference "
     "difference_low difference_high",
-    unique="part evaluation metric",
     changed=_SOME_SHEETS | {"version": COLUMNS["model"]},
 )
 CHANGED_VERDICTS = _table(
     "One row per sheet whose verdict is another than that of the earlier version.",
-    "sheet_id has_defect verdict_before verdict_after better",
-    unique="sheet_id",
+    "sheet_id* has_defect verdict_before verdict_after better",
 )
 
 # --- deployment and inspection ----------------------------------------------------------------
 
 EXPORT_PARITY = _csv(
     "One row per network, runtime and precision: how close it is to the trained network.",
-    "network runtime precision sheets max_difference tolerance changed_verdicts dice_change "
+    "network* runtime* precision* sheets max_difference tolerance changed_verdicts dice_change "
     "passed reason",
-    unique="network runtime precision",
     changed=_ANY_REASON,
 )
 LATENCY = _csv(
     "One row per network, runtime and precision: how fast it is.",
-    "network runtime precision ms_p50 ms_p90 ms_p99 sheets_per_second "
+    "network* runtime* precision* ms_p50 ms_p90 ms_p99 sheets_per_second "
     "streaming_sheets_per_second file_mb peak_memory_mb reason",
-    unique="network runtime precision",
     changed=_ANY_REASON,
 )
 SUBMISSION = _table(
     "The competition's form: one row per sheet and class, an empty mask for none.",
-    "ImageId_ClassId EncodedPixels",
-    unique="ImageId_ClassId",
+    "ImageId_ClassId* EncodedPixels",
 )
 VERDICTS = _table(
     "One row per inspected sheet.",
-    "sheet_id path coil_id position_mm gate_score verdict defect_count defect_area_px reason "
+    "sheet_id* path coil_id position_mm gate_score verdict defect_count defect_area_px reason "
     "model_id thresholds_id inspected_at",
-    unique="sheet_id",
 )
 DEFECTS = _table(
     "One row per defect region.",

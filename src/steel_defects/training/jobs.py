@@ -8,7 +8,7 @@ import pandas as pd
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.gray_cache import SheetReader, reader_of
+from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.models.config import BackboneConfig, Network
 from steel_defects.models.identity import stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
@@ -40,8 +40,9 @@ class TrainingData:
     checkpoints: Path
 
     def _reader(self, cache: bool) -> SheetReader:
-        cache_dir = self.checkpoints.parent / "gray_sheets" if cache else None
-        return reader_of(self.folder, self.sheets, cache_dir)
+        if not cache:
+            return self.folder
+        return open_gray_cache(self.folder, self.sheets, self.checkpoints.parent / "gray_sheets")
 
     def labelled_sheets(self, cache: bool) -> "LabelledSheets":
         """Return all sheets with their labels, from a cache if asked to."""

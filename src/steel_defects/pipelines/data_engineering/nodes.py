@@ -6,23 +6,31 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.data.division import (
+from steel_defects.data.config import DataEngineeringConfig, PositionsConfig
+from steel_defects.data.inventory import take_inventory
+from steel_defects.data.leakage import leakage_table, lookup_baseline
+from steel_defects.data.positions import find_positions
+from steel_defects.data.quality import oddest_sheets, quality_report
+from steel_defects.data.similar import (
+    DIFFERENT,
+    LOOK_ALIKE_SIMILARITY,
+    find_similar,
+    nearest_similarity,
+)
+from steel_defects.data.splits import (
     Division,
+    assign_groups,
     assignments_of,
     divide,
     earlier_splits,
+    group_sheets,
 )
-from steel_defects.data.inventory import take_inventory
-from steel_defects.data.quality import DataSet, quality_report
-from steel_defects.data.similarity.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
-from steel_defects.data.splits import group_sheets
 from steel_defects.data.tiles import tile_table
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import mask_folder, severstal
 from steel_defects.labels.mask_folder import MaskFolder
-from steel_defects.labels.severstal import Finding, masks_by_sheet
+from steel_defects.labels.severstal import Finding, masks_by_sheet, sizes_by_sheet
 from steel_defects.models.config import Backbones
 from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS
 from steel_defects.training.config import CrossValidationConfig
@@ -31,6 +39,8 @@ from steel_defects.training.jobs import need_both_kinds
 logger = logging.getLogger(__name__)
 
 Findings = list[dict[str, Any]]
+
+ODDEST = 12  # sheets on the contact sheet
 
 
 def inventory_sheets(
@@ -69,17 +79,15 @@ def group_similar_sheets(
     data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
     """Put similar sheets into groups, and set aside new ones that would join two splits."""
-    sound = _sound(sheet_inventory)
-    splits: dict[str, str] = {}
-    if not data_engineering.resplit:
-        earlier = earlier_splits(earlier_split_assignments, dict(data_engineering.shares.items()))
-        known = zip(sound["sheet_id"], sound["sha256"], strict=True)
+    config, sound = data_engineering, _sound(sheet_inventory)
+    ids, splits = sound["sheet_id"], {}
+    if not config.resplit:
+        earlier = earlier_splits(earlier_split_assignments, dict(config.shares.items()))
+        known = zip(ids, sound["sha256"], strict=True)
         splits = {sheet_id: earlier[digest] for sheet_id, digest in known if digest in earlier}
-    pairs = similar_sheets[similar_sheets["relation"] != DIFFERENT]
-    groups, aside = group_sheets(
-        sound["sheet_id"].tolist(), zip(pairs["sheet_id"], pairs["other_id"], strict=True), splits
-    )
-    ids = sound["sheet_id"]
+    similar = similar_sheets[similar_sheets["relation"] != DIFFERENT]
+    pairs = zip(similar["sheet_id"], similar["other_id"], strict=True)
+    groups, aside = group_sheets(ids.tolist(), pairs, splits)
     problems = [aside.get(sheet_id, "") for sheet_id in ids]
     return SHEET_GROUPS.typed(sound.assign(group_id=ids.map(groups), problem=problems))
 
@@ -95,18 +103,17 @@ def check_annotations(
     A sheet with a mask that can't be trusted is set aside as a whole: without that mask it would
     pass for cleaner than it is.
     """
-    sound = _sound(sheet_inventory)
-    columns = sound[["sheet_id", "height", "width"]].itertuples(index=False, name=None)
-    sizes = {sheet_id: (int(height), int(width)) for sheet_id, height, width in columns}
-    table, faults = _read_annotations(raw_annotations, sizes, data_engineering)
-    unsound = {fault.sheet_id for fault in faults}
-    findings = [
-        *_picture_findings(sheet_inventory, sheet_groups),
-        *faults,
-        *(
-            Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
-            for sheet_id in sorted(unsound & set(sizes))
-        ),
+    sizes, classes = sizes_by_sheet(_sound(sheet_inventory)), data_engineering.classes
+    if isinstance(raw_annotations, MaskFolder):
+        values = data_engineering.mask_values
+        table, faults = mask_folder.read_annotations(raw_annotations, sizes, classes, values)
+    else:
+        rows = severstal.normalise_columns(raw_annotations)
+        table, faults = severstal.check_annotations(rows, sizes, classes)
+    findings = _picture_findings(sheet_inventory, sheet_groups) + faults
+    findings += [
+        Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
+        for sheet_id in sorted({fault.sheet_id for fault in faults} & set(sizes))
     ]
     if findings:
         first = findings[0]
@@ -115,40 +122,28 @@ def check_annotations(
             len(findings), first.where, first.reason,
         )  # fmt: skip
     aside = {finding.sheet_id for finding in findings if finding.set_aside}
-    return (
-        table[~table["sheet_id"].isin(aside)].reset_index(drop=True),
-        [asdict(finding) for finding in findings],
-    )
+    kept = table[~table["sheet_id"].isin(aside)].reset_index(drop=True)
+    return kept, [asdict(finding) for finding in findings]
 
 
 def _picture_findings(sheet_inventory: pd.DataFrame, sheet_groups: pd.DataFrame) -> list[Finding]:
     """List pictures that can't be used, that would leak, and that were changed in reading."""
-    broken = sheet_inventory[sheet_inventory["problem"] != ""]
-    noted = sheet_inventory[(sheet_inventory["problem"] == "") & (sheet_inventory["note"] != "")]
+    broken = sheet_inventory["problem"] != ""
     leaking = sheet_groups[sheet_groups["problem"] != ""]
     leaking = leaking.merge(sheet_inventory[["sheet_id", "path"]], on="sheet_id")
+    noted = sheet_inventory[~broken & (sheet_inventory["note"] != "")]
+    tables = (
+        (sheet_inventory[broken], "problem", True),
+        (leaking, "problem", True),
+        (noted, "note", False),
+    )
     return [
         Finding(f"picture {path}", sheet_id, reason, set_aside)
-        for table, column, set_aside in (
-            (broken, "problem", True),
-            (leaking, "problem", True),
-            (noted, "note", False),
-        )
-        for sheet_id, path, reason in table[["sheet_id", "path", column]].itertuples(
-            index=False, name=None
+        for table, column, set_aside in tables
+        for sheet_id, path, reason in zip(
+            table["sheet_id"], table["path"], table[column], strict=True
         )
     ]
-
-
-def _read_annotations(
-    raw: pd.DataFrame | MaskFolder,
-    sizes: dict[str, tuple[int, int]],
-    config: DataEngineeringConfig,
-) -> tuple[pd.DataFrame, list[Finding]]:
-    """Read masks in either form: a file of encoded ones, or a folder of pictures."""
-    if isinstance(raw, MaskFolder):
-        return mask_folder.read_annotations(raw, sizes, config.classes, config.mask_values)
-    return severstal.check_annotations(severstal.normalise_columns(raw), sizes, config.classes)
 
 
 def build_sheets(
@@ -158,13 +153,12 @@ def build_sheets(
     findings: Findings,
 ) -> pd.DataFrame:
     """Make the table of sound sheets."""
-    aside = {finding["sheet_id"] for finding in findings if finding["set_aside"]}
+    faults = [finding for finding in findings if finding["set_aside"]]
     table = _sound(sheet_inventory).merge(sheet_groups[["sheet_id", "group_id"]], on="sheet_id")
-    table = table[~table["sheet_id"].isin(aside)].reset_index(drop=True)
+    table = table[~table["sheet_id"].isin({fault["sheet_id"] for fault in faults})]
+    table = table.reset_index(drop=True)
     if table.empty:
-        why = next(
-            (f"{f['where']}: {f['reason']}" for f in findings if f["set_aside"]), "none read"
-        )
+        why = "{where}: {reason}".format_map(faults[0]) if faults else "none read"
         raise SteelDefectsError(
             f"no sound sheet is left; findings.json has the reasons, such as {why}"
         )
@@ -172,6 +166,24 @@ def build_sheets(
     first = table.groupby("group_id")["sheet_id"].transform("min")
     defective = table["sheet_id"].isin(set(annotations["sheet_id"]))
     return SHEETS.typed(table.assign(group_id=first, has_defect=defective))
+
+
+def locate_sheets(
+    sheets: pd.DataFrame,
+    sheet_inventory: pd.DataFrame,
+    raw_positions: pd.DataFrame,
+    positions: PositionsConfig,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Find coil and position of every sound sheet; see :func:`find_positions`.
+
+    A row for a picture that was set aside is no mistake.
+    """
+    ids = sheet_inventory["sheet_id"].tolist()
+    everything, findings = find_positions(ids, raw_positions, positions)
+    if findings:
+        logger.warning("%d findings in the positions of sheets", len(findings))
+    located = sheets[["sheet_id"]].merge(everything, on="sheet_id", how="left", validate="1:1")
+    return located, [asdict(finding) for finding in findings]
 
 
 def split_sheets(
@@ -191,20 +203,12 @@ def split_sheets(
     """
     if backbones and backbones.root:
         need_both_kinds(sheets)
-    config = data_engineering
-    earlier = SPLIT_ASSIGNMENTS.empty()
-    division = Division(
-        {str(split): share for split, share in config.shares.items()},
-        cross_validation.folds,
-        cross_validation.repeats,
-        config.seed,
-    )
-    splits = divide(
-        sheets,
-        _strata(sheets, annotations),
-        earlier if config.resplit or earlier_split_assignments.empty else earlier_split_assignments,
-        division,
-    )
+    config, earlier = data_engineering, earlier_split_assignments
+    if config.resplit or earlier.empty:
+        earlier = SPLIT_ASSIGNMENTS.empty()
+    shares: dict[str, float] = dict(config.shares.items())
+    division = Division(shares, cross_validation.folds, cross_validation.repeats, config.seed)
+    splits = divide(sheets, _strata(sheets, annotations), earlier, division)
     return splits, assignments_of(sheets, splits)
 
 
@@ -240,8 +244,52 @@ def report_quality(
     data_engineering: DataEngineeringConfig,
 ) -> dict[str, Any]:
     """Sum up what was found and what was set aside."""
-    return quality_report(
-        DataSet(sheets, annotations, splits, sheet_inventory, similar_sheets),
-        [Finding(**finding) for finding in findings + position_findings],
-        data_engineering.class_names,
+    names = data_engineering.class_names
+    tables = (sheets, annotations, splits, sheet_inventory, similar_sheets)
+    return quality_report(*tables, findings + position_findings, names)
+
+
+def measure_leakage(
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    sheet_inventory: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare held-out with training sheets, and score a lookup, under these and random splits."""
+    config = data_engineering
+    described = sheets[["sheet_id", "path", "height", "width"]].merge(
+        sheet_inventory[["sheet_id", "fingerprint"]], on="sheet_id"
     )
+    ids = described["sheet_id"].tolist()
+    shares: dict[str, float] = dict(config.shares.items())
+    divisions = {
+        "by group": splits.set_index("sheet_id")["split"].loc[ids].tolist(),
+        # What a split that knows nothing of copies would do.
+        "at random": assign_groups(ids, [""] * len(ids), shares, config.seed),
+    }
+    masks = masks_by_sheet(annotations)
+    lookups = [
+        {"division": name, **lookup_baseline(described, masks, parts, config.classes)}
+        for name, parts in divisions.items()
+    ]
+    return leakage_table(described, divisions, raw_sheets.read), pd.DataFrame(lookups)
+
+
+def find_oddest_sheets(sheets: pd.DataFrame, sheet_inventory: pd.DataFrame) -> pd.DataFrame:
+    """List the sheets that are least like the rest."""
+    described = sheet_inventory.merge(sheets[["sheet_id", "group_id"]], on="sheet_id")
+    return oddest_sheets(described, nearest_similarity(described), ODDEST)
+
+
+def draw_oddest_sheets(raw_sheets: SheetFolder, oddest: pd.DataFrame) -> Any:
+    """Draw a contact sheet of the oddest sheets."""
+    from steel_defects.drawing.style import contact_sheet
+
+    pictures = [raw_sheets.read(path) for path in oddest["path"]]
+    captions = [
+        f"{row.sheet_id}: {row.measure} {row.value:.3g} (percentile {row.percentile:.1f})"
+        for row in oddest.itertuples()
+    ]
+    return contact_sheet(pictures, captions)

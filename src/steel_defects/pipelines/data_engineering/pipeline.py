@@ -2,121 +2,81 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .leakage_nodes import draw_oddest_sheets, find_oddest_sheets, measure_leakage
-from .nodes import (
-    build_sheets,
-    check_annotations,
-    compare_sheets,
-    group_similar_sheets,
-    inventory_sheets,
-    report_quality,
-    split_sheets,
-    tile_sheets,
-)
-from .position_nodes import locate_sheets
+from steel_defects.pipelines import named_node
+
+from . import nodes
 
 _CONFIG = "params:data_engineering"
 
 
 def create_pipeline() -> Pipeline:
     """From pictures and masks to sheets, annotations, splits and tiles."""
-    return Pipeline([*_pictures(), *_tables(), *_checks()], tags="data_engineering")
-
-
-def _pictures() -> list[Node]:
-    """What is in the folder, and what is similar in it."""
-    return [
-        Node(
-            inventory_sheets,
-            inputs=["raw_sheets", "earlier_sheet_inventory", _CONFIG],
-            outputs="sheet_inventory",
-            name="inventory_sheets",
-        ),
-        Node(
-            compare_sheets,
-            inputs=["raw_sheets", "sheet_inventory", "earlier_similar_sheets", _CONFIG],
-            outputs="similar_sheets",
-            name="compare_sheets",
-        ),
-        Node(
-            group_similar_sheets,
-            inputs=["sheet_inventory", "similar_sheets", "earlier_split_assignments", _CONFIG],
-            outputs="sheet_groups",
-            name="group_similar_sheets",
-        ),
-    ]
+    return Pipeline([*_tables(), *_checks()], tags="data_engineering")
 
 
 def _tables() -> list[Node]:
-    """The canonical tables."""
+    """What is in the folder, what is similar in it, and the canonical tables."""
     return [
-        Node(
-            check_annotations,
-            inputs=["raw_annotations", "sheet_inventory", "sheet_groups", _CONFIG],
-            outputs=["annotations", "findings"],
-            name="check_annotations",
+        named_node(
+            nodes.inventory_sheets,
+            ["raw_sheets", "earlier_sheet_inventory", _CONFIG],
+            "sheet_inventory",
         ),
-        Node(
-            build_sheets,
-            inputs=["sheet_inventory", "sheet_groups", "annotations", "findings"],
-            outputs="sheets",
-            name="build_sheets",
+        named_node(
+            nodes.compare_sheets,
+            ["raw_sheets", "sheet_inventory", "earlier_similar_sheets", _CONFIG],
+            "similar_sheets",
         ),
-        Node(
-            locate_sheets,
-            inputs=["sheets", "sheet_inventory", "raw_positions", "params:positions"],
-            outputs=["sheet_positions", "position_findings"],
-            name="locate_sheets",
+        named_node(
+            nodes.group_similar_sheets,
+            ["sheet_inventory", "similar_sheets", "earlier_split_assignments", _CONFIG],
+            "sheet_groups",
         ),
-        Node(
-            split_sheets,
-            inputs=[
+        named_node(
+            nodes.check_annotations,
+            ["raw_annotations", "sheet_inventory", "sheet_groups", _CONFIG],
+            ["annotations", "findings"],
+        ),
+        named_node(
+            nodes.build_sheets,
+            ["sheet_inventory", "sheet_groups", "annotations", "findings"],
+            "sheets",
+        ),
+        named_node(
+            nodes.locate_sheets,
+            ["sheets", "sheet_inventory", "raw_positions", "params:positions"],
+            ["sheet_positions", "position_findings"],
+        ),
+        named_node(
+            nodes.split_sheets,
+            [
                 *("sheets", "annotations", "earlier_split_assignments"),
                 *(_CONFIG, "params:cross_validation", "params:backbones"),
             ],
-            outputs=["splits", "split_assignments"],
-            name="split_sheets",
+            ["splits", "split_assignments"],
         ),
-        Node(
-            tile_sheets,
-            inputs=["sheets", "annotations", "splits", _CONFIG],
-            outputs="tiles",
-            name="tile_sheets",
-        ),
+        named_node(nodes.tile_sheets, ["sheets", "annotations", "splits", _CONFIG], "tiles"),
     ]
 
 
 def _checks() -> list[Node]:
     """What people should know about the data."""
     return [
-        Node(
-            report_quality,
-            inputs=[
+        named_node(
+            nodes.report_quality,
+            [
                 *("sheets", "annotations", "splits", "sheet_inventory", "similar_sheets"),
                 *("findings", "position_findings", _CONFIG),
             ],
-            outputs="data_quality",
-            name="report_quality",
+            "data_quality",
         ),
-        Node(
-            measure_leakage,
-            inputs=[
-                *("raw_sheets", "sheets", "annotations", "splits", "sheet_inventory"),
-                _CONFIG,
-            ],
-            outputs=["leakage", "lookup_baseline"],
-            name="measure_leakage",
+        named_node(
+            nodes.measure_leakage,
+            ["raw_sheets", "sheets", "annotations", "splits", "sheet_inventory", _CONFIG],
+            ["leakage", "lookup_baseline"],
         ),
-        Node(
-            find_oddest_sheets,
-            inputs=["sheets", "sheet_inventory"],
-            outputs="oddest_sheets",
-            name="find_oddest_sheets",
-        ),
-        Node(
-            draw_oddest_sheets,
-            inputs=["raw_sheets", "oddest_sheets"],
-            outputs="oddest_sheets_figure",
-            name="draw_oddest_sheets",
+        named_node(nodes.find_oddest_sheets, ["sheets", "sheet_inventory"], "oddest_sheets"),
+        named_node(
+            nodes.draw_oddest_sheets, ["raw_sheets", "oddest_sheets"], "oddest_sheets_figure"
         ),
     ]

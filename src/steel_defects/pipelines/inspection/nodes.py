@@ -34,9 +34,8 @@ def inspect_sheets(
     """
     from steel_defects.inspection.cascade import Cascade
     from steel_defects.inspection.follow import follow_folder
-    from steel_defects.inspection.job import run_job
+    from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
-    from steel_defects.inspection.work import Inspection
     from steel_defects.package.runtimes import load_runtime
     from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
@@ -65,7 +64,7 @@ def collect_results(
     Kedro has saved ``inspection_job`` by now, so that no other run writes these tables: of several
     machines the last one to come here takes the parts of all.
     """
-    from steel_defects.inspection.work import result_of
+    from steel_defects.inspection.tables import result_of
 
     result = result_of(inspection_jobs, inspection_job).refreshed()
     return *result.tables(), result.summary(inspection_package), result.timing()
@@ -80,7 +79,7 @@ def draw_inspection_overlays(
 ) -> Mapping[str, Callable[[], np.ndarray | bytes]]:
     """Lay the masks over all rejected and reviewed sheets and some accepted ones."""
     from steel_defects.inspection.sources import as_begun
-    from steel_defects.inspection.work import result_of
+    from steel_defects.inspection.tables import result_of
     from steel_defects.pipelines.inspection.overlays import drawings, pictures
 
     result = result_of(inspection_jobs, inspection_summary)

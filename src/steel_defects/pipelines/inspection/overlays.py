@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +13,7 @@ import pandas as pd
 
 from steel_defects.drawing.overlays import draw_overlay, harmless, with_heading
 from steel_defects.files import replaced
-from steel_defects.images.jpeg import to_jpeg
-from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
+from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory, to_jpeg
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.frames import UNREADABLE, Frame
@@ -52,26 +51,31 @@ class Drawing:
         return with_heading(draw_overlay(image, dense, class_names), heading)
 
 
+@dataclass
 class Choice:
-    """All rejected and reviewed sheets and the first accepted ones, up to a limit."""
+    """All rejected and reviewed sheets and the first accepted ones, up to a limit.
 
-    def __init__(self, config: InspectionConfig, drawn: Counter[str] | None = None) -> None:
-        """Begin with those that are drawn already, by verdict."""
-        self._config, self._drawn = config, drawn or Counter()
+    Attributes:
+        limit: How many are drawn at most.
+        drawn: How many are drawn already, by verdict.
+    """
+
+    limit: int
+    drawn: Counter[str] = field(default_factory=Counter)
 
     def takes(self, verdict: str, reason: str) -> bool:
         """Say whether a sheet is drawn, and count it if so."""
         if reason.startswith(UNREADABLE) or self.full:
             return False
-        if verdict == "accept" and self._drawn["accept"] >= ACCEPTED:
+        if verdict == "accept" and self.drawn["accept"] >= ACCEPTED:
             return False
-        self._drawn[verdict] += 1
+        self.drawn[verdict] += 1
         return True
 
     @property
     def full(self) -> bool:
         """Whether no more sheets are drawn."""
-        return self._drawn.total() >= self._config.overlays
+        return self.drawn.total() >= self.limit
 
 
 class LiveOverlays:
@@ -82,7 +86,7 @@ class LiveOverlays:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._names = folder, names
         drawn = Counter(path.name.partition("_")[0] for path in folder.glob("*.jpg"))
-        self._choice = Choice(config, drawn)
+        self._choice = Choice(config.overlays, drawn)
 
     def __call__(self, frame: Frame, sheet: InspectedSheet) -> None:
         """Draw a sheet, if it is one to be drawn."""
@@ -103,7 +107,7 @@ def drawings(
     verdicts: JoinedTable, submission: JoinedTable, config: InspectionConfig
 ) -> Iterator[Drawing]:
     """Choose sheets from the tables of parts, one part's in memory at a time."""
-    choice = Choice(config)
+    choice = Choice(config.overlays)
     for judged, outlined in zip(verdicts, submission, strict=True):
         if choice.full:
             return

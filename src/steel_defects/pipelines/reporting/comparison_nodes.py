@@ -174,7 +174,7 @@ def draw_changed_verdicts(
     annotations: pd.DataFrame,
 ) -> Any:
     """Draw a contact sheet of some sheets whose verdict changed, those for the worse first."""
-    from steel_defects.drawing.contact_sheet import contact_sheet
+    from steel_defects.drawing.style import contact_sheet
     from steel_defects.reporting.comparison import changed_captions
 
     shown = changed_verdicts.head(_MOST_PICTURES)

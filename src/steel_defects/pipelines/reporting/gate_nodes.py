@@ -109,7 +109,7 @@ def draw_mistakes(
     annotations: pd.DataFrame,
 ) -> Any:
     """Draw a contact sheet of them, with the outlines that people have drawn."""
-    from steel_defects.drawing.contact_sheet import contact_sheet
+    from steel_defects.drawing.style import contact_sheet
     from steel_defects.reporting.gate_pictures import mistake_captions
 
     pictures = outlined_sheets(confident_mistakes["sheet_id"], raw_sheets, sheets, annotations)

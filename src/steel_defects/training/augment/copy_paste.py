@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.data.inventory import BLACK_LEVEL
+from steel_defects.data.appearance import BLACK_LEVEL
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.training.data.windows import (
     Gray,

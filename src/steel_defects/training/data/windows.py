@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.data.inventory import BLACK_LEVEL
+from steel_defects.data.appearance import BLACK_LEVEL
 from steel_defects.labels import rle as run_length
 
 Gray = NDArray[np.uint8]

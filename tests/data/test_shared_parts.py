@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steel_defects.data.similarity.copies import quarter, shared_quarters
+from steel_defects.data.similar import quarter, shared_quarters
 from steel_defects.images.orientations import oriented
 
 

@@ -9,7 +9,7 @@ from tests.support.planting import planted, resaved
 from steel_defects import tables as schemas
 from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.inventory import take_inventory
-from steel_defects.data.similarity.similar import DIFFERENT, find_similar, nearest_similarity
+from steel_defects.data.similar import DIFFERENT, find_similar, nearest_similarity
 from steel_defects.data.splits import group_sheets
 from steel_defects.data.synthetic import draw_sheet
 from steel_defects.images.folder import SheetFolder

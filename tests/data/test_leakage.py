@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.data.similarity.fingerprints import fingerprint
-from steel_defects.data.similarity.leakage import (
+from steel_defects.data.inventory import fingerprint
+from steel_defects.data.leakage import (
     find_neighbours,
     leakage_table,
     lookup_baseline,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from steel_defects.data.similarity.fingerprints import fingerprint, thumbnail_of
-from steel_defects.data.similarity.look_alikes import look_alikes
-from steel_defects.images.reading import read_gray
+from steel_defects.data.inventory import fingerprint, thumbnail_of
+from steel_defects.data.search import look_alikes
+from steel_defects.images.reading import decode_gray
 
 SIMILARITY = 0.985
 
@@ -71,6 +71,7 @@ def test_real_sheets_that_look_alike(real_data):
     paths = sorted((real_data / "severstal").glob("*_images/*"))
     names = [path.stem for path in paths]
     found = {
-        tuple(sorted((names[a], names[b]))) for a, b in pairs_of([read_gray(p) for p in paths])
+        tuple(sorted((names[a], names[b])))
+        for a, b in pairs_of([decode_gray(p.read_bytes()) for p in paths])
     }
     assert found == {pair for pair in BY_EYE if set(pair) <= set(names)}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.support.planting import brightened, moved, resaved
 
-from steel_defects.data.similarity.copies import COPY_SCORE, copy_score, copy_scores
+from steel_defects.data.similar import COPY_SCORE, copy_score, copy_scores
 from steel_defects.images.orientations import oriented
 
 

@@ -7,6 +7,7 @@ only memorised, and a score says little about new steel.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import cv2
@@ -15,15 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.data.inventory import fingerprints_of
-from steel_defects.data.similarity.copies import COPY_SCORE, copy_scores
-from steel_defects.data.similarity.search import best_orientation, by_shape, nearest
+from steel_defects.data.search import best_orientation, by_shape, nearest
+from steel_defects.data.similar import COPY_SCORE, copy_scores
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.overlap import dice, iou
 from steel_defects.tables.declared import LEAKAGE
 
 Masks = Mapping[str, Mapping[int, str]]
-Mask = NDArray[np.uint8]
 ReadPath = Callable[[str], NDArray[np.uint8]]
 
 HELD_OUT = ("validation", "calibration", "test")
@@ -31,13 +30,9 @@ HELD_OUT = ("validation", "calibration", "test")
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest training sheet of each held-out sheet.
+    """Held-out sheets, the training sheet nearest to each (by their rows), and how similar it is.
 
-    Attributes:
-        sheet: Row numbers of the held-out sheets.
-        nearest: Row number of each one's nearest training sheet.
-        similarity: Correlation of their fingerprints in the best orientation.
-        orientation: The one that brings the training sheet over the held-out one.
+    The orientation, that of the best similarity, brings the training sheet over the held-out one.
     """
 
     sheet: NDArray[np.int64]
@@ -47,13 +42,7 @@ class Neighbours:
 
 
 def find_neighbours(inventory: pd.DataFrame, parts: Sequence[str], held_out: str) -> Neighbours:
-    """Find the nearest training sheet of each sheet of a split.
-
-    Args:
-        inventory: ``fingerprint`` of each sheet.
-        parts: Split of each sheet.
-        held_out: The split whose sheets are looked up.
-    """
+    """Find the nearest training sheet of each sheet of a split, by their ``fingerprint``."""
     part = np.array(parts)
     empty = np.zeros(0, np.int64)
     answers = [(empty, empty, np.zeros(0, np.float32), empty)]
@@ -77,32 +66,24 @@ def leakage_table(
         read: Reads a picture by its path.
 
     Returns:
-        One row per division and held-out split: ``sheets``; ``similarity_p50``,
-        ``similarity_p95`` and ``similarity_max`` of each sheet to its nearest training sheet;
-        ``copies``, those that are a copy of it, pixel by pixel.
+        One row per division and held-out split: how similar its sheets are to their nearest
+        training sheets, and in ``copies`` how many are copies of them, pixel by pixel.
     """
     paths = inventory["path"].tolist()
     rows = []
-    for division, parts in divisions.items():
-        for held_out in HELD_OUT:
-            neighbours = find_neighbours(inventory, parts, held_out)
-            if len(neighbours.sheet):
-                rows.append((division, held_out, *_summary(neighbours, paths, read)))
+    for (division, parts), held_out in product(divisions.items(), HELD_OUT):
+        near = find_neighbours(inventory, parts, held_out)
+        if not len(near.sheet):
+            continue
+        pairs = np.stack((near.nearest, near.sheet, near.orientation), axis=1).tolist()
+        scores = copy_scores(pairs, lambda number: read(paths[number]))
+        # Fingerprints are kept in half precision, which may bring equal ones above 1.
+        similarity = np.clip(near.similarity, -1, 1)
+        figures = (*np.quantile(similarity, [0.5, 0.95]), similarity.max())
+        copies = sum(score >= COPY_SCORE for score in scores)
+        rounded = (round(float(figure), 4) for figure in figures)
+        rows.append((division, held_out, len(pairs), *rounded, copies))
     return LEAKAGE.typed(rows)
-
-
-def _summary(
-    neighbours: Neighbours, paths: Sequence[str], read: ReadPath
-) -> tuple[int, float, float, float, int]:
-    columns = (neighbours.nearest, neighbours.sheet, neighbours.orientation)
-    pairs = np.stack(columns, axis=1).tolist()
-    scores = copy_scores(pairs, lambda number: read(paths[number]))
-    # Fingerprints are kept in half precision, which may bring equal ones above 1.
-    similarity = np.clip(neighbours.similarity, -1, 1)
-    p50, p95 = np.quantile(similarity, [0.5, 0.95])
-    copies = sum(score >= COPY_SCORE for score in scores)
-    highest = float(similarity.max())
-    return len(pairs), round(float(p50), 4), round(float(p95), 4), round(highest, 4), copies
 
 
 def lookup_baseline(
@@ -118,8 +99,7 @@ def lookup_baseline(
 
     Returns:
         ``sheets``; ``mean_dice`` and ``mean_iou`` over all (sheet, class) pairs, where two empty
-        masks agree fully; ``all_empty_dice``, which finding nothing scores; each 0 to 1, None
-        without test sheets.
+        masks agree fully; ``all_empty_dice``, which finding nothing scores; None without sheets.
     """
     nearby = find_neighbours(inventory, parts, "test")
     rows = list(inventory[["sheet_id", "height", "width"]].itertuples(index=False, name=None))
@@ -128,10 +108,8 @@ def lookup_baseline(
         for sheet, other, turn in zip(nearby.sheet, nearby.nearest, nearby.orientation, strict=True)
         for pair in _pair_scores(rows[sheet], rows[other], int(turn), masks, classes)
     ]
-    if not scores:
-        return {"sheets": 0, "mean_dice": None, "mean_iou": None, "all_empty_dice": None}
     names = ("mean_dice", "mean_iou", "all_empty_dice")
-    means = np.mean(scores, axis=0).round(4).tolist()
+    means = np.mean(scores, axis=0).round(4).tolist() if scores else [None] * len(names)
     return {"sheets": len(nearby.sheet), **dict(zip(names, means, strict=True))}
 
 
@@ -151,14 +129,10 @@ def _pair_scores(
             agree = float(not truth and not answer)
             yield agree, agree, empty
             continue
-        one = run_length.decode(truth, *sheet[1:])
-        two = _fitted(run_length.decode(answer, *other[1:]), orientation, sheet[1:])
-        areas = (int((one & two).sum()), int(one.sum()), int(two.sum()))
-        yield dice(*areas), iou(*areas), empty
-
-
-def _fitted(mask: Mask, orientation: int, shape: tuple[int, int]) -> Mask:
-    """Turn a mask as the picture was turned; bring it to ``(height, width)`` if sheets differ."""
-    turned = np.ascontiguousarray(brought_over(mask, orientation, shape))
-    size = (shape[1], shape[0])
-    return np.asarray(cv2.resize(turned, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        one, two = run_length.decode(truth, *sheet[1:]), run_length.decode(answer, *other[1:])
+        turned = np.ascontiguousarray(brought_over(two, orientation, sheet[1:]))
+        # Sheets may differ in their size.
+        size = one.shape[::-1]
+        fitted = np.asarray(cv2.resize(turned, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        areas = (int((one & fitted).sum()), int(one.sum()), int(fitted.sum()))
+        yield run_length.dice(*areas), run_length.iou(*areas), empty

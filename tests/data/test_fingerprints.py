@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.support.planting import brightened, moved, resaved
 
-from steel_defects.data.similarity.fingerprints import (
+from steel_defects.data.inventory import (
     OBLONG,
     SQUARE,
     even_out,

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from tests.support.planting import planted
 
-from steel_defects.data.similarity import search as similarity
-from steel_defects.data.similarity.fingerprints import OBLONG, SQUARE, fingerprint
-from steel_defects.data.similarity.search import (
+from steel_defects.data import search as similarity
+from steel_defects.data.inventory import OBLONG, SQUARE, fingerprint
+from steel_defects.data.search import (
     best_orientation,
     least_band,
     nearest,
