@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from logging import LogRecord
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from kedro.framework.cli import utils
 from kedro.framework.context import KedroContext
@@ -25,7 +25,7 @@ def filepath_of(dataset: Any) -> Path | None:
     return None if path is None else Path(path)
 
 
-def is_versioned(dataset: Any) -> bool:
+def is_versioned(dataset: Any) -> TypeGuard[AbstractVersionedDataset[Any, Any]]:
     """Tell whether each run saves a version of the dataset."""
     return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
 
