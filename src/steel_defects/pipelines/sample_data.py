@@ -7,17 +7,16 @@ import pandas as pd
 from kedro.pipeline import Pipeline
 
 from steel_defects.data.config import SampleDataConfig
-from steel_defects.pipelines import named_node
+from steel_defects.pipelines.wiring import node
 
 Pictures = dict[str, Callable[[], bytes]]
 
 
 def create_pipeline() -> Pipeline:
     """From a seed to annotated sheets and to new ones."""
-    config = "params:sample_data"
     nodes = [
-        named_node(draw_annotated_sheets, config, ["raw_sheets", "raw_annotations"]),
-        named_node(draw_new_sheets, config, "new_sheets"),
+        node(draw_annotated_sheets, ["raw_sheets", "raw_annotations"]),
+        node(draw_new_sheets, "new_sheets"),
     ]
     return Pipeline(nodes, tags="sample_data")
 

@@ -283,13 +283,13 @@ def find_oddest_sheets(sheets: pd.DataFrame, sheet_inventory: pd.DataFrame) -> p
     return oddest_sheets(described, nearest_similarity(described), ODDEST)
 
 
-def draw_oddest_sheets(raw_sheets: SheetFolder, oddest: pd.DataFrame) -> Any:
+def draw_oddest_sheets(raw_sheets: SheetFolder, oddest_sheets: pd.DataFrame) -> Any:
     """Draw a contact sheet of the oddest sheets."""
     from steel_defects.drawing.style import contact_sheet
 
-    pictures = [raw_sheets.read(path) for path in oddest["path"]]
+    pictures = [raw_sheets.read(path) for path in oddest_sheets["path"]]
     captions = [
         f"{row.sheet_id}: {row.measure} {row.value:.3g} (percentile {row.percentile:.1f})"
-        for row in oddest.itertuples()
+        for row in oddest_sheets.itertuples()
     ]
     return contact_sheet(pictures, captions)

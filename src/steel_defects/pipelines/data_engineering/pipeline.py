@@ -2,11 +2,9 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from steel_defects.pipelines import named_node
+from steel_defects.pipelines.wiring import node
 
 from . import nodes
-
-_CONFIG = "params:data_engineering"
 
 
 def create_pipeline() -> Pipeline:
@@ -16,67 +14,24 @@ def create_pipeline() -> Pipeline:
 
 def _tables() -> list[Node]:
     """What is in the folder, what is similar in it, and the canonical tables."""
+    splits, backbones = ["splits", "split_assignments"], "params:backbones"
     return [
-        named_node(
-            nodes.inventory_sheets,
-            ["raw_sheets", "earlier_sheet_inventory", _CONFIG],
-            "sheet_inventory",
-        ),
-        named_node(
-            nodes.compare_sheets,
-            ["raw_sheets", "sheet_inventory", "earlier_similar_sheets", _CONFIG],
-            "similar_sheets",
-        ),
-        named_node(
-            nodes.group_similar_sheets,
-            ["sheet_inventory", "similar_sheets", "earlier_split_assignments", _CONFIG],
-            "sheet_groups",
-        ),
-        named_node(
-            nodes.check_annotations,
-            ["raw_annotations", "sheet_inventory", "sheet_groups", _CONFIG],
-            ["annotations", "findings"],
-        ),
-        named_node(
-            nodes.build_sheets,
-            ["sheet_inventory", "sheet_groups", "annotations", "findings"],
-            "sheets",
-        ),
-        named_node(
-            nodes.locate_sheets,
-            ["sheets", "sheet_inventory", "raw_positions", "params:positions"],
-            ["sheet_positions", "position_findings"],
-        ),
-        named_node(
-            nodes.split_sheets,
-            [
-                *("sheets", "annotations", "earlier_split_assignments"),
-                *(_CONFIG, "params:cross_validation", "params:backbones"),
-            ],
-            ["splits", "split_assignments"],
-        ),
-        named_node(nodes.tile_sheets, ["sheets", "annotations", "splits", _CONFIG], "tiles"),
+        node(nodes.inventory_sheets, "sheet_inventory"),
+        node(nodes.compare_sheets, "similar_sheets"),
+        node(nodes.group_similar_sheets, "sheet_groups"),
+        node(nodes.check_annotations, ["annotations", "findings"]),
+        node(nodes.build_sheets, "sheets"),
+        node(nodes.locate_sheets, ["sheet_positions", "position_findings"]),
+        node(nodes.split_sheets, splits, backbones=backbones),
+        node(nodes.tile_sheets, "tiles"),
     ]
 
 
 def _checks() -> list[Node]:
     """What people should know about the data."""
     return [
-        named_node(
-            nodes.report_quality,
-            [
-                *("sheets", "annotations", "splits", "sheet_inventory", "similar_sheets"),
-                *("findings", "position_findings", _CONFIG),
-            ],
-            "data_quality",
-        ),
-        named_node(
-            nodes.measure_leakage,
-            ["raw_sheets", "sheets", "annotations", "splits", "sheet_inventory", _CONFIG],
-            ["leakage", "lookup_baseline"],
-        ),
-        named_node(nodes.find_oddest_sheets, ["sheets", "sheet_inventory"], "oddest_sheets"),
-        named_node(
-            nodes.draw_oddest_sheets, ["raw_sheets", "oddest_sheets"], "oddest_sheets_figure"
-        ),
+        node(nodes.report_quality, "data_quality"),
+        node(nodes.measure_leakage, ["leakage", "lookup_baseline"]),
+        node(nodes.find_oddest_sheets, "oddest_sheets"),
+        node(nodes.draw_oddest_sheets, "oddest_sheets_figure"),
     ]
