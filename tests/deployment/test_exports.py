@@ -13,8 +13,7 @@ from steel_defects.deployment.export import judged_exports
 from steel_defects.deployment.parity import compare_exports
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import SegmenterSpec
-from steel_defects.package.runtimes import ExecutionConfig
-from steel_defects.package.runtimes.choice import load_gate, load_runtime, load_segmenter
+from steel_defects.package.runtimes import ExecutionConfig, load_gate, load_runtime, load_segmenter
 from steel_defects.prediction.inference import sheet_batch
 
 LIBRARIES = {"openvino": "openvino", "onnx": "tf2onnx", "litert": "ai_edge_litert"}

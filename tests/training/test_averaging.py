@@ -10,9 +10,9 @@ from keras import layers
 
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.data.loader import Loader
+from steel_defects.training.loader import Loader
 from steel_defects.training.loop import fit
-from steel_defects.training.optimizers import AveragingAdamW, averaged, build_optimizer
+from steel_defects.training.steps import AveragingAdamW, averaged, build_optimizer
 
 STEPS = 5
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from steel_defects.training.losses import MaskLoss
+from steel_defects.training.segmentation import MaskLoss
 
 REGIONS = ("dice", "focal_tversky")
 

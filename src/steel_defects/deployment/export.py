@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.deployment.config import CELLS, DeploymentConfig
+from steel_defects.deployment.config import CELLS, DeploymentConfig, DeploymentSheets
 from steel_defects.deployment.converters import (
     Batches,
     export_litert,
@@ -25,7 +25,6 @@ from steel_defects.deployment.converters import (
     quantise_openvino,
 )
 from steel_defects.deployment.graphs import gate_graph, segmenter_graph
-from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import (
     ExportRuntime,
@@ -36,8 +35,8 @@ from steel_defects.package.manifest import (
     Precision,
     SegmenterSpec,
 )
-from steel_defects.package.runtimes.choice import is_installed
-from steel_defects.package.runtimes.keras_network import load_keras
+from steel_defects.package.networks import load_keras
+from steel_defects.package.runtimes import is_installed
 from steel_defects.prediction.inference import sheet_batch
 
 logger = logging.getLogger(__name__)

@@ -20,9 +20,8 @@ from steel_defects.config import Config
 from steel_defects.deployment.config import CELLS
 from steel_defects.package.folder import ModelPackage, read_package
 from steel_defects.package.manifest import ExportSpec, NetworkName
-from steel_defects.package.runtimes.choice import load_gate, load_segmenter, name_of
-from steel_defects.package.runtimes.network import ExecutionConfig
-from steel_defects.package.runtimes.runtime import Gate, Segmenter
+from steel_defects.package.networks import ExecutionConfig
+from steel_defects.package.runtimes import Gate, Segmenter, load_gate, load_segmenter, name_of
 from steel_defects.prediction.inference import percentiles_ms
 from steel_defects.tables.declared import LATENCY
 

@@ -14,17 +14,15 @@ from steel_defects.decision.limits import VerdictConfig
 from steel_defects.decision.policy import Policy, decide
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.decision.rules import Thresholds
+from steel_defects.deployment.config import DeploymentSheets
 from steel_defects.deployment.export import Candidate, one_line
 from steel_defects.deployment.graphs import as_float32
-from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.overlap import dice
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import NetworkName
-from steel_defects.package.runtimes.choice import load_gate, load_segmenter
-from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
-from steel_defects.package.runtimes.network import ExecutionConfig, Outputs
-from steel_defects.package.runtimes.runtime import Gate, Segmenter
+from steel_defects.package.networks import ExecutionConfig, KerasNetwork, Outputs, load_keras
+from steel_defects.package.runtimes import Gate, Segmenter, load_gate, load_segmenter
 from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
 from steel_defects.tables.declared import EXPORT_PARITY

@@ -147,6 +147,13 @@ def has_batch_norm(trunk: keras.Model) -> bool:
     return any(isinstance(layer, layers.BatchNormalization) for layer in trunk.layers)
 
 
+def freeze_batch_norm(model: keras.Model) -> None:
+    """Let no layer learn the statistics of batches."""
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+
+
 def standardise_activations(trunk: keras.Model, batch: NDArray[np.float32]) -> None:
     """Scale and shift each convolution so that its channels have mean 0 and variance 1 on a batch.
 

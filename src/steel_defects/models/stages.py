@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 from keras import KerasTensor, layers, ops
 
-from steel_defects.models.backbones import build_backbone, to_channels
+from steel_defects.models.backbones import build_backbone, freeze_batch_norm, to_channels
 from steel_defects.models.config import EncoderConfig
 
 #: Logit of the share of defective pixels, so that training does not begin by unlearning a half.
@@ -139,9 +139,8 @@ def encode_with_backbone(
     trunk = whole.get_layer(f"{config.name}_trunk")
     ends = [trunk.get_layer(name).output for name in _LAYERS[config.name][:stages]]
     encoder = keras.Model(trunk.input, ends, name=f"{config.name}_encoder")
-    for layer in encoder.layers:
-        if config.weights != "none" and isinstance(layer, layers.BatchNormalization):
-            layer.trainable = False
+    if config.weights != "none":
+        freeze_batch_norm(encoder)
     return list(encoder(to_channels(sheet, config)))
 
 

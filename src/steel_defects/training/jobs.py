@@ -10,7 +10,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, reader_of
 from steel_defects.models.config import BackboneConfig, Network
-from steel_defects.models.identity import stamp_of
+from steel_defects.models.trained import stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
 from steel_defects.training.config import (
     BackboneTraining,
@@ -19,8 +19,8 @@ from steel_defects.training.config import (
 )
 
 if TYPE_CHECKING:
-    from steel_defects.training.data.labelled_sheets import LabelledSheets
-    from steel_defects.training.data.labelled_tiles import LabelledTiles
+    from steel_defects.training.labelled_sheets import LabelledSheets
+    from steel_defects.training.labelled_tiles import LabelledTiles
 
 Json = dict[str, Any]
 
@@ -45,13 +45,13 @@ class TrainingData:
 
     def labelled_sheets(self, cache: bool) -> "LabelledSheets":
         """Return all sheets with their labels, from a cache if asked to."""
-        from steel_defects.training.data.labelled_sheets import labelled_sheets
+        from steel_defects.training.labelled_sheets import labelled_sheets
 
         return labelled_sheets(self._reader(cache), self.sheets, self.annotations)
 
     def labelled_tiles(self, tiles: pd.DataFrame, classes: int, cache: bool) -> "LabelledTiles":
         """Return some of the tiles with their masks, from a cache if asked to."""
-        from steel_defects.training.data.labelled_tiles import labelled_tiles
+        from steel_defects.training.labelled_tiles import labelled_tiles
 
         return labelled_tiles(self._reader(cache), tiles, self.sheets, self.annotations, classes)
 

@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from steel_defects.datasets.model_package import PackageContents
-from steel_defects.deployment.config import DeploymentConfig
-from steel_defects.deployment.sheets import choose_sheets
+from steel_defects.deployment.config import DeploymentConfig, choose_sheets
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.package.folder import ModelPackage, write_package
 

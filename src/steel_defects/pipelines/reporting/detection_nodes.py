@@ -8,7 +8,7 @@ import pandas as pd
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.images.folder import SheetFolder
-from steel_defects.models.identity import common_stamp, stamp_of
+from steel_defects.models.trained import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.tables.declared import EVALUATED_PAIRS, ROBUSTNESS

@@ -10,13 +10,14 @@ from steel_defects.decision.fusion import StackedScore, Stacking, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.images.folder import SheetFolder
-from steel_defects.models.identity import common_stamp, stamp_of
 from steel_defects.models.trained import (
     ModelReference,
     ModelSelection,
     TrainedModel,
+    common_stamp,
     made_from,
     sort_out,
+    stamp_of,
 )
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import GATE_SCORES
