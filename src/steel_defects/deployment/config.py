@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import BeforeValidator, Field, PositiveInt
 
 from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, decode_gray
+from steel_defects.labels.severstal import masks_by_sheet
+from steel_defects.models.config import split_names
 from steel_defects.package.manifest import ExportRuntime, Precision
 
 #: Every runtime with every precision that it has.
@@ -43,23 +45,18 @@ class DeploymentConfig(Config):
         latency_repeats: Sheets that are timed.
     """
 
-    runtimes: tuple[ExportRuntime, ...] = Field(min_length=1)
+    runtimes: Annotated[tuple[ExportRuntime, ...], BeforeValidator(split_names)] = Field(
+        min_length=1
+    )
     sheets: Literal["splits", "folder"]
     parity_sheets: PositiveInt
     calibration_sheets: PositiveInt
     latency_repeats: PositiveInt
 
-    @field_validator("runtimes", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """Take names with spaces between them, which a command line can say."""
-        return tuple(value.split()) if isinstance(value, str) else value
-
 
 # === Sheets ===
 
 
-_COMPARED = ("validation", "calibration")
 _SEED = 20
 
 
@@ -117,35 +114,29 @@ def choose_sheets(
         ids = folder.sheet_ids
         if not ids:
             raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
-        return DeploymentSheets(
-            folder, _draw(ids, config.parity_sheets), _draw(ids, config.calibration_sheets), None
-        )
+        parity, calibration = config.parity_sheets, config.calibration_sheets
+        return DeploymentSheets(folder, _draw(ids, parity), _draw(ids, calibration), None)
     if splits.empty:
         raise SteelDefectsError(
             "there are no splits to take sheets from; run the pipeline data_engineering first, or "
             "give a folder of sheets with --params deployment.sheets=folder,sheets_dir=PATH"
         )
-    split_of = splits.set_index("sheet_id")["split"]
-    unseen = split_of.index[split_of.isin(_COMPARED)].tolist()
-    validation = split_of.index[split_of == "validation"].tolist()
+
+    def ids_of(*names: str) -> list[str]:
+        return splits.loc[splits["split"].isin(names), "sheet_id"].tolist()
+
+    unseen = ids_of("validation", "calibration")
     # Two forms of one network are compared, for which seen sheets are as good; test stays unread.
     compared = _draw(unseen, config.parity_sheets)
-    compared += _draw(
-        split_of.index[split_of == "train"].tolist(), config.parity_sheets - len(compared)
-    )
-    masks = {
-        str(sheet_id): dict(zip(rows["class_id"].astype(int).tolist(), rows["rle"], strict=True))
-        for sheet_id, rows in annotations.groupby("sheet_id")
-    }
+    compared += _draw(ids_of("train"), config.parity_sheets - len(compared))
     folder = SheetFolder(raw_dir)
     if not any(folder.path_of(sheet_id).is_file() for sheet_id in compared):
         raise SteelDefectsError(
             f"none of the sheets of the splits is in {folder.picture_folder}; give their folder "
             "with --params raw_dir=PATH"
         )
-    return DeploymentSheets(
-        folder, compared, _draw(validation or unseen, config.calibration_sheets), masks
-    )
+    calibration_ids = _draw(ids_of("validation") or unseen, config.calibration_sheets)
+    return DeploymentSheets(folder, compared, calibration_ids, masks_by_sheet(annotations))
 
 
 def _draw(ids: Sequence[str], most: int) -> list[str]:

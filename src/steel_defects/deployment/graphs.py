@@ -17,15 +17,9 @@ def gate_graph(
 ) -> keras.Model:
     """Put what the product does before its gate into the graph.
 
-    Args:
-        gate: From gray values, ``(batch, *input_size, 1)``, to the score.
-        input_size: Height and width that sheets are resized to, pixels.
-        sheet_size: Height and width of the sheets, pixels, a whole multiple of ``input_size``; None
-            for a graph that takes any.
-
-    Returns:
-        Model from gray sheets, ``(batch, height, width, 1)``, uint8, to the score, ``(batch, 1)``,
-        before calibration.
+    The gate takes gray values, ``(batch, *input_size, 1)``; the graph gray sheets, ``(batch,
+    height, width, 1)``, uint8, of ``sheet_size``, a whole multiple of that in pixels, or of any for
+    None. Both return the score, ``(batch, 1)``, before calibration.
     """
     sheet = keras.Input((*(sheet_size or (None, None)), 1), dtype="uint8", name="sheet")
     gray = ops.cast(sheet, "float32")
@@ -40,13 +34,8 @@ def gate_graph(
 def segmenter_graph(segmenter: keras.Model) -> keras.Model:
     """Put what the product does around its segmenter into the graph.
 
-    Args:
-        segmenter: From gray values of any size that is a multiple of its stride to maps, with or
-            without the presence of each class.
-
-    Returns:
-        Model from gray sheets of any size, ``(batch, height, width, 1)``, uint8, to the segmenter's
-        outputs; maps are of the size of the sheets.
+    The graph takes gray sheets of any size, ``(batch, height, width, 1)``, uint8, and returns what
+    the segmenter does, with maps of the size of the sheets.
     """
     sheet = keras.Input((None, None, 1), dtype="uint8", name="sheet")
     gray = ops.cast(PadToStride(required_stride(segmenter))(sheet), "float32")
@@ -57,11 +46,9 @@ def segmenter_graph(segmenter: keras.Model) -> keras.Model:
 
 
 def as_float32(model: keras.Model, faster: bool = True) -> keras.Model:
-    """Copy a network so that it computes in float32, with equal but faster layers.
+    """Copy a functional model so that it computes in float32, though trained in bfloat16.
 
-    Args:
-        model: A functional model; one that was trained in bfloat16 computes in it, too.
-        faster: Replace layers that runtimes are slow at by equal ones.
+    ``faster`` replaces layers that runtimes are slow at by equal ones.
     """
     smooth, repeats = _smooth_doublings(model) if faster else (set(), set())
 
@@ -86,8 +73,7 @@ def as_float32(model: keras.Model, faster: bool = True) -> keras.Model:
 def _smooth_doublings(model: keras.Model) -> tuple[set[str], set[str]]:
     """Find pairs of layers that double by repetition, then average over 3×3; see ``models.stages``.
 
-    Returns:
-        Names of the averaging layers, and of the repeating ones before them.
+    Returns the names of the averaging layers, and of the repeating ones before them.
     """
     averages, repeats = set(), set()
     for layer in model.layers:
@@ -173,7 +159,6 @@ class PadToStride(layers.Layer):
     """Mirrors sheets at their edges up to whole strides, like ``prediction.inference``."""
 
     def __init__(self, stride: int) -> None:
-        """Take the stride, pixels."""
         super().__init__()
         self._stride = stride
 

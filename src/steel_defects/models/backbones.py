@@ -58,8 +58,8 @@ def build_backbone(
         input_size: Height and width of the input, pixels; None for any.
         seed: Seed of the initial weights, where none are loaded.
         weights_dir: Folder of weight files.
-        orientations: Mirrored orientations of each sheet that it looks at; see
-            :func:`steel_defects.images.orientations.oriented`.
+        orientations: Mirrored ones of each sheet that it looks at, as ``images.orientations`` has
+            them.
 
     Returns:
         Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps of
@@ -91,8 +91,8 @@ def in_orientations(sheets: keras.KerasTensor, orientations: Sequence[int]) -> k
 
 def build_trunk(config: BackboneConfig, input_size: InputSize) -> keras.Model:
     """Build a backbone without its top, as published: three channels in, and all of its stages."""
-    shape, name = (*input_size, 3), f"{config.name}_trunk"
-    return _build(config, weights=None, input_shape=shape, name=name)
+    shape = (*input_size, 3)
+    return _build(config, weights=None, input_shape=shape, name=f"{config.name}_trunk")
 
 
 def _build(config: BackboneConfig, **options: object) -> keras.Model:
@@ -191,9 +191,12 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path 
                 f"cannot get the ImageNet weights of {config.name} ({error}); set the backbone's "
                 "or encoder's weights to a file in weights_dir, or to 'none'"
             ) from error
-        _take_input_as_published(trunk)
-        return
-    path = Path(weights_dir or ".") / config.weights
+    else:
+        _load_file(trunk, config, Path(weights_dir or ".") / config.weights)
+    _take_input_as_published(trunk)
+
+
+def _load_file(trunk: keras.Model, config: BackboneConfig, path: Path) -> None:
     if not path.is_file():
         raise SteelDefectsError(
             f"no weights of {config.name} at {path}; set weights_dir, or the backbone's or "
@@ -206,7 +209,6 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path 
             f"{path} does not hold weights of {config.name} (alpha {config.alpha}): "
             f"{str(error).splitlines()[0]}"
         ) from error
-    _take_input_as_published(trunk)
 
 
 def _take_input_as_published(trunk: keras.Model) -> None:

@@ -35,7 +35,6 @@ class Seeds:
     """Hands every layer an initialiser with a seed of its own."""
 
     def __init__(self, seed: int) -> None:
-        """Start from the seed of the network."""
         self.network, self._last = seed, seed * 1000
 
     def __call__(self) -> keras.Initializer:
@@ -96,14 +95,9 @@ def residual_stage(x: KerasTensor, filters: int, init: Seeds, dilation: int = 1)
 def encode(
     sheet: KerasTensor, filters: Sequence[int], init: Seeds, stage: Stage, stem_stride: int = 2
 ) -> list[KerasTensor]:
-    """Encode gray sheets from scratch.
+    """Encode gray sheets, ``(batch, height, width, 1)``, 0 to 255, from scratch.
 
-    Args:
-        sheet: Gray values 0 to 255, ``(batch, height, width, 1)``.
-        filters: Of each stage; each but the first halves the resolution.
-        init: Initialisers.
-        stage: What a stage is.
-        stem_stride: Pixels between the cells of the first stage.
+    Each stage but the first halves the resolution; its cells are ``stem_stride`` pixels wide.
 
     Returns:
         The features of each stage, from the finest to the coarsest.

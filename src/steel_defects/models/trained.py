@@ -47,14 +47,10 @@ def made_from(
     parameters: Mapping[str, Any],
     gate_scores: pd.DataFrame | None = None,
 ) -> MadeFrom:
-    """Take the digests.
+    """Take the digests of the columns that count.
 
-    Args:
-        sheets: ``sheet_id, sha256``.
-        annotations: ``sheet_id, class_id, rle``.
-        splits: ``sheet_id, split``.
-        parameters: Values that JSON can hold, or models of pydantic.
-        gate_scores: ``sheet_id, score, cleared``; None without a gate.
+    Parameters are values that JSON can hold, or models of pydantic; ``gate_scores`` holds
+    ``sheet_id, score, cleared``, None without a gate.
     """
     values = {
         name: value.model_dump(mode="json") if isinstance(value, Config) else value
@@ -143,12 +139,9 @@ class Candidates:
         return [model.name for model in self.fitting]
 
     def require(self, wanted: str, parameter: str, chosen_by: str) -> None:
-        """Refuse a model that is named and can't be chosen.
+        """Refuse a model that is named (or ``best``) and can't be chosen.
 
-        Args:
-            wanted: ``best``, ``none`` or a name.
-            parameter: The parameter that names it.
-            chosen_by: The parameter that lists the models to train.
+        ``parameter`` names it, ``chosen_by`` is the parameter that lists the models to train.
 
         Raises:
             SteelDefectsError: It was not trained, or from other data.
@@ -169,13 +162,10 @@ class Candidates:
 
 
 def sort_out(models: Sequence[TrainedModel], now: MadeFrom, wanted: str) -> Candidates:
-    """Tell models that were made from the same data from others.
+    """Tell models that were made from the same data, ``now``, from others.
 
-    Args:
-        models: The newest of each name.
-        now: What the models of this run are made from.
-        wanted: The name that is asked for, if any; a model of an earlier release, which did not
-            note what it was made from, is a candidate only where it is named.
+    A model of an earlier release, which did not note what it was made from, is a candidate only
+    where it is the ``wanted`` one.
     """
     fitting, excluded = [], {}
     for model in models:
@@ -201,22 +191,19 @@ _FIRST_NODES = {"gate": "score_sheets", "segmenter": "predict_probabilities"}
 
 def stamp_of(**networks: Any) -> Stamp:
     """Name models, ``gate`` or ``segmenter``, by their weights, whatever file these lie in."""
-    return {"models": {network: _identity(model) for network, model in networks.items()}}
-
-
-def _identity(model: Any) -> str:
-    digest = hashlib.sha256()
-    for values in model.get_weights():
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return f"{model.name} {digest.hexdigest()}"
+    models = {}
+    for network, model in networks.items():
+        digest = hashlib.sha256()
+        for values in model.get_weights():
+            digest.update(np.ascontiguousarray(values).tobytes())
+        models[network] = f"{model.name} {digest.hexdigest()}"
+    return {"models": models}
 
 
 def common_stamp(**records: Any) -> Stamp:
-    """Return the models that records belong to.
+    """Return the models that records belong to, which are stamps or hold one, some in ``attrs``.
 
-    Args:
-        records: Stamps, or what holds one: records, tables and the like with ``attrs``. None and
-            empty tables do not count; those of earlier releases have none, which is told.
+    None and empty tables do not count; records of earlier releases have no stamp, which is told.
 
     Raises:
         SteelDefectsError: Two of them belong to different weights of a network.
@@ -227,10 +214,11 @@ def common_stamp(**records: Any) -> Stamp:
     for name, record in records.items():
         if record is None or (isinstance(record, pd.DataFrame) and not len(record)):
             continue
-        stamp = _stamp_in(record)
+        values = record if isinstance(record, dict) else getattr(record, "attrs", {})
+        stamp = values.get("models") or getattr(record, "models", {})
         if not stamp:
             unknown.append(name)
-        for network, identity in (stamp or {}).items():
+        for network, identity in stamp.items():
             if models.setdefault(network, identity) != identity:
                 node = f"{models[network].split()[0]}.{_FIRST_NODES[network]}"
                 raise SteelDefectsError(
@@ -246,10 +234,3 @@ def common_stamp(**records: Any) -> Stamp:
             ", ".join(unknown),
         )
     return {"models": models} if models else {}
-
-
-def _stamp_in(record: Any) -> dict[str, str]:
-    """Find the stamp of a dictionary, of a record, or of a table and the like."""
-    if isinstance(record, dict):
-        return record.get("models", {})
-    return getattr(record, "attrs", {}).get("models") or getattr(record, "models", {})

@@ -14,13 +14,8 @@ from numpy.typing import NDArray
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.decision.fusion import StackedScore
 from steel_defects.decision.operating_point import OperatingPoint
-from steel_defects.package.manifest import (
-    SCORES_BY_CLASS,
-    SHEETS,
-    GateSpec,
-    Manifest,
-    SegmenterSpec,
-)
+from steel_defects.package import manifest
+from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 from steel_defects.tables.columns import TIME_COLUMNS
 
 _QUANTILES = np.linspace(0, 1, 101)
@@ -44,16 +39,9 @@ class GateParts:
     @property
     def spec(self) -> GateSpec:
         """What the package says of it."""
-        point = self.operating_point
-        return GateSpec(
-            name=self.name,
-            file="gate.keras",
-            input_size=self.input_size,
-            temperature=point.temperature,
-            bias=point.bias,
-            lower_threshold=point.lower_threshold,
-            upper_threshold=point.upper_threshold,
-        )
+        kept = {"temperature", "bias", "lower_threshold", "upper_threshold"}
+        values = self.operating_point.model_dump(include=kept)
+        return GateSpec(name=self.name, file="gate.keras", input_size=self.input_size, **values)
 
 
 def build_manifest(
@@ -65,16 +53,10 @@ def build_manifest(
     class_names: Sequence[str],
     mm_per_px: float | None,
 ) -> Manifest:
-    """Describe a package.
+    """Describe a package, with a gate or without.
 
-    Args:
-        segmenter: The segmenter.
-        gate: The gate; None for a package without.
-        comparison: ``segmentation_comparison``, for the metrics.
-        pictures: Reference sheets: those that no model was fitted to.
-        fingerprint_of: SHA-256 of every sheet of the data set.
-        class_names: Names of classes 1, 2, ….
-        mm_per_px: Length of a pixel on the strip, where it is known.
+    Metrics come from ``segmentation_comparison``, the reference from pictures that no model was
+    fitted to, and the fingerprint from the SHA-256 of every sheet of the data set.
     """
     return Manifest(
         class_names=tuple(class_names),
@@ -110,10 +92,8 @@ def reference_quantiles(
 ) -> dict[str, list[float]]:
     """Return percentiles of what reference sheets look like and score, also by their class.
 
-    Args:
-        pictures: Gray pictures of shape ``(height, width)``, uint8.
-        gate_scores: ``sheet_scores``, of which those of validation and calibration count; None
-            without a gate.
+    Pictures are gray, ``(height, width)``, uint8; of ``sheet_scores``, which is None without a
+    gate, those of validation and calibration count.
     """
     frames = pd.DataFrame([frame_statistics(image) for image in pictures])
     values = {name: frames[name] for name in ("brightness", "contrast", "sharpness") if len(frames)}
@@ -121,10 +101,10 @@ def reference_quantiles(
         unseen = gate_scores["split"].isin(["validation", "calibration"])
         held_out = gate_scores[unseen & gate_scores["repeat"].isna()]
         values["gate_score"] = held_out["score"]
-        for name, defective in zip(SCORES_BY_CLASS, (True, False), strict=True):
+        for name, defective in zip(manifest.SCORES_BY_CLASS, (True, False), strict=True):
             values[name] = held_out[held_out["has_defect"] == defective]["score"]
     # Values of sheets, none between: a few sheets are steps, and parts are compared with these.
-    return {SHEETS: [float(len(frames))]} | {
+    return {manifest.SHEETS: [float(len(frames))]} | {
         name: [round(float(q), 6) for q in np.quantile(series, _QUANTILES, method="inverted_cdf")]
         for name, series in values.items()
         if len(series)

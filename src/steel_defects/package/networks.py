@@ -168,10 +168,8 @@ class OpenVINONetwork(ExportedNetwork):
             "PERFORMANCE_HINT": "LATENCY" if self.parallel == 1 else "THROUGHPUT",
         }
         if self._device == "CPU":
-            self._settings |= {
-                "NUM_STREAMS": str(self.parallel),
-                "INFERENCE_NUM_THREADS": str(self._cores),
-            }
+            streams, threads = str(self.parallel), str(self._cores)
+            self._settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
         self._compiled: dict[tuple[int, ...] | None, Pool[Any]] = {}
         self._lock = Lock()
 

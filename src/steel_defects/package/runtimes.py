@@ -1,6 +1,7 @@
 """Running the networks of a package by the runtime that is chosen."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TypeVar, get_args
 
@@ -28,20 +29,20 @@ Image = NDArray[np.uint8]
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
 class Gate:
     """The classifier of a package, which takes sheets of a size; see :func:`fit_sheet`."""
 
-    def __init__(
-        self, network: Network, spec: GateSpec, sheet_size: tuple[int, int] | None
-    ) -> None:
-        self.network, self._spec, self._sheet_size = network, spec, sheet_size
+    network: Network
+    spec: GateSpec
+    sheet_size: tuple[int, int] | None
 
     def score(self, image: Image) -> float:
         """Return the calibrated probability of a defect."""
-        sheet = fit_sheet(image, self._spec.input_size, self._sheet_size)
+        sheet = fit_sheet(image, self.spec.input_size, self.sheet_size)
         outputs = self.network.predict(np.ascontiguousarray(sheet)[None, ..., None])
         output = outputs[0].astype(np.float64).reshape(1)
-        return float(scale_scores(output, self._spec.temperature, self._spec.bias)[0])
+        return float(scale_scores(output, self.spec.temperature, self.spec.bias)[0])
 
     def score_many(self, images: Iterable[Image]) -> Iterator[float]:
         """Score sheets in their order, several at a time."""
@@ -53,11 +54,8 @@ def fit_sheet(
 ) -> Image:
     """Make a sheet such that a graph which takes sheets of one size sees it as all others do.
 
-    Args:
-        image: The sheet, ``(height, width)``.
-        input_size: Height and width to which sheets are resized, pixels.
-        sheet_size: Size of the sheets that the graph takes, a whole multiple of ``input_size``, to
-            which it reduces them itself; None for a graph that takes any.
+    The graph takes sheets of ``sheet_size``, a whole multiple of ``input_size``, height and width
+    in pixels, to which it reduces them itself; None for a graph that takes any.
     """
     if sheet_size is None or image.shape == sheet_size:
         return image
@@ -66,11 +64,13 @@ def fit_sheet(
     return resize(image, input_size).repeat(down, axis=0).repeat(across, axis=1)
 
 
+@dataclass(frozen=True)
 class Segmenter:
     """The segmenter of a package, whose answers are averaged over some orientations."""
 
-    def __init__(self, network: Network, tta: TestTimeAugmentation, stride: int = STRIDE) -> None:
-        self.network, self.tta, self.stride = network, tta, stride
+    network: Network
+    tta: TestTimeAugmentation
+    stride: int = STRIDE
 
     def segment(self, image: Image) -> SheetPrediction:
         """Return the map and the presence of each class."""
@@ -272,7 +272,7 @@ def _alike(shapes: Sequence[Shape], expected: Sequence[Shape]) -> bool:
 
 
 def _fits(shape: Shape, expected: Shape) -> bool:
-    same = all(None in pair or len(set(pair)) == 1 for pair in zip(shape, expected, strict=False))
+    same = all(None in pair or len({*pair}) == 1 for pair in zip(shape, expected, strict=False))
     return not shape or (same and len(shape) == len(expected))
 
 

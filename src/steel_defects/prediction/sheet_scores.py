@@ -80,32 +80,18 @@ Floats = NDArray[np.float32]
 def heat_map_table(
     classifier: keras.Model, folder: SheetReader, sheets: pd.DataFrame
 ) -> pd.DataFrame:
-    """Explain a classifier's scores.
-
-    Args:
-        classifier: From gray sheets to the probability of a defect.
-        folder: Where the pictures are.
-        sheets: ``sheet_id, path``, one row per sheet.
+    """Explain a classifier's scores of sheets, ``sheet_id, path``.
 
     Returns:
         One row per sheet: ``sheet_id``, ``rows`` and ``columns`` of its map, and ``heat``, its
         values, row by row, as :class:`GradCam` gives them.
     """
-    maps = heat_maps(classifier, folder, sheets["path"].tolist())
-    rows = [
-        (sheet_id, *heat.shape, heat.reshape(-1).tolist())
-        for sheet_id, heat in zip(sheets["sheet_id"], maps, strict=True)
-    ]
+    explain, rows = GradCam(classifier), []
+    batches = batches_of(classifier, folder, sheets["path"].tolist())
+    maps = (heat for batch in batches for heat in explain(batch))
+    for sheet_id, heat in zip(sheets["sheet_id"], maps, strict=True):
+        rows.append((sheet_id, *heat.shape, heat.reshape(-1).tolist()))
     return HEAT_MAPS.typed(rows)
-
-
-def heat_maps(
-    classifier: keras.Model, folder: SheetReader, paths: Sequence[str]
-) -> Iterator[Floats]:
-    """Yield the Grad-CAM map of each sheet, of shape ``(rows, columns)``."""
-    explain = GradCam(classifier)
-    for sheets in batches_of(classifier, folder, paths):
-        yield from explain(sheets)
 
 
 class GradCam:
@@ -128,10 +114,7 @@ class GradCam:
         )
 
     def __call__(self, sheets: Floats) -> Floats:
-        """Explain the scores of sheets.
-
-        Args:
-            sheets: Of the classifier's input shape, ``(sheets, height, width, 1)``, 0 to 255.
+        """Explain the scores of sheets, ``(sheets, height, width, 1)``, 0 to 255.
 
         Returns:
             Maps of shape ``(sheets, rows, columns)``, one cell per stride of the trunk, from 0 on;

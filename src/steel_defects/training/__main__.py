@@ -122,11 +122,8 @@ def group(parameters: Json, name: str, model: type[C]) -> C:
 def read_data(tables: Path, raw_dir: Path, checkpoints: Path) -> TrainingData:
     """Read the tables of data engineering.
 
-    Args:
-        tables: Data folder of an environment, such as ``data/cpu``, or a folder that holds
-            ``sheets.parquet``, ``annotations.parquet``, ``splits.parquet`` and ``tiles.parquet``.
-        raw_dir: Data folder of the pictures.
-        checkpoints: Folder of unfinished trainings.
+    They lie in a data folder of an environment, such as ``data/cpu``, or in one folder; pictures
+    in ``raw_dir``, and unfinished trainings in ``checkpoints``.
 
     Raises:
         SteelDefectsError: A table can't be read or there are no pictures.

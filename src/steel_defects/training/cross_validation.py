@@ -49,22 +49,12 @@ class Fold:
 
 
 def folds_of(
-    splits: pd.DataFrame,
-    strata: Mapping[str, str],
-    repeats: int,
-    validation_share: float,
-    seed: int,
+    splits: pd.DataFrame, strata: Mapping[str, str], repeats: int, share: float, seed: int
 ) -> Iterator[Fold]:
     """Yield the folds of some repeats; each takes whole groups of its training for validation.
 
-    The hold-out split plays no part.
-
-    Args:
-        splits: ``sheet_id, group_id, fold``.
-        strata: Kind of each sheet that takes part.
-        repeats: Divisions into folds to go through.
-        validation_share: Part of a fold's training sheets that tunes instead, 0 to 1.
-        seed: Decides between equals.
+    That is a ``share`` of them, 0 to 1. The hold-out split plays no part. ``splits`` holds
+    ``sheet_id, group_id, fold``, and ``strata`` the kind of each sheet that takes part.
 
     Raises:
         SteelDefectsError: ``splits`` was made for fewer repeats.
@@ -76,7 +66,7 @@ def folds_of(
             "raise cross_validation.repeats and run the pipeline data_engineering again"
         )
     splits = splits[splits["sheet_id"].isin(set(strata))]
-    shares = {"training": 1 - validation_share, "validation": validation_share}
+    shares = {"training": 1 - share, "validation": share}
     for repeat in range(repeats):
         numbers = splits["fold"].map(lambda folds, repeat=repeat: int(folds[repeat]))
         for number in sorted(numbers.unique()):
@@ -229,15 +219,8 @@ def out_of_fold_masks(
 
     The validation sheets of a fold decide when to stop, and tune post-processing unless the plan
     leaves that to the other folds. The segmenter of a fold is kept until all are done, and not
-    trained again after a kill.
-
-    Args:
-        data: The tables, with the tiles of all sheets.
-        classes: Number of defect classes.
-        recipe: How each segmenter is made.
-        grid: Post-processing that tuning tries.
-        plan: How many repeats, and how each fold is fitted and tuned.
-        gate_scores: ``sheet_id, repeat, score, cleared`` of gates that had not seen the sheets.
+    trained again after a kill. ``gate_scores`` holds ``sheet_id, repeat, score, cleared``, of gates
+    that had not seen the sheets.
 
     Raises:
         SteelDefectsError: The splits were made for fewer repeats.
@@ -262,11 +245,13 @@ def out_of_fold_masks(
         settings = _settings(one, tuned, plan)
         fold = one.trained.fold
         logger.info("%s: repeat %d fold %d, tuned to %s", name, fold.repeat, fold.number, settings)
-        rows += _outline(one, settings, recipe)
+        for sheet_id, _, _, prediction in _predict(one.trained.model, one.trained.held_out, recipe):
+            masks = predicted_masks.mask_rows(prediction, settings, one.scores.get(sheet_id))
+            rows += [(sheet_id, "", fold.repeat, fold.number, *row) for row in masks]
     shutil.rmtree(folder, ignore_errors=True)
     table = PREDICTIONS.typed(rows)
     table["split"] = table["sheet_id"].map(split_of).astype("str")
-    final = _best([one.usable for one in tuned]) if plan.tune_out_of_fold else None
+    final = best_settings(_joined([one.usable for one in tuned])) if plan.tune_out_of_fold else None
     return OutOfFold(table, final)
 
 
@@ -304,17 +289,7 @@ def _settings(
         return [tuner.best() for tuner in one.every]
     repeat = one.trained.fold.repeat
     others = [other for other in tuned if other is not one and other.trained.fold.repeat == repeat]
-    return _best([other.every for other in others])
-
-
-def _outline(
-    one: _Tuned, settings: Sequence[ClassPostprocessing], recipe: SegmenterRecipe
-) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of the sheets held out of a fold; their split is filled in later."""
-    fold = one.trained.fold
-    for sheet_id, _, _, prediction in _predict(one.trained.model, one.trained.held_out, recipe):
-        for row in predicted_masks.mask_rows(prediction, settings, one.scores.get(sheet_id)):
-            yield (sheet_id, "", fold.repeat, fold.number, *row)
+    return best_settings(_joined([other.every for other in others]))
 
 
 def _predict(
@@ -328,7 +303,3 @@ def _predict(
 
 def _joined(tuners: Sequence[list[ClassTuner]]) -> list[ClassTuner]:
     return [ClassTuner.joined(of_class) for of_class in zip(*tuners, strict=True)]
-
-
-def _best(tuners: Sequence[list[ClassTuner]]) -> list[ClassPostprocessing]:
-    return best_settings(_joined(tuners))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.images.reading import resize
 from steel_defects.labels import rle as run_length
+from steel_defects.labels.severstal import masks_by_sheet
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.loader import Array, Example
 
@@ -53,11 +54,7 @@ def labelled_sheets(
     folder: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame
 ) -> LabelledSheets:
     """Join the tables of data engineering."""
-    masks: dict[str, dict[int, str]] = {}
-    rows = annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
-    for sheet_id, class_id, rle in rows:
-        masks.setdefault(sheet_id, {})[int(class_id)] = rle
-    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks_by_sheet(annotations))
 
 
 def sheet_reader(

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from pandas import DataFrame
 
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.training import windows
@@ -32,7 +32,7 @@ class LabelledTiles:
     """
 
     folder: SheetReader
-    tiles: pd.DataFrame
+    tiles: DataFrame
     masks: dict[tuple[str, int], str]
     classes: int
 
@@ -71,11 +71,7 @@ class LabelledTiles:
 
 
 def labelled_tiles(
-    folder: SheetReader,
-    tiles: pd.DataFrame,
-    sheets: pd.DataFrame,
-    annotations: pd.DataFrame,
-    classes: int,
+    folder: SheetReader, tiles: DataFrame, sheets: DataFrame, annotations: DataFrame, classes: int
 ) -> LabelledTiles:
     """Join the tables of data engineering."""
     names = {"height": "sheet_height", "width": "sheet_width"}
@@ -109,7 +105,7 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 
 
 def tile_sampler(
-    tiles: pd.DataFrame, config: SegmentationConfig
+    tiles: DataFrame, config: SegmentationConfig
 ) -> Callable[[np.random.Generator], list[int]]:
     """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
     areas = np.stack(tiles["area_px"].to_list())

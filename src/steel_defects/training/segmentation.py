@@ -36,14 +36,9 @@ def fit_segmenter(
     checkpoint_dir: Path,
     label: str | None = None,
 ) -> Fitted:
-    """Fit a segmenter on tiles.
+    """Fit a segmenter; validation tiles decide when to stop, the checkpoint goes when it is done.
 
-    Args:
-        training: Tiles to learn from.
-        validation: Tiles that decide when to stop.
-        recipe: How to make it.
-        checkpoint_dir: Where the state is kept until the training is done.
-        label: Name in the log and of the checkpoint; None for that of the network.
+    ``label`` names it in the log, and the checkpoint; None for the network's name.
 
     Raises:
         SteelDefectsError: There are no tiles to learn from, there is not one positive weight per
@@ -60,33 +55,24 @@ def fit_segmenter(
             f"segmentation.positive_weights has {given} values; give one a class, "
             f"{training.classes}, or none"
         )
-    name = label or recipe.network.name
-    return run_training(
-        recipe.training, lambda: _fit(training, validation, recipe, checkpoint_dir, name)
-    )
+    config, network, name = recipe.training, recipe.network, label or recipe.network.name
 
+    def fit_model() -> tuple[keras.Model, pd.DataFrame]:
+        with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
+            model = build_segmenter(network, training.classes, config.seed, recipe.weights_dir)
+            fitted = _model_to_fit(model, training, recipe)
+        fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
+        checkpoint = Checkpoint(checkpoint_dir / f"{name}.npz", fingerprint)
+        loader, unpack = training_loader(training, config), partial(_unpack, network)
+        validate = tile_validation(model, network.stride, validation, config)
+        history = fit(
+            fitted, loader, unpack, lambda _: validate(), config, name, checkpoint,
+            averaging=config.ema_momentum > 0,
+        )  # fmt: skip
+        checkpoint.remove()
+        return model, history
 
-def _fit(
-    training: LabelledTiles,
-    validation: LabelledTiles,
-    recipe: SegmenterRecipe,
-    checkpoint_dir: Path,
-    label: str,
-) -> tuple[keras.Model, pd.DataFrame]:
-    config, network = recipe.training, recipe.network
-    with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
-        model = build_segmenter(network, training.classes, config.seed, recipe.weights_dir)
-        fitted = _model_to_fit(model, training, recipe)
-    fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
-    checkpoint = Checkpoint(checkpoint_dir / f"{label}.npz", fingerprint)
-    loader = training_loader(training, config)
-    validate = tile_validation(model, network.stride, validation, config)
-    history = fit(
-        fitted, loader, partial(_unpack, network), lambda _: validate(), config, label, checkpoint,
-        averaging=config.ema_momentum > 0,
-    )  # fmt: skip
-    checkpoint.remove()
-    return model, history
+    return run_training(config, fit_model)
 
 
 def _model_to_fit(model: keras.Model, tiles: LabelledTiles, recipe: SegmenterRecipe) -> keras.Model:
@@ -141,7 +127,6 @@ _MISSED_WEIGHT = 0.7  # of a missed pixel in focal_tversky; one without a defect
 _FOCAL_EXPONENT = 0.75  # of one minus Tversky's index: below 1, what is badly outlined counts more
 
 
-@keras.saving.register_keras_serializable("steel_defects")
 class MaskLoss(losses.Loss):
     """A weighted sum of binary cross-entropy, which looks at pixels, and a loss of regions.
 
@@ -154,10 +139,8 @@ class MaskLoss(losses.Loss):
         bce_weight: float = 0.5,
         region: RegionLoss = "dice",
         positive_weights: Sequence[float] = (),
-        name: str = "mask_loss",
-        **options: object,
     ) -> None:
-        super().__init__(name=name, **options)
+        super().__init__(name="mask_loss")
         self.bce_weight, self.region = bce_weight, region
         self.positive_weights = tuple(positive_weights)
 
@@ -190,11 +173,6 @@ class MaskLoss(losses.Loss):
         index = losses.tversky(y_true, y_pred, alpha=alpha, beta=beta, axis=(0, 1, 2))
         # The slope of a root is infinite at 0.
         return ops.mean(ops.power(ops.maximum(index, 1e-6), _FOCAL_EXPONENT))
-
-    def get_config(self) -> dict[str, object]:
-        """Return what it takes to build the loss again."""
-        values = ("bce_weight", "region", "positive_weights")
-        return {**super().get_config(), **{name: getattr(self, name) for name in values}}
 
 
 # === Validation ===

@@ -15,7 +15,6 @@ from steel_defects.training.config import TrainingConfig
 _WARMUP_SHARE = 0.1  # of the steps of a classifier's training
 
 
-@keras.saving.register_keras_serializable("steel_defects")
 class AveragingAdamW(keras.optimizers.AdamW):
     """AdamW with two additions: careful averages, and smaller steps in some of the variables.
 
@@ -41,10 +40,6 @@ class AveragingAdamW(keras.optimizers.AdamW):
     @ema_momentum.setter
     def ema_momentum(self, value: float) -> None:
         self._highest_momentum = value
-
-    def get_config(self) -> dict[str, object]:
-        """Return what it takes to build the optimizer again."""
-        return {**super().get_config(), "ema_momentum": self._highest_momentum}
 
     def slow_down(self, variables: Sequence[keras.Variable], factor: float) -> None:
         """Scale the learning rate of some variables; call it before the optimizer is built."""
@@ -73,21 +68,15 @@ def build_optimizer(
     With a momentum it averages the weights, and holds the averages as variables, so that a
     checkpoint has them too.
     """
-    warmup = round(warmup_share * steps)
+    warmup, rate = round(warmup_share * steps), config.learning_rate
     schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 20 if warmup else config.learning_rate,
-        max(1, steps - warmup),
-        alpha=0.01,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
+        rate / 20 if warmup else rate, max(1, steps - warmup), alpha=0.01,
+        warmup_target=rate if warmup else None, warmup_steps=warmup,
+    )  # fmt: skip
     return AveragingAdamW(
-        schedule,
-        weight_decay=config.weight_decay,
-        global_clipnorm=5.0,
-        use_ema=bool(ema_momentum),
-        ema_momentum=ema_momentum or 0.99,
-    )
+        schedule, weight_decay=config.weight_decay, global_clipnorm=5.0,
+        use_ema=bool(ema_momentum), ema_momentum=ema_momentum or 0.99,
+    )  # fmt: skip
 
 
 def use_averages(model: keras.Model) -> None:
@@ -103,12 +92,7 @@ def use_averages(model: keras.Model) -> None:
 
 @contextmanager
 def averaged(model: keras.Model, active: bool = True) -> Iterator[None]:
-    """Let a model have its averaged weights for a while, then exactly its own again.
-
-    Args:
-        model: Compiled, and trained for a step at least.
-        active: False changes nothing.
-    """
+    """Let a model, trained for a step at least, have its averaged weights, then its own again."""
     if not active:
         yield
         return
@@ -128,11 +112,7 @@ _AHEAD = 8  # steps handed to an accelerator before it is asked for a result; bo
 
 
 def take_steps(model: keras.Model, batches: Iterator[Unpacked]) -> Iterator[float]:
-    """Train a compiled model on the batches of an epoch.
-
-    Yields:
-        The mean loss of the epoch's steps up to one that is done, for each of them.
-    """
+    """Train a compiled model on an epoch's batches; yields the mean loss after each step."""
     alone = keras.distribution.distribution() is None
     if keras.backend.backend() == "jax" and alone and not model.run_eagerly:
         return _steps_ahead(model, batches)
