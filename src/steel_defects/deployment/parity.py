@@ -222,11 +222,8 @@ def compare_exports(
 ) -> pd.DataFrame:
     """Compare exports with the trained networks, one network exchanged at a time.
 
-    Args:
-        package: Holds the trained networks and the files of the exports.
-        candidates: The exports, and the cells without one.
-        sheets: Those to compare on. Without masks Dice is against those of the trained networks.
-        inspection: The limits by which sheets are judged.
+    Candidates are the exports, and the cells without one; ``inspection`` holds the limits by which
+    sheets are judged. Where these have no masks, Dice is against those of the trained networks.
 
     Returns:
         ``export_parity``: one row per cell, and one per network for Keras, as it was saved.

@@ -53,13 +53,8 @@ def build_backbone(
 ) -> keras.Model:
     """Build a backbone that maps gray sheets to feature maps.
 
-    Args:
-        config: Which backbone, how wide, and where its weights come from.
-        input_size: Height and width of the input, pixels; None for any.
-        seed: Seed of the initial weights, where none are loaded.
-        weights_dir: Folder of weight files.
-        orientations: Mirrored ones of each sheet that it looks at, as ``images.orientations`` has
-            them.
+    Sides of ``input_size``, height and width in pixels, may be None for any; ``orientations`` are
+    the mirrored ones of each sheet that it looks at, as ``images.orientations`` has them.
 
     Returns:
         Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps of

@@ -102,10 +102,7 @@ def write_package(
 ) -> ModelPackage:
     """Write a package; an earlier one in the same folder stays usable until the new one is whole.
 
-    Args:
-        folder: Where the package goes.
-        manifest: All but ``files``, which are added.
-        writers: For each file name a function that writes it to a path.
+    The manifest holds all but ``files``; a writer of each file is given its path.
 
     Raises:
         SteelDefectsError: The manifest is one that reading would refuse.

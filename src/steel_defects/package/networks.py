@@ -61,13 +61,9 @@ class Network(ABC):
 
     @abstractmethod
     def predict(self, sheets: Sheets) -> Outputs:
-        """Run the network; may be called from several threads.
+        """Run the network on gray sheets, ``(batch, height, width, 1)``; safe in several threads.
 
-        Args:
-            sheets: Gray values, ``(batch, height, width, 1)``, uint8.
-
-        Returns:
-            Its outputs, float32, maps before what holds for the sheet as a whole.
+        It returns its outputs, float32, maps before what holds for the sheet as a whole.
         """
 
 

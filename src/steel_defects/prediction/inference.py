@@ -108,11 +108,8 @@ def sheet_prediction(
 ) -> SheetPrediction:
     """Turn a segmenter's outputs into its answer: :func:`predict_sheet` after the network.
 
-    Args:
-        outputs: Maps, ``(orientations, height, width, classes)``, and presence,
-            ``(orientations, classes)``, where the network says it; none of them is kept.
-        shape: Height and width of the sheet, pixels.
-        tta: Orientations, as :func:`sheet_batch` was given them.
+    These are maps, ``(orientations, height, width, classes)``, and presence, ``(orientations,
+    classes)``, where the network says it; none of them is kept. ``shape`` is that of the sheet.
     """
     turned = np.asarray(outputs[0], np.float32)
     turns = _orientations(tta, turned.shape[1:3])
