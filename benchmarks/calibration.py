@@ -74,8 +74,8 @@ def outputs_of(
     """
     from steel_defects.prediction.sheet_scores import predict_scores
     from steel_defects.training.classification import fit_classifier
-    from steel_defects.training.data.labelled_sheets import LabelledSheets
     from steel_defects.training.jobs import ClassifierRecipe
+    from steel_defects.training.labelled_sheets import LabelledSheets
 
     data = LabelledSheets(SheetFolder(folder), sheets, masks)
     training, validation = divide(sheets.head(known), parameters)

@@ -45,8 +45,8 @@ from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.package.folder import ModelPackage, read_package
 from steel_defects.package.manifest import Manifest
+from steel_defects.package.networks import load_keras
 from steel_defects.package.runtimes import PackageRuntime, load_runtime
-from steel_defects.package.runtimes.keras_network import load_keras
 from steel_defects.prediction.inference import sheet_batch
 
 SEED = 20

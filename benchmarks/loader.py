@@ -25,14 +25,14 @@ from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.synthetic import draw_samples
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
-from steel_defects.training.augment.augmentation import Augmentation
-from steel_defects.training.data.labelled_tiles import (
+from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.labelled_tiles import (
     Draw,
     LabelledTiles,
     TileReader,
     labelled_tiles,
 )
-from steel_defects.training.data.loader import Loader
+from steel_defects.training.loader import Loader
 
 SIZE = 256
 BATCH = 16

@@ -11,7 +11,7 @@ from tests.support import standalone
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
 from steel_defects.retired import RETIRED, note_on, take_out_retired
-from steel_defects.training.standalone import read_parameters
+from steel_defects.training.__main__ import read_parameters
 
 ROOT = Path(__file__).parents[1]
 

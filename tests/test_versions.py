@@ -10,7 +10,7 @@ from kedro_datasets.json import JSONDataset
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.hooks import VersionHooks
-from steel_defects.training.standalone import CatalogFolder
+from steel_defects.training.__main__ import CatalogFolder
 
 EARLIER, NOW, LATER = (f"2026-11-2{day}T10.00.00.000Z" for day in (6, 7, 8))
 MODEL = Node(lambda: {"weights": "new"}, None, "model", name="train")

@@ -10,9 +10,8 @@ import pytest
 
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.deployment import export
-from steel_defects.deployment.config import DeploymentConfig
+from steel_defects.deployment.config import DeploymentConfig, DeploymentSheets, choose_sheets
 from steel_defects.deployment.export import with_exports
-from steel_defects.deployment.sheets import DeploymentSheets, choose_sheets
 from steel_defects.images.orientations import HALF_TURN
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.models.backbones import in_orientations

@@ -13,8 +13,7 @@ from steel_defects.deployment.export import judged_exports
 from steel_defects.deployment.parity import compare_exports
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import SegmenterSpec
-from steel_defects.package.runtimes import ExecutionConfig
-from steel_defects.package.runtimes.choice import load_gate, load_runtime, load_segmenter
+from steel_defects.package.runtimes import ExecutionConfig, load_gate, load_runtime, load_segmenter
 from steel_defects.prediction.inference import sheet_batch
 
 LIBRARIES = {"openvino": "openvino", "onnx": "tf2onnx", "litert": "ai_edge_litert"}
@@ -90,7 +89,7 @@ def test_without_an_export_in_fp32_there_is_none_in_bf16(
     def broken(graph, path):
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr(export, "export_openvino", broken)
+    monkeypatch.setattr(export.converters, "export_openvino", broken)
     monkeypatch.setattr(export, "multiplies_bfloat16", lambda: True)
     monkeypatch.setattr(export, "is_installed", lambda runtime: runtime == "openvino")
     cells = list(export.export_networks(package, sheets, deployment, tmp_path))

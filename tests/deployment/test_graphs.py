@@ -6,8 +6,15 @@ import pytest
 from tests.deployment.conftest import INPUT, build_gate, vary
 
 from steel_defects.deployment.export import fitting_size
-from steel_defects.deployment.graphs import as_float32, gate_graph, segmenter_graph
-from steel_defects.deployment.layers import DoubleSmoothly, PadToStride, RepeatPixels, Resize
+from steel_defects.deployment.graphs import (
+    DoubleSmoothly,
+    PadToStride,
+    RepeatPixels,
+    Resize,
+    as_float32,
+    gate_graph,
+    segmenter_graph,
+)
 from steel_defects.images.reading import resize
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.segmenters import build_segmenter

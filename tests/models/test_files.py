@@ -7,7 +7,7 @@ import pytest
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.files import load_model, save_model
-from steel_defects.training.optimizers import AveragingAdamW
+from steel_defects.training.steps import AveragingAdamW
 
 
 def test_a_compiled_model_would_need_its_optimizer_s_class(tmp_path):

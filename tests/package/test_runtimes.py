@@ -8,11 +8,10 @@ import pytest
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.reading import resize
+from steel_defects.package import runtimes
 from steel_defects.package.folder import ModelPackage, read_package, write_package
 from steel_defects.package.manifest import ExportSpec, ParityResult
-from steel_defects.package.runtimes import choice
-from steel_defects.package.runtimes.choice import choose_exports, name_of
-from steel_defects.package.runtimes.runtime import Segmenter, fit_sheet
+from steel_defects.package.runtimes import Segmenter, choose_exports, fit_sheet, name_of
 from steel_defects.prediction import inference
 
 
@@ -55,7 +54,7 @@ def exported(package: ModelPackage, tmp_path) -> ModelPackage:
 @pytest.fixture
 def installed(monkeypatch) -> set[str]:
     there = {"keras", "openvino", "onnx", "litert"}
-    monkeypatch.setattr(choice, "is_installed", there.__contains__)
+    monkeypatch.setattr(runtimes, "is_installed", there.__contains__)
     return there
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from steel_defects import tables as schemas
 from steel_defects.decision.postprocessing import ClassPostprocessing
-from steel_defects.deployment.config import DeploymentConfig
-from steel_defects.deployment.sheets import choose_sheets
+from steel_defects.deployment.config import DeploymentConfig, choose_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.package.folder import write_package

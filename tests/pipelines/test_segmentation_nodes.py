@@ -21,8 +21,7 @@ from steel_defects.decision.postprocessing import (
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.models.config import NetworkConfig
-from steel_defects.models.identity import stamp_of
-from steel_defects.models.trained import ModelSelection, made_from
+from steel_defects.models.trained import ModelSelection, made_from, stamp_of
 from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig

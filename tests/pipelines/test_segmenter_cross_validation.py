@@ -18,7 +18,6 @@ from steel_defects.models.config import NetworkConfig
 from steel_defects.pipelines.segmentation import nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training import cross_validation
-from steel_defects.training import segmenter_cross_validation as domain
 from steel_defects.training.config import SegmenterCrossValidationConfig
 
 PLAN = SegmenterCrossValidationConfig(
@@ -61,9 +60,9 @@ class Trainer:
 @pytest.fixture
 def trainer(data: Data, monkeypatch) -> Trainer:
     trainer = Trainer(data)
-    monkeypatch.setattr(domain, "fit_segmenter", trainer)
+    monkeypatch.setattr(cross_validation, "fit_segmenter", trainer)
     monkeypatch.setattr(cross_validation, "save_model", lambda model, path: path.touch())
-    monkeypatch.setattr(domain, "load_model", lambda path: trainer.seer)
+    monkeypatch.setattr(cross_validation, "load_model", lambda path: trainer.seer)
     return trainer
 
 

@@ -8,7 +8,7 @@ from keras import layers
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.classifier import HEAD, SCORE_OUTPUT, build_classifier
 from steel_defects.models.config import BackboneConfig, HeadConfig
-from steel_defects.prediction.heat_maps import GradCam
+from steel_defects.prediction.sheet_scores import GradCam
 
 SIZE = (6, 10)
 CELLS = 2 * 3

@@ -9,7 +9,7 @@ from steel_defects import tables as schemas
 from steel_defects.images.reading import resize
 from steel_defects.models.classifier import build_classifier
 from steel_defects.models.config import BackboneConfig, HeadConfig
-from steel_defects.prediction.heat_maps import GradCam, heat_map_table
+from steel_defects.prediction.sheet_scores import GradCam, heat_map_table
 
 SIZE = (32, 96)
 SHEETS = 18  # a batch, and two more

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from steel_defects.images.orientations import ORIENTATIONS, oriented
-from steel_defects.training.augment.augmentation import Augmentation
+from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.data.labelled_tiles import tile_augmentation
+from steel_defects.training.labelled_tiles import tile_augmentation
 
 QUIET = {"brightness": 0, "contrast": 0}
 

@@ -10,9 +10,9 @@ from keras import layers
 
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.data.loader import Loader
+from steel_defects.training.loader import Loader
 from steel_defects.training.loop import fit
-from steel_defects.training.optimizers import AveragingAdamW, averaged, build_optimizer
+from steel_defects.training.steps import averaged, build_optimizer
 
 STEPS = 5
 
@@ -123,10 +123,3 @@ def test_averages_are_measured_and_kept(tmp_path: Path, keep_last: bool, eager: 
     columns = ["epoch", "loss", "validation_loss"]
     pd.testing.assert_frame_equal(again[columns], history[columns])
     assert_same(whole.get_weights(), resumed.get_weights())
-
-
-def test_the_optimizer_is_built_again_from_its_config():
-    optimizer = build_optimizer(CONFIG, 10, ema_momentum=0.7)
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert isinstance(again, AveragingAdamW)
-    assert again.get_config()["ema_momentum"] == 0.7

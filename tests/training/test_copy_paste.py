@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from tests.training.test_labelled_tiles import CLASSES, SIZE, data  # noqa: F401 (a fixture)
 
-from steel_defects.training.augment.copy_paste import DefectDonors, paste_defects
-from steel_defects.training.data import labelled_tiles
-from steel_defects.training.data.labelled_tiles import LabelledTiles, TileReader
+from steel_defects.training import labelled_tiles
+from steel_defects.training.augmentation import DefectDonors, paste_defects
+from steel_defects.training.labelled_tiles import LabelledTiles, TileReader
 
 BOX = np.s_[24:34, 40:56]
 

@@ -7,8 +7,8 @@ import pytest
 
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle
-from steel_defects.training.augment.augmentation import Augmentation
-from steel_defects.training.data.labelled_sheets import (
+from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.labelled_sheets import (
     LabelledSheets,
     class_weights,
     labelled_sheets,

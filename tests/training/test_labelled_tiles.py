@@ -13,18 +13,18 @@ import pytest
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import open_gray_cache
 from steel_defects.labels import rle
-from steel_defects.training.augment.augmentation import Augmentation
+from steel_defects.training import labelled_tiles as domain
+from steel_defects.training import loader
+from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.config import CropConfig, SegmentationConfig
-from steel_defects.training.data import labelled_tiles as domain
-from steel_defects.training.data import loader
-from steel_defects.training.data.labelled_tiles import (
+from steel_defects.training.labelled_tiles import (
     LabelledTiles,
     TileReader,
     crop_sampler,
     labelled_tiles,
     training_loader,
 )
-from steel_defects.training.data.loader import Channels
+from steel_defects.training.loader import Channels
 
 CLASSES = 5
 HEIGHT, WIDTH, SIZE = 48, 200, 32

@@ -7,7 +7,7 @@ import pytest
 
 from steel_defects.threads import map_in_order
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.data.loader import Channels, Loader, Memory
+from steel_defects.training.loader import Channels, Loader, Memory
 
 
 def read(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -172,7 +172,7 @@ def test_a_reader_that_stops_early_gives_up_what_waits():
 
 
 def test_reading_takes_no_backend():
-    modules = ("augment.augmentation", "data.labelled_sheets", "data.labelled_tiles")
+    modules = ("augmentation", "labelled_sheets", "labelled_tiles")
     code = "import sys\n" + "".join(f"import steel_defects.training.{name}\n" for name in modules)
     code += "print({'keras', 'tensorflow', 'jax', 'torch', 'kedro'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.optimizers import build_optimizer
+from steel_defects.training.steps import build_optimizer
 
 
 def steps(factor: float, momentum: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import keras, numpy as np
 from steel_defects.models.config import UNetConfig
 from steel_defects.models.segmenters import build_segmenter
 from steel_defects.training.backend import dtype_policy, fresh_start, resolve_precision
-from steel_defects.training.losses import MaskLoss
+from steel_defects.training.segmentation import MaskLoss
 
 rng = np.random.default_rng(0)
 sheets = rng.uniform(0, 255, (8, 256, 256, 1)).astype("float32")

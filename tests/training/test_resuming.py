@@ -12,9 +12,9 @@ from keras import layers
 from steel_defects.errors import SteelDefectsError
 from steel_defects.training.checkpoints import Checkpoint, Progress, fingerprint_of, state_of
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.data.loader import Loader
+from steel_defects.training.loader import Loader
 from steel_defects.training.loop import fit
-from steel_defects.training.optimizers import build_optimizer
+from steel_defects.training.steps import build_optimizer
 
 STEPS = 3
 

@@ -13,10 +13,10 @@ from tests.support.data import Data
 from steel_defects import tables as schemas
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.errors import SteelDefectsError
-from steel_defects.training import cross_validation, segmenter_cross_validation
+from steel_defects.training import cross_validation
+from steel_defects.training.__main__ import group, read_parameters
 from steel_defects.training.config import ClassificationConfig
-from steel_defects.training.segmenter_cross_validation import OutOfFold
-from steel_defects.training.standalone import group, read_parameters
+from steel_defects.training.cross_validation import OutOfFold
 
 # === What it makes ===
 
@@ -53,7 +53,7 @@ def test_out_of_fold_masks_know_the_gate(
         seen.append((*known, data.checkpoints, gate_scores))
         return OutOfFold(pd.DataFrame({"sheet_id": ["a"], "rle": ["1 2"]}), [tuned])
 
-    monkeypatch.setattr(segmenter_cross_validation, "out_of_fold_masks", masks)
+    monkeypatch.setattr(cross_validation, "out_of_fold_masks", masks)
     arguments = (*standalone.SEGMENTER, "--cross-validate")
     assert standalone.train(tables, tmp_path, *arguments) == 0
     gate = pd.DataFrame({"sheet_id": ["a"], "repeat": [0], "score": [0.5], "cleared": [False]})

@@ -13,10 +13,9 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.models.config import UNetConfig
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.data.labelled_tiles import LabelledTiles, labelled_tiles
 from steel_defects.training.jobs import SegmenterRecipe
-from steel_defects.training.segmentation import fit_segmenter
-from steel_defects.training.tile_validation import for_tiles, tile_validation
+from steel_defects.training.labelled_tiles import LabelledTiles, labelled_tiles
+from steel_defects.training.segmentation import fit_segmenter, for_tiles, tile_validation
 
 HEIGHT, WIDTH, SHEETS = 12, 20, 5
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.data.labelled_tiles import tile_sampler
+from steel_defects.training.labelled_tiles import tile_sampler
 
 #: Ten clean tiles, eight with class 1, one with class 3; class 2 is nowhere.
 AREAS = [[0, 0, 0]] * 10 + [[9, 0, 0]] * 8 + [[0, 0, 5]]

@@ -3,7 +3,7 @@ import pytest
 
 from steel_defects.labels import rle
 from steel_defects.labels.rle import RleError
-from steel_defects.training.data.windows import (
+from steel_defects.training.windows import (
     Runs,
     Window,
     cut,

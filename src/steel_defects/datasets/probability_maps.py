@@ -40,7 +40,7 @@ class ProbabilityMaps(Mapping[str, Maps]):
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """Which segmenter the maps are of; see :mod:`steel_defects.models.identity`."""
+        """Which segmenter the maps are of; see :mod:`steel_defects.models.trained`."""
         segmenters = list(self.index.get("segmenter", ()))
         return {"models": {"segmenter": segmenters[0]}} if segmenters else {}
 

@@ -146,7 +146,7 @@ class Stacking(Record):
         stacked: The score; None where there are too few sheets to fit it, or no gate.
         source: Whose scores it was fitted to.
         operating_point: What gate and stacked score do together to the sheets that decided.
-        models: Whose scores these were; see :mod:`steel_defects.models.identity`.
+        models: Whose scores these were; see :mod:`steel_defects.models.trained`.
     """
 
     stacked: StackedScore | None = None

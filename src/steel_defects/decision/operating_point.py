@@ -102,7 +102,7 @@ class OperatingPoint(Rates):
         test: What the thresholds do to the test sheets; None before they were looked at.
         temperature: Divides the logits of the gate's output.
         bias: Is then added to them.
-        models: The weights that it belongs to; see :mod:`steel_defects.models.identity`.
+        models: The weights that it belongs to; see :mod:`steel_defects.models.trained`.
     """
 
     lower_threshold: float

@@ -100,7 +100,7 @@ class Postprocessing(Record):
 
     Attributes:
         classes: The settings of each class, in order.
-        models: The weights that they belong to; see :mod:`steel_defects.models.identity`.
+        models: The weights that they belong to; see :mod:`steel_defects.models.trained`.
     """
 
     classes: tuple[ClassPostprocessing, ...] = ()

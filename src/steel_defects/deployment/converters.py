@@ -91,17 +91,13 @@ def _last_layers(model: Any) -> Iterator[Any]:
         kind, name = node.get_type_name(), node.get_friendly_name()
         if kind in _WEIGHTED and name not in seen:
             yield node
-        if name not in seen and (kind not in _ENDS or _mixes_few(node)):
+        goes_on = kind not in _ENDS
+        if kind == "Convolution":  # of so few channels it may be part of enlarging the masks
+            channels = node.input_value(1).get_partial_shape()[1]
+            goes_on = channels.is_static and channels.get_length() <= FEW_CHANNELS
+        if name not in seen and goes_on:
             waiting += [value.get_node() for value in node.input_values()]
         seen.add(name)
-
-
-def _mixes_few(layer: Any) -> bool:
-    """Tell whether a layer mixes so few channels that it may be part of enlarging the masks."""
-    if layer.get_type_name() != "Convolution":
-        return False
-    channels = layer.input_value(1).get_partial_shape()[1]
-    return bool(channels.is_static and channels.get_length() <= FEW_CHANNELS)
 
 
 def multiplies_bfloat16() -> bool:
@@ -157,16 +153,14 @@ def export_litert(
     ``fp16`` halves the size of weights; ``int8`` quantises weights and activations, with ranges
     from calibration sheets.
     """
-    graph.export(str(path), format="litert", verbose=False, **_options(precision, batches))
-    return (path.name,)
+    import tensorflow as tf  # whose converter Keras hands the options to
 
-
-def _options(precision: Precision, batches: Batches) -> dict[str, Any]:
-    import tensorflow as tf  # whose converter Keras hands these to
-
-    if precision == "fp32":
-        return {}
-    smaller = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+    options: dict[str, Any] = {}
+    if precision != "fp32":
+        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if precision == "fp16":
-        return smaller | {"target_spec": {"supported_types": [tf.float16]}}
-    return smaller | {"representative_dataset": lambda: ([batch] for batch in batches)}
+        options["target_spec"] = {"supported_types": [tf.float16]}
+    elif precision == "int8":
+        options["representative_dataset"] = lambda: ([batch] for batch in batches)
+    graph.export(str(path), format="litert", verbose=False, **options)
+    return (path.name,)

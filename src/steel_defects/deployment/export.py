@@ -14,18 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steel_defects.deployment.config import CELLS, DeploymentConfig
-from steel_defects.deployment.converters import (
-    Batches,
-    export_litert,
-    export_onnx,
-    export_openvino,
-    multiplies_bfloat16,
-    quantise_onnx,
-    quantise_openvino,
-)
+from steel_defects.deployment import converters
+from steel_defects.deployment.config import CELLS, DeploymentConfig, DeploymentSheets
+from steel_defects.deployment.converters import Batches
 from steel_defects.deployment.graphs import gate_graph, segmenter_graph
-from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import (
     ExportRuntime,
@@ -36,8 +28,8 @@ from steel_defects.package.manifest import (
     Precision,
     SegmenterSpec,
 )
-from steel_defects.package.runtimes.choice import is_installed
-from steel_defects.package.runtimes.keras_network import load_keras
+from steel_defects.package.networks import load_keras
+from steel_defects.package.runtimes import is_installed
 from steel_defects.prediction.inference import sheet_batch
 
 logger = logging.getLogger(__name__)
@@ -142,41 +134,37 @@ def _obstacle(cell: Candidate, batches: Batches) -> str:
         return f"{tool} is not installed"
     if keras.config.backend() != "tensorflow":
         return f"Keras exports from TensorFlow, not from {keras.config.backend()}"
-    if cell.precision == "bf16" and not multiplies_bfloat16():
+    if cell.precision == "bf16" and not converters.multiplies_bfloat16():
         return "this processor does not multiply in bfloat16"
     return "there are no sheets to calibrate on" if cell.precision == "int8" and not batches else ""
 
 
 def _write(cell: Candidate, source: _Source, folder: Path) -> tuple[str, ...]:
-    ending = _ENDINGS[cell.runtime]
-    whole = folder / f"{cell.network}.{cell.runtime}_fp32.{ending}"
-    path = folder / f"{cell.network}.{cell.runtime}_{cell.precision}.{ending}"
+    start, ending = folder / f"{cell.network}.{cell.runtime}", _ENDINGS[cell.runtime]
+    whole, path = (Path(f"{start}_{one}.{ending}") for one in ("fp32", cell.precision))
     match cell.runtime, cell.precision:
         case "litert", precision:
-            return export_litert(source.graph, path, precision, source.batches)
+            return converters.export_litert(source.graph, path, precision, source.batches)
         case "openvino", "fp32":
-            return export_openvino(source.graph, path)
+            return converters.export_openvino(source.graph, path)
         case "openvino", "bf16":
             if not whole.is_file():  # it is a hint at run time, no file of its own
                 raise FileNotFoundError("there is no export in FP32, whose file it is")
             return whole.name, whole.with_suffix(".bin").name
         case "openvino", _:
-            return quantise_openvino(whole, path, source.batches)
+            return converters.quantise_openvino(whole, path, source.batches)
         case _, "fp32":
-            return export_onnx(source.graph, path)
+            return converters.export_onnx(source.graph, path)
         case _:
-            return quantise_onnx(whole, path, source.batches)
+            return converters.quantise_onnx(whole, path, source.batches)
 
 
 def with_exports(
     package: ModelPackage, exports: Sequence[ExportSpec], folder: Path
 ) -> tuple[Manifest, Writers]:
-    """Describe a copy of a package that holds exports.
+    """Return the manifest of a copy of a package that holds exports, and what writes each file.
 
-    Its files come from ``folder``; exports that the package has already are left out.
-
-    Returns:
-        The manifest of the copy, and for each of its files a function that writes it.
+    Their files come from ``folder``; exports that the package has already are left out.
     """
     earlier = {name for export in package.manifest.exports for name in export.files}
     trained = [name for name in package.manifest.files if name not in earlier]
@@ -189,10 +177,7 @@ def with_exports(
 def judged_exports(
     exports: Iterable[ExportSpec], parity: pd.DataFrame, latency: pd.DataFrame
 ) -> list[ExportSpec]:
-    """Return the exports that are within their tolerance, with how close and how fast they are.
-
-    ``parity`` and ``latency`` are the tables ``export_parity`` and ``latency``.
-    """
+    """Return the exports that ``export_parity`` passes, with how close and how fast they are."""
     measured = parity.merge(latency[[*_KEYS, "ms_p50"]], on=_KEYS, how="left").set_index(_KEYS)
     rows = measured.astype(object).where(measured.notna(), None).to_dict("index")
     judged = []

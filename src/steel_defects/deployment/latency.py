@@ -20,9 +20,8 @@ from steel_defects.config import Config
 from steel_defects.deployment.config import CELLS
 from steel_defects.package.folder import ModelPackage, read_package
 from steel_defects.package.manifest import ExportSpec, NetworkName
-from steel_defects.package.runtimes.choice import load_gate, load_segmenter, name_of
-from steel_defects.package.runtimes.network import ExecutionConfig
-from steel_defects.package.runtimes.runtime import Gate, Segmenter
+from steel_defects.package.networks import ExecutionConfig
+from steel_defects.package.runtimes import Gate, Segmenter, load_gate, load_segmenter, name_of
 from steel_defects.prediction.inference import percentiles_ms
 from steel_defects.tables.declared import LATENCY
 
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 #: The networks as they were trained.
 NATIVE: tuple[tuple[str, str], ...] = (("keras", "saved"),)
-
 #: What is measured: all columns but those that name a network and say why nothing is known.
 MEASURED = tuple(LATENCY.columns)[3:-1]
 _MOST_SECONDS = 1800
@@ -51,14 +49,9 @@ def measure_exports(
 ) -> pd.DataFrame:
     """Measure every network of a package on Keras and on each runtime, each in its own process.
 
-    Args:
-        package: The package with its exports.
-        sheet_size: Height and width of the sheets, pixels.
-        repeats: Sheets that are timed.
-
     Returns:
-        ``latency``: one row per network, runtime and precision; ``reason`` says why nothing was
-        measured.
+        ``latency``, of so many sheets of a height and width in pixels: one row per network, runtime
+        and precision; ``reason`` says why nothing was measured.
     """
     exports: dict[tuple[str, str, str], ExportSpec] = {
         (e.network, e.runtime, e.precision): e for e in package.manifest.exports
@@ -78,7 +71,9 @@ def measure_exports(
                     repeats=repeats,
                 )  # fmt: skip
                 row |= _in_its_own_process(request)
-                row["file_mb"] = _file_mb(package, network, export)
+                spec = package.manifest.gate if network == "gate" else package.manifest.segmenter
+                files = export.files if export else (spec.file,) if spec else ()
+                row["file_mb"] = sum(package.path(one).stat().st_size for one in files) / 1e6
             rows.append(row)
     return LATENCY.typed(rows)
 
@@ -100,19 +95,12 @@ def _in_its_own_process(request: Request) -> dict[str, Any]:
     return {**measured, "reason": ""}
 
 
-def _file_mb(package: ModelPackage, network: NetworkName, export: ExportSpec | None) -> float:
-    spec = package.manifest.gate if network == "gate" else package.manifest.segmenter
-    files = export.files if export else (spec.file,) if spec else ()
-    return sum(package.path(name).stat().st_size for name in files) / 1e6
-
-
 def measure(request: Request) -> dict[str, float]:
-    """Time a network on random sheets.
+    """Time a network on random sheets, with all that comes before and after it.
 
     Returns:
-        ``ms_p50``, ``ms_p90`` and ``ms_p99`` of a sheet by itself, with all that comes before and
-        after the network; ``sheets_per_second`` one by one, ``streaming_sheets_per_second`` several
-        at a time; ``peak_memory_mb`` of the process.
+        ``ms_p50``, ``ms_p90`` and ``ms_p99`` of a sheet by itself; ``sheets_per_second`` one by
+        one, ``streaming_sheets_per_second`` several at a time; ``peak_memory_mb`` of the process.
     """
     package = read_package(request.package)
     exports = [e for e in package.manifest.exports if e.network == request.network]
@@ -134,19 +122,15 @@ def measure(request: Request) -> dict[str, float]:
     started = time.perf_counter()
     list(ask_many(islice(cycle(images), request.repeats)))
     seconds = time.perf_counter() - started
+    # The largest memory that the process had so far; getrusage counts its parent's, too.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return {
         **dict(zip(("ms_p50", "ms_p90", "ms_p99"), times, strict=True)),
         "sheets_per_second": 1000 / times[0],
         "streaming_sheets_per_second": request.repeats / seconds,
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": int(peak.split()[1]) / 1024,
     }
-
-
-def _peak_memory_mb() -> float:
-    """Return the largest memory that the process had so far; getrusage counts its parent's, too."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024
 
 
 if __name__ == "__main__":

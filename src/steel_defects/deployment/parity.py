@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
 from steel_defects.decision.verdict import Policy, VerdictConfig, decide
+from steel_defects.deployment.config import DeploymentSheets
 from steel_defects.deployment.export import Candidate, one_line
 from steel_defects.deployment.graphs import as_float32
-from steel_defects.deployment.sheets import DeploymentSheets
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.rle import dice
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import NetworkName
-from steel_defects.package.runtimes.choice import load_gate, load_segmenter
-from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
-from steel_defects.package.runtimes.network import ExecutionConfig, Outputs
-from steel_defects.package.runtimes.runtime import Gate, Segmenter
+from steel_defects.package.networks import ExecutionConfig, KerasNetwork, Outputs, load_keras
+from steel_defects.package.runtimes import Gate, Segmenter, load_gate, load_segmenter
 from steel_defects.prediction.inference import sheet_batch, sheet_prediction
 from steel_defects.progress import track
 from steel_defects.tables.declared import EXPORT_PARITY
@@ -44,28 +42,24 @@ _CHANGED_SHARE = 0.00405  # of sheets that are judged otherwise, 1 of 247; one a
 _THRESHOLD_DISTANCE = 0.05
 
 
-class Judged(NamedTuple):
-    """The verdict on a sheet, and the mask of each class."""
-
-    verdict: str
-    masks: Masks
-
-
 @dataclass(frozen=True)
-class Judge:
+class _Judge:
     """Judges sheets as inspection does, from any two answers of the networks."""
 
     policy: Policy
     limits: VerdictConfig
 
-    def judge(self, gate_score: float | None, prediction: SheetPrediction) -> Judged:
-        """Judge a sheet; the segmenter may have seen it although the gate clears it."""
+    def judge(self, gate_score: float | None, prediction: SheetPrediction) -> tuple[str, Masks]:
+        """Return the verdict and the mask of each class.
+
+        The segmenter may have seen the sheet although the gate clears it.
+        """
         decision = decide(self.policy, self.limits, gate_score, lambda: prediction)
         empty = np.zeros(prediction.maps.shape[:2], np.uint8)
         masks = list(decision.masks) or [empty] * len(self.policy.postprocessing)
-        return Judged(decision.verdict.verdict, masks)
+        return decision.verdict.verdict, masks
 
-    def moved(self, shift: float) -> "Judge":
+    def moved(self, shift: float) -> "_Judge":
         """Add something to every threshold."""
         gate, stacked = self.policy.thresholds, self.policy.stacked
         policy = Policy(
@@ -85,23 +79,24 @@ def _moved(settings: ClassPostprocessing, shift: float) -> ClassPostprocessing:
     return settings.model_copy(update=moves)
 
 
-def mean_dice(truth: Masks, masks: Masks) -> float:
+def _mean_dice(truth: Masks, masks: Masks) -> float:
     """Return the mean over classes of the Dice coefficient; 1 for a class that is empty in both."""
     pairs = zip(truth, masks, strict=True)
     return float(np.mean([dice(int((a & b).sum()), int(a.sum()), int(b.sum())) for a, b in pairs]))
 
 
 @dataclass(frozen=True)
-class Answer:
+class _Answer:
     """What the trained networks say of a sheet, in float32, and what comes of it."""
 
     score: float | None
     outputs: Outputs
     prediction: SheetPrediction
-    judged: Judged
+    verdict: str
+    masks: Masks
 
 
-def _reference(package: ModelPackage, judge: Judge) -> Callable[[Image], Answer]:
+def _reference(package: ModelPackage, judge: _Judge) -> Callable[[Image], _Answer]:
     """Load the trained networks, in float32 whatever they were trained in."""
 
     def network(file: str) -> KerasNetwork:
@@ -111,10 +106,10 @@ def _reference(package: ModelPackage, judge: Judge) -> Callable[[Image], Answer]
     gate = Gate(network(gate_spec.file), gate_spec, gate_spec.input_size) if gate_spec else None
     segmenter = Segmenter(network(spec.file), spec.tta, spec.stride)
 
-    def answer(image: Image) -> Answer:
+    def answer(image: Image) -> _Answer:
         score = gate.score(image) if gate else None
         outputs, prediction = _ask(segmenter, image)
-        return Answer(score, outputs, prediction, judge.judge(score, prediction))
+        return _Answer(score, outputs, prediction, *judge.judge(score, prediction))
 
     return answer
 
@@ -124,21 +119,8 @@ def _ask(segmenter: Segmenter, image: Image) -> tuple[Outputs, SheetPrediction]:
     return outputs, sheet_prediction(outputs, image.shape, segmenter.tta)
 
 
-def _judged_with(
-    export: Gate | Segmenter, image: Image, known: Answer, judge: Judge
-) -> tuple[float, Judged]:
-    """Return by how much an export differs, and what the cascade says with it."""
-    if isinstance(export, Gate):
-        score = export.score(image)
-        return abs(score - (known.score or 0.0)), judge.judge(score, known.prediction)
-    outputs, prediction = _ask(export, image)
-    pairs = zip(outputs, known.outputs, strict=True)
-    difference = max(float(np.abs(a - b).max()) for a, b in pairs)
-    return difference, judge.judge(known.score, prediction)
-
-
 @dataclass
-class Comparison:
+class _Comparison:
     """An export next to the trained network, sheet by sheet; ``reason`` says why it is refused."""
 
     network: NetworkName
@@ -152,26 +134,38 @@ class Comparison:
     dice: list[float] = field(default_factory=list)
     dice_before: list[float] = field(default_factory=list)
 
-    def add(self, image: Image, known: Answer, truth: Masks | None, judge: Judge) -> None:
+    def add(self, image: Image, known: _Answer, truth: Masks | None, judge: _Judge) -> None:
         """Ask the export for a sheet, too; one that fails is refused."""
         if self.reason or self.export is None:
             return
         try:
-            difference, judged = _judged_with(self.export, image, known, judge)
+            difference, score, prediction = self._answers(self.export, image, known)
         except Exception as error:  # each runtime raises whatever its libraries do
             self.reason = f"cannot be run: {one_line(error)}"
             logger.warning("%s of the %s %s", self.runtime, self.network, self.reason)
             return
+        verdict, masks = judge.judge(score, prediction)
         # A network that answers with something other than numbers differs by all there is.
         self.max_difference = max(self.max_difference, difference if np.isfinite(difference) else 1)
-        if judged.verdict != known.judged.verdict:
+        if verdict != known.verdict:
             self.changed += 1
             shifted = (judge.moved(by) for by in (-_THRESHOLD_DISTANCE, _THRESHOLD_DISTANCE))
-            verdicts = {one.judge(known.score, known.prediction).verdict for one in shifted}
-            self.far += judged.verdict not in verdicts
-        right = known.judged.masks if truth is None else truth
-        self.dice.append(mean_dice(right, judged.masks))
-        self.dice_before.append(mean_dice(right, known.judged.masks))
+            self.far += verdict not in {j.judge(known.score, known.prediction)[0] for j in shifted}
+        right = known.masks if truth is None else truth
+        self.dice.append(_mean_dice(right, masks))
+        self.dice_before.append(_mean_dice(right, known.masks))
+
+    @staticmethod
+    def _answers(
+        export: Gate | Segmenter, image: Image, known: _Answer
+    ) -> tuple[float, float | None, SheetPrediction]:
+        """Return by how much an export differs, and the answers of both networks with it."""
+        if isinstance(export, Gate):
+            score = export.score(image)
+            return abs(score - (known.score or 0.0)), score, known.prediction
+        outputs, prediction = _ask(export, image)
+        pairs = zip(outputs, known.outputs, strict=True)
+        return max(float(np.abs(a - b).max()) for a, b in pairs), known.score, prediction
 
     def row(self) -> dict[str, Any]:
         """Return the row of the table ``export_parity``."""
@@ -196,7 +190,8 @@ class Comparison:
         """What ``max_difference`` may be; None where verdicts and masks alone count."""
         if self.precision == "fp32":
             return _PROBABILITY
-        return _SCORE if self.network == "gate" and self.runtime != "keras" else None
+        scored = self.network == "gate" and self.runtime != "keras"
+        return _SCORE if scored else None
 
     def _fault(self, change: float | None) -> str:
         """Say in what the export is outside its tolerance; empty where it is within."""
@@ -209,8 +204,9 @@ class Comparison:
         if self.changed > most:
             return f"changes {self.changed} verdicts of {sheets}, more than {most}"
         if self.far:
-            place = f"further than {_THRESHOLD_DISTANCE} from a threshold"
-            return f"changes {self.far} verdicts {place}"
+            return (
+                f"changes {self.far} verdicts further than {_THRESHOLD_DISTANCE} from a threshold"
+            )
         if abs(change) > _DICE:
             return f"changes the mean Dice by {change:+.4f}, more than {_DICE}"
         return ""
@@ -224,23 +220,19 @@ def compare_exports(
 ) -> pd.DataFrame:
     """Compare exports with the trained networks, one network exchanged at a time.
 
-    Args:
-        package: Holds the trained networks and the files of the exports.
-        candidates: The exports, and the cells without one.
-        sheets: Those to compare on. Without masks Dice is against those of the trained networks.
-        inspection: The limits by which sheets are judged.
+    Candidates are the exports, and the cells without one; ``inspection`` holds the limits by which
+    sheets are judged. Where these have no masks, Dice is against those of the trained networks.
 
     Returns:
         ``export_parity``: one row per cell, and one per network for Keras, as it was saved.
     """
-    judge = Judge(package.manifest.policy, inspection)
+    judge = _Judge(package.manifest.policy, inspection)
     answer = _reference(package, judge)
     comparisons = list(_comparisons(package, candidates))
     classes = range(1, len(package.manifest.class_names) + 1)
     logger.info("comparing %d exports on %d sheets", len(comparisons), len(sheets.parity))
-    for sheet_id, image in track(
-        sheets.read(sheets.parity), len(sheets.parity), "comparing exports"
-    ):
+    images = sheets.read(sheets.parity)
+    for sheet_id, image in track(images, len(sheets.parity), "comparing exports"):
         known, truth = answer(image), None
         if sheets.masks is not None:
             marked = sheets.masks.get(sheet_id, {})
@@ -250,13 +242,13 @@ def compare_exports(
     return EXPORT_PARITY.typed([comparison.row() for comparison in comparisons])
 
 
-def _comparisons(package: ModelPackage, candidates: Sequence[Candidate]) -> Iterator[Comparison]:
+def _comparisons(package: ModelPackage, candidates: Sequence[Candidate]) -> Iterator[_Comparison]:
     execution = ExecutionConfig(streams=1)
     if gate := load_gate(package, None, execution):
-        yield Comparison("gate", "keras", "saved", gate)
-    yield Comparison("segmenter", "keras", "saved", load_segmenter(package, None, execution))
+        yield _Comparison("gate", "keras", "saved", gate)
+    yield _Comparison("segmenter", "keras", "saved", load_segmenter(package, None, execution))
     for cell in candidates:
-        comparison = Comparison(cell.network, cell.runtime, cell.precision, None, cell.reason)
+        comparison = _Comparison(cell.network, cell.runtime, cell.precision, None, cell.reason)
         if cell.spec:
             load = load_gate if cell.network == "gate" else load_segmenter
             try:

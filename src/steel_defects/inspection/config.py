@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from steel_defects.config import Config
 from steel_defects.decision.verdict import VerdictConfig
-from steel_defects.package.runtimes.network import ExecutionConfig
+from steel_defects.package.networks import ExecutionConfig
 
 
 class DriftConfig(Config):

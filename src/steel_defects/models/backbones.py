@@ -53,13 +53,8 @@ def build_backbone(
 ) -> keras.Model:
     """Build a backbone that maps gray sheets to feature maps.
 
-    Args:
-        config: Which backbone, how wide, and where its weights come from.
-        input_size: Height and width of the input, pixels; None for any.
-        seed: Seed of the initial weights, where none are loaded.
-        weights_dir: Folder of weight files.
-        orientations: Mirrored orientations of each sheet that it looks at; see
-            :func:`steel_defects.images.orientations.oriented`.
+    Sides of ``input_size``, height and width in pixels, may be None for any; ``orientations`` are
+    the mirrored ones of each sheet that it looks at, as ``images.orientations`` has them.
 
     Returns:
         Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps of
@@ -91,8 +86,8 @@ def in_orientations(sheets: keras.KerasTensor, orientations: Sequence[int]) -> k
 
 def build_trunk(config: BackboneConfig, input_size: InputSize) -> keras.Model:
     """Build a backbone without its top, as published: three channels in, and all of its stages."""
-    shape, name = (*input_size, 3), f"{config.name}_trunk"
-    return _build(config, weights=None, input_shape=shape, name=name)
+    shape = (*input_size, 3)
+    return _build(config, weights=None, input_shape=shape, name=f"{config.name}_trunk")
 
 
 def _build(config: BackboneConfig, **options: object) -> keras.Model:
@@ -147,6 +142,13 @@ def has_batch_norm(trunk: keras.Model) -> bool:
     return any(isinstance(layer, layers.BatchNormalization) for layer in trunk.layers)
 
 
+def freeze_batch_norm(model: keras.Model) -> None:
+    """Let no layer learn the statistics of batches."""
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+
+
 def standardise_activations(trunk: keras.Model, batch: NDArray[np.float32]) -> None:
     """Scale and shift each convolution so that its channels have mean 0 and variance 1 on a batch.
 
@@ -184,9 +186,12 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path 
                 f"cannot get the ImageNet weights of {config.name} ({error}); set the backbone's "
                 "or encoder's weights to a file in weights_dir, or to 'none'"
             ) from error
-        _take_input_as_published(trunk)
-        return
-    path = Path(weights_dir or ".") / config.weights
+    else:
+        _load_file(trunk, config, Path(weights_dir or ".") / config.weights)
+    _take_input_as_published(trunk)
+
+
+def _load_file(trunk: keras.Model, config: BackboneConfig, path: Path) -> None:
     if not path.is_file():
         raise SteelDefectsError(
             f"no weights of {config.name} at {path}; set weights_dir, or the backbone's or "
@@ -199,7 +204,6 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path 
             f"{path} does not hold weights of {config.name} (alpha {config.alpha}): "
             f"{str(error).splitlines()[0]}"
         ) from error
-    _take_input_as_published(trunk)
 
 
 def _take_input_as_published(trunk: keras.Model) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from steel_defects.models.backbones import build_backbone
 from steel_defects.models.config import BackboneConfig, HeadConfig, Statistic
 
-MASK_OUTPUT = "mask"
 SCORE_OUTPUT = "score"
 HEAD = "head"
 POOLED = "pooled"
@@ -30,18 +29,14 @@ def build_classifier(
     seed: int,
     weights_dir: Path | None = None,
 ) -> keras.Model:
-    """Build a classifier of sheets.
-
-    Args:
-        backbone: Which backbone, and where its weights come from.
-        head: What is pooled, and the dense layers.
-        input_size: Height and width of the input, pixels.
-        seed: Seed of initial weights and dropout.
-        weights_dir: Folder of weight files.
+    """Build a classifier of sheets, whose input is ``input_size``, height and width in pixels.
 
     Returns:
         Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of a
         defect, ``(batch, 1)``, float32.
+
+    Raises:
+        SteelDefectsError: The weights are missing or belong to another architecture.
     """
     trunk = build_backbone(backbone, input_size, seed, weights_dir, head.turns)
     score = _judge_sheet(trunk.output, head, backbone.weights != "none", seed)
@@ -112,13 +107,12 @@ def standardise_features(
 def add_mask_output(classifier: keras.Model) -> keras.Model:
     """Add an output, for training alone, that says where on the sheet the defect is.
 
-    Returns:
-        Model that shares the classifier's weights, with outputs ``score`` and ``mask``, the latter
-        of shape ``(batch, rows, columns, 1)`` at the resolution of the last feature maps.
+    The model shares the classifier's weights, and returns its score and that mask, ``(batch, rows,
+    columns, 1)`` at the resolution of the last feature maps.
     """
     layer = next(layer for layer in classifier.layers if layer.name in _MAPS)
     maps, turns = layer.output, _MAPS[layer.name]
     if turns > 1:  # those of the sheets as they are, without those of mirrored ones
         maps = ops.take(ops.reshape(maps, (turns, -1, *maps.shape[1:])), 0, axis=0)
-    mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=MASK_OUTPUT)(maps)
+    mask = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="mask")(maps)
     return keras.Model(classifier.input, [classifier.output, mask], name=classifier.name)

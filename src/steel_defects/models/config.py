@@ -4,15 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    RootModel,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, RootModel, model_validator
 
 from steel_defects.config import Config
 from steel_defects.images.orientations import FLIPS, HALF_TURN
@@ -114,15 +106,18 @@ class _NetworkConfig(Config):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     presence_head: bool = False
 
-    @property
     @abstractmethod
+    def _strides(self) -> tuple[int, int]: ...
+
+    @property
     def stride(self) -> int:
         """What the input's height and width must be multiples of, pixels; at most 2 × STRIDE."""
+        return self._strides()[0]
 
     @property
     def finest_stride(self) -> int:
         """Pixels between the cells of the features from which masks are made."""
-        return 4
+        return self._strides()[1]
 
     @property
     def auxiliary_strides(self) -> tuple[int, ...]:
@@ -164,15 +159,8 @@ class UNetConfig(_UNetConfig):
     filters: tuple[PositiveInt, ...] = Field(min_length=2, max_length=5)
     stem_stride: Literal[1, 2] = 2
 
-    @property
-    def stride(self) -> int:
-        """What the input's height and width must be multiples of, pixels."""
-        return int(self.stem_stride * 2 ** (len(self.filters) - 1))
-
-    @property
-    def finest_stride(self) -> int:
-        """Pixels between the cells of the features from which masks are made."""
-        return self.stem_stride
+    def _strides(self) -> tuple[int, int]:
+        return self.stem_stride * 2 ** (len(self.filters) - 1), self.stem_stride
 
 
 class BackboneUNetConfig(_UNetConfig):
@@ -198,15 +186,8 @@ class BackboneUNetConfig(_UNetConfig):
             raise ValueError(f"{self.name} can't encode with {self.encoder.name}")
         return self
 
-    @property
-    def stride(self) -> int:
-        """What the input's height and width must be multiples of, pixels."""
-        return 32 * self.input_stride
-
-    @property
-    def finest_stride(self) -> int:
-        """Pixels between the cells of the features from which masks are made."""
-        return 2 * self.input_stride
+    def _strides(self) -> tuple[int, int]:
+        return 32 * self.input_stride, 2 * self.input_stride
 
 
 class _EncodedConfig(_NetworkConfig):
@@ -237,10 +218,8 @@ class FPNConfig(_EncodedConfig):
     pyramid_filters: PositiveInt = 256
     head_filters: PositiveInt = 128
 
-    @property
-    def stride(self) -> int:
-        """What the input's height and width must be multiples of, pixels."""
-        return int(2 ** (5 if self.encoder else len(self.filters)))
+    def _strides(self) -> tuple[int, int]:
+        return 2 ** (5 if self.encoder else len(self.filters)), 4
 
 
 class DeepLabConfig(_EncodedConfig):
@@ -264,10 +243,8 @@ class DeepLabConfig(_EncodedConfig):
     low_level_filters: PositiveInt = 48
     head_filters: PositiveInt = 256
 
-    @property
-    def stride(self) -> int:
-        """What the input's height and width must be multiples of, pixels."""
-        return 16
+    def _strides(self) -> tuple[int, int]:
+        return 16, 4
 
 
 Network = UNetConfig | BackboneUNetConfig | FPNConfig | DeepLabConfig
@@ -279,7 +256,7 @@ class NetworkConfig(RootModel[Annotated[Network, Field(discriminator="name")]]):
     model_config = ConfigDict(frozen=True)
 
 
-def _split(value: object) -> object:
+def split_names(value: object) -> object:
     """Take a text with blanks: the command line gives no lists, its comma ends a parameter."""
     if value is None:
         return ()
@@ -287,20 +264,21 @@ def _split(value: object) -> object:
     return tuple(dict.fromkeys(names)) if isinstance(names, list | tuple) else names
 
 
-class Backbones(RootModel[Annotated[tuple[BackboneName, ...], BeforeValidator(_split)]]):
+class Backbones(RootModel[Annotated[tuple[BackboneName, ...], BeforeValidator(split_names)]]):
     """The backbones to train: a list, a text with blanks between the names, or none of them."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Architectures(RootModel[Annotated[tuple[ArchitectureName, ...], BeforeValidator(_split)]]):
+class Architectures(
+    RootModel[Annotated[tuple[ArchitectureName, ...], BeforeValidator(split_names)]]
+):
     """The architectures to train: a list, or a text with blanks between the names."""
 
     model_config = ConfigDict(frozen=True)
 
-    @field_validator("root")
-    @classmethod
-    def _any(cls, names: tuple[ArchitectureName, ...]) -> tuple[ArchitectureName, ...]:
-        if not names:
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if not self.root:
             raise ValueError("there must be one at least")
-        return names
+        return self

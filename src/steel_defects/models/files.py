@@ -12,11 +12,7 @@ from steel_defects.files import replaced
 
 
 def load_model(path: Path, original: Path | None = None) -> keras.Model:
-    """Load a ``.keras`` file for inference, in safe mode.
-
-    Args:
-        path: The file.
-        original: What messages name, where the file is a copy.
+    """Load a ``.keras`` file for inference, in safe mode; messages name the ``original`` of a copy.
 
     Raises:
         SteelDefectsError: The file is missing, damaged, too large for the memory, or holds code.

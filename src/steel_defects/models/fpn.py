@@ -10,15 +10,9 @@ from pathlib import Path
 
 from keras import KerasTensor, layers
 
+from steel_defects.models import stages
 from steel_defects.models.config import FPNConfig
-from steel_defects.models.stages import (
-    Seeds,
-    convolve,
-    encode,
-    encode_with_backbone,
-    enlarge,
-    residual_stage,
-)
+from steel_defects.models.stages import Seeds
 
 
 def fpn_features(
@@ -26,9 +20,9 @@ def fpn_features(
 ) -> tuple[KerasTensor, KerasTensor]:
     """Return the coarsest features of sheets, and those at a quarter of their resolution."""
     if config.encoder:
-        features = encode_with_backbone(sheet, config.encoder, 5, init.network, weights_dir)
+        features = stages.encode_with_backbone(sheet, config.encoder, 5, init.network, weights_dir)
     else:
-        features = encode(sheet, config.filters, init, residual_stage)
+        features = stages.encode(sheet, config.filters, init, stages.residual_stage)
     # The features at half the resolution stay out, as published.
     levels = _pyramid(features[1:], config.pyramid_filters, init)
     parts = [_to_finest(x, level, config.head_filters, init) for level, x in enumerate(levels)]
@@ -38,20 +32,20 @@ def fpn_features(
 
 def _pyramid(features: Sequence[KerasTensor], width: int, init: Seeds) -> list[KerasTensor]:
     """Hand what coarse features mean down to the fine ones; returns the finest first."""
-    x = convolve(features[-1], width, init, kernel=1)
+    x = stages.convolve(features[-1], width, init, kernel=1)
     merged = [x]
     for finer in reversed(features[:-1]):
         x = layers.UpSampling2D(interpolation="nearest")(x)
-        x = layers.Add()([x, convolve(finer, width, init, kernel=1)])
+        x = layers.Add()([x, stages.convolve(finer, width, init, kernel=1)])
         merged.insert(0, x)
-    return [convolve(level, width, init) for level in merged]
+    return [stages.convolve(level, width, init) for level in merged]
 
 
 def _to_finest(x: KerasTensor, level: int, width: int, init: Seeds) -> KerasTensor:
     """Convolve and double until the finest level's resolution is reached."""
-    x = convolve(x, width, init)
+    x = stages.convolve(x, width, init)
     for number in range(level):
-        x = enlarge(x, 2)
+        x = stages.enlarge(x, 2)
         if number < level - 1:
-            x = convolve(x, width, init)
+            x = stages.convolve(x, width, init)
     return x

@@ -19,12 +19,6 @@ def build_segmenter(
 ) -> keras.Model:
     """Build a segmenter for sheets of any size that is a multiple of ``network.stride``.
 
-    Args:
-        network: Which architecture, and its sizes.
-        classes: Number of defect classes.
-        seed: Seed of the initial weights.
-        weights_dir: Folder of weight files, for encoders that are pre-trained.
-
     Returns:
         Model from ``(batch, height, width, 1)``, gray values 0 to 255, to the probability of each
         class at each pixel, ``(batch, height, width, classes)``, float32. With a presence head it

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 from keras import KerasTensor, layers, ops
 
-from steel_defects.models.backbones import build_backbone, to_channels
+from steel_defects.models.backbones import build_backbone, freeze_batch_norm, to_channels
 from steel_defects.models.config import EncoderConfig
 
 #: Logit of the share of defective pixels, so that training does not begin by unlearning a half.
@@ -35,7 +35,6 @@ class Seeds:
     """Hands every layer an initialiser with a seed of its own."""
 
     def __init__(self, seed: int) -> None:
-        """Start from the seed of the network."""
         self.network, self._last = seed, seed * 1000
 
     def __call__(self) -> keras.Initializer:
@@ -96,14 +95,9 @@ def residual_stage(x: KerasTensor, filters: int, init: Seeds, dilation: int = 1)
 def encode(
     sheet: KerasTensor, filters: Sequence[int], init: Seeds, stage: Stage, stem_stride: int = 2
 ) -> list[KerasTensor]:
-    """Encode gray sheets from scratch.
+    """Encode gray sheets, ``(batch, height, width, 1)``, 0 to 255, from scratch.
 
-    Args:
-        sheet: Gray values 0 to 255, ``(batch, height, width, 1)``.
-        filters: Of each stage; each but the first halves the resolution.
-        init: Initialisers.
-        stage: What a stage is.
-        stem_stride: Pixels between the cells of the first stage.
+    Each stage but the first halves the resolution; its cells are ``stem_stride`` pixels wide.
 
     Returns:
         The features of each stage, from the finest to the coarsest.
@@ -139,9 +133,8 @@ def encode_with_backbone(
     trunk = whole.get_layer(f"{config.name}_trunk")
     ends = [trunk.get_layer(name).output for name in _LAYERS[config.name][:stages]]
     encoder = keras.Model(trunk.input, ends, name=f"{config.name}_encoder")
-    for layer in encoder.layers:
-        if config.weights != "none" and isinstance(layer, layers.BatchNormalization):
-            layer.trainable = False
+    if config.weights != "none":
+        freeze_batch_norm(encoder)
     return list(encoder(to_channels(sheet, config)))
 
 

@@ -1,14 +1,19 @@
-"""Trained models: what each was made from, and which of them may be compared; free of Keras."""
+"""Trained models: what each was made from, which may be compared, and what belongs to which."""
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from steel_defects.config import Config, Record
+from steel_defects.errors import SteelDefectsError
+
+logger = logging.getLogger(__name__)
 
 
 class MadeFrom(Record):
@@ -41,14 +46,10 @@ def made_from(
     parameters: Mapping[str, Any],
     gate_scores: pd.DataFrame | None = None,
 ) -> MadeFrom:
-    """Take the digests.
+    """Take the digests of the columns that count.
 
-    Args:
-        sheets: ``sheet_id, sha256``.
-        annotations: ``sheet_id, class_id, rle``.
-        splits: ``sheet_id, split``.
-        parameters: Values that JSON can hold, or models of pydantic.
-        gate_scores: ``sheet_id, score, cleared``; None without a gate.
+    Parameters are values that JSON can hold, or models of pydantic; ``gate_scores`` holds
+    ``sheet_id, score, cleared``, None without a gate.
     """
     values = {
         name: value.model_dump(mode="json") if isinstance(value, Config) else value
@@ -117,3 +118,59 @@ class ModelSelection(Record):
     def chosen(self) -> ModelReference:
         """The chosen model by name and version."""
         return ModelReference(name=self.name, version=self.versions.get(self.name or ""))
+
+
+# === Which weights a record belongs to ===
+
+
+Stamp = dict[str, dict[str, str]]
+
+#: The node from which on a run makes all that depends on a network's weights.
+_FIRST_NODES = {"gate": "score_sheets", "segmenter": "predict_probabilities"}
+
+
+def stamp_of(**networks: Any) -> Stamp:
+    """Name models, ``gate`` or ``segmenter``, by their weights, whatever file these lie in."""
+    models = {}
+    for network, model in networks.items():
+        digest = hashlib.sha256()
+        for values in model.get_weights():
+            digest.update(np.ascontiguousarray(values).tobytes())
+        models[network] = f"{model.name} {digest.hexdigest()}"
+    return {"models": models}
+
+
+def common_stamp(**records: Any) -> Stamp:
+    """Return the models that records belong to, which are stamps or hold one, some in ``attrs``.
+
+    None and empty tables do not count; records of earlier releases have no stamp, which is told.
+
+    Raises:
+        SteelDefectsError: Two of them belong to different weights of a network.
+    """
+    models: dict[str, str] = {}
+    source: dict[str, str] = {}
+    unknown = []
+    for name, record in records.items():
+        if record is None or (isinstance(record, pd.DataFrame) and not len(record)):
+            continue
+        values = record if isinstance(record, dict) else getattr(record, "attrs", {})
+        stamp = values.get("models") or getattr(record, "models", {})
+        if not stamp:
+            unknown.append(name)
+        for network, identity in stamp.items():
+            if models.setdefault(network, identity) != identity:
+                node = f"{models[network].split()[0]}.{_FIRST_NODES[network]}"
+                raise SteelDefectsError(
+                    f"{name} belongs to other weights of the {network} than {source[network]}, as "
+                    f"after a training that was killed; run again with --from-nodes={node}"
+                )
+            source.setdefault(network, name)
+    if unknown:
+        logger.warning(
+            "%s: written by an earlier release, which did not note the weights that it belongs to; "
+            "if a model was trained since, run again from score_sheets (of a gate) or "
+            "predict_probabilities (of a segmenter) on",
+            ", ".join(unknown),
+        )
+    return {"models": models} if models else {}

@@ -10,15 +10,9 @@ from pathlib import Path
 import keras
 from keras import KerasTensor, layers
 
+from steel_defects.models import stages
 from steel_defects.models.config import BackboneUNetConfig, UNetConfig
-from steel_defects.models.stages import (
-    Seeds,
-    encode,
-    encode_with_backbone,
-    logits,
-    plain_stage,
-    residual_stage,
-)
+from steel_defects.models.stages import Seeds
 
 
 def unet_features(
@@ -28,13 +22,15 @@ def unet_features(
     weights_dir: Path | None,
 ) -> tuple[KerasTensor, KerasTensor]:
     """Return the coarsest features of sheets, and those at the resolution of the finest skip."""
-    stage = residual_stage if config.residual else plain_stage
+    stage = stages.residual_stage if config.residual else stages.plain_stage
     if isinstance(config, UNetConfig):
-        features = encode(sheet, config.filters, init, stage, config.stem_stride)
+        features = stages.encode(sheet, config.filters, init, stage, config.stem_stride)
     else:
         seen = layers.AveragePooling2D(2)(sheet) if config.input_stride == 2 else sheet
-        stages = len(config.filters) + 1
-        features = encode_with_backbone(seen, config.encoder, stages, init.network, weights_dir)
+        count = len(config.filters) + 1
+        features = stages.encode_with_backbone(
+            seen, config.encoder, count, init.network, weights_dir
+        )
     *skips, coarsest = features
     x = layers.SpatialDropout2D(config.dropout, seed=init.network)(coarsest)
     for level in range(len(skips) - 1, -1, -1):
@@ -57,7 +53,7 @@ def add_auxiliary_masks(model: keras.Model, levels: int, classes: int, seed: int
     outputs = list(model.outputs)
     for level in range(1, levels + 1):
         features = model.get_layer(f"decoded_{level}").output
-        scores = logits(features, classes, init, f"auxiliary_logits_{level}")
+        scores = stages.logits(features, classes, init, f"auxiliary_logits_{level}")
         sigmoid = layers.Activation("sigmoid", dtype="float32", name=f"auxiliary_{level}")
         outputs.append(sigmoid(scores))
     return keras.Model(model.input, outputs, name=model.name)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.decision.operating_point import OperatingPoint
-from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS, GateSpec
+from steel_defects.package.manifest import GateSpec
 from steel_defects.tables.columns import TIME_COLUMNS
 
 _QUANTILES = np.linspace(0, 1, 101)
@@ -58,10 +58,8 @@ def reference_quantiles(
 ) -> dict[str, list[float]]:
     """Return percentiles of what reference sheets look like and score, also by their class.
 
-    Args:
-        pictures: Gray pictures of shape ``(height, width)``, uint8.
-        gate_scores: ``sheet_scores``, of which those of validation and calibration count; None
-            without a gate.
+    Pictures are gray, ``(height, width)``, uint8; of ``sheet_scores``, which is None without a
+    gate, those of validation and calibration count.
     """
     frames = pd.DataFrame([frame_statistics(image) for image in pictures])
     values = {name: frames[name] for name in ("brightness", "contrast", "sharpness") if len(frames)}

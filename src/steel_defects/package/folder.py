@@ -52,16 +52,13 @@ class ModelPackage:
     def settings(self, runtimes: Iterable[str]) -> dict[str, Any]:
         """Return what else decides on results, in the form of JSON.
 
-        Args:
-            runtimes: Names of what runs the networks, such as ``openvino_int8``.
+        Runtimes are the names of what runs the networks, such as ``openvino_int8``.
         """
         manifest, used = self.manifest, set(runtimes)
-        files = [
-            file for export in manifest.exports if export.name in used for file in export.files
-        ]
+        exports = [export for export in manifest.exports if export.name in used]
         return {
             **manifest.model_dump(mode="json", include={"class_names", "mm_per_px", "reference"}),
-            "exports": {file: manifest.files.get(file) for file in files},
+            "exports": {file: manifest.files.get(file) for one in exports for file in one.files},
         }
 
     def path(self, file: str) -> Path:
@@ -105,10 +102,7 @@ def write_package(
 ) -> ModelPackage:
     """Write a package; an earlier one in the same folder stays usable until the new one is whole.
 
-    Args:
-        folder: Where the package goes.
-        manifest: All but ``files``, which are added.
-        writers: For each file name a function that writes it to a path.
+    The manifest holds all but ``files``; a writer of each file is given its path.
 
     Raises:
         SteelDefectsError: The manifest is one that reading would refuse.

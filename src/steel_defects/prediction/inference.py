@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from steel_defects.config import Config
 from steel_defects.data.tiles import cut_windows
@@ -39,21 +39,10 @@ class SegmenterPredictionConfig(Config):
     map_shrink: Literal[1, 2, 4] = 1
 
 
-#: Rows and columns of a part of a sheet.
-Window = tuple[slice, slice]
-
-
-class Predict(Protocol):
-    """A segmenter: gray values ``(batch, height, width, 1)`` to probabilities of each class.
-
-    It returns maps, ``(batch, height, width, classes)``, or a list of these and the probability
-    that each class occurs, ``(batch, classes)``.
-    """
-
-    def __call__(
-        self, x: NDArray[np.float32], /
-    ) -> NDArray[np.float32] | Sequence[NDArray[np.float32]]:
-        """Run the network."""
+#: A segmenter: gray values, ``(batch, height, width, 1)``, float32 or uint8, to the probability of
+#: each class at each pixel, ``(batch, height, width, classes)``, or to a list of this and the
+#: probability that each class occurs, ``(batch, classes)``.
+Predict = Callable[[NDArray[Any]], NDArray[np.float32] | Sequence[NDArray[np.float32]]]
 
 
 def predict_sheet(
@@ -61,10 +50,13 @@ def predict_sheet(
     image: NDArray[np.uint8],
     tta: TestTimeAugmentation = "none",
     stride: int = STRIDE,
+    dtype: DTypeLike = np.float32,
 ) -> SheetPrediction:
     """Run a segmenter on a sheet of any size, mirrored at its edges up to whole strides.
 
-    A sheet of more than :data:`LARGEST_WHOLE` pixels is predicted in tiles.
+    A sheet of more than :data:`LARGEST_WHOLE` pixels is predicted in tiles of equal size that
+    overlap; each pixel comes from a tile whose cut is at least half an overlap away. A class is as
+    likely on the sheet as on the tile where it is likeliest.
 
     Args:
         predict: The segmenter. Without an output for presence, that of a class is the maximum of
@@ -72,52 +64,26 @@ def predict_sheet(
         image: Gray picture of shape ``(height, width)``, uint8.
         tta: Orientations over which maps and presence are averaged, in one batch.
         stride: What the sides of its input must be multiples of, pixels.
+        dtype: Of the gray values that it takes.
     """
-
-    def predict_window(image: NDArray[np.uint8]) -> SheetPrediction:
-        outputs = predict(sheet_batch(image, tta, stride).astype(np.float32))
+    height, width = image.shape
+    tiles = [[0, 0, width, height]]
+    if height * width > LARGEST_WHOLE:
+        steps = (_TILE[0] - _SHARED, _TILE[1] - _SHARED)
+        tiles = cut_windows(height, width, _TILE, steps).tolist()
+    answers = []
+    for x, y, wide, tall in tiles:
+        window = image[y : y + tall, x : x + wide]
+        outputs = predict(sheet_batch(window, tta, stride).astype(dtype, copy=False))
         both = list(outputs) if isinstance(outputs, (list, tuple)) else [np.asarray(outputs)]
-        return sheet_prediction(both, image.shape, tta)
-
-    windows = sheet_windows(image.shape)
-    return join_windows(image.shape, windows, [predict_window(image[one]) for one in windows])
-
-
-def sheet_windows(shape: tuple[int, ...]) -> list[Window]:
-    """Return the windows of a sheet of some height and width that are predicted one by one.
-
-    Returns:
-        The whole sheet, or, of more than :data:`LARGEST_WHOLE` pixels, tiles of equal size that
-        overlap, from the left to the right and down.
-    """
-    height, width = shape
-    if height * width <= LARGEST_WHOLE:
-        return [np.s_[0:height, 0:width]]
-    tiles = cut_windows(height, width, _TILE, (_TILE[0] - _SHARED, _TILE[1] - _SHARED))
-    return [np.s_[y : y + tall, x : x + wide] for x, y, wide, tall in tiles.tolist()]
-
-
-def join_windows(
-    shape: tuple[int, ...], windows: Sequence[Window], predictions: Sequence[SheetPrediction]
-) -> SheetPrediction:
-    """Put together what a segmenter says of the windows of a sheet.
-
-    Args:
-        shape: Height and width of the sheet, pixels.
-        windows: From :func:`sheet_windows`.
-        predictions: The answer for each.
-
-    Returns:
-        Maps of which each pixel is at least half an overlap away from where its tile was cut. A
-        class is as likely on the sheet as on the tile where it is likeliest.
-    """
-    if len(predictions) == 1:
-        return predictions[0]
-    maps = np.empty((*shape, predictions[0].maps.shape[-1]), np.uint8)
-    for (rows, columns), one in zip(windows, predictions, strict=True):
-        inner = np.s_[_SHARED // 2 if rows.start else 0 :, _SHARED // 2 if columns.start else 0 :]
-        maps[rows, columns][inner] = one.maps[inner]
-    return SheetPrediction(maps, np.max([one.presence for one in predictions], axis=0))
+        answers.append(sheet_prediction(both, window.shape, tta))
+    if len(answers) == 1:
+        return answers[0]
+    maps = np.empty((height, width, answers[0].maps.shape[-1]), np.uint8)
+    for (x, y, wide, tall), answer in zip(tiles, answers, strict=True):
+        inner = np.s_[_SHARED // 2 if y else 0 :, _SHARED // 2 if x else 0 :]
+        maps[y : y + tall, x : x + wide][inner] = answer.maps[inner]
+    return SheetPrediction(maps, np.max([answer.presence for answer in answers], axis=0))
 
 
 def sheet_batch(
@@ -125,9 +91,7 @@ def sheet_batch(
 ) -> NDArray[np.uint8]:
     """Return what a segmenter is shown of a sheet: :func:`predict_sheet` before the network.
 
-    Returns:
-        One picture per orientation, mirrored at its edges up to whole strides, of shape
-        ``(orientations, height, width, 1)``, uint8.
+    That is one picture per orientation, ``(orientations, height, width, 1)``, uint8.
     """
     height, width = image.shape
     if height % stride or width % stride:
@@ -144,11 +108,8 @@ def sheet_prediction(
 ) -> SheetPrediction:
     """Turn a segmenter's outputs into its answer: :func:`predict_sheet` after the network.
 
-    Args:
-        outputs: Maps, ``(orientations, height, width, classes)``, and presence,
-            ``(orientations, classes)``, where the network says it; none of them is kept.
-        shape: Height and width of the sheet, pixels.
-        tta: Orientations, as :func:`sheet_batch` was given them.
+    These are maps, ``(orientations, height, width, classes)``, and presence, ``(orientations,
+    classes)``, where the network says it; none of them is kept. ``shape`` is that of the sheet.
     """
     turned = np.asarray(outputs[0], np.float32)
     turns = _orientations(tta, turned.shape[1:3])

@@ -18,12 +18,8 @@ from steel_defects.decision.postprocessing_tuning import ClassTuner
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.labels import rle as run_length
 from steel_defects.models.segmenters import required_stride
-from steel_defects.prediction.inference import (
-    TestTimeAugmentation,
-    percentiles_ms,
-    predict_sheet,
-    shrink_maps,
-)
+from steel_defects.prediction import inference
+from steel_defects.prediction.inference import TestTimeAugmentation, shrink_maps
 from steel_defects.threads import map_in_order
 
 #: Sheet, its height and width, pixels, and what a segmenter says of it.
@@ -39,7 +35,7 @@ def predict_maps(
     """Let a segmenter predict whole sheets, one at a time; see :func:`predict_sheet`."""
     stride = required_stride(model)
     for image in map_in_order(folder.read, paths):
-        yield predict_sheet(model.predict_on_batch, image, tta, stride)
+        yield inference.predict_sheet(model.predict_on_batch, image, tta, stride)
 
 
 def measure_speed(
@@ -47,8 +43,8 @@ def measure_speed(
 ) -> float:
     """Return the median time of one sheet, milliseconds, after a warm-up."""
     sheet, stride = np.zeros(size, np.uint8), required_stride(model)
-    ask = partial(predict_sheet, model.predict_on_batch, sheet, tta, stride)
-    return percentiles_ms(ask, 5, (50,))[0]
+    ask = partial(inference.predict_sheet, model.predict_on_batch, sheet, tta, stride)
+    return inference.percentiles_ms(ask, 5, (50,))[0]
 
 
 def measure_classes(
@@ -58,33 +54,24 @@ def measure_classes(
     grids: Sequence[PostprocessingGrid],
     map_shrink: int = 1,
 ) -> list[ClassTuner]:
-    """Measure every sheet at all settings of each class.
+    """Measure every sheet at all settings of each class, with one look at it.
 
-    Args:
-        predicted: The sheets to tune on; each is looked at once.
-        masks: Encoded mask of each (sheet, class) that is defective.
-        gate_scores: Calibrated score of each sheet; sheets without one have no gate.
-        grids: The values to try, for classes 1, 2, ….
-        map_shrink: How many times shorter the maps' sides are than the sheet's.
+    Masks are encoded, one for each (sheet, class) that is defective; gate scores calibrated, and
+    sheets without one have no gate. Grids hold the values to try, for classes 1, 2, …. The sides of
+    the maps are ``map_shrink`` times shorter than the sheet's.
     """
     tuners = [ClassTuner(grid, 1 / map_shrink**2) for grid in grids]
     for sheet_id, height, width, prediction in predicted:
         for k, tuner in enumerate(tuners):
             mask = run_length.decode(masks.get((sheet_id, k + 1), ""), height, width)
-            truth = shrink_maps(mask[..., None] * 255, map_shrink)[..., 0] >= 128
-            tuner.add(
-                prediction.maps[..., k],
-                truth.astype(np.uint8),
-                float(prediction.presence[k]),
-                gate_scores.get(sheet_id),
-            )
+            truth = (shrink_maps(mask[..., None] * 255, map_shrink)[..., 0] >= 128).astype(np.uint8)
+            presence = float(prediction.presence[k])
+            tuner.add(prediction.maps[..., k], truth, presence, gate_scores.get(sheet_id))
     return tuners
 
 
 def mask_rows(
-    prediction: SheetPrediction,
-    settings: Sequence[ClassPostprocessing],
-    gate_score: float | None,
+    prediction: SheetPrediction, settings: Sequence[ClassPostprocessing], gate_score: float | None
 ) -> Iterator[tuple[int, str, int, float]]:
     """Yield ``class_id, rle, area_px, score`` of each class; the score is its presence."""
     presence = class_presence(prediction, settings, gate_score)

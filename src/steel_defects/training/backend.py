@@ -42,12 +42,9 @@ def resolve_precision(precision: Precision, plain_convolutions: bool) -> str:
     """Return the Keras dtype policy for a setting.
 
     ``auto`` takes bfloat16 on accelerators. A processor that multiplies in it (AMX or AVX-512)
-    gains from it in plain convolutions; depthwise ones and chains of many small layers get slower,
-    and elsewhere bfloat16 is emulated: there it takes float32.
-
-    Args:
-        precision: The setting.
-        plain_convolutions: Whether the network spends its time in a few large convolutions.
+    gains from it in networks that spend their time in a few large, plain convolutions; depthwise
+    ones and chains of many small layers get slower, and elsewhere bfloat16 is emulated: there it
+    takes float32.
     """
     if precision != "auto":
         return precision
@@ -83,14 +80,14 @@ def _multiplies_bfloat16() -> bool:
 def fresh_start(seed: int, deterministic: bool) -> Iterator[None]:
     """Train inside with earlier models forgotten and Python, NumPy and the backend seeded.
 
-    Args:
-        seed: The seed.
-        deterministic: Also have the backend choose operations that repeat bit by bit. Off is not
-            honoured once an earlier training of the process has switched it on.
+    ``deterministic`` has the backend choose operations that repeat bit by bit, too. Off is not
+    honoured once an earlier training of the process has switched it on.
     """
-    backend = keras.backend.backend()
-    if deterministic and backend == "jax":
-        _make_jax_repeat()
+    backend, flags = keras.backend.backend(), os.environ.get("XLA_FLAGS", "")
+    if deterministic and backend == "jax" and _XLA_DETERMINISM not in flags:
+        # On a GPU; on a CPU XLA's results repeat anyway. It reads its flags once, when JAX first
+        # looks for devices, which importing Keras does not do.
+        os.environ["XLA_FLAGS"] = f"{flags} {_XLA_DETERMINISM}=true".strip()
     keras.backend.clear_session()
     repeating = deterministic and backend == "tensorflow"
     with _repeating_tensorflow() if repeating else nullcontext():
@@ -127,16 +124,6 @@ def _repeating_tensorflow() -> Iterator[None]:
         grappler.set_experimental_options({off: earlier})
 
 
-def _make_jax_repeat() -> None:
-    """Ask XLA for operations that repeat on a GPU; on a CPU its results repeat anyway.
-
-    XLA reads its flags once, when JAX first looks for devices, which importing Keras does not do.
-    """
-    flags = os.environ.get("XLA_FLAGS", "")
-    if _XLA_DETERMINISM not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_XLA_DETERMINISM}=true".strip()
-
-
 # === Several devices ===
 
 
@@ -146,11 +133,8 @@ def spread_over(devices: Devices, batch_size: int) -> Iterator[None]:
 
     Each device holds all weights and computes the gradient of its share of a batch; the step is
     that of their mean. With JAX, losses and batch norm see the batch as a whole, as on one device;
-    with TensorFlow, each device's share by itself.
-
-    Args:
-        devices: ``all`` or 1; ``all`` means accelerators where there are any, else processors.
-        batch_size: Examples per step.
+    with TensorFlow, each device's share by itself. ``all`` means accelerators where there are any,
+    else processors.
 
     Raises:
         SteelDefectsError: The devices can't get equal shares of a batch.
@@ -164,28 +148,24 @@ def spread_over(devices: Devices, batch_size: int) -> Iterator[None]:
             f"batch_size {batch_size} can't be shared equally by {len(names)} devices; take a "
             f"multiple of {len(names)}, or devices: 1"
         )
-    with _strategy(names).scope():
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        # The usual collectives may meet in another order on each processor, and then fail.
+        reduction = tensorflow.distribute.ReductionToOneDevice()
+        strategy = tensorflow.distribute.MirroredStrategy(names, reduction)
+    else:
+        strategy = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+    with strategy.scope():
         yield
-
-
-def _strategy(names: list[str]) -> keras.distribution.DataParallel:
-    if keras.backend.backend() != "tensorflow":
-        return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
-    import tensorflow
-
-    # The usual collectives may meet in another order on each processor, and then fail.
-    reduction = tensorflow.distribute.ReductionToOneDevice()
-    return tensorflow.distribute.MirroredStrategy(names, reduction)
 
 
 def shares_of(values: T) -> T:
     """Divide a batch and its targets among the devices, as ``train_on_batch`` takes them.
 
-    Args:
-        values: Arrays of one length, in lists, tuples and dictionaries; None stays None. Keras with
-            JAX divides them itself.
+    They are arrays of one length, in lists, tuples and dictionaries; None stays None.
     """
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow":  # Keras with JAX divides them itself
         return values
     import tensorflow
 
@@ -211,8 +191,7 @@ def on_one_device(model: keras.Model) -> keras.Model:
     A model that Keras built for several TensorFlow devices predicts every batch on each of them,
     and returns all of the results in a row.
     """
-    if keras.backend.backend() != "tensorflow":
-        return model
-    if model.distribute_strategy.num_replicas_in_sync == 1:
+    tensorflow = keras.backend.backend() == "tensorflow"
+    if not tensorflow or model.distribute_strategy.num_replicas_in_sync == 1:
         return model
     return keras.Model(model.inputs, model.outputs, name=model.name)

@@ -37,10 +37,7 @@ class Progress:
 
 
 def fingerprint_of(*parts: object) -> str:
-    """Digest of what a training depends on: these parts, and the code of models and training.
-
-    Parts must be JSON or have a stable text.
-    """
+    """Digest these parts, JSON or of a stable text, and the code of models and training."""
     text = json.dumps([parts, _code_digest()], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -56,11 +53,11 @@ class Checkpoint:
     """A file that holds all of a training's state between two epochs.
 
     Weights, optimizer, seeds of dropout, the best weights so far and the progress lie in one file,
-    which is replaced at once. A checkpoint of other data, parameters or code is refused.
+    which is replaced at once. A checkpoint of other data, parameters or code, which make up its
+    fingerprint, is refused.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        """Name the file, and the digest of what the training depends on."""
         self.path, self.fingerprint = path, fingerprint
 
     def save(self, model: keras.Model, best: State, progress: Progress) -> None:
@@ -91,8 +88,7 @@ class Checkpoint:
                     f"{self.path} was left by a training with other data, parameters or code; "
                     "delete it to start anew"
                 )
-            variables = all_variables(model)
-            for number, variable in enumerate(variables):
+            for number, variable in enumerate(_variables(model)):
                 variable.assign(stored[f"state_{number}"])
             best = [stored[f"best_{i}"] for i in range(sum(n[:5] == "best_" for n in stored.files))]
         return best, Progress(**header)
@@ -102,14 +98,13 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def all_variables(model: keras.Model) -> list[keras.Variable]:
-    """Return weights, seeds of dropout, and the optimizer's variables."""
+def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
 def state_of(model: keras.Model) -> State:
-    """Copy a model's and its optimizer's variables to NumPy."""
-    return [to_numpy(variable) for variable in all_variables(model)]
+    """Copy a model's weights and seeds of dropout, and its optimizer's variables, to NumPy."""
+    return [to_numpy(variable) for variable in _variables(model)]
 
 
 def weights_of(model: keras.Model) -> State:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from steel_defects.images.reading import resize
-from steel_defects.models.backbones import has_batch_norm, standardise_activations, to_channels
+from steel_defects.models.backbones import (
+    freeze_batch_norm,
+    has_batch_norm,
+    standardise_activations,
+    to_channels,
+)
 from steel_defects.models.classifier import (
     HEAD,
     POOLED,
@@ -21,19 +26,20 @@ from steel_defects.models.classifier import (
 )
 from steel_defects.models.config import PLAIN_BACKBONES, HeadConfig
 from steel_defects.prediction.sheet_scores import predict_scores, predict_sheets
-from steel_defects.training.augment.augmentation import Augmentation
+from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.backend import dtype_policy, resolve_precision, run_training
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import ClassificationConfig
-from steel_defects.training.data.labelled_sheets import (
+from steel_defects.training.jobs import ClassifierRecipe, Fitted
+from steel_defects.training.labelled_sheets import (
     LabelledSheets,
     class_weights,
+    labelled,
     sheet_reader,
 )
-from steel_defects.training.data.loader import Batch, Example, Loader
-from steel_defects.training.jobs import ClassifierRecipe, Fitted
+from steel_defects.training.loader import Batch, Example, Loader
 from steel_defects.training.loop import Unpacked, fit
-from steel_defects.training.optimizers import build_optimizer
+from steel_defects.training.steps import build_optimizer
 
 _CONTRAST = 0.1  # largest change of a sheet's contrast, as a share
 _INITIAL_SHEETS = 16  # that initial weights are fitted to
@@ -51,6 +57,14 @@ class _Phase:
     trunk_learns: bool
 
 
+@dataclass(frozen=True)
+class _Job:
+    training: LabelledSheets
+    validation: LabelledSheets
+    recipe: ClassifierRecipe
+    checkpoint_dir: Path
+
+
 def fit_classifier(
     training: LabelledSheets,
     validation: LabelledSheets,
@@ -58,26 +72,22 @@ def fit_classifier(
     checkpoint_dir: Path,
 ) -> Fitted:
     """Fit a classifier; validation decides when to stop, checkpoints go when it is done."""
-    return run_training(recipe.training, lambda: _fit(training, validation, recipe, checkpoint_dir))
+    job = _Job(training, validation, recipe, checkpoint_dir)
+    return run_training(recipe.training, lambda: _fit(job))
 
 
-def _fit(
-    training: LabelledSheets,
-    validation: LabelledSheets,
-    recipe: ClassifierRecipe,
-    checkpoint_dir: Path,
-) -> tuple[keras.Model, pd.DataFrame]:
-    name, head = recipe.backbone.name, recipe.training.head
-    model = _build(recipe, head)
-    if recipe.backbone.weights == "none" and not has_batch_norm(_trunk(model)):
+def _fit(job: _Job) -> tuple[keras.Model, pd.DataFrame]:
+    recipe, training = job.recipe, job.training
+    backbone, head = recipe.backbone, recipe.training.head
+    model, from_scratch = _build(recipe, head), backbone.weights == "none"
+    if from_scratch and not has_batch_norm(_trunk(model)):
         _fit_initial_weights(model, training, recipe)
-    fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
+    fingerprint = fingerprint_of(recipe.content, training.content, job.validation.content)
     histories, checkpoints = [], []
     for number, phase in enumerate(_phases(recipe)):
-        _set_trainable(model, phase, batch_norm_learns=recipe.backbone.weights == "none")
-        checkpoint = Checkpoint(checkpoint_dir / f"{name}_{number}.npz", fingerprint)
-        label = f"{name} ({phase.name})" if phase.name else name
-        histories.append(_fit_phase(model, phase, training, validation, label, checkpoint))
+        _set_trainable(model, phase, batch_norm_learns=from_scratch)
+        checkpoint = Checkpoint(job.checkpoint_dir / f"{backbone.name}_{number}.npz", fingerprint)
+        histories.append(_fit_phase(model, phase, job, checkpoint))
         checkpoints.append(checkpoint)
     history = pd.concat(histories, ignore_index=True)
     history["epoch"] = range(1, len(history) + 1)
@@ -139,22 +149,15 @@ def _set_trainable(model: keras.Model, phase: _Phase, batch_norm_learns: bool) -
     trunk = _trunk(model)
     trunk.trainable = phase.trunk_learns
     if phase.trunk_learns and not batch_norm_learns:
-        for layer in trunk.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+        freeze_batch_norm(trunk)
 
 
 def _fit_phase(
-    model: keras.Model,
-    phase: _Phase,
-    training: LabelledSheets,
-    validation: LabelledSheets,
-    label: str,
-    checkpoint: Checkpoint,
+    model: keras.Model, phase: _Phase, job: _Job, checkpoint: Checkpoint
 ) -> pd.DataFrame:
-    config, count = phase.config, len(training.sheets)
+    config, count = phase.config, len(job.training.sheets)
     prepare = _whole_network if phase.trunk_learns else _head_alone
-    fitted, read, evaluate = prepare(model, config, training, validation)
+    fitted, read, evaluate = prepare(model, config, job)
     outputs = len(fitted.outputs)
     fitted.compile(
         build_optimizer(config, -(-count // config.batch_size) * config.epochs),
@@ -162,76 +165,59 @@ def _fit_phase(
         loss_weights=[1.0, config.mask_loss_weight][:outputs],
         run_eagerly=config.eager,
     )
+    threads = config.loader_threads if phase.trunk_learns else 1
     loader = Loader(
-        read,
-        lambda rng: rng.permutation(count).tolist(),
-        config.batch_size,
-        config.seed,
-        config.loader_threads if phase.trunk_learns else 1,
+        read, lambda rng: rng.permutation(count).tolist(), config.batch_size, config.seed, threads
     )
+    label = f"{model.name} ({phase.name})" if phase.name else model.name
     return fit(
-        fitted,
-        loader,
-        _unpack,
-        evaluate,
-        config,
-        label,
-        checkpoint,
+        fitted, loader, _unpack, evaluate, config, label, checkpoint,
         # What fine-tuning starts with was trained already.
         start_counts=phase.name == "fine-tuning" and config.frozen_epochs > 0,
         # The few steps of a small head seldom overfit, while a choice of epoch by a dozen
         # validation sheets is mostly chance.
         keep_last=config.keep_last or not phase.trunk_learns,
-    )
+    )  # fmt: skip
 
 
 def _whole_network(
-    model: keras.Model,
-    config: ClassificationConfig,
-    training: LabelledSheets,
-    validation: LabelledSheets,
+    model: keras.Model, config: ClassificationConfig, job: _Job
 ) -> tuple[keras.Model, Read, Evaluate]:
     with dtype_policy(model.dtype_policy.name):  # without float16's, Keras does not scale the loss
         fitted = add_mask_output(model) if config.mask_loss_weight else _sharing_weights(model)
     grid = tuple(fitted.outputs[1].shape[1:3]) if config.mask_loss_weight else None
     augmentation = Augmentation(brightness=config.brightness, contrast=_CONTRAST)
+    validation = job.validation
     paths = validation.sheets["path"].tolist()
 
     def evaluate(_: keras.Model) -> dict[str, float]:
         scores = predict_scores(model, validation.folder, paths)
         return _validation_figures(validation.labels, scores)
 
-    return fitted, sheet_reader(training, config.input_size, augmentation, grid), evaluate
+    return fitted, sheet_reader(job.training, config.input_size, augmentation, grid), evaluate
 
 
 def _head_alone(
-    model: keras.Model,
-    _: ClassificationConfig,
-    training: LabelledSheets,
-    validation: LabelledSheets,
+    model: keras.Model, _: ClassificationConfig, job: _Job
 ) -> tuple[keras.Model, Read, Evaluate]:
     """Take the dense layers, on features that the frozen backbone yields once per sheet."""
     extractor = keras.Model(model.input, model.get_layer(POOLED).output)
     features, tuning = (
         predict_sheets(extractor, part.folder, part.sheets["path"].tolist())
-        for part in (training, validation)
+        for part in (job.training, job.validation)
     )
-    labels, weights = training.labels, class_weights(training.labels)
-    head = model.get_layer(HEAD)
+    labels = job.training.labels
+    weights, head = class_weights(labels), model.get_layer(HEAD)
     standardise_features(head, features.mean(axis=0), features.var(axis=0))
     with dtype_policy(model.dtype_policy.name):  # as in _whole_network
         fitted = _sharing_weights(head)
 
     def read(index: int, _: np.random.Generator) -> Example:
-        return {
-            "sheet": features[index].astype(np.float32),
-            "score": np.array([labels[index]], np.float32),
-            "weight": np.array(weights[bool(labels[index])], np.float32),
-        }
+        return labelled(features[index].astype(np.float32), bool(labels[index]), weights)
 
     def evaluate(_: keras.Model) -> dict[str, float]:
         predicted = head.predict_on_batch(tuning.astype(np.float32))[: len(tuning)]
-        return _validation_figures(validation.labels, np.asarray(predicted, np.float64)[:, 0])
+        return _validation_figures(job.validation.labels, np.asarray(predicted, np.float64)[:, 0])
 
     return fitted, read, evaluate
 

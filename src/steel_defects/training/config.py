@@ -175,3 +175,8 @@ class SegmentationConfig(TrainingConfig):
     region_loss: RegionLoss = "dice"
     positive_weights: tuple[PositiveFloat, ...] = ()
     crop: CropConfig | None = None
+
+    @property
+    def windows_per_sheet(self) -> int:
+        """Examples cut from a sheet once it is decoded."""
+        return self.crop.windows_per_sheet if self.crop else 1

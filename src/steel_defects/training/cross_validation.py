@@ -1,30 +1,37 @@
-"""Folds of a cross-validation, and scoring every sheet with a classifier that has not seen it."""
+"""Folds of a cross-validation, and asking networks about sheets that they have not seen."""
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import keras
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from steel_defects.data.splits import assign_groups
 from steel_defects.decision.calibration import fit_calibration
+from steel_defects.decision.postprocessing import ClassPostprocessing, PostprocessingGrid
+from steel_defects.decision.postprocessing_tuning import ClassTuner, best_settings
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.gate import accuracy_threshold
 from steel_defects.models.files import load_model, save_model
+from steel_defects.prediction import predicted_masks
 from steel_defects.prediction.sheet_scores import predict_scores
-from steel_defects.tables.declared import OUT_OF_FOLD_SCORES
+from steel_defects.tables.declared import OUT_OF_FOLD_SCORES, PREDICTIONS
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.classification import fit_classifier
-from steel_defects.training.config import CrossValidationConfig
-from steel_defects.training.data.labelled_sheets import LabelledSheets
-from steel_defects.training.jobs import ClassifierRecipe, TrainingData
+from steel_defects.training.config import CrossValidationConfig, SegmenterCrossValidationConfig
+from steel_defects.training.jobs import ClassifierRecipe, SegmenterRecipe, TrainingData
+from steel_defects.training.labelled_sheets import LabelledSheets
+from steel_defects.training.labelled_tiles import LabelledTiles
+from steel_defects.training.segmentation import fit_segmenter
 
 logger = logging.getLogger(__name__)
+
+Labelled = TypeVar("Labelled", LabelledSheets, LabelledTiles)
 
 
 # === Folds ===
@@ -40,29 +47,14 @@ class Fold:
     validation: list[str]
     held_out: list[str]
 
-    @property
-    def label(self) -> str:
-        """Name in the log and of files."""
-        return f"repeat_{self.repeat}_fold_{self.number}"
-
 
 def folds_of(
-    splits: pd.DataFrame,
-    strata: Mapping[str, str],
-    repeats: int,
-    validation_share: float,
-    seed: int,
+    splits: pd.DataFrame, strata: Mapping[str, str], repeats: int, share: float, seed: int
 ) -> Iterator[Fold]:
     """Yield the folds of some repeats; each takes whole groups of its training for validation.
 
-    The hold-out split plays no part.
-
-    Args:
-        splits: ``sheet_id, group_id, fold``.
-        strata: Kind of each sheet that takes part.
-        repeats: Divisions into folds to go through.
-        validation_share: Part of a fold's training sheets that tunes instead, 0 to 1.
-        seed: Decides between equals.
+    That is a ``share`` of them, 0 to 1. The hold-out split plays no part. ``splits`` holds
+    ``sheet_id, group_id, fold``, and ``strata`` the kind of each sheet that takes part.
 
     Raises:
         SteelDefectsError: ``splits`` was made for fewer repeats.
@@ -74,38 +66,52 @@ def folds_of(
             "raise cross_validation.repeats and run the pipeline data_engineering again"
         )
     splits = splits[splits["sheet_id"].isin(set(strata))]
-    shares = {"training": 1 - validation_share, "validation": validation_share}
+    shares = {"training": 1 - share, "validation": share}
     for repeat in range(repeats):
         numbers = splits["fold"].map(lambda folds, repeat=repeat: int(folds[repeat]))
         for number in sorted(numbers.unique()):
             rest = splits[numbers != number]
             kinds = [strata[sheet_id] for sheet_id in rest["sheet_id"]]
             part = np.array(assign_groups(rest["group_id"].tolist(), kinds, shares, seed))
-            yield Fold(
-                repeat,
-                int(number),
-                training=rest.loc[part == "training", "sheet_id"].tolist(),
-                validation=rest.loc[part == "validation", "sheet_id"].tolist(),
-                held_out=splits.loc[numbers == number, "sheet_id"].tolist(),
-            )
+            training, validation = (rest.loc[part == name, "sheet_id"].tolist() for name in shares)
+            held_out = splits.loc[numbers == number, "sheet_id"].tolist()
+            yield Fold(repeat, int(number), training, validation, held_out)
 
 
-def model_of_fold(
-    folder: Path, fold: Fold, fingerprint: str, train: Callable[[Path], keras.Model]
-) -> Path:
-    """Return the file of a fold's network, which is trained unless that was done before a kill.
+@dataclass(frozen=True)
+class _Trained(Generic[Labelled]):
+    """A fold with the file of its network, and its sheets or their tiles."""
 
-    Args:
-        folder: Where networks and checkpoints are kept until the last fold is done.
-        fold: The fold.
-        fingerprint: Of what the training depends on.
-        train: Trains the network, with a folder for its checkpoint.
+    fold: Fold
+    model: Path
+    training: Labelled
+    validation: Labelled
+    held_out: Labelled
+
+
+def _train_folds(
+    name: str,
+    data: Labelled,
+    folds: Iterator[Fold],
+    recipe: ClassifierRecipe | SegmenterRecipe,
+    folder: Path,
+    train: Callable[[Labelled, Labelled, Path], keras.Model],
+) -> Iterator[_Trained[Labelled]]:
+    """Train a network per fold, unless that was done before a kill.
+
+    Networks and checkpoints are kept in a folder until the last fold is done; training takes the
+    parts to learn from and to tune by, and a folder for its checkpoint.
     """
-    path = folder / f"{fold.label}_{fingerprint[:16]}.keras"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_model(train(folder / fold.label), path)
-    return path
+    for fold in folds:
+        label = f"repeat_{fold.repeat}_fold_{fold.number}"
+        logger.info("%s: %s", name, label.replace("_", " "))
+        parts = [data.subset(ids) for ids in (fold.training, fold.validation, fold.held_out)]
+        fingerprint = fingerprint_of(recipe.content, *(part.content for part in parts))
+        path = folder / f"{label}_{fingerprint[:16]}.keras"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_model(train(parts[0], parts[1], folder / label), path)
+        yield _Trained(fold, path, *parts)
 
 
 # === Classifiers ===
@@ -125,60 +131,175 @@ def out_of_fold_scores(
     Raises:
         SteelDefectsError: The splits were made for other folds or fewer repeats.
     """
-    _require_folds(data.splits, plan)
-    sheets, name = data.labelled_sheets(recipe.training.cache), recipe.backbone.name
-    strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
-    folder = data.checkpoints / "cross_validation" / name
-    tables = []
-    for fold in folds_of(
-        data.splits, strata, plan.repeats, plan.validation_share, recipe.training.seed
-    ):
-        logger.info(
-            "%s: repeat %d, fold %d of %d", name, fold.repeat + 1, fold.number + 1, plan.folds
-        )
-        tables.append(_scores_of_fold(sheets, fold, recipe, folder))
-    shutil.rmtree(folder, ignore_errors=True)
-    return OUT_OF_FOLD_SCORES.typed(pd.concat(tables, ignore_index=True))
-
-
-def _require_folds(splits: pd.DataFrame, plan: CrossValidationConfig) -> None:
-    repeats = splits["fold"].map(len).min()
-    folds = splits["fold"].map(max).max() + 1
-    if repeats < plan.repeats or folds != plan.folds:
+    repeats, numbers = data.splits["fold"].map(len).min(), data.splits["fold"].map(max).max() + 1
+    if repeats < plan.repeats or numbers != plan.folds:
         raise SteelDefectsError(
-            f"splits holds {folds} folds and {repeats} repeats, cross_validation wants "
+            f"splits holds {numbers} folds and {repeats} repeats, cross_validation wants "
             f"{plan.folds} and {plan.repeats}; run the pipeline data_engineering again"
         )
+    training, name = recipe.training, recipe.backbone.name
+    strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
+    folds = folds_of(data.splits, strata, plan.repeats, plan.validation_share, training.seed)
+    sheets = data.labelled_sheets(training.cache)
+    folder = data.checkpoints / "cross_validation" / name
+
+    def train(training: LabelledSheets, tuning: LabelledSheets, checkpoints: Path) -> keras.Model:
+        return fit_classifier(training, tuning, recipe, checkpoints).model
+
+    trained = _train_folds(name, sheets, folds, recipe, folder, train)
+    table = pd.concat(map(_scores_of_fold, trained), ignore_index=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return OUT_OF_FOLD_SCORES.typed(table)
 
 
-def _scores_of_fold(
-    data: LabelledSheets, fold: Fold, recipe: ClassifierRecipe, folder: Path
-) -> pd.DataFrame:
-    training, validation, held_out = (
-        data.subset(ids) for ids in (fold.training, fold.validation, fold.held_out)
-    )
-    fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
-    path = model_of_fold(
-        folder,
-        fold,
-        fingerprint,
-        lambda checkpoints: fit_classifier(training, validation, recipe, checkpoints).model,
-    )
+def _scores_of_fold(one: _Trained[LabelledSheets]) -> pd.DataFrame:
     # As it loads elsewhere: what the training traced may round otherwise.
-    model = load_model(path)
-    tuning, outputs = _scored(model, validation), _scored(model, held_out)
-    calibration = fit_calibration(validation.labels, tuning, training.labels)
+    model = load_model(one.model)
+    tuning, outputs = (
+        predict_scores(model, part.folder, part.sheets["path"].tolist())
+        for part in (one.validation, one.held_out)
+    )
+    labels = one.validation.labels
+    calibration = fit_calibration(labels, tuning, one.training.labels)
     return pd.DataFrame(
         {
-            "sheet_id": held_out.sheets["sheet_id"],
-            "repeat": fold.repeat,
-            "fold": fold.number,
+            "sheet_id": one.held_out.sheets["sheet_id"],
+            "repeat": one.fold.repeat,
+            "fold": one.fold.number,
             "output": outputs,
             "score": calibration.apply(outputs),
-            "threshold": accuracy_threshold(validation.labels, calibration.apply(tuning)),
+            "threshold": accuracy_threshold(labels, calibration.apply(tuning)),
         }
     )
 
 
-def _scored(model: keras.Model, data: LabelledSheets) -> NDArray[np.float64]:
-    return predict_scores(model, data.folder, data.sheets["path"].tolist())
+# === Segmenters ===
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What segmenters say of sheets that they have not seen.
+
+    Attributes:
+        predictions: ``sheet_id, split, repeat, fold, class_id, rle, area_px, score``, one row per
+            sheet, repeat and class; the score is the presence of the class.
+        settings: Of classes 1, 2, … for the final segmenter, tuned on the maps of all folds, those
+            of the test split left out; None where the plan leaves that to validation sheets.
+    """
+
+    predictions: pd.DataFrame
+    settings: list[ClassPostprocessing] | None
+
+
+@dataclass(frozen=True)
+class _Tuned:
+    """A fold, and post-processing as tried on its sheets, by class.
+
+    Attributes:
+        scores: Of the gate.
+        usable: On those sheets that may tune the final segmenter.
+        every: On these and those of the hold-out test split.
+    """
+
+    trained: _Trained[LabelledTiles]
+    scores: dict[str, float]
+    usable: list[ClassTuner]
+    every: list[ClassTuner]
+
+
+def out_of_fold_masks(
+    data: TrainingData,
+    classes: int,
+    recipe: SegmenterRecipe,
+    grid: PostprocessingGrid,
+    plan: SegmenterCrossValidationConfig,
+    gate_scores: pd.DataFrame | None = None,
+) -> OutOfFold:
+    """Train one segmenter per fold and repeat, and outline the sheets that it has not seen.
+
+    The validation sheets of a fold decide when to stop, and tune post-processing unless the plan
+    leaves that to the other folds. The segmenter of a fold is kept until all are done, and not
+    trained again after a kill. ``gate_scores`` holds ``sheet_id, repeat, score, cleared``, of gates
+    that had not seen the sheets.
+
+    Raises:
+        SteelDefectsError: The splits were made for fewer repeats.
+    """
+    epochs = max(1, round(recipe.training.epochs * plan.epochs_share))
+    training = recipe.training.model_copy(update={"epochs": epochs})
+    recipe, name = replace(recipe, training=training), recipe.network.name
+    tiles = data.labelled_tiles(data.tiles, classes, training.cache)
+    strata = {sheet: "+".join(map(str, sorted(runs))) for sheet, runs in tiles.runs.items()}
+    folds = folds_of(data.splits, strata, plan.repeats, plan.validation_share, training.seed)
+    folder = data.checkpoints / "segmenter_cross_validation" / name
+
+    def train(training: LabelledTiles, tuning: LabelledTiles, checkpoints: Path) -> keras.Model:
+        return fit_segmenter(training, tuning, recipe, checkpoints).model
+
+    trained = list(_train_folds(name, tiles, folds, recipe, folder, train))
+    split_of = data.splits.set_index("sheet_id")["split"]
+    test = set(split_of.index[split_of == "test"])
+    tuned = [_tune(one, test, recipe, grid, plan, gate_scores) for one in trained]
+    rows: list[tuple[object, ...]] = []
+    for one in tuned:
+        settings = _settings(one, tuned, plan)
+        fold = one.trained.fold
+        logger.info("%s: repeat %d fold %d, tuned to %s", name, fold.repeat, fold.number, settings)
+        for sheet_id, _, _, prediction in _predict(one.trained.model, one.trained.held_out, recipe):
+            masks = predicted_masks.mask_rows(prediction, settings, one.scores.get(sheet_id))
+            rows += [(sheet_id, "", fold.repeat, fold.number, *row) for row in masks]
+    shutil.rmtree(folder, ignore_errors=True)
+    table = PREDICTIONS.typed(rows)
+    table["split"] = table["sheet_id"].map(split_of).astype("str")
+    final = best_settings(_joined([one.usable for one in tuned])) if plan.tune_out_of_fold else None
+    return OutOfFold(table, final)
+
+
+def _tune(
+    trained: _Trained[LabelledTiles],
+    test: Set[str],
+    recipe: SegmenterRecipe,
+    grid: PostprocessingGrid,
+    plan: SegmenterCrossValidationConfig,
+    gate_scores: pd.DataFrame | None,
+) -> _Tuned:
+    """Try all post-processing on the sheets held out of a fold, or on its validation."""
+    fold, part = trained.fold, trained.validation
+    sheets = set(fold.validation)
+    if plan.tune_out_of_fold:
+        # The gate's answers are out of fold, too, and sheets that it clears never come so far.
+        part = trained.held_out
+        sheets = set(fold.held_out) - predicted_masks.cleared_sheets_of(gate_scores, fold.repeat)
+    scores = predicted_masks.gate_scores_of(gate_scores, fold.repeat)
+    usable, of_test = (
+        predicted_masks.measure_classes(
+            _predict(trained.model, part.subset(ids), recipe), part.masks, scores,
+            [grid] * part.classes,
+        )
+        for ids in (sheets - test, sheets & test)
+    )  # fmt: skip
+    return _Tuned(trained, scores, usable, _joined([usable, of_test]))
+
+
+def _settings(
+    one: _Tuned, tuned: Sequence[_Tuned], plan: SegmenterCrossValidationConfig
+) -> list[ClassPostprocessing]:
+    """Return how masks of a fold are made; its own sheets have no say in that."""
+    if not plan.tune_out_of_fold:
+        return [tuner.best() for tuner in one.every]
+    repeat = one.trained.fold.repeat
+    others = [other for other in tuned if other is not one and other.trained.fold.repeat == repeat]
+    return best_settings(_joined([other.every for other in others]))
+
+
+def _predict(
+    model: Path, data: LabelledTiles, recipe: SegmenterRecipe
+) -> Iterator[predicted_masks.Predicted]:
+    paths = [row.path for row in data.sheets]
+    maps = predicted_masks.predict_maps(load_model(model), data.folder, paths, recipe.tta)
+    for row, prediction in zip(data.sheets, maps, strict=True):
+        yield row.sheet_id, row.sheet_height, row.sheet_width, prediction
+
+
+def _joined(tuners: Sequence[list[ClassTuner]]) -> list[ClassTuner]:
+    return [ClassTuner.joined(of_class) for of_class in zip(*tuners, strict=True)]

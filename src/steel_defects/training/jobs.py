@@ -10,17 +10,13 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.models.config import BackboneConfig, Network
-from steel_defects.models.identity import stamp_of
+from steel_defects.models.trained import stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
-from steel_defects.training.config import (
-    BackboneTraining,
-    ClassificationConfig,
-    SegmentationConfig,
-)
+from steel_defects.training.config import BackboneTraining, ClassificationConfig, SegmentationConfig
 
 if TYPE_CHECKING:
-    from steel_defects.training.data.labelled_sheets import LabelledSheets
-    from steel_defects.training.data.labelled_tiles import LabelledTiles
+    from steel_defects.training.labelled_sheets import LabelledSheets
+    from steel_defects.training.labelled_tiles import LabelledTiles
 
 Json = dict[str, Any]
 
@@ -46,13 +42,13 @@ class TrainingData:
 
     def labelled_sheets(self, cache: bool) -> "LabelledSheets":
         """Return all sheets with their labels, from a cache if asked to."""
-        from steel_defects.training.data.labelled_sheets import labelled_sheets
+        from steel_defects.training.labelled_sheets import labelled_sheets
 
         return labelled_sheets(self._reader(cache), self.sheets, self.annotations)
 
     def labelled_tiles(self, tiles: pd.DataFrame, classes: int, cache: bool) -> "LabelledTiles":
         """Return some of the tiles with their masks, from a cache if asked to."""
-        from steel_defects.training.data.labelled_tiles import labelled_tiles
+        from steel_defects.training.labelled_tiles import labelled_tiles
 
         return labelled_tiles(self._reader(cache), tiles, self.sheets, self.annotations, classes)
 
@@ -120,10 +116,7 @@ def need_both_kinds(sheets: pd.DataFrame) -> None:
 
 
 def train_classifier(data: TrainingData, recipe: ClassifierRecipe) -> tuple[Fitted, Json]:
-    """Fit one backbone on the training split; validation decides when to stop.
-
-    Returns:
-        The classifier, and its profile: what it is and what it took.
+    """Fit one backbone on the training split; returns it and its profile, what it is and took.
 
     Raises:
         SteelDefectsError: There is nothing to tell apart in the training or the validation split.
@@ -132,56 +125,46 @@ def train_classifier(data: TrainingData, recipe: ClassifierRecipe) -> tuple[Fitt
     from steel_defects.training.classification import fit_classifier
 
     need_both_kinds(data.sheets)
-    _need_both_kinds_in_splits(data)
-    sheets, ids = data.labelled_sheets(recipe.training.cache), data.splits.groupby("split")
-    training, validation = (
-        sheets.subset(ids.get_group(split)["sheet_id"]) for split in ("train", "validation")
-    )
-    fitted = fit_classifier(training, validation, recipe, data.checkpoints / "classification")
-    name = recipe.backbone.name
-    trunk = fitted.model.get_layer(f"{name}_trunk")
-    return fitted, {
-        "backbone": name,
-        "weights": recipe.backbone.weights,
-        "input_height": fitted.model.input_shape[1],
-        "input_width": fitted.model.input_shape[2],
-        "parameters": fitted.model.count_params(),
-        "parameters_with_top": parameters_with_top(
-            name, trunk.count_params(), trunk.output_shape[-1]
-        ),
-        "epochs": len(fitted.history),
-        "training_seconds": round(fitted.seconds, 1),
-        **stamp_of(gate=fitted.model),
-    }
-
-
-def _need_both_kinds_in_splits(data: TrainingData) -> None:
-    joined = data.splits.merge(data.sheets[["sheet_id", "has_defect"]], on="sheet_id")
-    kinds = joined.groupby("split")["has_defect"].nunique()
+    defective, ids = data.sheets.set_index("sheet_id")["has_defect"], []
     for split in ("train", "validation"):
-        if kinds.get(split, 0) < 2:
+        ids.append(data.splits.loc[data.splits["split"] == split, "sheet_id"])
+        if defective.reindex(ids[-1]).nunique() < 2:
             raise SteelDefectsError(
                 f"the {split} split lacks clean or defective sheets, so that there is nothing to "
                 "classify; add sheets, or change data_engineering.shares"
             )
+    sheets = data.labelled_sheets(recipe.training.cache)
+    training, validation = map(sheets.subset, ids)
+    fitted = fit_classifier(training, validation, recipe, data.checkpoints / "classification")
+    name, model = recipe.backbone.name, fitted.model
+    trunk = model.get_layer(f"{name}_trunk")
+    with_top = parameters_with_top(name, trunk.count_params(), trunk.output_shape[-1])
+    return fitted, {
+        "backbone": name,
+        "weights": recipe.backbone.weights,
+        "input_height": model.input_shape[1],
+        "input_width": model.input_shape[2],
+        "parameters": model.count_params(),
+        "parameters_with_top": with_top,
+        "epochs": len(fitted.history),
+        "training_seconds": round(fitted.seconds, 1),
+        **stamp_of(gate=model),
+    }
 
 
 def train_segmenter(
     data: TrainingData, recipe: SegmenterRecipe, classes: int
 ) -> tuple[Fitted, Json]:
-    """Fit one architecture on the training tiles; validation tiles decide when to stop.
+    """Fit one architecture on the training tiles; returns it and its profile.
 
-    Returns:
-        The segmenter, and its profile: what it is, what it took, and its time for a sheet on the
-        machine that it was trained on.
+    That is what it is and took, and its time for a sheet on the machine that it was trained on.
     """
     from steel_defects.prediction.predicted_masks import measure_speed
     from steel_defects.training.segmentation import fit_segmenter
 
+    tiles, cache = data.tiles, recipe.training.cache
     training, validation = (
-        data.labelled_tiles(
-            data.tiles[data.tiles["split"] == split], classes, recipe.training.cache
-        )
+        data.labelled_tiles(tiles[tiles["split"] == split], classes, cache)
         for split in ("train", "validation")
     )
     fitted = fit_segmenter(training, validation, recipe, data.checkpoints / "segmentation")

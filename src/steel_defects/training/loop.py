@@ -13,9 +13,8 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.training.backend import shares_of
 from steel_defects.training.checkpoints import Checkpoint, Progress, State, weights_of
 from steel_defects.training.config import TrainingConfig
-from steel_defects.training.data.loader import Batch, Loader
-from steel_defects.training.optimizers import averaged, use_averages
-from steel_defects.training.steps import Unpacked, take_steps
+from steel_defects.training.loader import Batch, Loader
+from steel_defects.training.steps import Unpacked, averaged, take_steps, use_averages
 
 logger = logging.getLogger(__name__)
 

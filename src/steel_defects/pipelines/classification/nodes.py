@@ -9,8 +9,14 @@ import pandas as pd
 from steel_defects.datasets.trained_models import TrainedGate, TrainedModels
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
-from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel, made_from
+from steel_defects.models.trained import (
+    ModelReference,
+    ModelSelection,
+    TrainedModel,
+    common_stamp,
+    made_from,
+    stamp_of,
+)
 from steel_defects.training.config import (
     BackboneTraining,
     ClassificationConfig,
@@ -46,8 +52,7 @@ def score_sheets(
     classifier: Any, raw_sheets: SheetFolder, sheets: pd.DataFrame, splits: pd.DataFrame
 ) -> tuple[pd.DataFrame, Json, pd.DataFrame]:
     """Let a classifier score every sheet, time it, and see where it looks on unseen sheets."""
-    from steel_defects.prediction.heat_maps import heat_map_table
-    from steel_defects.prediction.sheet_scores import measure_speed, predict_scores
+    from steel_defects.prediction.sheet_scores import heat_map_table, measure_speed, predict_scores
 
     scores = predict_scores(classifier, raw_sheets, sheets["path"].tolist())
     table = sheets[["sheet_id", "has_defect"]].assign(output=scores)

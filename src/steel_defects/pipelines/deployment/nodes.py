@@ -8,18 +8,17 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from steel_defects.datasets.models import PackageContents
-from steel_defects.deployment.config import DeploymentConfig
-from steel_defects.deployment.sheets import choose_sheets
+from steel_defects.deployment.config import DeploymentConfig, choose_sheets
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.package.folder import ModelPackage, write_package
 
 
 def export_networks(
     inspection_package: ModelPackage,
-    deployment_raw: Path,
-    deployment_folder: Path,
-    earlier_splits: pd.DataFrame,
-    earlier_annotations: pd.DataFrame,
+    raw_dir: Path,
+    sheets_dir: Path,
+    splits: pd.DataFrame,
+    annotations: pd.DataFrame,
     deployment: DeploymentConfig,
     inspection: InspectionConfig,
 ) -> tuple[PackageContents, pd.DataFrame]:
@@ -27,9 +26,7 @@ def export_networks(
     from steel_defects.deployment import export
     from steel_defects.deployment.parity import compare_exports
 
-    sheets = choose_sheets(
-        deployment, deployment_raw, deployment_folder, earlier_splits, earlier_annotations
-    )
+    sheets = choose_sheets(deployment, raw_dir, sheets_dir, splits, annotations)
     folder = TemporaryDirectory(prefix="exports_")
     made = Path(folder.name)
     candidates = list(export.export_networks(inspection_package, sheets, deployment, made))
@@ -48,18 +45,16 @@ def _copy(folder: "TemporaryDirectory[str]", name: str, path: Path) -> None:
 
 def measure_latency(
     export_candidates: ModelPackage,
-    deployment_raw: Path,
-    deployment_folder: Path,
-    earlier_splits: pd.DataFrame,
-    earlier_annotations: pd.DataFrame,
+    raw_dir: Path,
+    sheets_dir: Path,
+    splits: pd.DataFrame,
+    annotations: pd.DataFrame,
     deployment: DeploymentConfig,
 ) -> pd.DataFrame:
     """Time every export, and Keras, on sheets of the size that they are compared on."""
     from steel_defects.deployment.latency import measure_exports
 
-    sheets = choose_sheets(
-        deployment, deployment_raw, deployment_folder, earlier_splits, earlier_annotations
-    )
+    sheets = choose_sheets(deployment, raw_dir, sheets_dir, splits, annotations)
     return measure_exports(export_candidates, sheets.first_size, deployment.latency_repeats)
 
 

@@ -19,7 +19,7 @@ from steel_defects.evaluation.robustness import Judges, choose_for_robustness, r
 from steel_defects.evaluation.segmentation import pair_table
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
-from steel_defects.models.identity import common_stamp, stamp_of
+from steel_defects.models.trained import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.tables.declared import (

@@ -12,8 +12,14 @@ from steel_defects.decision.fusion import StackedScore, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.postprocessing import PostprocessingGrid
 from steel_defects.images.folder import SheetFolder
-from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel, made_from
+from steel_defects.models.trained import (
+    ModelReference,
+    ModelSelection,
+    TrainedModel,
+    common_stamp,
+    made_from,
+    stamp_of,
+)
 from steel_defects.package.build import (
     gate_spec,
     library_versions,

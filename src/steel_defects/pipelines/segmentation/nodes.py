@@ -18,8 +18,7 @@ from steel_defects.decision.postprocessing import (
 )
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import NetworkConfig
-from steel_defects.models.identity import common_stamp, stamp_of
-from steel_defects.models.trained import TrainedModel, made_from
+from steel_defects.models.trained import TrainedModel, common_stamp, made_from, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
@@ -77,7 +76,7 @@ def cross_validate_segmenter(
         The outlines, and the post-processing that all folds together chose; of no class where that
         is left to validation sheets.
     """
-    from steel_defects.training.segmenter_cross_validation import out_of_fold_masks
+    from steel_defects.training.cross_validation import out_of_fold_masks
 
     out_of_fold = out_of_fold_masks(
         TrainingData(raw_sheets, sheets, annotations, splits, tiles, checkpoints),

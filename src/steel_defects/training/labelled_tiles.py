@@ -6,31 +6,21 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from pandas import DataFrame
 
 from steel_defects.images.gray_cache import SheetReader
-from steel_defects.training.augment.augmentation import Augmentation
-from steel_defects.training.augment.copy_paste import DefectDonors
+from steel_defects.training import windows
+from steel_defects.training.augmentation import Augmentation, DefectDonors
 from steel_defects.training.config import SegmentationConfig
-from steel_defects.training.data.loader import Channels, Example, Loader
-from steel_defects.training.data.windows import (
-    Gray,
-    Runs,
-    Size,
-    Window,
-    cut,
-    paint_classes,
-    place_anywhere,
-    place_on_defect,
-    place_on_steel,
-    places_by_class,
-)
+from steel_defects.training.loader import Channels, Example, Loader
+from steel_defects.training.windows import Gray, Runs, Size, Window
 
 _STEEL_SHARE = 0.9  # probability that a window without a chosen defect keeps off the black border
 _MOST_BLACK = 0.25  # share of such a window that may be black
 #: A sheet by its place among the sheets, and the class whose defect to show; 0 for no matter which.
 Draw = tuple[int, int]
+Sampler = Callable[[np.random.Generator], list[Draw]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class LabelledTiles:
     """
 
     folder: SheetReader
-    tiles: pd.DataFrame
+    tiles: DataFrame
     masks: dict[tuple[str, int], str]
     classes: int
 
@@ -54,10 +44,10 @@ class LabelledTiles:
     @property
     def content(self) -> list[object]:
         """What identifies windows and masks, in order: a checkpoint belongs to these alone."""
-        windows = self.tiles[["sheet_id", "sha256", "x", "y", "width", "height"]]
+        places = self.tiles[["sheet_id", "sha256", "x", "y", "width", "height"]]
         shown = set(self.tiles["sheet_id"])
         masks = [(*key, rle) for key, rle in sorted(self.masks.items()) if key[0] in shown]
-        return [windows.to_numpy().tolist(), masks]
+        return [places.to_numpy().tolist(), masks]
 
     @property
     def size(self) -> Size:
@@ -81,16 +71,11 @@ class LabelledTiles:
 
 
 def labelled_tiles(
-    folder: SheetReader,
-    tiles: pd.DataFrame,
-    sheets: pd.DataFrame,
-    annotations: pd.DataFrame,
-    classes: int,
+    folder: SheetReader, tiles: DataFrame, sheets: DataFrame, annotations: DataFrame, classes: int
 ) -> LabelledTiles:
     """Join the tables of data engineering."""
-    sizes = sheets[["sheet_id", "path", "sha256", "height", "width"]].rename(
-        columns={"height": "sheet_height", "width": "sheet_width"}
-    )
+    names = {"height": "sheet_height", "width": "sheet_width"}
+    sizes = sheets[["sheet_id", "path", "sha256", *names]].rename(columns=names)
     masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     joined = tiles.merge(sizes, on="sheet_id", how="left").reset_index(drop=True)
     return LabelledTiles(folder, joined, masks, classes)
@@ -98,13 +83,13 @@ def labelled_tiles(
 
 def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[Any]:
     """Return the batches that a segmenter learns from: tiles, or windows at random places."""
-    windows = config.crop.windows_per_sheet if config.crop else 1
-    reader = TileReader(data, tile_augmentation(config), config.copy_paste_share, windows)
+    per_sheet = config.windows_per_sheet
+    reader = TileReader(data, tile_augmentation(config), config.copy_paste_share, per_sheet)
     options = (config.batch_size, config.seed, config.loader_threads)
     if config.crop is None:
         return Loader(reader.tile, tile_sampler(data.tiles, config), *options)
     sampler = crop_sampler(data, config)
-    return Loader(reader.windows, sampler, *options, windows, config.tile_batches_per_epoch)
+    return Loader(reader.windows, sampler, *options, per_sheet, config.tile_batches_per_epoch)
 
 
 def tile_augmentation(config: SegmentationConfig) -> Augmentation:
@@ -120,7 +105,7 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 
 
 def tile_sampler(
-    tiles: pd.DataFrame, config: SegmentationConfig
+    tiles: DataFrame, config: SegmentationConfig
 ) -> Callable[[np.random.Generator], list[int]]:
     """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
     areas = np.stack(tiles["area_px"].to_list())
@@ -130,31 +115,25 @@ def tile_sampler(
     return lambda rng: [place for place, _ in draw(rng)]
 
 
-def crop_sampler(
-    data: LabelledTiles, config: SegmentationConfig
-) -> Callable[[np.random.Generator], list[Draw]]:
+def crop_sampler(data: LabelledTiles, config: SegmentationConfig) -> Sampler:
     """Return a function that draws an epoch's sheets, and the class that their windows show.
 
     With the probability ``defect_share`` that is a class, each that occurs as likely as any other
     however rare it is, on one of its sheets; else it is any sheet, and no class.
     """
-    by_class = places_by_class([data.runs[row.sheet_id] for row in data.sheets])
-    per_sheet = config.crop.windows_per_sheet if config.crop else 1
-    count = -(-config.tile_batches_per_epoch * config.batch_size // per_sheet)
+    by_class = windows.places_by_class([data.runs[row.sheet_id] for row in data.sheets])
+    count = -(-config.tile_batches_per_epoch * config.batch_size // config.windows_per_sheet)
     return _sampler(by_class, len(data.sheets), count, config.defect_share)
 
 
 def _sampler(
-    by_class: Mapping[int, Sequence[int] | NDArray[np.int64]],
-    places: int,
-    count: int,
-    defect_share: float,
-) -> Callable[[np.random.Generator], list[Draw]]:
+    by_class: Mapping[int, Sequence[int] | NDArray[np.int64]], places: int, count: int, share: float
+) -> Sampler:
     classes = list(by_class)
 
     def draw(rng: np.random.Generator) -> list[Draw]:
         draws = []
-        for defective in rng.random(count) < defect_share:
+        for defective in rng.random(count) < share:
             class_id = classes[int(rng.integers(len(classes)))] if defective and classes else 0
             candidates = by_class.get(class_id, range(places))
             draws.append((int(candidates[int(rng.integers(len(candidates)))]), class_id))
@@ -181,7 +160,6 @@ class TileReader:
         copy_paste_share: float = 0.0,
         windows_per_sheet: int = 1,
     ) -> None:
-        """Take the tiles, and what may happen to them."""
         self._data, self._rows = data, list(data.tiles.itertuples())
         self._augmentation, self._copy_paste_share = augmentation, copy_paste_share
         self._donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
@@ -191,8 +169,7 @@ class TileReader:
         """Read one tile."""
         row = self._rows[index]
         window = Window(row.x, row.y, row.width, row.height)
-        image, runs = self._data.folder.read(row.path), self._data.runs[row.sheet_id]
-        return self._example(image, runs, window, rng)
+        return self._example(self._data.folder.read(row.path), row.sheet_id, window, rng)
 
     def windows(self, draw: Draw, rng: np.random.Generator) -> list[Example]:
         """Read windows of one sheet.
@@ -201,22 +178,25 @@ class TileReader:
         steel nine times out of ten.
         """
         row, class_id = self._data.sheets[draw[0]], draw[1]
-        image, runs = self._data.folder.read(row.path), self._data.runs[row.sheet_id]
+        image = self._data.folder.read(row.path)
         size = min(self._size[0], row.sheet_height), min(self._size[1], row.sheet_width)
 
         def place() -> Window:
             if class_id:
-                return place_on_defect(runs[class_id], image.shape, size, rng)
+                runs = self._data.runs[row.sheet_id][class_id]
+                return windows.place_on_defect(runs, image.shape, size, rng)
             if rng.random() < _STEEL_SHARE:
-                return place_on_steel(image, size, _MOST_BLACK, rng)
-            return place_anywhere(image.shape, size, rng)
+                return windows.place_on_steel(image, size, _MOST_BLACK, rng)
+            return windows.place_anywhere(image.shape, size, rng)
 
-        return [self._example(image, runs, place(), rng) for _ in range(self._windows_per_sheet)]
+        count = range(self._windows_per_sheet)
+        return [self._example(image, row.sheet_id, place(), rng) for _ in count]
 
     def _example(
-        self, image: Gray, runs: Mapping[int, Runs], window: Window, rng: np.random.Generator
+        self, image: Gray, sheet_id: str, window: Window, rng: np.random.Generator
     ) -> Example:
-        picture, masks = cut(image, window), paint_classes(runs, window)
+        picture = windows.cut(image, window)
+        masks = windows.paint_classes(self._data.runs[sheet_id], window)
         if picture.shape != self._size:
             missing = (0, self._size[0] - window.height), (0, self._size[1] - window.width)
             picture = np.pad(picture, missing)

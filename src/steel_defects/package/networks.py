@@ -1,26 +1,111 @@
-"""Networks run by OpenVINO, ONNX Runtime and LiteRT, each imported when it is used."""
+"""A network, whatever runs it: Keras, OpenVINO, ONNX Runtime or LiteRT, imported when used."""
 
 import os
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
-from steel_defects.package.manifest import ExportRuntime, Precision
-from steel_defects.package.runtimes.network import (
-    ExecutionConfig,
-    Network,
-    Outputs,
-    Pool,
-    Shape,
-    Sheets,
-    in_order,
-)
+from steel_defects.package.folder import ModelPackage
+from steel_defects.package.manifest import ExportRuntime, ExportSpec, Precision
 from steel_defects.threads import core_count
+
+Sheets = NDArray[np.uint8]
+Outputs = list[NDArray[np.float32]]
+#: Sides of an array, the batch first; None for one that is open, and empty if the rank is.
+Shape = tuple[int | None, ...]
+T = TypeVar("T")
+
+
+class ExecutionConfig(Config):
+    """What a runtime may use.
+
+    Attributes:
+        streams: Sheets that are worked on at a time; 1 gives a single sheet all cores, 0 as many as
+            the runtime thinks best for throughput.
+        threads: Cores in all; 0 for every one.
+        device: OpenVINO's name of the device, such as ``CPU``, ``GPU`` or ``AUTO``.
+        providers: ONNX Runtime's execution providers, the preferred one first; those that are not
+            installed are passed over.
+    """
+
+    streams: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0)
+    device: str = "CPU"
+    providers: tuple[str, ...] = Field(default=("CPUExecutionProvider",), min_length=1)
+
+
+class Network(ABC):
+    """A network, whatever runs it.
+
+    Attributes:
+        parallel: Calls that it answers at a time; more of them wait.
+        inputs: Shape of each input.
+        outputs: Shape of each output.
+    """
+
+    parallel: int
+    inputs: list[Shape]
+    outputs: list[Shape]
+
+    @abstractmethod
+    def predict(self, sheets: Sheets) -> Outputs:
+        """Run the network on gray sheets, ``(batch, height, width, 1)``; safe in several threads.
+
+        It returns its outputs, float32, maps before what holds for the sheet as a whole.
+        """
+
+
+class Pool(Generic[T]):
+    """Objects that answer one call at a time: made when none is free, and used again."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._free: SimpleQueue[T] = SimpleQueue()
+
+    @contextmanager
+    def borrowed(self) -> Iterator[T]:
+        """Take one for as long as the block lasts."""
+        one = self._make() if self._free.empty() else self._free.get()
+        try:
+            yield one
+        finally:
+            self._free.put(one)
+
+
+def in_order(outputs: Iterable[Any]) -> Outputs:
+    """Put maps before what holds for the sheet as a whole; runtimes may have them otherwise."""
+    return sorted((np.asarray(one) for one in outputs), key=lambda one: -one.ndim)
+
+
+class KerasNetwork(Network):
+    """Runs a Keras model; one batch at a time, on all cores."""
+
+    parallel = 1
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.inputs = [tensor.shape for tensor in model.inputs]
+        self.outputs = [tensor.shape for tensor in model.outputs]
+        self._lock = Lock()
+
+    def predict(self, sheets: Sheets) -> Outputs:
+        """Run the network."""
+        with self._lock:
+            outputs = self.model.predict_on_batch(sheets.astype(np.float32))
+        return in_order(outputs if isinstance(outputs, (list, tuple)) else [outputs])
+
 
 # Shapes of input for which OpenVINO compiles a network of their own; the others share one that
 # takes any shape, and is slower by a third.
@@ -79,10 +164,8 @@ class OpenVINONetwork(ExportedNetwork):
             "PERFORMANCE_HINT": "LATENCY" if self.parallel == 1 else "THROUGHPUT",
         }
         if self._device == "CPU":
-            self._settings |= {
-                "NUM_STREAMS": str(self.parallel),
-                "INFERENCE_NUM_THREADS": str(self._cores),
-            }
+            streams, threads = str(self.parallel), str(self._cores)
+            self._settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
         self._compiled: dict[tuple[int, ...] | None, Pool[Any]] = {}
         self._lock = Lock()
 
@@ -194,9 +277,36 @@ def _litert_shape(details: Any) -> Shape:
     return tuple(side if side >= 0 else None for side in details["shape_signature"].tolist())
 
 
-#: What runs the exports for each runtime.
-NETWORKS: dict[ExportRuntime, Callable[..., Network]] = {
+_EXPORTED: dict[ExportRuntime, type[ExportedNetwork]] = {
     "openvino": OpenVINONetwork,
     "onnx": ONNXNetwork,
     "litert": LiteRTNetwork,
 }
+
+
+# === Loading ===
+
+
+def load_network(
+    package: ModelPackage, file: str, export: ExportSpec | None, execution: ExecutionConfig
+) -> Network:
+    """Load a network of a package from its ``.keras`` file, or an export of it; see load_keras."""
+    if export is None:
+        return KerasNetwork(load_keras(package, file))
+    files = [package.read(name) for name in export.files]
+    path = package.path(export.files[0])
+    return _EXPORTED[export.runtime](path, files, export.precision, execution)
+
+
+def load_keras(package: ModelPackage, file: str) -> Any:
+    """Load a ``.keras`` file of a package, from a private copy that was compared with its checksum.
+
+    Raises:
+        SteelDefectsError: The file is not what was written, or holds no model that can be used.
+    """
+    from steel_defects.models.files import load_model
+
+    with TemporaryDirectory(prefix="steel_defects_") as folder:
+        copy = Path(folder, "network.keras")
+        package.copy(file, copy)
+        return load_model(copy, package.path(file))

@@ -1,6 +1,6 @@
 """What classifiers learn from: whole sheets, whether they are defective, and roughly where."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.images.reading import resize
 from steel_defects.labels import rle as run_length
-from steel_defects.training.augment.augmentation import Augmentation
-from steel_defects.training.data.loader import Example
+from steel_defects.labels.severstal import masks_by_sheet
+from steel_defects.training.augmentation import Augmentation
+from steel_defects.training.loader import Array, Example
 
 #: Share of a cell of the auxiliary mask from which the cell counts as defective.
 _CELL_SHARE = 0.005
@@ -53,11 +54,7 @@ def labelled_sheets(
     folder: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame
 ) -> LabelledSheets:
     """Join the tables of data engineering."""
-    masks: dict[str, dict[int, str]] = {}
-    rows = annotations[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None)
-    for sheet_id, class_id, rle in rows:
-        masks.setdefault(sheet_id, {})[int(class_id)] = rle
-    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks_by_sheet(annotations))
 
 
 def sheet_reader(
@@ -81,14 +78,16 @@ def sheet_reader(
         rles = data.masks.get(row.sheet_id, {}).values()
         masks = [_cells(rles, (row.height, row.width), grid)] if grid else []
         small, masks = augmentation.turn(small, masks, rng)
-        example: Example = {
-            "sheet": augmentation.shade(small, rng)[..., None],
-            "score": np.array([defective], np.float32),
-            "weight": np.array(weights[defective], np.float32),
-        }
+        example = labelled(augmentation.shade(small, rng)[..., None], defective, weights)
         return {**example, "mask": masks[0][..., None]} if masks else example
 
     return read
+
+
+def labelled(sheet: Array, defective: bool, weights: Mapping[bool, float]) -> Example:
+    """Return an example without a mask; the weight is that of its kind."""
+    score, weight = np.array([defective], np.float32), np.array(weights[defective], np.float32)
+    return {"sheet": sheet, "score": score, "weight": weight}
 
 
 def _cells(

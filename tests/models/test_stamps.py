@@ -9,7 +9,7 @@ from kedro.io import DataCatalog
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.identity import common_stamp, stamp_of
+from steel_defects.models.trained import common_stamp, stamp_of
 
 
 def network(name: str = "resnet50") -> keras.Model:

@@ -123,17 +123,17 @@ def place_on_steel(image: Gray, size: Size, max_black: float, rng: np.random.Gen
     shares = _window_means(black.view(np.uint8), (size[0] // _STEP, size[1] // _STEP))
     most = max(max_black, float(shares.min()))
     row, column = divmod(int(rng.choice(np.flatnonzero(shares <= most))), shares.shape[1])
-    place = _window_at(image, size, _STEP * row, _STEP * column)
+    lowest, rightmost = image.shape[0] - size[0], image.shape[1] - size[1]
+
+    def window_at(y: int, x: int) -> Window:
+        return Window(min(x, rightmost), min(y, lowest), size[1], size[0])
+
+    place = window_at(_STEP * row, _STEP * column)
     # Up to a step further on, if that is as good, so that windows don't all lie on one grid.
     down, right = (int(value) for value in rng.integers(_STEP, size=2))
-    moved = _window_at(image, size, place.y + down, place.x + right)
+    moved = window_at(place.y + down, place.x + right)
     black = cut(image, moved)[::_STEP, ::_STEP] < BLACK_LEVEL
     return moved if black.mean() <= most else place
-
-
-def _window_at(image: Gray, size: Size, y: int, x: int) -> Window:
-    height, width = image.shape
-    return Window(min(x, width - size[1]), min(y, height - size[0]), size[1], size[0])
 
 
 def _window_means(values: Gray, size: Size) -> NDArray[np.float64]:

@@ -1,16 +1,123 @@
-"""Choosing and loading what runs the networks of a package."""
+"""Running the networks of a package by the runtime that is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import get_args
+from typing import TypeVar, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.decision.calibration import scale_scores
+from steel_defects.decision.postprocessing import SheetPrediction
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.reading import resize
+from steel_defects.models.config import STRIDE
 from steel_defects.package.folder import MEND, ModelPackage
-from steel_defects.package.manifest import ExportSpec, NetworkName, Precision
-from steel_defects.package.runtimes.exported_networks import NETWORKS
-from steel_defects.package.runtimes.keras_network import KerasNetwork, load_keras
-from steel_defects.package.runtimes.network import ExecutionConfig, Network, Shape
-from steel_defects.package.runtimes.runtime import Gate, PackageRuntime, Segmenter
+from steel_defects.package.manifest import ExportSpec, GateSpec, NetworkName, Precision
+from steel_defects.package.networks import (
+    ExecutionConfig,
+    KerasNetwork,
+    Network,
+    Shape,
+    load_network,
+)
+from steel_defects.prediction.inference import TestTimeAugmentation, predict_sheet
+from steel_defects.threads import map_in_order
+
+Image = NDArray[np.uint8]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The classifier of a package, which takes sheets of a size; see :func:`fit_sheet`."""
+
+    network: Network
+    spec: GateSpec
+    sheet_size: tuple[int, int] | None
+
+    def score(self, image: Image) -> float:
+        """Return the calibrated probability of a defect."""
+        sheet = fit_sheet(image, self.spec.input_size, self.sheet_size)
+        outputs = self.network.predict(np.ascontiguousarray(sheet)[None, ..., None])
+        output = outputs[0].astype(np.float64).reshape(1)
+        return float(scale_scores(output, self.spec.temperature, self.spec.bias)[0])
+
+    def score_many(self, images: Iterable[Image]) -> Iterator[float]:
+        """Score sheets in their order, several at a time."""
+        return _several_at_a_time(self.score, images, self.network.parallel)
+
+
+def fit_sheet(
+    image: Image, input_size: tuple[int, int], sheet_size: tuple[int, int] | None
+) -> Image:
+    """Make a sheet such that a graph which takes sheets of one size sees it as all others do.
+
+    The graph takes sheets of ``sheet_size``, a whole multiple of ``input_size``, height and width
+    in pixels, to which it reduces them itself; None for a graph that takes any.
+    """
+    if sheet_size is None or image.shape == sheet_size:
+        return image
+    # The mean of equal pixels is what they are: the graph's reduction undoes the repetition.
+    down, across = (s // i for s, i in zip(sheet_size, input_size, strict=True))
+    return resize(image, input_size).repeat(down, axis=0).repeat(across, axis=1)
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """The segmenter of a package, whose answers are averaged over some orientations."""
+
+    network: Network
+    tta: TestTimeAugmentation
+    stride: int = STRIDE
+
+    def segment(self, image: Image) -> SheetPrediction:
+        """Return the map and the presence of each class."""
+        return predict_sheet(self.network.predict, image, self.tta, self.stride, np.uint8)
+
+    def segment_many(self, images: Iterable[Image]) -> Iterator[SheetPrediction]:
+        """Segment sheets in their order, several at a time."""
+        return _several_at_a_time(self.segment, images, self.network.parallel)
+
+
+def _several_at_a_time(
+    ask: Callable[[Image], Answer], images: Iterable[Image], parallel: int
+) -> Iterator[Answer]:
+    return map_in_order(ask, images, 0 if parallel == 1 else parallel, ahead=parallel)
+
+
+class PackageRuntime:
+    """Runs the networks of a package; see :func:`load_runtime`.
+
+    Attributes:
+        names: What runs each network, such as ``openvino_int8``.
+        parallel: Sheets at a time that are worth asking for; calls from so many threads are safe.
+        segment: Returns the map and the presence of each class on a sheet.
+        segment_many: The same of sheets in their order, several at a time.
+    """
+
+    def __init__(self, gate: Gate | None, segmenter: Segmenter, names: dict[str, str]) -> None:
+        self._gate, self.names = gate, names
+        self.segment, self.segment_many = segmenter.segment, segmenter.segment_many
+        networks = [segmenter.network, *([gate.network] if gate else [])]
+        self.parallel = min(network.parallel for network in networks)
+
+    def gate_score(self, image: Image) -> float | None:
+        """Return the calibrated probability of a defect; None without a gate."""
+        return self._gate.score(image) if self._gate else None
+
+    def score_many(self, images: Iterable[Image]) -> Iterator[float | None]:
+        """Score sheets in their order, several at a time; None for each without a gate.
+
+        ``images`` may be a generator that reads ahead: it is asked for the next one as soon as
+        there is room for it, in the caller's thread.
+        """
+        return self._gate.score_many(images) if self._gate else (None for _ in images)
+
+
+# === Choosing and loading ===
+
 
 #: The library that each runtime needs.
 LIBRARIES = {
@@ -70,7 +177,7 @@ def load_gate(
     spec = package.manifest.gate
     if spec is None:
         return None
-    network = _load(package, spec.file, export, execution)
+    network = load_network(package, spec.file, export, execution)
     # Keras gets sheets that are resized already.
     size = export.sheet_size if export else spec.input_size
     _require_fit(package, "gate", network, [(None, *(size or (None, None)), 1)], [(None, 1)])
@@ -82,7 +189,7 @@ def load_segmenter(
 ) -> Segmenter:
     """Load the segmenter of a package, or an export of it; see :func:`load_gate`."""
     spec, classes = package.manifest.segmenter, len(package.manifest.class_names)
-    network = _load(package, spec.file, export, execution)
+    network = load_network(package, spec.file, export, execution)
     # The last, the presence of each class, is not an output of every segmenter.
     outputs = [(None, None, None, classes), (None, classes)][: max(1, len(network.outputs))]
     _require_fit(package, "segmenter", network, [(None, None, None, 1)], outputs)
@@ -97,26 +204,17 @@ def load_segmenter(
     return Segmenter(network, spec.tta, spec.stride)
 
 
-def _load(
-    package: ModelPackage, file: str, export: ExportSpec | None, execution: ExecutionConfig
-) -> Network:
-    if export is None:
-        return KerasNetwork(load_keras(package, file))
-    files = [package.read(name) for name in export.files]
-    path = package.path(export.files[0])
-    return NETWORKS[export.runtime](path, files, export.precision, execution)
-
-
 def choose_exports(package: ModelPackage, name: str) -> dict[NetworkName, ExportSpec | None]:
     """Choose an export for each network of a package; None for Keras. See :func:`load_runtime`."""
     runtime, _, precision = name.partition("_")
+    trained = runtime in {"auto", "keras"}
     known = runtime in {"auto", *LIBRARIES} and precision in {"", *get_args(Precision)}
-    if not known or (precision and runtime in {"auto", "keras"}):
+    if not known or (precision and trained):
         raise SteelDefectsError(
             f"there is no runtime {name}; there are auto, keras, openvino, onnx and litert, the "
             "last three also with a precision, such as openvino_int8"
         )
-    if runtime not in {"auto", "keras"} and not is_installed(runtime):
+    if not trained and not is_installed(runtime):
         raise SteelDefectsError(f"{LIBRARIES[runtime]} is not installed; {_INSTALL}")
     networks: list[NetworkName] = ["gate", "segmenter"] if package.manifest.gate else ["segmenter"]
     return {network: _choose(package, network, runtime, precision) for network in networks}
@@ -174,8 +272,7 @@ def _alike(shapes: Sequence[Shape], expected: Sequence[Shape]) -> bool:
 
 
 def _fits(shape: Shape, expected: Shape) -> bool:
-    pairs = zip(shape, expected, strict=False)
-    same = all(side is None or other is None or side == other for side, other in pairs)
+    same = all(None in pair or len({*pair}) == 1 for pair in zip(shape, expected, strict=False))
     return not shape or (same and len(shape) == len(expected))
 
 

@@ -56,7 +56,6 @@ class Assembly:
     """
 
     def __init__(self, batch_size: int, batches: int, memory: "Memory") -> None:
-        """Set up batches of a size; nothing is allocated before the first example of a batch."""
         self._batch_size, self._batches, self._memory = batch_size, batches, memory
         self._started: dict[int, Batch] = {}
         self._lock = Lock()
@@ -94,7 +93,6 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        """Start with none."""
         self._free: dict[int, list[bytearray]] = {}
 
     def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -113,7 +111,18 @@ class Memory:
 
 
 class Loader(Generic[T]):
-    """Reads batches of examples in the background."""
+    """Reads batches of examples in the background.
+
+    Args:
+        read: Reads what was chosen: one example, or a list of ``per_read`` of them, such as the
+            windows of one sheet; all chance comes from the generator it is given.
+        choose: Draws what an epoch reads, in order.
+        batch_size: Examples per batch.
+        seed: Decides order and augmentation.
+        threads: Threads that read; 0 for one per core.
+        per_read: Examples that one call of ``read`` returns.
+        batches: Batches per epoch; None for as many as hold all that was chosen.
+    """
 
     def __init__(
         self,
@@ -125,18 +134,6 @@ class Loader(Generic[T]):
         per_read: int = 1,
         batches: int | None = None,
     ) -> None:
-        """Set up a loader.
-
-        Args:
-            read: Reads what was chosen: one example, or a list of ``per_read`` of them, such as the
-                windows of one sheet; all chance comes from the generator it is given.
-            choose: Draws what an epoch reads, in order.
-            batch_size: Examples per batch.
-            seed: Decides order and augmentation.
-            threads: Threads that read; 0 for one per core.
-            per_read: Examples that one call of ``read`` returns.
-            batches: Batches per epoch; None for as many as hold all that was chosen.
-        """
         self._read, self._choose, self._batch_size = read, choose, batch_size
         self._seed, self._threads, self._per_read = seed, threads or core_count(), per_read
         self._batches, self._memory = batches, Memory()
