@@ -90,7 +90,7 @@ def test_without_an_export_in_fp32_there_is_none_in_bf16(
         raise RuntimeError("no such operation")
 
     monkeypatch.setattr(export.converters, "export_openvino", broken)
-    monkeypatch.setattr(export, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(export.converters, "multiplies_bfloat16", lambda: True)
     monkeypatch.setattr(export, "is_installed", lambda runtime: runtime == "openvino")
     cells = list(export.export_networks(package, sheets, deployment, tmp_path))
     gates = [c for c in cells if (c.network, c.runtime) == ("gate", "openvino")]
