@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.decision.operating_point import OperatingPoint
-from steel_defects.package.manifest import GateSpec
+from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS, GateSpec
 from steel_defects.tables.columns import TIME_COLUMNS
 
 _QUANTILES = np.linspace(0, 1, 101)
