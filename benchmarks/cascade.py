@@ -21,7 +21,7 @@ from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.gate import operating_point_of
 from steel_defects.evaluation.model_comparison import out_of_fold_row
-from steel_defects.pipelines.segmentation.nodes import together_with_gate
+from steel_defects.pipelines.segmentation.nodes import join_gate_scores
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ("mean_dice", "mean_dice_gated", "all_empty_dice", "dice_on_positives_gated")
@@ -70,7 +70,7 @@ def main() -> int:
     point = operating_point_of(scores, config, sheets)
     gated = scores.assign(cleared=point.clears(scores["score"]))
     predictions = predictions[predictions["repeat"].notna()]
-    evidence = together_with_gate(
+    evidence = join_gate_scores(
         predictions, gated[["sheet_id", "repeat", "score", "cleared"]], sheets
     )
     if evidence.empty:

@@ -42,8 +42,8 @@ def shown(text: str, limit: int = 80) -> str:
         The text on one line, cut to ``limit`` characters and an ellipsis if it is longer, with
         control characters and other invisible ones written as escapes.
     """
-    kept = text if len(text) <= limit else text[:limit] + "…"
+    shortened = text if len(text) <= limit else text[:limit] + "…"
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in kept
+        for character in shortened
     )

@@ -6,7 +6,7 @@ from steel_defects.decision.fusion import (
     ClassPresence,
     PresenceEvidence,
     fit_presence,
-    reached_on,
+    probability_at_area,
 )
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
@@ -22,12 +22,12 @@ from steel_defects.decision.postprocessing_tuning import ClassTuner, best_settin
 def test_the_probability_that_an_area_reaches_is_a_rank(area: int):
     values = np.random.default_rng(0).integers(0, 256, (8, 12)).astype(np.uint8)
     ranked = np.sort(values.ravel())[::-1]
-    assert reached_on(values, area) == ranked[min(area, values.size) - 1] / 255
+    assert probability_at_area(values, area) == ranked[min(area, values.size) - 1] / 255
 
 
 def test_an_area_may_be_of_a_non_contiguous_map():
     maps = np.random.default_rng(0).integers(0, 256, (8, 12, 3)).astype(np.uint8)
-    assert reached_on(maps[..., 1], 1) == maps[..., 1].max() / 255
+    assert probability_at_area(maps[..., 1], 1) == maps[..., 1].max() / 255
 
 
 def test_probability_by_hand():

@@ -165,7 +165,7 @@ def test_what_lies_beside_a_folder_of_pictures_is_not_left_out_in_silence(tmp_pa
     source = open_source(tmp_path)
     assert [file.sheet_id for file in source.list_files()] == ["a.png"]
     assert (
-        "only train_images/ is inspected, not what is beside it, such as test_images/"
+        "only train_images/ is inspected, not what is next to it, such as test_images/"
         in caplog.text
     )
     caplog.clear()

@@ -60,19 +60,19 @@ UNTRUSTED = {
     "16 bits, spread": (pillow(MASK.astype(np.uint16) * 257), "mask has value 257; known"),
     "16 bits, three channels": (
         opencv(np.dstack([MASK.astype(np.uint16)] * 3)),
-        "mask in colour of 16 bits; one value a pixel is expected",
+        "mask in colour of 16 bits; one value per pixel is expected",
     ),
     "colour": (
         pillow(np.dstack([MASK, MASK * 0, MASK * 0])),
-        "mask in colour; one value a class is expected",
+        "mask in colour; one value per class is expected",
     ),
     "transparency and colour": (
         pillow(np.dstack([MASK] * 4)),
-        "mask with transparency; one value a pixel is expected",
+        "mask with transparency; one value per pixel is expected",
     ),
     "transparency": (
         pillow(np.dstack([MASK, MASK])),
-        "mask with transparency; one value a pixel is expected",
+        "mask with transparency; one value per pixel is expected",
     ),
     "jpeg": (pillow(MASK, "JPEG"), "mask cannot be decoded as a PNG picture"),
     "0 bytes": (b"", "mask cannot be decoded as a PNG picture"),

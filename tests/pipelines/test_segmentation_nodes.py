@@ -271,7 +271,7 @@ def test_comparison_alone_and_behind_a_gate(data: Data, predictions):
 
 def test_gate_and_segmenter_decide_together(data: Data, predictions, settings):
     scores = gate_scores(data).assign(cleared=False)
-    evidence = nodes.together_with_gate(predictions, scores, data.sheets)
+    evidence = nodes.join_gate_scores(predictions, scores, data.sheets)
     assert len(evidence) == predictions["sheet_id"].nunique()
     assert (evidence["gate"] == 0.1).all()
     seen = evidence.set_index("sheet_id")["presence"]

@@ -21,8 +21,8 @@ def test_an_argument_takes_what_it_is_named_after():
 
 def test_what_a_namespace_does_not_make_is_shared():
     made = node(locate, "scores", names="params:names")
-    used = node(judge, "places", own="params:own")
-    pipeline = namespaced("vgg16", [made, used], own="params:own")
+    used = node(judge, "places", private="params:own")
+    pipeline = namespaced("vgg16", [made, used], private="params:own")
     assert pipeline.inputs() == {
         "sheets", "params:positions", "params:names", "params:vgg16.own",
     }  # fmt: skip

@@ -61,7 +61,7 @@ class PresenceEvidence:
     """What is known of the presence of one class on some sheets.
 
     Attributes:
-        answers: What the presence head says, :func:`reached_on` of the map, and the gate's
+        answers: What the presence head says, :func:`probability_at_area` of the map, and the gate's
             calibrated scores, which are NaN without one; ``(3, sheets)``, 0 to 1.
         occurs: Whether the class occurs, ``(sheets,)``.
     """
@@ -70,7 +70,7 @@ class PresenceEvidence:
     occurs: NDArray[np.bool_]
 
 
-def reached_on(probability: NDArray[np.uint8], area_px: float) -> float:
+def probability_at_area(probability: NDArray[np.uint8], area_px: float) -> float:
     """Return the probability that so many pixels of a map reach, wherever they lie.
 
     Args:
@@ -103,8 +103,8 @@ def fit_presence(evidence: Sequence[PresenceEvidence]) -> list[ClassPresence] | 
     logits = clipped_logits(answers[: len(weighted)]).T
     numbers = np.repeat(np.arange(len(evidence)), [len(one.occurs) for one in evidence])
     # Half as large, so that the penalty keeps the classes' own biases four times closer to 0.
-    own = 0.5 * np.eye(len(evidence))[numbers]
-    weights, intercept = _fit(np.column_stack([logits, own]), occurs)
+    class_indicators = 0.5 * np.eye(len(evidence))[numbers]
+    weights, intercept = _fit(np.column_stack([logits, class_indicators]), occurs)
     shared = dict(zip(weighted, np.maximum(weights, 0).tolist(), strict=False))
     biases = intercept + 0.5 * weights[len(weighted) :]
     return [ClassPresence(**shared, bias=float(bias)) for bias in biases]
@@ -159,7 +159,7 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     """Fit the stacked score, and choose its threshold for the target recall of the whole cascade.
 
     Args:
-        evidence: ``sheet_id, group_id, repeat, has_defect, gate, cleared, presence``, one row a
+        evidence: ``sheet_id, group_id, repeat, has_defect, gate, cleared, presence``, one row per
             sheet and repeat, of sheets that the networks had not seen: the gate's score, whether it
             clears the sheet, and the highest presence of a class. ``repeat`` is null in rows of the
             hold-out, which count only where there are no others. Look-alikes share a group, and are
@@ -176,7 +176,7 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
     weights, bias = _fit(logits, rows["has_defect"].to_numpy(bool))
     gate, segmenter = np.maximum(weights, 0).tolist()
     stacked = StackedScore(gate_weight=gate, segmenter_weight=segmenter, bias=bias)
-    known, table = labels_and_scores(rows.assign(score=_together(rows, stacked)))
+    known, table = labels_and_scores(rows.assign(score=_cascade_scores(rows, stacked)))
     source: Evidence = "out_of_fold" if crossed.any() else "calibration"
     point = choose_operating_point(known, table, config, source, groups_of(rows, rows_by_sheet))
     stacked = stacked.model_copy(update={"threshold": point.thresholds.lower})
@@ -189,13 +189,13 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame) -> Stacking:
     Args:
         stacking: What :func:`stack_scores` returned.
         test: ``sheet_id, group_id, has_defect, gate, cleared, presence`` of the test sheets, one
-            row a sheet.
+            row per sheet.
     """
     stacked, point = stacking.stacked, stacking.operating_point
     if stacked is None or point is None or test.empty:
         return stacking
     test = test.sort_values("sheet_id")
-    labels, scores = test["has_defect"].to_numpy(bool), _together(test, stacked)
+    labels, scores = test["has_defect"].to_numpy(bool), _cascade_scores(test, stacked)
     rates = measure_rates(labels, scores, point.thresholds, groups_of(test, test))
     return stacking.model_copy(update={"operating_point": point.model_copy(update={"test": rates})})
 
@@ -203,7 +203,7 @@ def check_on_test(stacking: Stacking, test: pd.DataFrame) -> Stacking:
 def cleared_sheets(
     evidence: pd.DataFrame, stacked: StackedScore | None, config: OperatingPointConfig
 ) -> NDArray[np.bool_]:
-    """Say which sheets the gate clears, or both networks together.
+    """Say which sheets the gate clears, or both networks jointly.
 
     Args:
         evidence: As :func:`stack_scores` takes it, with ``fold``.
@@ -212,7 +212,7 @@ def cleared_sheets(
         config: The targets.
 
     Returns:
-        One value a row.
+        One value per row.
     """
     cleared = evidence["cleared"].to_numpy(bool).copy()
     numbered = evidence.reset_index(drop=True)
@@ -226,7 +226,7 @@ def cleared_sheets(
     return cleared
 
 
-def _together(rows: pd.DataFrame, stacked: StackedScore) -> Numbers:
+def _cascade_scores(rows: pd.DataFrame, stacked: StackedScore) -> Numbers:
     """Score sheets by both networks, and what the gate clears below any threshold there can be."""
     return np.where(rows["cleared"], -1.0, stacked.score(rows["gate"], rows["presence"]))
 

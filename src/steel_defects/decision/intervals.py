@@ -2,7 +2,7 @@
 
 from scipy.stats import beta, binom
 
-#: Confidence of the two-sided intervals in tables.
+#: Confidence of two-sided intervals in tables, and of the one-sided bound of the escape rate.
 CONFIDENCE = 0.95
 
 

@@ -35,7 +35,8 @@ class OperatingPointConfig(Config):
     """What the gate's thresholds should achieve.
 
     Attributes:
-        target_recall: Share of defective sheets that must not be cleared.
+        target_recall: Share of defective sheets that must not be cleared; the rest is the escape
+            rate that the mill can bear.
         target_false_positive_rate: Share of clean sheets that may reach the upper threshold.
         evidence: The scores to choose by: those of the calibration split, those of the
             cross-validation, or ``auto``, the latter where the former are too few to prove the

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from steel_defects.config import Config, Record
-from steel_defects.decision.fusion import ClassPresence, reached_on
+from steel_defects.decision.fusion import ClassPresence, probability_at_area
 from steel_defects.decision.regions import (
     Probability,
     level_of,
@@ -132,7 +132,7 @@ def class_presence(
     gate = np.nan if gate_score is None else gate_score
     for k, values in enumerate(settings):
         if values.presence:
-            on_map = reached_on(prediction.maps[..., k], values.presence.area_px)
+            on_map = probability_at_area(prediction.maps[..., k], values.presence.area_px)
             answers = np.array([float(prediction.presence[k]), on_map, gate])
             likely[k] = values.presence.probability(answers)
     return likely

@@ -12,7 +12,7 @@ from steel_defects.decision.fusion import (
     ClassPresence,
     PresenceEvidence,
     fit_presence,
-    reached_on,
+    probability_at_area,
 )
 from steel_defects.decision.postprocessing import (
     TUNED,
@@ -44,19 +44,19 @@ class ClassTuner:
 
     grid: PostprocessingGrid
     pixel_share: float = 1.0
-    _kept: list[NDArray[np.float64]] = field(default_factory=list)
-    _emptied: list[float] = field(default_factory=list)
+    _dice_scores: list[NDArray[np.float64]] = field(default_factory=list)
+    _empty_mask_dice: list[float] = field(default_factory=list)
     _evidence: list[tuple[float, float, float]] = field(default_factory=list)
 
     @classmethod
     def joined(cls, tuners: Sequence["ClassTuner"]) -> "ClassTuner":
         """Return a tuner that has been shown the sheets of all of these, which share a grid."""
-        together = cls(tuners[0].grid, tuners[0].pixel_share)
+        merged = cls(tuners[0].grid, tuners[0].pixel_share)
         for one in tuners:
-            together._kept += one._kept
-            together._emptied += one._emptied
-            together._evidence += one._evidence
-        return together
+            merged._dice_scores += one._dice_scores
+            merged._empty_mask_dice += one._empty_mask_dice
+            merged._evidence += one._evidence
+        return merged
 
     def add(
         self,
@@ -73,7 +73,7 @@ class ClassTuner:
             presence: What the presence head says of the class, 0 to 1.
             gate_score: Calibrated score of the gate; None without a gate.
         """
-        on_map = reached_on(probability, AREA_PX * self.pixel_share)
+        on_map = probability_at_area(probability, AREA_PX * self.pixel_share)
         gate = np.nan if gate_score is None else gate_score
         self._evidence.append((float(presence), on_map, gate))
         thresholds, seeds, areas, _, factors = self._tried
@@ -83,8 +83,8 @@ class ClassTuner:
         window = window_above(probability, level_of(thresholds[0]))
         probability, truth = probability[window], truth[window]
         dice = [_dice(probability, truth, true_px, t, seeds, smallest) for t in thresholds]
-        self._kept.append(np.stack(dice))
-        self._emptied.append(float(true_px == 0))
+        self._dice_scores.append(np.stack(dice))
+        self._empty_mask_dice.append(float(true_px == 0))
 
     def best(self, presence: ClassPresence | None = None) -> ClassPostprocessing:
         """Return the best combination, with ``presence`` in place of what the head says.
@@ -92,26 +92,29 @@ class ClassTuner:
         Between equals the lower threshold, then the lower seed threshold, smaller area, presence
         cut and factor; without sheets the lowest of each.
         """
-        tried, known, count = self._tried, self.evidence, len(self._kept)
+        tried, known, count = self._tried, self.evidence, len(self._dice_scores)
         scores = np.zeros([len(values) for values in tried])
         if count:
             likely = presence.probability(known.answers) if presence else known.answers[0]
-            kept, emptied = np.stack(self._kept), np.array(self._emptied)[:, None, None, None, None]
+            dice, dice_if_empty = (
+                np.stack(self._dice_scores),
+                np.array(self._empty_mask_dice)[:, None, None, None, None],
+            )
             for number, cut in enumerate(tried[3]):
                 gone = (likely < cut)[:, None, None, None, None]
-                scores[:, :, :, number] = np.where(gone, emptied, kept).sum(axis=0) / count
+                scores[:, :, :, number] = np.where(gone, dice_if_empty, dice).sum(axis=0) / count
         place = np.unravel_index(int(scores.argmax()), scores.shape)
         best: dict[str, Any] = {
             name: values[at] for name, values, at in zip(TUNED, tried, place, strict=True)
         }
-        dice = float(scores[place]) if count else None
-        return ClassPostprocessing(**best, presence=presence, validation_dice=dice)
+        mean_dice = float(scores[place]) if count else None
+        return ClassPostprocessing(**best, presence=presence, validation_dice=mean_dice)
 
     @property
     def evidence(self) -> PresenceEvidence:
         """What is known of the presence of the class on the sheets, and whether it occurs."""
         answers = np.array(self._evidence, np.float64).reshape(-1, 3).T
-        return PresenceEvidence(answers, np.array(self._emptied) == 0)
+        return PresenceEvidence(answers, np.array(self._empty_mask_dice) == 0)
 
     @property
     def _tried(self) -> list[list[float]]:
@@ -119,7 +122,7 @@ class ClassTuner:
 
 
 def best_settings(tuners: Sequence[ClassTuner]) -> list[ClassPostprocessing]:
-    """Return the best combination of each class, after fitting the presence of all together.
+    """Return the best combination of each class, after one joint fit of their presence.
 
     Args:
         tuners: Of classes 1, 2, …, with sheets that neither gate nor segmenter had seen.
@@ -147,11 +150,11 @@ def _dice(
     order = 1 + np.argsort(areas[1:])
     scores = []
     for seed in seeds:
-        kept = order[seeded(labels, len(areas), probability, max(threshold, seed))[order]]
+        by_area = order[seeded(labels, len(areas), probability, max(threshold, seed))[order]]
         # What is left from the n-th smallest region on; the last entry is nothing at all.
-        left_px = np.append(areas[kept][::-1].cumsum()[::-1], 0)
-        left_hits = np.append(hits[kept][::-1].cumsum()[::-1], 0)
-        first = np.searchsorted(areas[kept], min_areas, side="left")
+        left_px = np.append(areas[by_area][::-1].cumsum()[::-1], 0)
+        left_hits = np.append(hits[by_area][::-1].cumsum()[::-1], 0)
+        first = np.searchsorted(areas[by_area], min_areas, side="left")
         total = left_px[first] + true_px
         scores.append(np.where(total == 0, 1.0, 2 * left_hits[first] / np.maximum(total, 1)))
     return np.stack(scores)

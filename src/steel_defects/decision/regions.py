@@ -30,9 +30,9 @@ def seeded(
     labels: NDArray[np.int32], count: int, probability: Probability, seed_threshold: float
 ) -> NDArray[np.bool_]:
     """Say of each of ``count`` labels whether one of its pixels reaches the seed threshold."""
-    found = np.zeros(count, np.bool_)
-    found[labels[probability >= level_of(seed_threshold)]] = True
-    return found
+    has_seed = np.zeros(count, np.bool_)
+    has_seed[labels[probability >= level_of(seed_threshold)]] = True
+    return has_seed
 
 
 def window_above(probability: Probability, level: int) -> tuple[slice, slice]:
@@ -78,12 +78,12 @@ def find_regions(
         masks: Mask of each class, of shape ``(height, width)``, 0 or 1.
         probabilities: Of shape ``(height, width, classes)``, uint8, 255 for certain.
     """
-    found: list[Region] = []
+    regions: list[Region] = []
     for index, mask in enumerate(masks):
         left, top, width, height = cv2.boundingRect(mask)  # most of a sheet has no defect
         window = np.s_[top : top + height, left : left + width]
-        found += _in_window(mask[window], probabilities[..., index][window], index + 1, left, top)
-    return found
+        regions += _in_window(mask[window], probabilities[..., index][window], index + 1, left, top)
+    return regions
 
 
 def _in_window(

@@ -153,10 +153,12 @@ def _write(cell: Candidate, source: _Source, folder: Path) -> tuple[str, ...]:
             return whole.name, whole.with_suffix(".bin").name
         case "openvino", _:
             return converters.quantise_openvino(whole, path, source.batches)
-        case _, "fp32":
+        case "onnx", "fp32":
             return converters.export_onnx(source.graph, path)
-        case _:
+        case "onnx", _:
             return converters.quantise_onnx(whole, path, source.batches)
+        case runtime, _:
+            raise ValueError(f"nothing exports a network for {runtime}")
 
 
 def with_exports(

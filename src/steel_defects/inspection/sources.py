@@ -124,10 +124,10 @@ def open_source(place: Path) -> SheetSource:
         source = FolderSource(place)
         chosen = f"{source.place.name}/"
         # Where the pictures of a data set are in a folder of their own, say what is left out.
-        beside = list_folder(str(place)) if source.place != place else []
-        if others := [name for name in beside if name != chosen]:
+        siblings = list_folder(str(place)) if source.place != place else []
+        if others := [name for name in siblings if name != chosen]:
             logger.warning(
-                "of %s only %s is inspected, not what is beside it, such as %s",
+                "of %s only %s is inspected, not what is next to it, such as %s",
                 shown(str(place)), chosen, shown_name(others[0]),
             )  # fmt: skip
         return source

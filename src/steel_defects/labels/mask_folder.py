@@ -111,15 +111,15 @@ def _decode_mask(data: bytes, size: tuple[int, int]) -> NDArray[np.integer]:
             sizes = (*picture.size, *size[::-1])
             raise SteelDefectsError("mask of {}×{} for a picture of {}×{}".format(*sizes))
         if picture.mode in ("RGBA", "LA"):
-            raise SteelDefectsError("mask with transparency; one value a pixel is expected")
+            raise SteelDefectsError("mask with transparency; one value per pixel is expected")
         if picture.mode == "RGB" and data[_BIT_DEPTH] == 16:
             # Pillow would keep the upper 8 bits, in which there are no classes.
-            raise SteelDefectsError("mask in colour of 16 bits; one value a pixel is expected")
+            raise SteelDefectsError("mask in colour of 16 bits; one value per pixel is expected")
         mask = np.asarray(picture)
     if mask.ndim == 2:
         return mask
     if (mask != mask[..., :1]).any():
-        raise SteelDefectsError("mask in colour; one value a class is expected")
+        raise SteelDefectsError("mask in colour; one value per class is expected")
     return mask[..., 0]
 
 

@@ -33,12 +33,12 @@ def node(function: Any, outputs: str | list[str], *given: str, **inputs: str) ->
     return Node(function, inputs=taken | inputs, outputs=outputs, name=function.__name__)
 
 
-def namespaced(name: str, nodes: Sequence[Node], own: str) -> Pipeline:
-    """Put nodes into a namespace: what they make, and the parameters that are its own.
+def namespaced(name: str, nodes: Sequence[Node], private: str) -> Pipeline:
+    """Put nodes into a namespace: what they make, and the parameters that are its alone, ``private``.
 
     All else that they take is shared with other namespaces.
     """
-    shared = {one for node in nodes for one in node.inputs} - {own}
+    shared = {one for node in nodes for one in node.inputs} - {private}
     shared -= {one for node in nodes for one in node.outputs}
     parameters = {one for one in shared if one.startswith("params:")}
     return Pipeline(nodes, namespace=name, inputs=shared - parameters, parameters=parameters)

@@ -28,7 +28,7 @@ _MEASURES = {
 def learning_figure(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Show how each model learned: loss above, the other validation metric below.
 
-    A history has ``epoch``, ``loss`` and ``validation_…`` columns, a row an epoch.
+    A history has ``epoch``, ``loss`` and ``validation_…`` columns, one row per epoch.
     """
     shown = {name: frame for name, frame in histories.items() if len(frame)}
     if not shown:
@@ -66,7 +66,7 @@ def _draw_metric(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 def segmentation_pr_figure(curves: Mapping[str, Curve]) -> Figure:
-    """Show precision against recall of pixels, a line a class."""
+    """Show precision against recall of pixels, one line per class."""
     known = {name: curve for name, curve in curves.items() if np.isfinite(curve[1]).any()}
     if not known:
         return style.nothing_to_show("No class has defective pixels to draw a curve from.")

@@ -252,9 +252,9 @@ COLUMNS: dict[str, Column] = {
     "dice_change": _number(-1, 1, nullable=True),
     **_alike("max_difference tolerance strength", _number(0, nullable=True)),
     # Speed and size of networks.
-    "ms_per_sheet": _speed(title="ms a sheet"),
-    "ms_per_sheet_p50": _speed(title="ms a sheet, median"),
-    "ms_per_sheet_p90": _speed(title="ms a sheet, 90 %"),
+    "ms_per_sheet": _speed(title="ms per sheet"),
+    "ms_per_sheet_p50": _speed(title="ms per sheet, median"),
+    "ms_per_sheet_p90": _speed(title="ms per sheet, 90 %"),
     "training_seconds": _number(0, unit="s", title="training", format="duration"),
     **_alike("ms_p50 ms_p90 ms_p99", _number(0, unit="ms", nullable=True)),
     **_alike(

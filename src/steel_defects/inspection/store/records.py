@@ -57,13 +57,13 @@ def _kind(sheet: InspectedSheet) -> str:
 
 
 def _measures(sheets: Sequence[InspectedSheet]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {name: [] for name in MEASURES}
+    values: dict[str, list[float]] = {name: [] for name in MEASURES}
     for sheet in sheets:
-        for name in found.keys() & sheet.statistics.keys():
-            found[name].append(sheet.statistics[name])
+        for name in values.keys() & sheet.statistics.keys():
+            values[name].append(sheet.statistics[name])
         if sheet.gate_score is not None:
-            found["gate_score"].append(sheet.gate_score)
-    return found
+            values["gate_score"].append(sheet.gate_score)
+    return values
 
 
 def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str, Any]:
@@ -106,16 +106,16 @@ class _DriftSummary:
         self._worst: dict[str, dict[str, Any]] = {}
 
     def add(self, record: Record) -> None:
-        found = record["drift"]
-        self._tested += bool(found)
-        alarms = [name for name, values in found.items() if values["alarm"]]
+        tests = record["drift"]
+        self._tested += bool(tests)
+        alarms = [name for name, values in tests.items() if values["alarm"]]
         if alarms:
             self._alarmed += 1
-            self._sure += any(values["sure"] for values in found.values())
+            self._sure += any(values["sure"] for values in tests.values())
             if len(self._named) < _NAMED:
                 place = {key: record[key] for key in ("part", "first", "last")}
                 self._named.append({**place, "measures": alarms})
-        for name, values in found.items():
+        for name, values in tests.items():
             if name not in self._worst or _excess(values) > _excess(self._worst[name]):
                 self._worst[name] = {"part": record["part"], **values}
 

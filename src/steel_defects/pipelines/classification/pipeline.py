@@ -1,4 +1,4 @@
-"""The pipeline of the gate: one namespace a backbone, then the comparison."""
+"""The pipeline of the gate: one namespace per backbone, then the comparison."""
 
 from kedro.pipeline import Pipeline
 
@@ -34,4 +34,4 @@ def _backbone_pipeline(name: str, crossed: bool) -> Pipeline:
     ]
     if crossed:
         parts.append(node(nodes.cross_validate, "out_of_fold_scores"))
-    return namespaced(name, parts, own="params:training")
+    return namespaced(name, parts, private="params:training")

@@ -30,7 +30,7 @@ from steel_defects.package.manifest import Manifest, SegmenterSpec
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import GATE_SCORES
 
-from .nodes import TUNING_SPLITS, asked_of_segmenters, of_splits, together_with_gate
+from .nodes import TUNING_SPLITS, asked_of_segmenters, join_gate_scores, of_splits
 
 
 def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def compare_segmenters(
         name, predictions, profile = segmenter.name, segmenter.predictions, segmenter.profile
         cleared: dict[int, set[str]] = {}
         if gate_scores is not None:
-            evidence = together_with_gate(predictions, gate_scores, sheets)
+            evidence = join_gate_scores(predictions, gate_scores, sheets)
             cleared = _cleared_sheets(evidence, segmenter.stacking.stacked, operating_point)
         held_out = predictions["repeat"].isna()
         test = predictions[held_out & (predictions["split"] == "test")]

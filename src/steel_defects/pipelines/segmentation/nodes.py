@@ -204,11 +204,11 @@ def stack_with_gate(
     from steel_defects.decision.fusion import check_on_test, stack_scores
 
     stamp = common_stamp(predictions=predictions, gate_scores=gate_scores)
-    evidence = together_with_gate(predictions, gate_scores, sheets)
+    evidence = join_gate_scores(predictions, gate_scores, sheets)
     unseen = evidence[evidence["split"] != "test"]
-    found = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
+    stacking = stack_scores(unseen, operating_point) if len(unseen) else Stacking()
     test = evidence[(evidence["split"] == "test") & evidence["repeat"].isna()]
-    return check_on_test(found, test).model_copy(update=stamp)
+    return check_on_test(stacking, test).model_copy(update=stamp)
 
 
 def record_segmenter(
@@ -254,7 +254,7 @@ def asked_of_segmenters(
     }
 
 
-def together_with_gate(
+def join_gate_scores(
     predictions: pd.DataFrame, gate_scores: pd.DataFrame, sheets: pd.DataFrame
 ) -> pd.DataFrame:
     """Set the gate's score of each sheet and repeat beside the highest presence of a class.

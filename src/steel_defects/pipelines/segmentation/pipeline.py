@@ -1,4 +1,4 @@
-"""The pipeline of the segmenters: one namespace an architecture, then comparison and package."""
+"""The pipeline of the segmenters: one namespace per architecture, then comparison and package."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -34,7 +34,7 @@ def _architecture_pipeline(name: str, crossed: bool, gated: bool) -> Pipeline:
         parts.append(node(nodes.cross_validate_segmenter, list(folds), *gate))
     if gated:
         parts.append(node(nodes.stack_with_gate, "stacking"))
-    return namespaced(name, parts, own="params:network")
+    return namespaced(name, parts, private="params:network")
 
 
 def _comparison(architectures: tuple[str, ...], gated: bool) -> list[Node]:
