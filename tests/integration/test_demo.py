@@ -24,7 +24,6 @@ def demo(make_project: Callable[[str], Project]) -> Project:
     return project
 
 
-@pytest.mark.slow
 def test_the_chosen_gate_has_learned(demo: Project) -> None:
     catalog = demo.catalog
     table = catalog.load("classification_comparison").set_index("backbone")
@@ -41,13 +40,11 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
     assert 0.45 <= test["has_defect"].mean() <= 0.55
 
 
-@pytest.mark.slow
 def test_the_segmenter_has_learned(demo: Project) -> None:
     table = demo.catalog.load("segmentation_comparison")
     assert table["dice_on_positives"].max() >= LEAST_DICE
 
 
-@pytest.mark.slow
 def test_the_demo_leaves_what_people_open(demo: Project) -> None:
     reporting = demo.data / "08_reporting"
     assert (reporting / "report.html").stat().st_size > 100_000
@@ -56,6 +53,5 @@ def test_the_demo_leaves_what_people_open(demo: Project) -> None:
     assert (demo.data / "07_model_output" / "verdicts.parquet").is_file()
 
 
-@pytest.mark.slow
 def test_the_demo_saves_nothing_that_says_nothing(demo: Project) -> None:
     assert empty_files(demo.data) == []

@@ -18,8 +18,6 @@ from tests.support.sheet_jobs import SETTINGS, draw_sheet
 from steel_defects.package.folder import write_package
 from steel_defects.package.manifest import ExportSpec, Manifest, ParityResult, SegmenterSpec
 
-pytestmark = pytest.mark.slow
-
 _LONGEST = 240.0  # seconds that a loaded machine may take to start up
 
 

@@ -34,7 +34,7 @@ def node(function: Any, outputs: str | list[str], *given: str, **inputs: str) ->
 
 
 def namespaced(name: str, nodes: Sequence[Node], private: str) -> Pipeline:
-    """Put nodes into a namespace: what they make, and the parameters that are its alone, ``private``.
+    """Put nodes into a namespace: what they make, and the parameters ``private`` to it.
 
     All else that they take is shared with other namespaces.
     """

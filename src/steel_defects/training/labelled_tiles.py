@@ -1,7 +1,7 @@
 """What segmenters learn from: windows of sheets with the masks of all classes."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -97,7 +97,7 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 
     These can push a defect out of the picture, which masks tell and labels of sheets do not.
     """
-    names = ("brightness", "contrast", "transposes", "zoom", "rotation_degrees")
+    names = {field.name for field in fields(Augmentation)} - {"flips"}  # which always happen
     return Augmentation(**{name: getattr(config, name) for name in names})
 
 
