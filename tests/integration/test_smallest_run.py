@@ -84,14 +84,15 @@ def test_models_of_earlier_runs_take_part_while_they_fit(
     copied_run: Project,
 ) -> None:
     project = copied_run
-    earlier = project.catalog.load("chosen_segmenter").reference
+    earlier = project.catalog.load("chosen_segmenter")
     assert earlier.name == "unet"
     project.must_run(
         "--pipelines=segmentation,reporting", "--params=architectures=fpn,segmenter=unet"
     )
     catalog = project.catalog
     assert catalog.load("segmentation_comparison")["architecture"].tolist() == ["fpn", "unet"]
-    assert catalog.load("chosen_segmenter").reference == earlier
+    chosen = catalog.load("chosen_segmenter")
+    assert (chosen.name, chosen.version) == (earlier.name, earlier.version)
     assert len(catalog.load("unet.predictions"))
     assert "unet" in catalog.load("report")
     package = json.loads(
