@@ -1,4 +1,4 @@
-"""The demo, with the faster half of its backbones: what it leaves, and that its models learn."""
+"""The demo, with one of its backbones: what it leaves behind, and that its models learn."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ from tests.support.projects import Project
 # Below what the demo reaches, since arithmetic differs between processors, and training with it; a
 # threshold on the mean intensity stays below 0.75.
 LEAST_ACCURACY = 0.8
-LEAST_ROC_AUC = 0.75
+LEAST_ROC_AUC = 0.9
 LEAST_DICE = 0.5
 LEAST_CLEARED = 0.1
 
 
 @pytest.fixture(scope="module")
 def demo(make_project: Callable[[str], Project]) -> Project:
-    """The commands of ``make demo``; ResNet50 and VGG16 would take half of the time."""
+    """The commands of ``make demo``; the other three backbones would take half of the time."""
     project = make_project("demo")
     project.must_run("--pipelines=sample_data")
-    project.must_run("--params", "backbones=efficientnet_b0 mobilenet_v2")
+    project.must_run("--params", "backbones=mobilenet_v2")
     project.must_run("--pipelines=inspection")
     return project
 
@@ -29,10 +29,8 @@ def test_the_chosen_gate_has_learned(demo: Project) -> None:
     table = catalog.load("classification_comparison").set_index("backbone")
     chosen = catalog.load("gate_selection")["name"]
     assert (table["sheets"] >= 100).all()
-    assert len(table) == 2
     assert table.loc[chosen, "accuracy"] >= LEAST_ACCURACY
-    assert table.loc[chosen, "roc_auc"] >= 0.9
-    assert (table["roc_auc"] >= LEAST_ROC_AUC).all()
+    assert table.loc[chosen, "roc_auc"] >= LEAST_ROC_AUC
     test = catalog.load(f"{chosen}.operating_point")["test"]
     assert 1 - test["false_positive_rate"] >= LEAST_CLEARED
     sheets, splits = catalog.load("sheets"), catalog.load("splits")
