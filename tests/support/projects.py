@@ -77,7 +77,7 @@ def made_once(folder: Path) -> Iterator[bool]:
     """Tell whether the block has to make what is in a folder; other workers wait meanwhile."""
     done = folder / "done"
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield not done.exists()
         done.touch()
