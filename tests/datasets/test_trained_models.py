@@ -23,7 +23,9 @@ def save(root: Path, name: str, version: str, content: Any) -> None:
     if isinstance(content, pd.DataFrame):
         content.to_parquet(path)
     else:
-        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        path.write_text(
+            content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
+        )
 
 
 @pytest.fixture
