@@ -50,6 +50,7 @@ def test_environments():
     assert {"base", "demo", "cpu", "neu_seg", "test"} <= set(ENVIRONMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_dataset_is_in_the_catalog(env):
     catalog = catalog_of(env)
@@ -65,6 +66,7 @@ def test_every_dataset_is_in_the_catalog(env):
         assert layer_of(catalog, name), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["demo", "neu_seg"])
 def test_every_dataset_pickles(env):
     """For runners whose nodes run in processes of their own."""
@@ -75,6 +77,7 @@ def test_every_dataset_pickles(env):
         assert copy._describe() == catalog[name]._describe(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameter", ["raw_dir", "sheets_dir", "models_dir", "weights_dir"])
 def test_only_local_folders_are_taken(parameter):
     given = {parameter: "s3://mill/sheets"}
@@ -92,6 +95,7 @@ def test_every_table_is_validated():
     assert [name for name, entry in tables.items() if "validator" not in entry] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_environments_keep_their_data_apart(env):
     catalog = catalog_of(env)
@@ -100,6 +104,7 @@ def test_environments_keep_their_data_apart(env):
     assert strays == []
 
 
+@pytest.mark.slow
 def test_no_two_datasets_share_a_file():
     catalog = catalog_of("base")
     # Inspection reads the package, and the new sheets, by datasets of its own; what a run before
@@ -110,6 +115,7 @@ def test_no_two_datasets_share_a_file():
     assert [path for path, count in paths.items() if count > 1] == []
 
 
+@pytest.mark.slow
 def test_layers_have_no_cycle():
     """kedro-viz draws no layers at all where they form one."""
     catalog = catalog_of("base")
@@ -133,6 +139,7 @@ def test_patterns_differ_by_more_than_their_placeholders():
     assert "{}" not in patterns  # a catch-all would take every misspelt name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["demo", "neu_seg"])
 def test_nodes_of_each_pipeline(env):
     """The graph; after a wanted change write ``found`` to dag.json."""

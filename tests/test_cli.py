@@ -48,6 +48,7 @@ def run(conf: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -86,6 +87,7 @@ def test_a_mistake_is_answered_in_one_line(conf, options, words):
     assert not (conf.parent / "data").exists()
 
 
+@pytest.mark.slow
 def test_traceback_on_request(conf):
     found = run(conf, "--env=test", "--pipelines=segmentation", "--traceback")
     assert found.returncode == 1

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 SHOW = """
@@ -38,6 +40,7 @@ def run(folder: Path, code: str, **settings: str) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_user_s_keras_json_changes_nothing(tmp_path: Path) -> None:
     settings = {"backend": "torch", "floatx": "float16", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings), encoding="utf-8")
@@ -47,6 +50,7 @@ def test_the_user_s_keras_json_changes_nothing(tmp_path: Path) -> None:
     assert "cuInit" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_user_without_a_home_directory(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(UNKNOWN_USER, encoding="utf-8")
     done = run(tmp_path, SHOW)

@@ -87,6 +87,7 @@ def test_models_have_folds_only_where_they_are_cross_validated(crossed):
     assert free == set()
 
 
+@pytest.mark.slow
 def test_the_graph_follows_the_parameters_in_one_process():
     neu_seg = nodes("neu_seg")
     assert len(neu_seg) <= 32
@@ -100,6 +101,7 @@ def test_the_graph_follows_the_parameters_in_one_process():
     assert current_selection().backbones == ()
 
 
+@pytest.mark.slow
 def test_snapshot_and_catalog_show_the_same_nodes(monkeypatch):
     expected = nodes("neu_seg")
     monkeypatch.setenv("KEDRO_ENV", "neu_seg")

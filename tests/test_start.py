@@ -39,6 +39,7 @@ def imported_by(code: str) -> list[str]:
     return found.stdout.splitlines()[-1].split()[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [PROJECT, INSPECTION], ids=["project", "inspection"])
 def test_nothing_heavy_is_imported(code):
     assert imported_by(code) == []

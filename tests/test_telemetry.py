@@ -61,11 +61,13 @@ def asked_for(tmp_path: Path):
     return run
 
 
+@pytest.mark.slow
 def test_openvino_and_nncf_send_nothing(asked_for):
     pytest.importorskip("nncf", reason="NNCF is not installed")
     assert asked_for("-c", INSPECT_AND_QUANTISE) == []
 
 
+@pytest.mark.slow
 def test_a_run_outside_the_checkout_sends_nothing(asked_for):
     conf = ROOT / "conf"
     run = ["-m", "steel_defects", "--env=test", "--pipelines=sample_data", f"--conf-source={conf}"]

@@ -56,6 +56,7 @@ def run(code: str, *arguments: str, given: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_texts_of_the_catalog_are_utf_8(tmp_path: Path) -> None:
     with KedroSession.create(ROOT, env="base") as session:
         catalog = session.load_context().config_loader["catalog"]
@@ -71,6 +72,7 @@ def test_texts_of_the_catalog_are_utf_8(tmp_path: Path) -> None:
         assert TEXT in (tmp_path / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_package_names_its_classes_in_any_letters(tmp_path: Path) -> None:
     segmenter = {"name": "unet", "file": "segmenter.keras"}
     segmenter["postprocessing"] = [{"threshold": 0.5, "min_area_px": 4}]

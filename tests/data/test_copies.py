@@ -5,6 +5,8 @@ from tests.support.planting import brightened, moved, resaved
 from steel_defects.data.similar import COPY_SCORE, copy_score, copy_scores
 from steel_defects.images.orientations import oriented
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images(synthetic_sheets) -> list[np.ndarray]:

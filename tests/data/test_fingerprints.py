@@ -11,6 +11,8 @@ from steel_defects.data.inventory import (
     thumbnail_of,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
     return float(fingerprint(one).astype(np.float32) @ fingerprint(other).astype(np.float32))

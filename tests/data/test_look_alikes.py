@@ -5,6 +5,8 @@ from steel_defects.data.inventory import fingerprint, thumbnail_of
 from steel_defects.data.search import look_alikes
 from steel_defects.images.reading import decode_gray
 
+pytestmark = pytest.mark.slow
+
 SIMILARITY = 0.985
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from steel_defects.data.quality import border_statistics, oddest_sheets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def inventory() -> pd.DataFrame:

@@ -14,6 +14,8 @@ from steel_defects.data.splits import group_sheets
 from steel_defects.data.synthetic import draw_sheet
 from steel_defects.images.folder import SheetFolder
 
+pytestmark = pytest.mark.slow
+
 
 def write(folder, pictures: dict[str, np.ndarray]) -> SheetFolder:
     for name, picture in pictures.items():
@@ -124,7 +126,6 @@ def drawn() -> list[np.ndarray]:
         return list(pool.map(lambda k: draw_sheet(config, k).image, range(320)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("piece", [np.s_[:, :], np.s_[:200, 700:900]], ids=["sheets", "squares"])
 def test_two_hundred_planted_copies_join_their_originals(tmp_path, drawn, piece):
     """And nothing else joins: at most 1 in 100,000 of the unrelated pairs."""

@@ -8,6 +8,8 @@ import pytest
 from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.synthetic import draw_sheet
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SampleDataConfig(seed=3, sheets=8, new_sheets=1, width=400, height=128)
 
 

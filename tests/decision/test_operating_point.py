@@ -108,6 +108,7 @@ def test_one_more_miss_would_prove_too_little(sheets, recall, confidence):
         assert needed_trials(misses, recall, confidence) <= sheets
 
 
+@pytest.mark.slow
 def test_a_proven_recall_holds_as_often_as_its_confidence_says():
     sheets, recall = 100, 0.9
     rng = np.random.default_rng(3)
@@ -126,6 +127,7 @@ def test_a_proven_recall_holds_as_often_as_its_confidence_says():
     assert np.mean(np.array(true) >= bound) == pytest.approx(0.95, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_bound_holds_for_scores_that_are_mostly_equal():
     rng = np.random.default_rng(4)
     values, weights = np.array([0.1, 0.2, 0.9]), np.array([0.06, 0.04, 0.9])

@@ -129,6 +129,7 @@ def every_setting(grid: PostprocessingGrid) -> list[ClassPostprocessing]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gate", [True, False])
 def test_tuning_equals_brute_force(examples, gate):
     shown = [(*one[:3], one[3] if gate else None) for one in examples]

@@ -16,6 +16,8 @@ from steel_defects.package.manifest import SegmenterSpec
 from steel_defects.package.runtimes import ExecutionConfig, load_gate, load_runtime, load_segmenter
 from steel_defects.prediction.inference import sheet_batch
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = {"openvino": "openvino", "onnx": "tf2onnx", "litert": "ai_edge_litert"}
 
 

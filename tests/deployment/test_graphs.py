@@ -61,6 +61,7 @@ def test_a_graph_pads_as_inspection_does(size):
     np.testing.assert_array_equal(found, sheet_batch(image))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("presence", [True, False])
 def test_a_segmenter_s_graph_takes_sheets_as_they_are(presence):
     model = vary(build_segmenter(UNetConfig(filters=(4, 8, 8), presence_head=presence), 3, 0))
@@ -74,6 +75,7 @@ def test_a_segmenter_s_graph_takes_sheets_as_they_are(presence):
         np.testing.assert_allclose(outputs[1][0], known.presence, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_faster_layers_are_equal_ones():
     model = vary(build_segmenter(UNetConfig(filters=(4, 8, 8)), 3, 0))
     fast = as_float32(model)

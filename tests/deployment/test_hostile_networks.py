@@ -12,6 +12,8 @@ from steel_defects.package.folder import ModelPackage, read_package, write_packa
 from steel_defects.package.manifest import ExportSpec, Manifest, ParityResult
 from steel_defects.package.runtimes import load_runtime
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = np.full((1, 1, 1, 2), 1 / 255, np.float32)  # of two classes
 SHEET = np.full((32, 32), 204, np.uint8)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tools.reference import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

@@ -87,6 +87,7 @@ def test_small_sheets_are_enlarged() -> None:
     assert draw_comparison(small, {}, {}, NAMES, "x").shape[1] == 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("caption", ["", "ü中\n\x00\u202e<img>" * 40, "a" * 5000])
 def test_hostile_captions_are_drawn(caption: str) -> None:
     assert draw_comparison(sheet(), {}, {}, ("ä%s",), caption).shape[1] == 800

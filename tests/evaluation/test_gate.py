@@ -49,6 +49,7 @@ def test_where_all_are_best_flagged_or_none_the_threshold_says_so():
     assert not (scores >= accuracy_threshold(labels, scores)).any()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=20, max_size=60))
 def test_no_other_threshold_is_right_more_often(sheets):
     labels = np.array([label for label, _ in sheets])

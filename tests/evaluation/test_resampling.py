@@ -178,6 +178,7 @@ def test_copies_and_repeats_do_not_narrow_an_interval():
             assert interval == pytest.approx(one[name]), name
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_auc_about_as_often_as_they_say():
     true = norm.cdf(1.0 / np.sqrt(2))
     held = []

@@ -11,6 +11,8 @@ from PIL import Image
 
 from steel_defects.images.reading import MAX_PIXELS, UnreadableSheet, decode_gray, picture_note
 
+pytestmark = pytest.mark.slow
+
 repeatable = settings(derandomize=True, max_examples=150, deadline=None)
 
 GRAY = np.add.outer(np.arange(24), 5 * np.arange(32)).astype(np.uint8)

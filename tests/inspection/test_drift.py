@@ -18,6 +18,8 @@ from steel_defects.inspection.sources import open_source
 from steel_defects.inspection.store import records
 from steel_defects.package.build import reference_quantiles
 
+pytestmark = pytest.mark.slow
+
 PART = 200
 FRAMES = MEASURES[:3]
 

@@ -305,6 +305,7 @@ def follow_until(sheets, jobs, count: int, told=lambda seen: None, **values: obj
         given_up.cancel()
 
 
+@pytest.mark.slow
 def test_following_gives_what_inspecting_gives(tmp_path):
     write_sheets(tmp_path / "sheets", 33)
     expected = [loaded(t) for t in run(tmp_path / "sheets", tmp_path / "a", config()).tables()]
@@ -348,6 +349,7 @@ def test_a_verdict_is_on_disk_before_the_next_sheet(tmp_path):
     assert len(loaded(result.tables()[0])) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part_sheets", [1, 3, 100])
 def test_a_watched_camera_that_plays_a_loop(tmp_path, part_sheets):
     sheets = tmp_path / "sheets"
@@ -361,6 +363,7 @@ def test_a_watched_camera_that_plays_a_loop(tmp_path, part_sheets):
     assert repeated[repeated].index.tolist() == ["f_10001.png", "f_10002.png", "f_10003.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarted", [True, False])
 @pytest.mark.parametrize("part_sheets", [1, 100])
 def test_a_file_that_is_whole_too_late_has_one_row(tmp_path, part_sheets, restarted):
@@ -398,6 +401,7 @@ def joined(result, folder) -> list[list[tuple]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarted", [True, False])
 @pytest.mark.parametrize("part_sheets", [1, 100])
 def test_names_that_are_used_again_have_rows_of_their_own(tmp_path, part_sheets, restarted):
@@ -437,6 +441,7 @@ def places_of(result) -> dict[str, tuple[str, float]]:
     return dict(zip(verdicts["sheet_id"], rows, strict=True))
 
 
+@pytest.mark.slow
 def test_positions_that_are_appended_while_a_folder_is_watched(tmp_path):
     sheets, table = tmp_path / "sheets", tmp_path / "sheets/positions.csv"
     write_sheets(sheets, 4)
@@ -495,6 +500,7 @@ def test_names_that_are_used_again_are_read_by_the_pattern(tmp_path):
     assert places.of(["K1.png", "K1.png#2"])["coil_id"].tolist() == ["K1", "K1"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_that_comes_later_changes_nothing(tmp_path, caplog):
     sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
     write_sheets(sheets, 2)
@@ -516,6 +522,7 @@ def test_a_folder_of_pictures_that_comes_later_changes_nothing(tmp_path, caplog)
     assert as_begun(open_source(sheets), tmp_path).place == sheets / "images"  # of another job
 
 
+@pytest.mark.slow
 def test_sheets_of_a_damaged_part_are_inspected_again(tmp_path):
     sheets, jobs = tmp_path / "sheets", tmp_path / "jobs"
     write_sheets(sheets, 12)

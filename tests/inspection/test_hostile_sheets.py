@@ -41,6 +41,7 @@ def test_every_good_one_has_its_verdict(verdicts):
     )
 
 
+@pytest.mark.slow
 def test_inspection_needs_neither_keras_nor_kedro():
     code = (
         "import sys, steel_defects.inspection.job, steel_defects.inspection.follow\n"

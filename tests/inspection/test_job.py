@@ -39,6 +39,8 @@ from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.listing import write_list
 from steel_defects.inspection.store.parts import Parts
 
+pytestmark = pytest.mark.slow
+
 SHEETS = 43
 
 

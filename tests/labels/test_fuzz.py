@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -147,6 +148,7 @@ def mask_file() -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 @repeatable
 @given(data=damaged(mask_file()))
 def test_a_damaged_mask_is_read_or_found(data, tmp_path_factory):

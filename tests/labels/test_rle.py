@@ -82,6 +82,7 @@ def test_agrees_with_coco_on_random_masks(mask):
     assert rle.area(text) == coco.area(coco.encode(np.asfortranarray(mask)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "rows"), [("rows_5907.csv", 300), ("train.csv", 98)])
 def test_agrees_with_coco_on_real_masks(real_data, file, rows):
     table = pd.read_csv(real_data / "severstal" / file, dtype=str)

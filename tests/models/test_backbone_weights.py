@@ -11,6 +11,8 @@ from steel_defects.models.backbones import build_backbone
 from steel_defects.models.config import BackboneConfig
 from steel_defects.models.files import load_model, save_model
 
+pytestmark = pytest.mark.slow
+
 REAL = "mobilenet_v2_0.35_224_no_top_float32.weights.h5"
 SIZE = (32, 64)
 

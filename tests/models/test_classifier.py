@@ -14,6 +14,7 @@ SIZE = (32, 64)
 HEAD = HeadConfig(units=(8,), dropout=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_backbone_is_built_saved_and_loaded(name, tmp_path):
     model = build_classifier(BackboneConfig(name=name, weights="none", alpha=0.35), HEAD, SIZE, 3)
@@ -41,6 +42,7 @@ def test_backbone_is_built_saved_and_loaded(name, tmp_path):
 UPSIDE_DOWN, LEFT_TO_RIGHT, TURNED = np.s_[:, ::-1], np.s_[:, :, ::-1], np.s_[:, ::-1, ::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("orientations", "same"),
     [("half_turn", [TURNED]), ("flips", [UPSIDE_DOWN, LEFT_TO_RIGHT, TURNED])],
@@ -74,6 +76,7 @@ def test_features_are_averaged_over_mirrored_sheets(tmp_path, orientations, same
     np.testing.assert_array_equal(np.asarray(loaded(sheets, training=False)), scores)
 
 
+@pytest.mark.slow
 def test_statistics_of_feature_maps():
     head = HeadConfig(units=(), dropout=0, statistics=("mean", "max", "std", "top"), top_share=0.25)
     backbone = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
@@ -100,6 +103,7 @@ def test_standardised_features_are_left_as_they_are_by_training():
     assert not model.trainable_weights
 
 
+@pytest.mark.slow
 def test_no_layer_of_the_head_can_fall_silent():
     """With a ReLU every sheet would get one and the same score, and no gradient change that."""
     backbone = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)

@@ -48,6 +48,7 @@ def sheets(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 255, (2, height, width, 1)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", NETWORKS.values(), ids=list(NETWORKS))
 def test_masks_and_presence_at_any_size_and_after_reloading(tmp_path, values):
     config = network(values, presence_head=True, dropout=0.1)
@@ -71,6 +72,7 @@ def test_masks_and_presence_at_any_size_and_after_reloading(tmp_path, values):
     assert len(alone.outputs) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_each_stage_of_a_backbone_halves_the_resolution(backbone):
     config = EncoderConfig(name=backbone, weights="none", alpha=0.35)
@@ -80,6 +82,7 @@ def test_each_stage_of_a_backbone_halves_the_resolution(backbone):
     assert sizes == [(32, 16), (16, 8), (8, 4), (4, 2), (2, 1)]
 
 
+@pytest.mark.slow
 def test_pretrained_batch_norm_stays_as_it_is(tmp_path):
     trunk = keras.applications.MobileNetV2(
         input_shape=(32, 32, 3), alpha=0.35, include_top=False, weights=None
@@ -101,6 +104,7 @@ def test_pretrained_batch_norm_stays_as_it_is(tmp_path):
     assert changed
 
 
+@pytest.mark.slow
 def test_missing_weights_are_named(tmp_path):
     config = network(NETWORKS["unet_mobilenet_v2"], encoder=SMALL | {"weights": "none.h5"})
     with pytest.raises(SteelDefectsError, match=r"no weights of mobilenet_v2 at .*none\.h5"):
@@ -118,11 +122,13 @@ def reach(name: str, size: int = 256) -> float:
     return float((np.abs(change) > 0).mean())
 
 
+@pytest.mark.slow
 def test_deeplab_sees_the_whole_sheet_and_a_pyramid_does_not():
     assert reach("deeplab_v3_plus") > 0.9
     assert reach("fpn") < 0.9
 
 
+@pytest.mark.slow
 def test_larger_rates_need_no_more_weights():
     sizes = [
         build_segmenter(network(NETWORKS["deeplab_v3_plus"], rates=rates), 2, 1).count_params()

@@ -8,6 +8,8 @@ from steel_defects.models.segmenters import build_segmenter
 from steel_defects.models.unet import add_auxiliary_masks
 from steel_defects.prediction.inference import predict_sheet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("size", [(32, 64), (45, 71), (1, 33)])
 def test_any_size_goes_through_the_network(size):

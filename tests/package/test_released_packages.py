@@ -36,6 +36,7 @@ def test_ids_of_models_and_thresholds_stay():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.name)
 def test_its_networks_answer(folder: Path):
     package = read_package(folder)

@@ -31,6 +31,8 @@ from steel_defects.training import cross_validation
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from steel_defects.training.jobs import Fitted
 
+pytestmark = pytest.mark.slow
+
 TRAINING = ClassificationConfig(
     seed=1,
     epochs=1,

@@ -84,6 +84,7 @@ def test_sheets_that_are_not_there(raw_dir, tmp_path):
         choose_sheets(config, raw_dir, tmp_path / "empty", NOTHING, NOTHING)
 
 
+@pytest.mark.slow
 def test_from_a_package_to_its_exports(raw_dir, tmp_path):
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     sheet = keras.Input((None, None, 1))

@@ -77,6 +77,7 @@ def test_a_sheet_that_is_gone_leaves_a_note(result, tmp_path):
     assert 0 < (picture > 200).mean() < 0.2
 
 
+@pytest.mark.slow
 def test_a_watched_folder_is_drawn_while_it_runs(sheets, result, tmp_path):
     stop, counted = Stop(), []
     settings = config(**FAST)

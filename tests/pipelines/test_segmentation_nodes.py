@@ -28,6 +28,8 @@ from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.config import CropConfig, SegmentationConfig
 
+pytestmark = pytest.mark.slow
+
 TRAINING = SegmentationConfig(
     seed=1,
     epochs=1,

@@ -20,6 +20,8 @@ from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.training import cross_validation
 from steel_defects.training.config import SegmenterCrossValidationConfig
 
+pytestmark = pytest.mark.slow
+
 PLAN = SegmenterCrossValidationConfig(
     architectures=("unet",), repeats=2, epochs_share=0.5, validation_share=0.3
 )

@@ -6,8 +6,8 @@ def locate(sheets: str, positions: PositionsConfig, names: int, scores: str | No
     """Take a dataset, a group of parameters, a value, and perhaps another dataset."""
 
 
-def judge(scores: str, own: int) -> None:
-    """Take what another node makes, and a parameter of the namespace's own."""
+def judge(scores: str, private: int) -> None:
+    """Take what another node makes, and a parameter of the namespace alone."""
 
 
 def test_an_argument_takes_what_it_is_named_after():

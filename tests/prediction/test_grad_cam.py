@@ -79,6 +79,7 @@ def test_a_score_that_rounds_to_one_is_explained_too():
     np.testing.assert_allclose(GradCam(model)(sheets()), before, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_gate_is_divided_and_stays_as_it_was():
     config = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
     model = build_classifier(config, HeadConfig(units=(8,), dropout=0.5), (32, 64), 3)

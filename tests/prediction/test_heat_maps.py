@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from steel_defects import tables as schemas
 from steel_defects.images.reading import resize
@@ -15,6 +16,7 @@ SIZE = (32, 96)
 SHEETS = 18  # a batch, and two more
 
 
+@pytest.mark.slow
 def test_maps_of_sheets_of_any_size_in_order():
     config = BackboneConfig(name="mobilenet_v2", weights="none", alpha=0.35)
     model = build_classifier(config, HeadConfig(units=(), dropout=0.0), SIZE, 3)

@@ -86,6 +86,7 @@ def test_pictures_are_reproducible_pngs(table: pd.DataFrame) -> None:
     assert first.startswith(b"\x89PNG") and first == second
 
 
+@pytest.mark.slow
 def test_importing_leaves_keras_kedro_and_pyplot_alone() -> None:
     code = (
         "import sys, steel_defects.reporting.gate_figures, steel_defects.drawing.overlays,"

@@ -86,6 +86,7 @@ def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits_and_nothing_in_it_runs(page: Path, width: int) -> None:
     choice = re.sub(r'id="outcome-1"', 'id="outcome-1" checked', page.read_text(encoding="utf-8"))
@@ -97,6 +98,7 @@ def test_the_page_fits_and_nothing_in_it_runs(page: Path, width: int) -> None:
     assert title and title[1] == f"width {width} hidden 1 handlers 0"
 
 
+@pytest.mark.slow
 def test_the_page_is_silent_and_prints(page: Path) -> None:
     pdf = page.with_name("report.pdf")
     options = "--enable-logging=stderr", "--log-level=0", f"--print-to-pdf={pdf}"
@@ -105,6 +107,7 @@ def test_the_page_is_silent_and_prints(page: Path) -> None:
     assert pdf.read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_the_page_keeps_the_rules_of_accessibility(page: Path) -> None:
     """At the width of a desk and of a phone, by axe-core."""
     axe = find_spec("axe_core_python")

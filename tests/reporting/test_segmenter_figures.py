@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from steel_defects.evaluation.detection_by_size import (
     DetectionBySize,
@@ -69,6 +70,7 @@ def test_every_corruption_has_its_panel():
     assert "not measured" in texts(robustness_figure(ROBUSTNESS.empty()))
 
 
+@pytest.mark.slow
 def test_learning_figure_has_a_column_a_model() -> None:
     history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3.0, 2, 1], "learning_rate": 0.1})
     gate = history.assign(validation_loss=[2.0, 1, 2], validation_roc_auc=[0.6, 0.9, 0.8])

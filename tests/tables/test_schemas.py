@@ -9,6 +9,8 @@ from tests.support.good_tables import GOOD
 
 from steel_defects import tables as schemas
 
+pytestmark = pytest.mark.slow
+
 REFUSED = (SchemaError, SchemaErrors)
 
 

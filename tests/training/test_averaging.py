@@ -14,6 +14,8 @@ from steel_defects.training.loader import Loader
 from steel_defects.training.loop import fit
 from steel_defects.training.steps import averaged, build_optimizer
 
+pytestmark = pytest.mark.slow
+
 STEPS = 5
 
 

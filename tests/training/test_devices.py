@@ -13,6 +13,8 @@ import pytest
 from steel_defects.errors import SteelDefectsError
 from steel_defects.training.backend import on_one_device, shares_of, spread_over
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 TWO_DEVICES = """
@@ -50,7 +52,6 @@ assert standalone.train(folder, output, *standalone.SEGMENTER, *spread) == 0
 """
 
 
-@pytest.mark.slow
 def test_two_tensorflow_devices_learn_what_one_does(tables: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, str(tables), str(tmp_path)],

@@ -171,6 +171,7 @@ def test_a_reader_that_stops_early_gives_up_what_waits():
     assert len(started) == count
 
 
+@pytest.mark.slow
 def test_reading_takes_no_backend():
     modules = ("augmentation", "labelled_sheets", "labelled_tiles")
     code = "import sys\n" + "".join(f"import steel_defects.training.{name}\n" for name in modules)

@@ -76,6 +76,7 @@ def test_finite_at_certain_predictions(value, region):
     assert np.isfinite(float(MaskLoss(region=region)(truth, predicted)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("start", [-2.0, 2.0])
 def test_descent_ends_in_the_true_mask(region, start):

@@ -25,6 +25,7 @@ def steps(factor: float, momentum: float = 0.0) -> tuple[np.ndarray, np.ndarray]
     return after[0] - before[0], after[1] - before[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_some_variables_learn_slower(momentum):
     usual, slowed = steps(1, momentum), steps(0.25, momentum)

@@ -28,6 +28,7 @@ print("weights", hashlib.sha256(weights).hexdigest())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_trainings_end_in_the_same_weights(precision: str) -> None:
     # Beside each other, so that they disturb each other, and in processes of their own, where

@@ -132,6 +132,7 @@ def test_a_half_written_checkpoint_does_not_count(tmp_path: Path, monkeypatch):
 # === The loop ===
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eager", [True, False])
 def test_a_killed_training_ends_as_if_it_had_never_been_killed(tmp_path: Path, eager: bool):
     whole = build(1, eager)
@@ -157,6 +158,7 @@ def test_a_killed_training_ends_as_if_it_had_never_been_killed(tmp_path: Path, e
     pd.testing.assert_frame_equal(again[columns], history[columns])
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights():
     losses, seen = iter([3.0, 1.0, 2.0, 1.5, 0.5]), []
 
@@ -171,6 +173,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert not np.array_equal(seen[1][0], seen[3][0])
 
 
+@pytest.mark.slow
 def test_the_last_weights_are_kept_on_request():
     losses, seen = iter([3.0, 1.0, 2.0]), []
 
@@ -183,11 +186,13 @@ def test_the_last_weights_are_kept_on_request():
     assert_same(model.get_weights(), seen[2])
 
 
+@pytest.mark.slow
 def test_the_rate_falls_to_a_hundredth():
     history = train(build(1, eager=False))
     assert history["learning_rate"].iloc[-1] == pytest.approx(0.01 * 0.05, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_step_is_traced_once():
     """Variables that Keras would make in the first step cost a second trace, seconds long."""
     traces = []
@@ -211,6 +216,7 @@ def test_a_step_is_traced_once():
     assert len(traces) == 2
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_stops_the_training(tmp_path: Path):
     batches = []
 

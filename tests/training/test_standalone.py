@@ -74,6 +74,7 @@ def test_out_of_fold_masks_know_the_gate(
     assert ClassPostprocessing(**chosen["classes"][0]) == tuned
 
 
+@pytest.mark.slow
 def test_help_imports_no_framework() -> None:
     code = (
         "import sys; sys.argv = ['x', '--help']\n"

@@ -34,6 +34,7 @@ def values_of(model: keras.Model) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_train_on_batch():
     one, other = build(), build()
     for _ in range(2):  # a second epoch starts from what the first has left
@@ -47,6 +48,7 @@ def test_steps_are_those_of_train_on_batch():
             np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_epoch_that_is_cut_off_leaves_the_steps_done():
     model = build()
     before = values_of(model)

@@ -112,6 +112,7 @@ def test_mean_dice_counts_each_tile_and_class_once():
     assert found["validation_mean_dice"] == pytest.approx((0 + 2 / 3 + 3 + 5) / 10)
 
 
+@pytest.mark.slow
 def test_training_with_all_options(tmp_path: Path):
     network = UNetConfig(
         filters=(2, 2, 4), residual=True, deep_supervision=True, presence_head=True
