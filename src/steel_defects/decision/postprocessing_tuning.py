@@ -96,10 +96,8 @@ class ClassTuner:
         scores = np.zeros([len(values) for values in tried])
         if count:
             likely = presence.probability(known.answers) if presence else known.answers[0]
-            dice, dice_if_empty = (
-                np.stack(self._dice_scores),
-                np.array(self._empty_mask_dice)[:, None, None, None, None],
-            )
+            dice = np.stack(self._dice_scores)
+            dice_if_empty = np.array(self._empty_mask_dice)[:, None, None, None, None]
             for number, cut in enumerate(tried[3]):
                 gone = (likely < cut)[:, None, None, None, None]
                 scores[:, :, :, number] = np.where(gone, dice_if_empty, dice).sum(axis=0) / count
