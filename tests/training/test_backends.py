@@ -68,7 +68,7 @@ def test_the_catalog_takes_what_was_trained_without_kedro(
         catalog.load("mobilenet_v2.classifier"), data.folder, data.sheets, data.splits
     )
     assert len(table) == len(data.sheets)
-    assert all(milliseconds > 0 for milliseconds in speed.values())
+    assert all(milliseconds > 0 for milliseconds in speed.model_dump().values())
     for name in ("mobilenet_v2.classifier", "unet.segmenter"):
         assert len(catalog.load(f"{name}_history"))
         assert catalog.load(f"{name}_profile")["parameters"] > 0

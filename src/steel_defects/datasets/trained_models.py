@@ -16,7 +16,14 @@ from steel_defects.decision.operating_point import OperatingPoint
 from steel_defects.decision.postprocessing import Postprocessing
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
-from steel_defects.models.trained import ModelReference, ModelSelection, TrainedModel
+from steel_defects.models.trained import (
+    ClassifierProfile,
+    ClassifierSpeed,
+    ModelReference,
+    ModelSelection,
+    SegmenterProfile,
+    TrainedModel,
+)
 
 _PARTS = ("06_models/*", "07_model_output/*")
 
@@ -66,11 +73,6 @@ class Trained:
         return content
 
     @property
-    def profile(self) -> dict[str, Any]:
-        """What it is and what it took."""
-        return self.part(f"{self.NETWORK}_profile")
-
-    @property
     def history(self) -> pd.DataFrame:
         """How it learned."""
         return self.part(f"{self.NETWORK}_history")
@@ -80,8 +82,8 @@ class Trained:
         """What it was made from, and how good it is; of an earlier release only the latter."""
         if content := self.versions.load(f"{self.name}.{self.RECORD}", self.version):
             return TrainedModel.model_validate(content)
-        parameters, quality = self.profile["parameters"], self._quality()
-        return TrainedModel(name=self.name, parameters=parameters, quality=quality)
+        parameters = self.part(f"{self.NETWORK}_profile")["parameters"]
+        return TrainedModel(name=self.name, parameters=parameters, quality=self._quality())
 
     def _quality(self) -> float | None:
         return None
@@ -92,6 +94,8 @@ class TrainedGate(Trained):
 
     Attributes:
         classifier: The network.
+        profile: What it is and what its training took.
+        speed: The network's time for a sheet.
         scores: ``sheet_scores``.
         operating_point: Its thresholds.
         heat_maps: Grad-CAM maps of the sheets that training did not see.
@@ -100,14 +104,11 @@ class TrainedGate(Trained):
     RECORD, NETWORK, LAST = "trained_gate", "classifier", "operating_point"
 
     classifier = Part[Any]("classifier")
+    profile = Part("classifier_profile", ClassifierProfile.model_validate)
+    speed = Part("classifier_speed", ClassifierSpeed.model_validate)
     scores = Part[pd.DataFrame]("sheet_scores")
     operating_point = Part("operating_point", OperatingPoint.model_validate)
     heat_maps = Part[pd.DataFrame]("heat_maps")
-
-    @property
-    def profile(self) -> dict[str, Any]:
-        """What it is and what it took, and how fast it is."""
-        return super().profile | self.part("classifier_speed")
 
 
 class TrainedSegmenter(Trained):
@@ -115,6 +116,7 @@ class TrainedSegmenter(Trained):
 
     Attributes:
         segmenter: The network.
+        profile: What it is, what its training took, and its speed.
         predictions: Masks of the sheets that training did not see.
         postprocessing: Its settings of each class.
     """
@@ -122,6 +124,7 @@ class TrainedSegmenter(Trained):
     RECORD, NETWORK, LAST = "trained_segmenter", "segmenter", "predictions"
 
     segmenter = Part[Any]("segmenter")
+    profile = Part("segmenter_profile", SegmenterProfile.model_validate)
     predictions = Part[pd.DataFrame]("predictions")
     postprocessing = Part("postprocessing", Postprocessing.model_validate)
 

@@ -1,7 +1,6 @@
 """Gates side by side, each figure with its interval; and segmenters, out of fold with a spread."""
 
 from collections.abc import Mapping, Set
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,8 @@ from steel_defects.evaluation.resampling import (
     share_kinds,
 )
 from steel_defects.evaluation.segmentation import class_metrics, pair_table, segmentation_metrics
+from steel_defects.models.trained import ClassifierProfile, ClassifierSpeed
 
-#: Facts about a backbone that do not depend on the sheets it is evaluated on.
-PROFILE = (
-    *("input_height", "input_width", "parameters", "parameters_with_top", "epochs"),
-    *("ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds"),
-)
 # Figures whose spread over folds is shown.
 _SPREAD = ["mean_dice", "mean_iou", "dice_on_positives"]
 _GATED = ("mean_dice_gated", "dice_on_positives_gated")
@@ -31,7 +26,8 @@ _GATED = ("mean_dice_gated", "dice_on_positives_gated")
 
 def classification_comparison(
     scores: Mapping[str, pd.DataFrame],
-    profiles: Mapping[str, Mapping[str, Any]],
+    profiles: Mapping[str, ClassifierProfile],
+    speeds: Mapping[str, ClassifierSpeed],
     splits: pd.DataFrame,
     annotations: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -39,7 +35,8 @@ def classification_comparison(
 
     Args:
         scores: ``sheet_scores`` of each backbone.
-        profiles: Weights, size and speed of each backbone: :data:`PROFILE`.
+        profiles: Of each backbone: its weights and size, and what its training took.
+        speeds: Of each backbone.
         splits: ``sheet_id, group_id``.
         annotations: ``sheet_id, class_id``, for the recall of each class.
 
@@ -50,9 +47,10 @@ def classification_comparison(
         its 95 % interval, and ``…_sd``, the standard deviation between two or more repeats.
     """
     rows = [
-        {"backbone": name, "weights": profiles[name]["weights"], "evaluation": evaluation}
+        {"backbone": name, "weights": profiles[name].weights, "evaluation": evaluation}
         | _evaluation_row(scored_sheets(part, splits, annotations), exact=evaluation == "test")
-        | {key: profiles[name][key] for key in PROFILE}
+        | profiles[name].model_dump(exclude={"backbone", "weights", "models"})
+        | speeds[name].model_dump()
         for name, table in sorted(scores.items())
         for evaluation, part in (
             ("test", hold_out(table, "test")),

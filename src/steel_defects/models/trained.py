@@ -69,6 +69,38 @@ def _digest(table: pd.DataFrame | None, *columns: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class ClassifierProfile(Record):
+    """What a classifier is, and what its training took; ``models`` names its weights."""
+
+    backbone: str
+    weights: str | None
+    input_height: int
+    input_width: int
+    parameters: int
+    parameters_with_top: int
+    epochs: int
+    training_seconds: float
+    models: dict[str, str] = Field(default_factory=dict)
+
+
+class ClassifierSpeed(Record):
+    """Milliseconds that a network takes, one sheet at a time: median and 90th percentile."""
+
+    ms_per_sheet_p50: float
+    ms_per_sheet_p90: float
+
+
+class SegmenterProfile(Record):
+    """What a segmenter is, what its training took, and its time for a sheet where it trained."""
+
+    parameters: int
+    learning_rate: float
+    epochs: int
+    training_seconds: float
+    tta: str
+    ms_per_sheet: float
+
+
 class TrainedModel(Record):
     """The record of a trained model, written when all that belongs to it is made.
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
+from steel_defects.config import Record
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.decision.postprocessing import Postprocessing, PostprocessingGrid
 from steel_defects.environment import check_backend
@@ -23,10 +24,11 @@ from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.retired import note_on, take_out_retired
 from steel_defects.training import config, jobs
-from steel_defects.training.jobs import Json, TrainingData
+from steel_defects.training.jobs import TrainingData
 
 logger = logging.getLogger(__name__)
 
+Json = dict[str, Any]
 C = TypeVar("C", bound=BaseModel)
 
 RUN_RECORD = Path("08_reporting", "run.json")
@@ -173,17 +175,17 @@ class CatalogFolder:
                 "a clock is wrong; set it right, or delete that version"
             )
 
-    def save_fitted(self, name: str, fitted: jobs.Fitted, profile: Json) -> None:
+    def save_fitted(self, name: str, fitted: jobs.Fitted, profile: Record) -> None:
         """Write a model, such as ``unet.segmenter``, its history and its profile."""
         from steel_defects.models.files import save_model
 
         self._save("06_models", f"{name}.keras", lambda path: save_model(fitted.model, path))
         self.save_table("06_models", f"{name}_history", fitted.history)
-        self.save_json("06_models", f"{name}_profile", profile)
+        self.save_record("06_models", f"{name}_profile", profile)
 
-    def save_json(self, layer: str, name: str, content: Json) -> None:
-        """Write a small record to a layer of the catalog."""
-        text = json.dumps(content, indent=2) + "\n"
+    def save_record(self, layer: str, name: str, record: Record) -> None:
+        """Write a record to a layer of the catalog."""
+        text = record.model_dump_json(indent=2) + "\n"
         self._save(layer, f"{name}.json", lambda path: path.write_text(text, "utf-8"))
 
     def save_table(self, layer: str, name: str, table: pd.DataFrame) -> None:
@@ -287,8 +289,8 @@ def _segmenter(
     gate_scores = _read_table(options.tables, _OUTPUT, "gate_scores")
     out_of_fold = out_of_fold_masks(data, classes, recipe, grid, plan, gate_scores)
     results.save_table(_OUTPUT, f"{name}.out_of_fold_predictions", out_of_fold.predictions)
-    settings = Postprocessing(classes=tuple(out_of_fold.settings or ())).model_dump(mode="json")
-    results.save_json(_OUTPUT, f"{name}.out_of_fold_postprocessing", settings)
+    settings = Postprocessing(classes=tuple(out_of_fold.settings or ()))
+    results.save_record(_OUTPUT, f"{name}.out_of_fold_postprocessing", settings)
 
 
 if __name__ == "__main__":

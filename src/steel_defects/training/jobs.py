@@ -10,15 +10,13 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.models.config import BackboneConfig, Network
-from steel_defects.models.trained import stamp_of
+from steel_defects.models.trained import ClassifierProfile, SegmenterProfile, stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
 from steel_defects.training.config import BackboneTraining, ClassificationConfig, SegmentationConfig
 
 if TYPE_CHECKING:
     from steel_defects.training.labelled_sheets import LabelledSheets
     from steel_defects.training.labelled_tiles import LabelledTiles
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,9 @@ def need_both_kinds(sheets: pd.DataFrame) -> None:
         )
 
 
-def train_classifier(data: TrainingData, recipe: ClassifierRecipe) -> tuple[Fitted, Json]:
+def train_classifier(
+    data: TrainingData, recipe: ClassifierRecipe
+) -> tuple[Fitted, ClassifierProfile]:
     """Fit one backbone on the training split; returns it and its profile, what it is and took.
 
     Raises:
@@ -139,22 +139,22 @@ def train_classifier(data: TrainingData, recipe: ClassifierRecipe) -> tuple[Fitt
     name, model = recipe.backbone.name, fitted.model
     trunk = model.get_layer(f"{name}_trunk")
     with_top = parameters_with_top(name, trunk.count_params(), trunk.output_shape[-1])
-    return fitted, {
-        "backbone": name,
-        "weights": recipe.backbone.weights,
-        "input_height": model.input_shape[1],
-        "input_width": model.input_shape[2],
-        "parameters": model.count_params(),
-        "parameters_with_top": with_top,
-        "epochs": len(fitted.history),
-        "training_seconds": round(fitted.seconds, 1),
+    return fitted, ClassifierProfile(
+        backbone=name,
+        weights=recipe.backbone.weights,
+        input_height=model.input_shape[1],
+        input_width=model.input_shape[2],
+        parameters=model.count_params(),
+        parameters_with_top=with_top,
+        epochs=len(fitted.history),
+        training_seconds=round(fitted.seconds, 1),
         **stamp_of(gate=model),
-    }
+    )
 
 
 def train_segmenter(
     data: TrainingData, recipe: SegmenterRecipe, classes: int
-) -> tuple[Fitted, Json]:
+) -> tuple[Fitted, SegmenterProfile]:
     """Fit one architecture on the training tiles; returns it and its profile.
 
     That is what it is and took, and its time for a sheet on the machine that it was trained on.
@@ -169,11 +169,11 @@ def train_segmenter(
     )
     fitted = fit_segmenter(training, validation, recipe, data.checkpoints / "segmentation")
     size = (int(data.sheets["height"].max()), int(data.sheets["width"].max()))
-    return fitted, {
-        "parameters": fitted.model.count_params(),
-        "learning_rate": recipe.training.learning_rate,
-        "epochs": len(fitted.history),
-        "training_seconds": round(fitted.seconds, 1),
-        "tta": recipe.tta,
-        "ms_per_sheet": round(measure_speed(fitted.model, size, tta=recipe.tta), 1),
-    }
+    return fitted, SegmenterProfile(
+        parameters=fitted.model.count_params(),
+        learning_rate=recipe.training.learning_rate,
+        epochs=len(fitted.history),
+        training_seconds=round(fitted.seconds, 1),
+        tta=recipe.tta,
+        ms_per_sheet=round(measure_speed(fitted.model, size, tta=recipe.tta), 1),
+    )

@@ -10,6 +10,8 @@ from steel_defects.datasets.trained_models import TrainedGate, TrainedModels
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.trained import (
+    ClassifierProfile,
+    ClassifierSpeed,
     ModelReference,
     ModelSelection,
     TrainedModel,
@@ -38,7 +40,7 @@ def train_classifier(
     checkpoints: Path,
     classification: ClassificationConfig,
     training: BackboneTraining,
-) -> tuple[Any, pd.DataFrame, Json]:
+) -> tuple[Any, pd.DataFrame, ClassifierProfile]:
     """Fit one backbone on the training split; validation decides when to stop."""
     from steel_defects.training import jobs
 
@@ -50,7 +52,7 @@ def train_classifier(
 
 def score_sheets(
     classifier: Any, raw_sheets: SheetFolder, sheets: pd.DataFrame, splits: pd.DataFrame
-) -> tuple[pd.DataFrame, Json, pd.DataFrame]:
+) -> tuple[pd.DataFrame, ClassifierSpeed, pd.DataFrame]:
     """Let a classifier score every sheet, time it, and see where it looks on unseen sheets."""
     from steel_defects.prediction.sheet_scores import heat_map_table, measure_speed, predict_scores
 
@@ -60,7 +62,7 @@ def score_sheets(
     outputs = splits[["sheet_id", "split"]].merge(table, on="sheet_id")
     outputs.attrs.update(stamp_of(gate=classifier))
     median, slow = measure_speed(classifier)
-    speed = {"ms_per_sheet_p50": round(median, 2), "ms_per_sheet_p90": round(slow, 2)}
+    speed = ClassifierSpeed(ms_per_sheet_p50=round(median, 2), ms_per_sheet_p90=round(slow, 2))
     heat_maps = heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)])
     return outputs, speed, heat_maps
 
@@ -128,7 +130,7 @@ def choose_operating_point(
 
 
 def record_gate(
-    classifier_profile: Json,
+    classifier_profile: ClassifierProfile,
     sheet_scores: pd.DataFrame,
     operating_point: OperatingPoint,
     sheets: pd.DataFrame,
@@ -143,8 +145,8 @@ def record_gate(
         profile=classifier_profile, sheet_scores=sheet_scores, operating_point=operating_point
     )
     return TrainedModel(
-        name=classifier_profile["backbone"],
-        parameters=classifier_profile["parameters"],
+        name=classifier_profile.backbone,
+        parameters=classifier_profile.parameters,
         quality=validation_roc_auc(sheet_scores, splits),
         made_from=made_from(
             sheets, annotations, splits, {"operating_point": operating_point_targets}
@@ -195,6 +197,7 @@ def compare_classifiers(
     return classification_comparison(
         {gate.name: gate.scores for gate in gates},
         {gate.name: gate.profile for gate in gates},
+        {gate.name: gate.speed for gate in gates},
         splits,
         annotations,
     )

@@ -95,7 +95,8 @@ def compare_segmenters(
 
     rows, classes = [], []
     for segmenter in trained_models.compared(TrainedSegmenter, segmenter_selection):
-        name, predictions, profile = segmenter.name, segmenter.predictions, segmenter.profile
+        name, predictions = segmenter.name, segmenter.predictions
+        profile = segmenter.profile.model_dump()
         cleared: dict[int, set[str]] = {}
         if gate_scores is not None:
             evidence = join_gate_scores(predictions, gate_scores, sheets)

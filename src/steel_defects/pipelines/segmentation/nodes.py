@@ -18,13 +18,17 @@ from steel_defects.decision.postprocessing import (
 )
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import NetworkConfig
-from steel_defects.models.trained import TrainedModel, common_stamp, made_from, stamp_of
+from steel_defects.models.trained import (
+    SegmenterProfile,
+    TrainedModel,
+    common_stamp,
+    made_from,
+    stamp_of,
+)
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import PREDICTIONS
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import SegmenterRecipe, TrainingData
-
-Json = dict[str, Any]
 
 TUNING_SPLITS = ("validation", "calibration")
 _UNSEEN_SPLITS = ("validation", "calibration", "test")
@@ -42,7 +46,7 @@ def train_segmenter(
     segmentation: SegmentationConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     network: NetworkConfig,
-) -> tuple[Any, pd.DataFrame, Json]:
+) -> tuple[Any, pd.DataFrame, SegmenterProfile]:
     """Fit one architecture on the training tiles; validation tiles decide when to stop."""
     from steel_defects.training import jobs
 
@@ -212,7 +216,7 @@ def stack_with_gate(
 
 
 def record_segmenter(
-    segmenter_profile: Json,
+    segmenter_profile: SegmenterProfile,
     postprocessing: Postprocessing,
     predictions: pd.DataFrame,
     sheets: pd.DataFrame,
@@ -229,7 +233,7 @@ def record_segmenter(
     common_stamp(postprocessing=postprocessing, predictions=predictions, stacking=stacking)
     return TrainedModel(
         name=network.root.name,
-        parameters=segmenter_profile["parameters"],
+        parameters=segmenter_profile.parameters,
         quality=postprocessing.validation_dice,
         made_from=made_from(
             sheets,
