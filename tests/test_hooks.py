@@ -10,6 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
+from tests.support.run_params import run_params
 
 from steel_defects import run_record
 from steel_defects.errors import SteelDefectsError
@@ -23,11 +24,6 @@ def record_of(folder: Path, parameters: object = None) -> DataCatalog:
     """A catalog with the record of the latest run, and parameters."""
     file = JSONDataset(filepath=str(folder / "run.json"))
     return DataCatalog({RUN_RECORD: file, "parameters": MemoryDataset(parameters or {})})
-
-
-def run_params(run_id: str, runner: str = "SequentialRunner") -> dict[str, object]:
-    names = ("env", "pipeline_names", "namespaces", "runtime_params")
-    return {"run_id": run_id, "runner": runner, "project_path": ".", **dict.fromkeys(names)}
 
 
 def test_a_full_disk_does_not_hide_the_error_of_a_run(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
+from tests.support.run_params import run_params
 
 from steel_defects import locks, run_record
 from steel_defects.errors import SteelDefectsError
@@ -62,11 +63,6 @@ def catalog(folder: Path) -> DataCatalog:
     record = JSONDataset(filepath=str(folder / "08_reporting/run.json"))
     parameters = MemoryDataset({"epochs": list(range(500))})
     return DataCatalog({RUN_RECORD: record, "parameters": parameters})
-
-
-def run_params(run_id: str) -> dict[str, object]:
-    names = ("env", "pipeline_names", "namespaces", "runtime_params")
-    return {"run_id": run_id, "project_path": ".", **dict.fromkeys(names)}
 
 
 def begin(hook: OutputLockHooks, folder: Path, run_id: str) -> None:

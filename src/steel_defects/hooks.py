@@ -148,18 +148,19 @@ class ChosenModelHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Look for the models that ``gate`` and ``segmenter`` name."""
         from steel_defects.datasets.trained_models import KINDS
+        from steel_defects.models.trained import CHOSEN_BY
 
-        for kind, chosen_by in (("gate", "backbones"), ("segmenter", "architectures")):
-            if f"params:{kind}" not in pipeline.inputs():
-                continue
-            ending, models = f".trained_{kind}", catalog["trained_models"].load()
+        chosen = [kind for kind in KINDS if f"params:{kind}" in pipeline.inputs()]
+        models = catalog["trained_models"].load() if chosen else None
+        for kind in chosen:
+            ending = f".trained_{kind}"
             made = [name.split(".")[0] for name in pipeline.all_outputs() if name.endswith(ending)]
             earlier = models.newest(KINDS[kind])
             name = catalog[f"params:{kind}"].load()
             if name not in {"best", "none", *made, *(one.name for one in earlier)}:
                 raise SteelDefectsError(
                     f"{kind} is {name}, which was never trained; train it: "
-                    f'--params "{chosen_by}={name}"'
+                    f'--params "{CHOSEN_BY[kind]}={name}"'
                 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from keras.applications import MobileNetV2
 from pydantic import ValidationError
 from tests.support.data import PLAN, Data
-from tests.support.trained import Models, stand_in
+from tests.support.trained import Models, gate_profile, stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.models import KerasModelDataset
@@ -21,6 +21,7 @@ from steel_defects.evaluation.selection import validation_roc_auc
 from steel_defects.models.config import BackboneConfig, HeadConfig
 from steel_defects.models.files import needs_keras_alone, save_model
 from steel_defects.models.trained import (
+    ClassifierSpeed,
     MadeFrom,
     ModelSelection,
     TrainedModel,
@@ -479,24 +480,21 @@ def test_too_few_calibration_sheets_leave_the_operating_point_to_the_cross_valid
 def candidates(*names: str) -> Models:
     good, _ = calibrated(out_of_fold())
     bad = good.assign(score=np.where(good["has_defect"], 0.3, 0.6))
-    profile = {
-        "weights": "none", "input_height": 32, "input_width": 64, "epochs": 1,
-        "training_seconds": 2.0, "parameters_with_top": 10, "ms_per_sheet_p50": 3.0,
-        "ms_per_sheet_p90": 4.0,
-    }  # fmt: skip
     kinds = {"vgg16": (bad, 9), "resnet50": (good, 7), "mobilenet_v2": (good, 5)}
     return Models(
         *(
-            gate(name, scores, SPLITS, profile | {"parameters": parameters})
+            gate(name, scores, SPLITS, parameters)
             for name, (scores, parameters) in kinds.items()
             if name in (names or kinds)
         )
     )
 
 
-def gate(name: str, scores: pd.DataFrame, splits: pd.DataFrame, profile: dict[str, object]):
+def gate(name: str, scores: pd.DataFrame, splits: pd.DataFrame, parameters: int):
     quality = validation_roc_auc(scores, splits)
-    return stand_in(name, quality, of_data(splits), scores=scores, profile=profile)
+    profile = gate_profile(name, parameters)
+    speed = ClassifierSpeed(ms_per_sheet_p50=3.0, ms_per_sheet_p90=4.0)
+    return stand_in(name, quality, of_data(splits), scores=scores, profile=profile, speed=speed)
 
 
 def of_data(splits: pd.DataFrame) -> MadeFrom:
@@ -541,8 +539,7 @@ def test_comparison_has_a_row_for_test_sheets_and_one_out_of_fold():
 def test_the_spread_between_repeats_is_given_where_there_are_any():
     held_out, below, facts = many(sheets=60, validation=20, repeats=3)
     table, _ = nodes.calibrate(held_out, facts, facts, below)
-    profile = candidates()._models[0].profile
-    models = Models(gate("vgg16", table, facts, profile))
+    models = Models(gate("vgg16", table, facts, parameters=9))
     comparison = nodes.compare_classifiers(models.selection, models, facts, SHOWN)
     rows = comparison.set_index("evaluation")
     crossed = table[table["repeat"].notna()]

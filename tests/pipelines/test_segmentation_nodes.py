@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from tests.support.data import CONFIG, Data
 from tests.support.operating_points import operating_point, rates
-from tests.support.trained import Models, stand_in
+from tests.support.trained import Models, gate_profile, segmenter_profile, stand_in
 
 from steel_defects import tables as schemas
 from steel_defects.datasets.models import PackageContents
@@ -105,10 +105,6 @@ def predictions(data: Data, seer: Seer, settings) -> pd.DataFrame:
     return nodes.predict_masks(
         seer, settings, data.folder, data.sheets, data.splits, ONCE, WITHOUT_GATE,
     )  # fmt: skip
-
-
-def profile(parameters: int = 3) -> dict[str, float]:
-    return {"parameters": parameters, "epochs": 1, "training_seconds": 2.0, "ms_per_sheet": 1.0}
 
 
 def of_split(data: Data, split: str) -> set[str]:
@@ -229,7 +225,7 @@ def gate_scores(data: Data, repeats: tuple[int | None, ...] = (None,)) -> pd.Dat
     scores = pd.concat([data.sheets[["sheet_id"]].assign(repeat=r, score=0.1) for r in repeats])
     point = operating_point(lower_threshold=0.2)
     return comparison_nodes.score_by_gate(
-        stand_in("vgg16", scores=scores, operating_point=point, profile={"parameters": 1})
+        stand_in("vgg16", scores=scores, operating_point=point, profile=gate_profile())
     )
 
 
@@ -245,7 +241,9 @@ def test_the_scores_of_the_chosen_gate(data: Data):
 
 def compare(data: Data, predictions: pd.DataFrame, scores: pd.DataFrame, stacking=None):
     stacking = stacking or Stacking()
-    models = Models(stand_in("unet", predictions=predictions, profile=profile(), stacking=stacking))
+    models = Models(
+        stand_in("unet", predictions=predictions, profile=segmenter_profile(), stacking=stacking)
+    )
     table, classes = comparison_nodes.compare_segmenters(
         models.selection, models, data.sheets, data.annotations, CONFIG, POINT, scores
     )
@@ -384,7 +382,10 @@ def test_thresholds_of_an_earlier_gate_are_refused(data: Data, stale):
     with pytest.raises(SteelDefectsError, match=ANEW.format("gate", "vgg16.score_sheets")):
         point = operating_point(lower_threshold=0.2, **of_gate(digests["point"]))
         gate = stand_in(
-            "vgg16", scores=scores, operating_point=point, profile=of_gate(digests["profile"])
+            "vgg16",
+            scores=scores,
+            operating_point=point,
+            profile=gate_profile(**of_gate(digests["profile"])),
         )
         comparison_nodes.score_by_gate(gate)
 
@@ -433,7 +434,9 @@ def tiny_model(outputs: int, name: str) -> keras.Model:
 
 @pytest.mark.parametrize("gate", [None, "vgg16"])
 def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path, gate):
-    table = pd.DataFrame([{"architecture": "unet", "mean_dice": 0.9} | profile()])
+    table = pd.DataFrame(
+        [{"architecture": "unet", "mean_dice": 0.9} | segmenter_profile().model_dump()]
+    )
     scores = data.splits[["sheet_id", "split"]].assign(
         score=0.5, has_defect=True, repeat=pd.array([None] * 16, dtype="Int64")
     )

@@ -9,10 +9,10 @@ import pandas as pd
 from steel_defects.decision.score_tables import ScoredSheets, hold_out, scored_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.resampling import metrics_by_repeat, paired_differences
-from steel_defects.models.trained import MadeFrom, ModelSelection, TrainedModel
+from steel_defects.models.trained import CHOSEN_BY, MadeFrom, ModelSelection, TrainedModel
 
-# What the quality of each kind is called, and the parameter that lists the models to train.
-_KINDS = {"gate": ("ROC-AUC", "backbones"), "segmenter": ("mean Dice", "architectures")}
+# What the quality of each kind is called.
+_MEASURES = {"gate": "ROC-AUC", "segmenter": "mean Dice"}
 
 
 def select(
@@ -35,7 +35,7 @@ def select(
     Raises:
         SteelDefectsError: The model was not trained, or from other data, or there is none.
     """
-    measure, chosen_by = _KINDS[kind]
+    measure, chosen_by = _MEASURES[kind], CHOSEN_BY[kind]
     reasons = {model.name: _unfit(model, now, wanted) for model in models}
     excluded = {name: reason for name, reason in reasons.items() if reason}
     fitting = {model.name: model for model in models if model.name not in excluded}

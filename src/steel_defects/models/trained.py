@@ -16,6 +16,10 @@ from steel_defects.errors import SteelDefectsError
 logger = logging.getLogger(__name__)
 
 
+#: The parameter that lists the models of each kind which a run trains.
+CHOSEN_BY = {"gate": "backbones", "segmenter": "architectures"}
+
+
 class MadeFrom(Record):
     """SHA-256 digests of what a model's figures depend on.
 
