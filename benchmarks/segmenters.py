@@ -160,7 +160,7 @@ def train(task: Task, seed: int) -> dict[str, Any]:
     predictions = pd.DataFrame(rows, columns=["sheet_id", "class_id", "rle", "area_px", "score"])
     pairs = pair_table(predictions, task.data.annotations, task.data.sheets)
     pairs.to_parquet(task.work / f"{task.name}_seed_{seed}_pairs.parquet")
-    seen = len(fitted.history) * config.tile_batches_per_epoch * config.batch_size
+    seen = len(fitted.history) * config.steps_per_epoch * config.batch_size
     return {
         "architecture": task.name,
         "seed": seed,
@@ -259,7 +259,7 @@ def read(given: argparse.Namespace) -> list[Task]:
     shared = SegmentationConfig.model_validate(params["segmentation"]).model_copy(
         update=BUDGET | {
             "epochs": given.epochs, "patience": given.epochs,
-            "tile_batches_per_epoch": given.steps or -(-count // BUDGET["batch_size"]),
+            "steps_per_epoch": given.steps or -(-count // BUDGET["batch_size"]),
         }
     )  # fmt: skip
     grid = PostprocessingGrid.model_validate(params["postprocessing"])

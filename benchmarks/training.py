@@ -102,7 +102,7 @@ def classifier(data: TrainingData) -> tuple[Any, ...]:
 
 def segmenter(data: TrainingData) -> tuple[Any, ...]:
     """Build the U-Net and what its loop takes."""
-    config = SegmentationConfig(**SHARED, batch_size=16, tile_batches_per_epoch=STEPS)
+    config = SegmentationConfig(**SHARED, batch_size=16, steps_per_epoch=STEPS)
     recipe = SegmenterRecipe(UNetConfig(filters=(12, 24, 48, 96)), config)
     classes = len(data.tiles["area_px"].iloc[0])
     return capture(segmentation, lambda: train_segmenter(data, recipe, classes))

@@ -8,14 +8,14 @@ from kedro.config import OmegaConfigLoader
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import refuse_pattern
-from steel_defects.retired import note_on, take_out_retired
+from steel_defects.retired import bring_up_to_date
 from steel_defects.selection import publish
 
 logger = logging.getLogger(__name__)
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Takes out parameters of earlier releases, and publishes what the others choose.
+    """Reads parameters of earlier releases, too, and publishes what they choose.
 
     So only the nodes of what is chosen exist; see :mod:`steel_defects.selection`.
     """
@@ -42,9 +42,9 @@ class ConfigLoader(OmegaConfigLoader):
         """
         values: dict[str, Any] = super().__getitem__(key)
         if key == "parameters":
-            names = take_out_retired(values)
+            note = bring_up_to_date(values, self.runtime_params)
             # A run reads them several times, once without what --params gives, and is told once.
-            if names and not self._noted and self.runtime_params is self._given:
+            if note and not self._noted and self.runtime_params is self._given:
                 self._noted = True
-                logger.warning(note_on(names))
+                logger.warning(note)
         return values

@@ -1,11 +1,13 @@
-"""Parameters of earlier releases that nobody sets any more: features that went, and constants."""
+"""Parameters of earlier releases: features that went, constants, and those of another name."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import ARCHITECTURES, BACKBONES
+
+R = TypeVar("R")
 
 _CONSTANT = "it is always {value}; take it out"
 _SHARED = "set it in classification, for all backbones"
@@ -66,44 +68,89 @@ RETIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "{backbone}.training.precision": ((None,), _SHARED),
 }
 
+#: By dotted name: the name that it has now, in the same group.
+RENAMED = {
+    "segmentation.crop": "windows_per_sheet",
+    "segmentation.defect_share": "defect_tile_share",
+    "segmentation.tile_batches_per_epoch": "steps_per_epoch",
+    "{architecture}.network.input_stride": "input_shrink",
+}
 
-def take_out_retired(parameters: dict[str, Any]) -> list[str]:
-    """Take retired parameters out of others, in place.
+
+def bring_up_to_date(
+    parameters: dict[str, Any], given: Mapping[str, Any] | None = None
+) -> str | None:
+    """Take retired parameters out of others, and give renamed ones their new names, in place.
+
+    Args:
+        parameters: All of them, from files and from the command line.
+        given: Those of the command line alone; a new name there wins over an old one in a file.
 
     Returns:
-        The names of those that were there.
+        A note on those that were there; None without any.
 
     Raises:
         SteelDefectsError: One has a value that can no longer be had.
     """
-    names = []
-    for name, values, remedy in _named():
-        *groups, last = name.split(".")
-        inner: Any = parameters
-        for group in groups:
-            inner = inner.get(group) if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or last not in inner:
-            continue
-        value = inner.pop(last)
-        if value not in values:
-            given, constant = (json.dumps(one, default=str) for one in (value, values[-1]))
-            raise SteelDefectsError(
-                f"{name} can no longer be set to {given}: {remedy.format(value=constant)}"
-            )
-        names.append(name)
-    return names
+    out = [name for name, rule in _each(RETIRED) if _take_out(parameters, name, *rule)]
+    renamed = [
+        f"{old} is now {new}"
+        for old, new in _each(RENAMED)
+        if _rename(parameters, given or {}, old, new)
+    ]
+    notes = ("parameters have other names", renamed), ("no parameters any more, and taken out", out)
+    told = "; ".join(f"{what}: {_listed(names)}" for what, names in notes if names)
+    return f"{told}; see CHANGELOG.md, Upgrade" if told else None
 
 
-def note_on(names: Sequence[str]) -> str:
-    """Say that retired parameters were taken out."""
+def _take_out(
+    parameters: Mapping[str, Any], name: str, values: tuple[Any, ...], remedy: str
+) -> bool:
+    group, last = _group_of(parameters, name)
+    if last not in group:
+        return False
+    value = group.pop(last)
+    if value not in values:
+        told, constant = (json.dumps(one, default=str) for one in (value, values[-1]))
+        raise SteelDefectsError(
+            f"{name} can no longer be set to {told}: {remedy.format(value=constant)}"
+        )
+    return True
+
+
+def _rename(parameters: Mapping[str, Any], given: Mapping[str, Any], old: str, new: str) -> bool:
+    group, last = _group_of(parameters, old)
+    if last not in group:
+        return False
+    value = group.pop(last)
+    if new not in _group_of(given, old)[0]:
+        group[new] = _windows_per_sheet(value) if last == "crop" else value
+    return True
+
+
+def _windows_per_sheet(crop: Any) -> Any:
+    """Read what was a group, or null; one that was never right is left to be refused."""
+    if isinstance(crop, dict) and crop.keys() <= {"windows_per_sheet"}:
+        return crop.get("windows_per_sheet", 1)
+    return crop or 0
+
+
+def _group_of(parameters: Any, name: str) -> tuple[dict[str, Any], str]:
+    """Return the group that would hold a parameter, empty without one, and its name there."""
+    *groups, last = name.split(".")
+    for group in groups:
+        parameters = parameters.get(group) if isinstance(parameters, dict) else None
+    return parameters if isinstance(parameters, dict) else {}, last
+
+
+def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    shown = ", ".join(names[:_NAMED])
-    return f"no parameters any more, and taken out: {shown}{more}; see CHANGELOG.md, Upgrade"
+    return ", ".join(names[:_NAMED]) + more
 
 
-def _named() -> Iterator[tuple[str, tuple[Any, ...], str]]:
+def _each(table: Mapping[str, R]) -> Iterator[tuple[str, R]]:
     """Yield each name once for each backbone or architecture that it stands for."""
-    for name, (values, remedy) in RETIRED.items():
+    for name, rule in table.items():
         owners = ARCHITECTURES if "{architecture}" in name else BACKBONES
         for owner in owners if "{" in name else ("",):
-            yield name.format(backbone=owner, architecture=owner), values, remedy
+            yield name.format(backbone=owner, architecture=owner), rule

@@ -33,7 +33,7 @@ NETWORKS = {
         "name": "unet_mobilenet_v2", "encoder": SMALL, "filters": (2, 2, 4, 4), "residual": True,
     },
     "unet_mobilenet_v2 at half the size": {
-        "name": "unet_mobilenet_v2", "encoder": SMALL, "filters": (2, 2, 4, 4), "input_stride": 2,
+        "name": "unet_mobilenet_v2", "encoder": SMALL, "filters": (2, 2, 4, 4), "input_shrink": 2,
     },
     **{name: {"name": name, **values} for name, values in RIVALS.items()},
     **{f"{k} on a backbone": {"name": k, **v, "encoder": SMALL} for k, v in RIVALS.items()},

@@ -26,14 +26,14 @@ from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import PREDICTIONS
-from steel_defects.training.config import CropConfig, SegmentationConfig
+from steel_defects.training.config import SegmentationConfig
 
 pytestmark = pytest.mark.slow
 
 TRAINING = SegmentationConfig(
     seed=1,
     epochs=1,
-    tile_batches_per_epoch=2,
+    steps_per_epoch=2,
     batch_size=4,
     learning_rate=0.001,
     patience=1,
@@ -122,9 +122,7 @@ def test_training(data: Data, tmp_path):
 def test_windows_from_the_cache_train_the_same_weights(data: Data, tmp_path):
     weights = []
     for cache in (False, True):
-        config = TRAINING.model_copy(
-            update={"crop": CropConfig(windows_per_sheet=2), "cache": cache}
-        )
+        config = TRAINING.model_copy(update={"windows_per_sheet": 2, "cache": cache})
         model, _, _ = train(data, tmp_path / "checkpoints", config)
         weights.append(model.get_weights())
         assert (tmp_path / "gray_sheets" / "gray_sheets.bin").is_file() == cache

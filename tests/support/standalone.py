@@ -37,7 +37,7 @@ PARAMETERS = {
     },
     "segmentation": {
         "seed": 1,
-        "tile_batches_per_epoch": 3,
+        "steps_per_epoch": 3,
         "epochs": 2,
         "batch_size": 4,
         "learning_rate": 0.001,

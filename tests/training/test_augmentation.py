@@ -196,7 +196,7 @@ def test_nothing_is_changed_where_nothing_may():
 
 def test_parameters_reach_the_augmentation():
     config = SegmentationConfig(
-        seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, tile_batches_per_epoch=1,
+        seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, steps_per_epoch=1,
         transposes=True, brightness=0.3, contrast=0.4, zoom=0.2,
         rotation_degrees=7,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from steel_defects.labels import rle
 from steel_defects.training import labelled_tiles as domain
 from steel_defects.training import loader
 from steel_defects.training.augmentation import Augmentation
-from steel_defects.training.config import CropConfig, SegmentationConfig
+from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.labelled_tiles import (
     LabelledTiles,
     TileReader,
@@ -81,7 +81,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> LabelledTiles:
 def config(**changes: object) -> SegmentationConfig:
     values = {
         "seed": 1, "epochs": 1, "batch_size": 6, "learning_rate": 0.1, "patience": 1,
-        "tile_batches_per_epoch": 4,
+        "steps_per_epoch": 4,
     }  # fmt: skip
     return SegmentationConfig(**values | changes)
 
@@ -151,8 +151,8 @@ def test_without_further_parameters_the_tiles_are_read(data: LabelledTiles, monk
 # === Windows at random places ===
 
 
-def draws(data: LabelledTiles, share: float, **crop: object) -> list[tuple[int, int]]:
-    values = config(tile_batches_per_epoch=500, defect_share=share, crop=CropConfig(**crop))
+def draws(data: LabelledTiles, share: float, windows: int = 1) -> list[tuple[int, int]]:
+    values = config(steps_per_epoch=500, defect_tile_share=share, windows_per_sheet=windows)
     return crop_sampler(data, values)(np.random.default_rng(0))
 
 
@@ -177,7 +177,7 @@ def test_a_class_is_drawn_with_its_sheets_alone(data: LabelledTiles):
 
 
 def test_several_windows_a_sheet_take_fewer_sheets(data: LabelledTiles):
-    assert len(draws(data, 0.5, windows_per_sheet=4)) == 750
+    assert len(draws(data, 0.5, windows=4)) == 750
 
 
 def test_windows_show_the_class_they_are_drawn_for(data: LabelledTiles):
@@ -211,7 +211,7 @@ def test_windows_prefer_steel_as_often_as_stated(data: LabelledTiles, share: flo
 
 EVERYTHING = {
     "transposes": True,
-    "crop": CropConfig(windows_per_sheet=4),
+    "windows_per_sheet": 4,
 }
 
 
@@ -240,8 +240,7 @@ def test_batches_do_not_depend_on_threads_or_the_cache(
 def test_an_epoch_has_as_many_steps_as_the_learning_rate_was_told(
     data: LabelledTiles, batches: int, windows: int
 ):
-    crop = CropConfig(windows_per_sheet=windows)
-    values = config(batch_size=4, tile_batches_per_epoch=batches, crop=crop)
+    values = config(batch_size=4, steps_per_epoch=batches, windows_per_sheet=windows)
     assert len(list(training_loader(data, values).epoch(0))) == batches
 
 
@@ -257,14 +256,14 @@ def test_masks_follow_pictures_through_everything_but_the_gray_values(data: Labe
     assert defects > 5
 
 
-@pytest.mark.parametrize("crop", [None, CropConfig()])
+@pytest.mark.parametrize("windows", [0, 1])
 @pytest.mark.parametrize("changes", [{"zoom": 0.4}, {"rotation_degrees": 20.0}])
 def test_tiles_and_windows_are_zoomed_and_rotated(
-    data: LabelledTiles, crop: CropConfig | None, changes: dict[str, float], monkeypatch
+    data: LabelledTiles, windows: int, changes: dict[str, float], monkeypatch
 ):
     def drawn(**values: float) -> dict[str, np.ndarray]:
         monkeypatch.setattr(domain, "tile_augmentation", lambda _: replace(QUIET, **values))
-        return next(iter(training_loader(data, config(crop=crop)).epoch(0)))
+        return next(iter(training_loader(data, config(windows_per_sheet=windows)).epoch(0)))
 
     warped, plain = drawn(**changes), drawn()
     changed = (warped["sheet"] != plain["sheet"]).any(axis=(1, 2, 3))

@@ -23,7 +23,7 @@ HEIGHT, WIDTH, SHEETS = 12, 20, 5
 def config(**changes: object) -> SegmentationConfig:
     values = {
         "seed": 1, "epochs": 2, "batch_size": 2, "learning_rate": 0.01, "patience": 9,
-        "tile_batches_per_epoch": 2, "eager": True, "precision": "float32", "bce_weight": 0.3,
+        "steps_per_epoch": 2, "eager": True, "precision": "float32", "bce_weight": 0.3,
     }  # fmt: skip
     return SegmentationConfig(**values | changes)
 
@@ -118,7 +118,7 @@ def test_training_with_all_options(tmp_path: Path):
         filters=(2, 2, 4), residual=True, deep_supervision=True, presence_head=True
     )
     values = config(
-        epochs=4, tile_batches_per_epoch=3, batch_size=4, learning_rate=0.05, warmup_share=0.0,
+        epochs=4, steps_per_epoch=3, batch_size=4, learning_rate=0.05, warmup_share=0.0,
         bce_weight=0.7, region_loss="focal_tversky", positive_weights=(1, 3), ema_momentum=0.5,
     )  # fmt: skip
     tiles = Pictures().tiles()

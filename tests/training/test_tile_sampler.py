@@ -11,8 +11,8 @@ AREAS = [[0, 0, 0]] * 10 + [[9, 0, 0]] * 8 + [[0, 0, 5]]
 
 def draw(share: float, areas: list[list[int]] = AREAS, seed: int = 0) -> np.ndarray:
     config = SegmentationConfig(
-        seed=1, epochs=1, batch_size=20, tile_batches_per_epoch=100, learning_rate=0.1,
-        patience=1, defect_share=share,
+        seed=1, epochs=1, batch_size=20, steps_per_epoch=100, learning_rate=0.1,
+        patience=1, defect_tile_share=share,
     )  # fmt: skip
     tiles = pd.DataFrame({"area_px": [np.array(area) for area in areas]})
     return np.array(tile_sampler(tiles, config)(np.random.default_rng(seed)))

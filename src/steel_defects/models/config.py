@@ -169,7 +169,7 @@ class BackboneUNetConfig(_UNetConfig):
     Attributes:
         name: ``unet_`` and the name of the backbone.
         encoder: The backbone.
-        input_stride: 2 to average the sheet to half its size first, at a quarter of the cost and
+        input_shrink: 2 to average the sheet to half its size first, at a quarter of the cost and
             with twice the field of view.
         filters: Of the decoder's stages at a half, a quarter, an eighth and a 16th of the
             resolution at which the backbone sees the sheet.
@@ -177,7 +177,7 @@ class BackboneUNetConfig(_UNetConfig):
 
     name: BackboneUNetName
     encoder: EncoderConfig
-    input_stride: Literal[1, 2] = 1
+    input_shrink: Literal[1, 2] = 1
     filters: tuple[PositiveInt, ...] = Field(min_length=4, max_length=4)
 
     @model_validator(mode="after")
@@ -187,7 +187,7 @@ class BackboneUNetConfig(_UNetConfig):
         return self
 
     def _strides(self) -> tuple[int, int]:
-        return 32 * self.input_stride, 2 * self.input_stride
+        return 32 * self.input_shrink, 2 * self.input_shrink
 
 
 class _EncodedConfig(_NetworkConfig):

@@ -26,7 +26,7 @@ def unet_features(
     if isinstance(config, UNetConfig):
         features = stages.encode(sheet, config.filters, init, stage, config.stem_stride)
     else:
-        seen = layers.AveragePooling2D(2)(sheet) if config.input_stride == 2 else sheet
+        seen = layers.AveragePooling2D(2)(sheet) if config.input_shrink == 2 else sheet
         count = len(config.filters) + 1
         features = stages.encode_with_backbone(
             seen, config.encoder, count, init.network, weights_dir

@@ -22,7 +22,7 @@ from steel_defects.files import replaced
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
 from steel_defects.prediction.inference import SegmenterPredictionConfig
-from steel_defects.retired import note_on, take_out_retired
+from steel_defects.retired import bring_up_to_date
 from steel_defects.training import config, jobs
 from steel_defects.training.jobs import TrainingData
 
@@ -65,23 +65,30 @@ def read_parameters(path: Path, changes: Sequence[str] = ()) -> Json:
         parameters = parameters["parameters"]
     if not isinstance(parameters, dict):
         raise SteelDefectsError(f"{path} holds no parameters; give the run.json of a run")
+    given: Json = {}
     for change in changes:
-        _set(parameters, change)
-    if names := take_out_retired(parameters):
-        logger.warning(note_on(names))
+        _check_change(change, parameters)
+        for target in (parameters, given):
+            _set(target, change)
+    if note := bring_up_to_date(parameters, given):
+        logger.warning(note)
     return parameters
 
 
-def _set(parameters: Json, change: str) -> None:
-    name, equals, text = change.partition("=")
-    *groups, last = name.split(".")
-    if not equals or not last:
+def _check_change(change: str, parameters: Json) -> None:
+    name, equals, _ = change.partition("=")
+    if not equals or not name or name.endswith("."):
         raise SteelDefectsError(f"{change!r} is no name=value")
     first = name.split(".")[0]
     if first not in parameters:
         near = get_close_matches(first, parameters, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise SteelDefectsError(f"there is no parameter {first}{hint}")
+
+
+def _set(parameters: Json, change: str) -> None:
+    name, _, text = change.partition("=")
+    *groups, last = name.split(".")
     inner = parameters
     for one in groups:
         inner = inner.setdefault(one, {})

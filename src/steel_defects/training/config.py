@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from steel_defects.config import Config
 from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
@@ -128,16 +128,6 @@ class SegmenterCrossValidationConfig(Config):
     tune_out_of_fold: bool = False
 
 
-class CropConfig(Config):
-    """Windows cut at random places, in the size of the tiles, instead of the tiles themselves.
-
-    Attributes:
-        windows_per_sheet: Windows cut from a sheet once it is decoded.
-    """
-
-    windows_per_sheet: PositiveInt = 1
-
-
 class SegmentationConfig(TrainingConfig):
     """How the segmenters are fitted.
 
@@ -148,8 +138,8 @@ class SegmentationConfig(TrainingConfig):
         transposes: Whether rows and columns are swapped too, where the picture is square; only for
             steel whose defects lie in any direction.
         contrast: Largest change of contrast, as a share.
-        tile_batches_per_epoch: Steps per epoch; tiles are drawn anew for each.
-        defect_share: Probability that a tile or window is drawn for a defect; the classes that
+        steps_per_epoch: Batches of tiles that an epoch shows; they are drawn anew for each.
+        defect_tile_share: Probability that a tile or window is drawn for a defect; the classes that
             occur share it evenly, however rare they are.
         copy_paste_share: Share of the tiles or windows into which defects of another sheet are
             pasted.
@@ -159,24 +149,20 @@ class SegmentationConfig(TrainingConfig):
         region_loss: Loss of regions; ``dice`` or ``focal_tversky``.
         positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
             for once each.
-        crop: How windows are cut at random places; None for the tiles of data engineering.
+        windows_per_sheet: 0 for the tiles of data engineering; otherwise windows of their size are
+            cut at random places instead, so many from a sheet once it is decoded.
     """
 
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     ema_momentum: float = Field(default=0.0, ge=0, lt=1)
     transposes: bool = False
     contrast: float = Field(default=0.1, ge=0, lt=1)
-    tile_batches_per_epoch: PositiveInt
-    defect_share: float = Field(default=0.7, ge=0, le=1)
+    steps_per_epoch: PositiveInt
+    defect_tile_share: float = Field(default=0.7, ge=0, le=1)
     copy_paste_share: float = Field(default=0.0, ge=0, le=1)
     zoom: float = Field(default=0.0, ge=0, le=1)
     rotation_degrees: float = Field(default=0.0, ge=0, le=180)
     bce_weight: float = Field(default=0.5, ge=0, le=1)
     region_loss: RegionLoss = "dice"
     positive_weights: tuple[PositiveFloat, ...] = ()
-    crop: CropConfig | None = None
-
-    @property
-    def windows_per_sheet(self) -> int:
-        """Examples cut from a sheet once it is decoded."""
-        return self.crop.windows_per_sheet if self.crop else 1
+    windows_per_sheet: NonNegativeInt = 0

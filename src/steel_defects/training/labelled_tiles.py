@@ -86,10 +86,10 @@ def training_loader(data: LabelledTiles, config: SegmentationConfig) -> Loader[A
     per_sheet = config.windows_per_sheet
     reader = TileReader(data, tile_augmentation(config), config.copy_paste_share, per_sheet)
     options = (config.batch_size, config.seed, config.loader_threads)
-    if config.crop is None:
+    if not per_sheet:
         return Loader(reader.tile, tile_sampler(data.tiles, config), *options)
     sampler = crop_sampler(data, config)
-    return Loader(reader.windows, sampler, *options, per_sheet, config.tile_batches_per_epoch)
+    return Loader(reader.windows, sampler, *options, per_sheet, config.steps_per_epoch)
 
 
 def tile_augmentation(config: SegmentationConfig) -> Augmentation:
@@ -110,20 +110,20 @@ def tile_sampler(
     """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
     areas = np.stack(tiles["area_px"].to_list())
     by_class = {k + 1: np.flatnonzero(column) for k, column in enumerate(areas.T) if column.any()}
-    count = config.tile_batches_per_epoch * config.batch_size
-    draw = _sampler(by_class, len(tiles), count, config.defect_share)
+    count = config.steps_per_epoch * config.batch_size
+    draw = _sampler(by_class, len(tiles), count, config.defect_tile_share)
     return lambda rng: [place for place, _ in draw(rng)]
 
 
 def crop_sampler(data: LabelledTiles, config: SegmentationConfig) -> Sampler:
     """Return a function that draws an epoch's sheets, and the class that their windows show.
 
-    With the probability ``defect_share`` that is a class, each that occurs as likely as any other
-    however rare it is, on one of its sheets; else it is any sheet, and no class.
+    With the probability ``defect_tile_share`` that is a class, each that occurs as likely as any
+    other however rare it is, on one of its sheets; else it is any sheet, and no class.
     """
     by_class = windows.places_by_class([data.runs[row.sheet_id] for row in data.sheets])
-    count = -(-config.tile_batches_per_epoch * config.batch_size // config.windows_per_sheet)
-    return _sampler(by_class, len(data.sheets), count, config.defect_share)
+    count = -(-config.steps_per_epoch * config.batch_size // config.windows_per_sheet)
+    return _sampler(by_class, len(data.sheets), count, config.defect_tile_share)
 
 
 def _sampler(

@@ -92,7 +92,7 @@ def _model_to_fit(model: keras.Model, tiles: LabelledTiles, recipe: SegmenterRec
         model = add_auxiliary_masks(model, levels, tiles.classes, config.seed)
         losses += [mask_loss] * levels
         weights += [_AUXILIARY_WEIGHT / 2**level for level in range(levels)]
-    steps = config.epochs * config.tile_batches_per_epoch
+    steps = config.epochs * config.steps_per_epoch
     optimizer = build_optimizer(config, steps, config.warmup_share, config.ema_momentum)
     encoder = None if isinstance(network, UNetConfig) else network.encoder
     if encoder:
