@@ -1,10 +1,10 @@
 """The catalog and the graph, in every environment."""
 
 import json
+import logging
 import pickle
 import re
 from collections import Counter
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
+from kedro_viz.data_access.managers import DataAccessManager
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.pipeline_registry import create_pipelines
@@ -42,6 +43,13 @@ def datasets() -> list[str]:
     return sorted(n for n in names if not n.startswith("params:") and n != "parameters")
 
 
+#: Of kedro-viz, which sorts by name what does not depend on each other.
+LAYERS = {
+    "01_raw", "02_intermediate", "03_primary", "05_model_input", "06_models", "07_model_output",
+    "08_reporting", "09_release",
+}  # fmt: skip
+
+
 def layer_of(catalog: DataCatalog, name: str) -> str:
     return catalog[name].metadata["kedro-viz"]["layer"]
 
@@ -62,8 +70,7 @@ def test_every_dataset_is_in_the_catalog(env):
     in_memory = [name for name in names if isinstance(catalog[name], MemoryDataset)]
     assert in_memory == []
     assert [name for name in names if not (catalog[name].metadata or {}).get("kedro-viz")] == []
-    for name in names:
-        assert layer_of(catalog, name), name
+    assert {layer_of(catalog, name) for name in names} == LAYERS
 
 
 @pytest.mark.slow
@@ -95,6 +102,13 @@ def test_every_table_is_validated():
     assert [name for name, entry in tables.items() if "validator" not in entry] == []
 
 
+def test_a_list_of_all_datasets_is_free_of_warnings(caplog):
+    """``kedro catalog describe-datasets``."""
+    told = catalog_of("test").describe_datasets()
+    assert told["segmentation"]["factories"] and not told["__default__"]["defaults"]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_environments_keep_their_data_apart(env):
@@ -116,18 +130,17 @@ def test_no_two_datasets_share_a_file():
 
 
 @pytest.mark.slow
-def test_layers_have_no_cycle():
-    """kedro-viz draws no layers at all where they form one."""
-    catalog = catalog_of("base")
-    before: dict[str, set[str]] = {}
-    for pipeline in PIPELINES.values():
-        for node in pipeline.nodes:
-            inputs = {layer_of(catalog, n) for n in node.inputs if not n.startswith("params:")}
-            for name in node.outputs:
-                layer = layer_of(catalog, name)
-                before.setdefault(layer, set()).update(inputs - {layer})
-    order = list(TopologicalSorter(before).static_order())
-    assert order[0] == "raw"
+def test_layers_stand_in_the_order_of_the_data():
+    """In each view of kedro-viz, which draws none at all where they form a cycle."""
+    catalog, viz = catalog_of("base"), DataAccessManager()
+    viz.add_catalog(catalog, PIPELINES)
+    viz.add_pipelines(PIPELINES)
+    for name, pipeline in PIPELINES.items():
+        viz.create_modular_pipelines_tree_for_registered_pipeline(name)
+        layers = {layer_of(catalog, one) for one in pipeline.datasets() if ":" not in one}
+        order = viz.get_sorted_layers_for_registered_pipeline(name)
+        # It orders those of other pipelines, too, and draws those that the view has.
+        assert [layer for layer in order if layer in layers] == sorted(layers), name
 
 
 def test_patterns_differ_by_more_than_their_placeholders():

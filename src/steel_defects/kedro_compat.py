@@ -1,5 +1,6 @@
 """What Kedro keeps to itself and this project needs: the only module that reads private names."""
 
+import logging
 import re
 from collections.abc import Callable
 from logging import LogRecord
@@ -8,7 +9,8 @@ from typing import Any, TypeGuard
 
 from kedro.framework.cli import utils
 from kedro.framework.context import KedroContext
-from kedro.io import AbstractVersionedDataset, Version
+from kedro.io import AbstractVersionedDataset, Version, core
+from kedro.io.core import VALIDATOR_KEY
 
 #: Reads the text of ``--params``; takes click's context, option and text.
 split_params: Callable[..., Any] = utils._split_params
@@ -34,6 +36,19 @@ def load_what_was_saved(dataset: AbstractVersionedDataset[Any, Any]) -> None:
     """Let a dataset load the version that this run saves, though another run saves a later one."""
     version = dataset.resolve_save_version()
     dataset._version = Version(version, version)
+
+
+def without_notes_on_validators() -> None:
+    """Keep Kedro from warning of each validator of a pattern when it looks up a dataset's type.
+
+    It hands the catalog's whole entry to the code that makes datasets, which then warns that the
+    validator is not for it; the validator itself is in force.
+    """
+
+    def is_news(record: LogRecord) -> bool:
+        return record.args != (VALIDATOR_KEY,)
+
+    logging.getLogger(core.__name__).addFilter(is_news)
 
 
 def resume_argument(record: LogRecord) -> str | None:

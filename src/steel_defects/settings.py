@@ -1,5 +1,9 @@
 """Project settings; see the Kedro documentation for what can stand here."""
 
+from pathlib import Path
+
+from kedro.utils import find_kedro_project
+
 from steel_defects.config_loader import ConfigLoader
 from steel_defects.hooks import (
     ChosenModelHooks,
@@ -11,14 +15,20 @@ from steel_defects.hooks import (
     TargetHooks,
     VersionHooks,
 )
+from steel_defects.kedro_compat import without_notes_on_validators
 from steel_defects.run_record import RunRecordHooks
 from steel_defects.tracking import TrackingHooks
+
+without_notes_on_validators()
 
 HOOKS = (
     ParameterHooks(), RunnerHooks(), InputHooks(), ChosenModelHooks(),
     ComparisonHooks(), VersionHooks(),
     TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
 )  # fmt: skip
+
+# kedro-viz keeps what it shows of a run in the project's folder, and an installed wheel has none.
+DISABLE_HOOKS_FOR_PLUGINS = () if find_kedro_project(Path.cwd()) else ("kedro-viz",)
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

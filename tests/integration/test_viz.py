@@ -17,8 +17,8 @@ from kedro.framework.project import pipelines
 from tests.support.projects import ROOT, Project
 
 LAYERS = [
-    "raw", "intermediate", "primary", "model_input", "models", "model_output", "reporting",
-    "release",
+    "01_raw", "02_intermediate", "03_primary", "05_model_input", "06_models", "07_model_output",
+    "08_reporting", "09_release",
 ]  # fmt: skip
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 

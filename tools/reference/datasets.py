@@ -27,7 +27,7 @@ def datasets_page(conf: Path) -> str:
     parts = [GENERATED, _ABOUT]
     made, read = _makers_and_readers()
     for layer, entries in _by_layer(conf).items():
-        parts.append(f"## {layer.replace('_', ' ').capitalize()}\n")
+        parts.append(f"## {layer[3:].replace('_', ' ').capitalize()}\n")  # without its number
         for name, entry in entries.items():
             parts.append(_section(name, entry, made.get(name, []), read.get(name, [])))
     return "\n".join(parts)
@@ -42,11 +42,10 @@ def catalog_entries(conf: Path) -> dict[str, dict[str, Any]]:
 
 
 def _by_layer(conf: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    order = ("raw", "intermediate", "primary", "model_input", "models", "model_output")
-    found: dict[str, dict[str, dict[str, Any]]] = {layer: {} for layer in order}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, entry in catalog_entries(conf).items():
         found.setdefault(entry["metadata"]["kedro-viz"]["layer"], {})[name] = entry
-    return {layer: entries for layer, entries in found.items() if entries}
+    return dict(sorted(found.items()))
 
 
 def _makers_and_readers() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
