@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.support.idle_files import empty_files
+from tests.support.notebooks import NOTEBOOKS, outputs_of, pictures
 from tests.support.projects import ROOT, Project
 
 from steel_defects.data.config import SampleDataConfig
@@ -83,6 +84,12 @@ def test_the_package_works_without_a_gate(run) -> None:
     verdicts = project.catalog.load("verdicts")
     assert len(verdicts) == len(areas)
     assert verdicts["gate_score"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["model_mistakes", "own_data"])
+def test_a_notebook_runs_without_a_gate(name: str, run) -> None:
+    [path] = [path for path in NOTEBOOKS if path.stem == name]
+    assert pictures(outputs_of(path, run[0]))
 
 
 def test_the_report_says_that_there_is_no_gate(run) -> None:

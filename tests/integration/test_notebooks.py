@@ -4,10 +4,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from tests.support.projects import ROOT, Project
-
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+from tests.support.notebooks import NOTEBOOKS, outputs_of, pictures, printed
+from tests.support.projects import Project
 
 
 def test_there_are_notebooks_to_run() -> None:
@@ -22,14 +20,14 @@ def test_it_is_committed_without_outputs(path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs(path: Path, runs: list[Project]) -> None:
-    book = nbformat.read(path, 4)
-    env = f"--env=test --conf-source={runs[0].conf}"
-    assert sum("--env=demo" in cell.source for cell in book.cells if cell.cell_type == "code") == 1
-    for cell in book.cells:
-        cell.source = cell.source.replace("--env=demo", env)
-    place = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(book, timeout=300, resources=place).execute()
-    shown = [output for cell in book.cells for output in cell.get("outputs", ())]
-    assert any("image/jpeg" in output.get("data", {}) for output in shown) or path.stem != (
-        "explore_data"
-    )
+    shown = outputs_of(path, runs[0])
+    assert pictures(shown) or path.stem != "explore_data"
+
+
+def test_it_says_what_to_give_where_the_pictures_lie_elsewhere(
+    runs: list[Project], tmp_path: Path
+) -> None:
+    [path] = [path for path in NOTEBOOKS if path.stem == "explore_data"]
+    shown = outputs_of(path, runs[0], f"--params=raw_dir={tmp_path}")
+    assert "give --params=raw_dir=PATH" in printed(shown)
+    assert not pictures(shown)
