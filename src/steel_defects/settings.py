@@ -6,18 +6,19 @@ from steel_defects.hooks import (
     ComparisonHooks,
     InputHooks,
     OutputLockHooks,
-    ParameterHooks,
     RunnerHooks,
     TargetHooks,
     VersionHooks,
 )
+from steel_defects.parameter_hooks import ParameterHooks
 from steel_defects.run_record import RunRecordHooks
 from steel_defects.tracking import TrackingHooks
+from steel_defects.up_to_date import NodeRecordHooks
 
 HOOKS = (
     ParameterHooks(), RunnerHooks(), InputHooks(), ChosenModelHooks(),
     ComparisonHooks(), VersionHooks(),
-    TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
+    TargetHooks(), OutputLockHooks(), RunRecordHooks(), NodeRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 
 CONFIG_LOADER_CLASS = ConfigLoader
