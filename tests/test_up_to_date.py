@@ -83,6 +83,7 @@ def mill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mill:
 def test_only_what_changed_runs_and_all_that_follows(mill: Mill, caplog):
     caplog.set_level(logging.INFO)
     assert mill.run() == ["scale", "note"]
+    assert "note is done, 2 of 2" in caplog.text and "Completed node" not in caplog.text
     assert mill.run() == []
     assert "all 2 nodes are up to date" in caplog.text
     mill.scale = 5

@@ -30,7 +30,7 @@ def _run(traceback: bool, **options: Any) -> Any:
         # The locale's encoding may lack characters of messages; standard error writes escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
     # Kedro's default would skip whatever exists with --only-missing-outputs.
-    options["runner"] = options["runner"] or RUNNER
+    options["runner"] = options.get("runner") or RUNNER
     execute = kedro_run.callback
     assert execute is not None  # noqa: S101 (a command that click made from a function has one)
     if traceback:
