@@ -12,7 +12,7 @@ import pytest
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
-from kedro.runner import SequentialRunner
+from kedro.utils import load_obj
 from kedro_datasets.json import JSONDataset
 from tests.support.good_tables import GOOD
 
@@ -104,7 +104,7 @@ def test_how_to_resume_stands_under_an_error(tmp_path, monkeypatch, capsys):
     loggers = [*map(logging.getLogger, SILENCED), *logging.getLogger().handlers]
     filters = [list(logger.filters) for logger in loggers]
     monkeypatch.setattr(
-        kedro_run, "callback", lambda: SequentialRunner().run(Pipeline(nodes), catalog)
+        kedro_run, "callback", lambda runner: load_obj(runner)().run(Pipeline(nodes), catalog)
     )
     with pytest.raises(SystemExit):
         run_command.callback(traceback=False)

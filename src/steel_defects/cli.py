@@ -11,8 +11,12 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.validation import CheckFailure, DataValidationError
 
-from steel_defects.errors import shown
+from steel_defects.errors import Stopped, shown
 from steel_defects.kedro_compat import resume_argument, split_params
+
+#: Skips, with ``--only-missing-outputs``, what is up to date, and hears of Ctrl-C.
+RUNNER = "steel_defects.up_to_date.UpToDateRunner"
+_INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 
 
 @click.group(name="steel_defects")
@@ -25,6 +29,8 @@ def _run(traceback: bool, **options: Any) -> Any:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # The locale's encoding may lack characters of messages; standard error writes escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # Kedro's default would skip whatever exists with --only-missing-outputs.
+    options["runner"] = options.get("runner") or RUNNER
     execute = kedro_run.callback
     assert execute is not None  # noqa: S101 (a command that click made from a function has one)
     if traceback:
@@ -32,6 +38,12 @@ def _run(traceback: bool, **options: Any) -> Any:
     log = _silence_tracebacks()
     try:
         return execute(**options)
+    except Stopped as error:
+        click.echo(
+            f"{str(error).capitalize()}. The same command goes on with what was not finished; add "
+            "--only-missing-outputs to skip what is done.", err=True,
+        )  # fmt: skip
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         message = one_line(error)
         click.echo(f"Error: {message} (--traceback shows where)", err=True)
@@ -143,7 +155,7 @@ def _silence_tracebacks() -> _WithoutErrors:
 
 def _read_parameters(context: click.Context, option: click.Parameter, value: Any) -> Any:
     """Read ``--params`` as Kedro does, but take paths as they are typed, 0045 too."""
-    from steel_defects.hooks import CATALOG_PARAMETERS
+    from steel_defects.parameter_hooks import CATALOG_PARAMETERS
 
     parameters = split_params(context, option, value)
     for item in value.split(",") if isinstance(value, str) else ():

@@ -3,10 +3,12 @@
 import atexit
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryFile, mkdtemp
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +31,6 @@ def prepare() -> None:
     )
     # OpenVINO and NNCF have no such switch, but do without this library, which sends reports.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    # On a machine without a GPU, TensorFlow logs that as an error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Keras takes this, and what _KerasFinder sets, over the user's keras.json.
     default = "tensorflow" if PathFinder.find_spec("tensorflow") else "jax"
@@ -57,12 +58,40 @@ class _KerasFinder(MetaPathFinder):
             load = spec.loader.exec_module
 
             def load_and_set(keras: ModuleType) -> None:
-                load(keras)
+                with _quiet_libraries():
+                    load(keras)
+                    if tensorflow := sys.modules.get("tensorflow"):
+                        tensorflow.config.list_physical_devices("GPU")
                 keras.config.set_floatx("float32")
                 keras.config.set_image_data_format("channels_last")
 
             spec.loader.exec_module = load_and_set  # type: ignore[assignment,method-assign]
         return spec
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Show what libraries write to standard error only if they fail.
+
+    TensorFlow says twice, past all settings, that a machine has no GPU: when it is imported, and
+    when it first looks for one.
+    """
+    try:
+        standard_error = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    with TemporaryFile() as text:
+        os.dup2(text.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            text.seek(0)
+            os.write(standard_error, text.read())
+            raise
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
 
 
 def check_backend() -> None:

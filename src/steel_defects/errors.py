@@ -13,6 +13,10 @@ class SteelDefectsError(Exception):
     """
 
 
+class Stopped(SteelDefectsError):
+    """The user ended a run with Ctrl-C; the message says how far it had come."""
+
+
 @contextmanager
 def disk_refusals(place: Path, remedy: str) -> Iterator[None]:
     """Say in one line what a disk refuses to the code of a ``with`` statement.

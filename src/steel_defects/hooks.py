@@ -2,65 +2,28 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Node, Pipeline
 
-from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import check_target
 from steel_defects.kedro_compat import (
     filepath_of,
     is_versioned,
     load_what_was_saved,
-    runtime_parameters,
 )
 from steel_defects.locks import lock_all
 from steel_defects.paths import refuse_pattern, refuse_remote
 from steel_defects.run_record import RUN_RECORD, path_of_record
 
-#: Runtime parameters that only the catalog takes.
-CATALOG_PARAMETERS = ("raw_dir", "weights_dir", "sheets_dir", "models_dir")
-
-
-class ParameterHooks:
-    """Refuses runtime parameters that nothing would take notice of, and unknown backends."""
-
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: KedroContext) -> None:
-        """Compare the names given with ``--params`` with those that are known."""
-        check_backend()
-        given = runtime_parameters(context)
-        known = _configured_names(context) | set(CATALOG_PARAMETERS)
-        for name in given:
-            if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise SteelDefectsError(f"there is no parameter {name}{hint}")
-        for name in CATALOG_PARAMETERS:
-            value = given.get(name)
-            if not isinstance(value, str | Path | None):
-                raise SteelDefectsError(f"{name} must be a path: put {value!r} in quotes")
-
-
-def _configured_names(context: KedroContext) -> set[str]:
-    """Read the parameter files without what ``--params`` adds."""
-    loader = context.config_loader
-    runtime, loader.runtime_params = loader.runtime_params, {}
-    try:
-        return set(loader["parameters"])
-    finally:
-        loader.runtime_params = runtime
-
 
 class RunnerHooks:
-    """Refuses runners that would train several networks at a time."""
+    """Refuses runners that would give other results."""
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
@@ -76,6 +39,12 @@ class RunnerHooks:
                     f"{runner} would train networks beside each other, with other results; run it "
                     "without --runner: every node uses all cores"
                 )
+        if run_params["only_missing_outputs"] and "UpToDateRunner" not in str(run_params["runner"]):
+            raise SteelDefectsError(
+                "only_missing_outputs takes whatever exists for up to date with this runner; leave "
+                "--runner out, or in Python give runner=UpToDateRunner() of "
+                "steel_defects.up_to_date"
+            )
 
 
 class InputHooks:
@@ -151,7 +120,9 @@ class ChosenModelHooks:
         from steel_defects.models.trained import CHOSEN_BY
 
         chosen = [kind for kind in KINDS if f"params:{kind}" in pipeline.inputs()]
-        models = catalog["trained_models"].load() if chosen else None
+        if not chosen:
+            return
+        models = catalog["trained_models"].load()
         for kind in chosen:
             ending = f".trained_{kind}"
             made = [name.split(".")[0] for name in pipeline.all_outputs() if name.endswith(ending)]

@@ -14,8 +14,10 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
+from kedro.pipeline import Node
 from pydantic import BaseModel
 
+from steel_defects.errors import Stopped
 from steel_defects.files import replaced
 from steel_defects.kedro_compat import filepath_of
 from steel_defects.threads import core_count
@@ -37,6 +39,7 @@ class RunRecordHooks:
     def __init__(self) -> None:
         """Begin without a run."""
         self._records: dict[str, dict[str, Any]] = {}
+        self._made: dict[str, set[str]] = {}
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
@@ -52,31 +55,47 @@ class RunRecordHooks:
             "git_revision": _git_revision(run_params["project_path"]),
             "versions": _versions(),
             "cores": core_count(),
-            "parameters": json.loads(json.dumps(catalog.load("parameters"), default=_as_json)),
+            "parameters": json.loads(json.dumps(catalog.load("parameters"), default=as_json)),
         }
         _write(record, catalog)
         self._records[run_params["run_id"]] = record
+        self._made[run_params["run_id"]] = set()
         if core_count() < (os.cpu_count() or 1):
             logger.info(
                 "works on %d of %d cores: affinity or CPU quota", core_count(), os.cpu_count()
             )
 
     @hook_impl
+    def after_node_run(self, node: Node, run_id: str) -> None:
+        """Note what the run makes."""
+        self._made[run_id].update(node.outputs)
+
+    @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
-        """Add what the data were, what was reached, and that it went well."""
+        """Add what the data were, what this run reached, and that it went well."""
         record = self._records.pop(run_params["run_id"])
-        made = {"data_fingerprint": _data_fingerprint(catalog), "metrics": _metrics(catalog)}
-        _write(record | made | _ended("finished"), catalog)
+        made = self._made.pop(run_params["run_id"])
+        results = {
+            "data_fingerprint": _data_fingerprint(catalog),
+            "made": sorted(made),
+            "metrics": _metrics(made, catalog),
+        }
+        _write(record | results | _ended("finished"), catalog)
+        if made:
+            report = filepath_of(catalog["report"]) if "report" in made else None
+            logger.info("results in %s", report or path_of_record(catalog).parents[1])
 
     @hook_impl
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], catalog: DataCatalog
     ) -> None:
         """Add why the run ended."""
+        self._made.pop(run_params["run_id"], None)
         if record := self._records.pop(run_params["run_id"], None):
             reason = {"error": str(error).splitlines()[0] if str(error) else repr(error)}
+            status = "stopped" if isinstance(error, Stopped) else "failed"
             with suppress(OSError):  # of a full disk; it must not hide the error itself
-                _write(record | reason | _ended("failed"), catalog)
+                _write(record | reason | _ended(status), catalog)
 
 
 def _ended(status: str) -> dict[str, str]:
@@ -115,15 +134,15 @@ def path_of_record(catalog: DataCatalog) -> Path:
     return path
 
 
-def _as_json(value: object) -> object:
+def as_json(value: object) -> object:
     """Kedro hands out parameters as the models that their nodes ask for."""
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
-def _metrics(catalog: DataCatalog) -> dict[str, Any]:
-    metrics = {}
+def _metrics(made: set[str], catalog: DataCatalog) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
     for name in ("classification_comparison", "segmentation_comparison"):
-        if catalog.exists(name):
+        if name in made:
             table = catalog.load(name).astype(object)
             metrics[name] = table.where(table.notna(), None).to_dict("records")
     return metrics

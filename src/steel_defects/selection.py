@@ -23,6 +23,13 @@ logger = logging.getLogger(__name__)
 _REGISTRY = "steel_defects.pipeline_registry"
 
 
+#: The parameters that :meth:`Selection.of` reads besides nodes.
+DECIDING = (
+    "architectures", "backbones", "compare", "cross_validation.models",
+    "reporting.robustness_sheets", "segmenter_cross_validation.architectures",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Selection:
     """What a run trains and measures.

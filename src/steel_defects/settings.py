@@ -10,21 +10,19 @@ from steel_defects.hooks import (
     ComparisonHooks,
     InputHooks,
     OutputLockHooks,
-    ParameterHooks,
     RunnerHooks,
     TargetHooks,
     VersionHooks,
 )
-from steel_defects.kedro_compat import without_notes_on_validators
+from steel_defects.parameter_hooks import ParameterHooks
 from steel_defects.run_record import RunRecordHooks
 from steel_defects.tracking import TrackingHooks
-
-without_notes_on_validators()
+from steel_defects.up_to_date import NodeRecordHooks
 
 HOOKS = (
     ParameterHooks(), RunnerHooks(), InputHooks(), ChosenModelHooks(),
     ComparisonHooks(), VersionHooks(),
-    TargetHooks(), OutputLockHooks(), RunRecordHooks(), TrackingHooks(),
+    TargetHooks(), OutputLockHooks(), RunRecordHooks(), NodeRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 
 # kedro-viz keeps what it shows of a run in the project's folder, and an installed wheel has none.

@@ -120,7 +120,19 @@ def test_a_model_that_was_never_trained_is_refused_before_anything_runs(
     done = runs[0].run("--pipelines=segmentation", "--params=segmenter=unet_vgg16")
     assert done.returncode == 1
     assert "segmenter is unet_vgg16, which was never trained" in done.stderr
-    assert "Completed node" not in done.stdout
+    assert " is done, " not in done.stdout
+
+
+def test_a_rerun_runs_what_changed_and_records_what_it_made(copied_run: Project) -> None:
+    done = copied_run.run("--only-missing-outputs")
+    assert "nodes are up to date" in done.stdout
+    done = copied_run.run("--only-missing-outputs", "--params=reporting.overlays=9")
+    assert "from these on: " in done.stdout and "choose_overlays (reporting)" in done.stdout
+    record = json.loads((copied_run.data / "08_reporting" / "run.json").read_text(encoding="utf-8"))
+    assert "report" in record["made"] and "unet.segmenter" not in record["made"]
+    assert record["metrics"] == {}
+    newest = pd.read_parquet(copied_run.data / "newest" / "unet.predictions.parquet")
+    assert len(newest) == len(copied_run.catalog.load("unet.predictions"))
 
 
 def test_shards_at_once_leave_whole_tables(copied_run: Project) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from keras import layers
 
+from steel_defects.errors import Stopped
 from steel_defects.training.checkpoints import Checkpoint
 from steel_defects.training.config import TrainingConfig
 from steel_defects.training.loader import Loader
@@ -119,7 +120,7 @@ def test_averages_are_measured_and_kept(tmp_path: Path, keep_last: bool, eager: 
 
     checkpoint = Checkpoint(tmp_path / "a.npz", "f")
     kill_at = len(measured) + 2
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         train(build(1, eager=eager), checkpoint)
     again = train(resumed, checkpoint)
     columns = ["epoch", "loss", "validation_loss"]

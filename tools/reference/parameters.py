@@ -12,8 +12,8 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
-from steel_defects.hooks import CATALOG_PARAMETERS
 from steel_defects.models.config import BACKBONES, Architectures, Backbones, EncoderConfig
+from steel_defects.parameter_hooks import CATALOG_PARAMETERS
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from tools.reference.docstrings import attributes, first_sentence, yaml_comments
 from tools.reference.markdown import GENERATED, code, codes, table

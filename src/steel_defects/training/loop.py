@@ -3,13 +3,15 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import pandas as pd
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, Stopped
+from steel_defects.progress import duration
 from steel_defects.training.backend import shares_of
 from steel_defects.training.checkpoints import Checkpoint, Progress, State, weights_of
 from steel_defects.training.config import TrainingConfig
@@ -62,15 +64,18 @@ def fit(
     """
     _build_state(model, loader, unpack)
     best, progress = _begin(model, checkpoint, evaluate if start_counts else None, label)
-    while not progress.finished:
-        row = _run_epoch(model, loader, unpack, progress.epoch, label)
-        with averaged(model, averaging):
-            best = _measure(model, evaluate, row, progress, label) or best
-        given_up = progress.epoch - progress.best_epoch >= config.patience and not keep_last
-        progress.finished = progress.epoch >= config.epochs or given_up
-        _log_epoch(label, progress, config.epochs)
-        if checkpoint:
-            checkpoint.save(model, best, progress)
+    started, first = time.perf_counter(), progress.epoch
+    with _told_when_stopped(progress, label):
+        while not progress.finished:
+            row = _run_epoch(model, loader, unpack, progress.epoch, label)
+            with averaged(model, averaging):
+                best = _measure(model, evaluate, row, progress, label) or best
+            given_up = progress.epoch - progress.best_epoch >= config.patience and not keep_last
+            progress.finished = progress.epoch >= config.epochs or given_up
+            seconds = (time.perf_counter() - started) / (progress.epoch - first)
+            _log_epoch(label, progress, config.epochs, seconds)
+            if checkpoint:
+                checkpoint.save(model, best, progress)
     if not keep_last:
         model.set_weights(best)
     elif averaging:
@@ -152,22 +157,32 @@ def _require_number(loss: float, label: str, name: str) -> None:
         )
 
 
-def _log_epoch(label: str, progress: Progress, epochs: int) -> None:
-    row = progress.history[-1]
+@contextmanager
+def _told_when_stopped(progress: Progress, label: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Stopped(f"stopped after epoch {progress.epoch} of {label}") from error
+
+
+def _log_epoch(label: str, progress: Progress, epochs: int, seconds: float) -> None:
+    """Log what an epoch reached, and how long the others take at so many seconds each."""
+    row, left = progress.history[-1], epochs - progress.epoch
     figures = ", ".join(
         f"{name.removeprefix('validation_')} {value:.3f}"
         for name, value in row.items()
         if name.startswith("validation_")
     )
     logger.info(
-        "%s: epoch %d of %d, loss %.3f; validation: %s (%.0f s)",
+        "%s: epoch %d of %d, loss %.3f; validation: %s (%.0f s%s)",
         label,
         progress.epoch,
         epochs,
         row["loss"],
         figures,
         row["seconds"],
+        f", at most {duration(left * seconds)} left" if left and not progress.finished else "",
     )
 
 
-_QUIET_SECONDS = 10.0  # longest time without a word in the log
+_QUIET_SECONDS = 60.0  # longest time without a word in the log
