@@ -45,9 +45,10 @@ logger = logging.getLogger(__name__)
 #: Is told of every sheet, before it counts as inspected.
 OnSheet = Callable[[Frame, InspectedSheet], None]
 
-# These change how fast sheets are inspected, and no result.
+# These change how fast sheets are inspected, and no result; or the package's thresholds alone.
 _WITHOUT_EFFECT = {
     "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
+    "target_recall",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from steel_defects.inspection.store.records import summarise, timing
 from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
+from steel_defects.package.recall import recall_in_force
 from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 
@@ -150,11 +151,13 @@ class JobResult:
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
-        """Count verdicts and defects; see :func:`summarise`."""
+        """Count verdicts and defects, see :func:`summarise`, and say what the verdicts stand on."""
+        recall = recall_in_force(package)
         return {
             **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
+            "recall": recall.model_dump() if recall else None,
             **self.reference(),
             "complete": self.complete,
         }
