@@ -12,6 +12,7 @@ import pandas as pd
 from steel_defects.decision.verdict import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.drift import reference_sheets
 from steel_defects.inspection.store.parts import JoinedTable, Parts
 from steel_defects.inspection.store.records import summarise, timing
 from steel_defects.labels.rle import area
@@ -152,9 +153,10 @@ class JobResult:
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
         """Count verdicts and defects, see :func:`summarise`, and say what the verdicts stand on."""
-        recall = recall_in_force(package)
+        recall, manifest = recall_in_force(package), package.manifest
+        records = map(self.parts.record, self.numbers)
         return {
-            **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
+            **summarise(records, manifest.class_names, reference_sheets(manifest.reference)),
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
             "recall": recall.model_dump() if recall else None,
