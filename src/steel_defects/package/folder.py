@@ -169,6 +169,12 @@ def has_package(folder: Path) -> bool:
     return _place(folder, MANIFEST).is_file()
 
 
+def find_packages(project: Path) -> list[Path]:
+    """Return the packages that came with a project, and those that its runs have made."""
+    places = ("models/*", "data/09_release/*", "data/*/09_release/*")
+    return [path for place in places for path in sorted(project.glob(place)) if has_package(path)]
+
+
 def read_package(folder: Path) -> ModelPackage:
     """Open a package and compare every file with its checksum.
 
