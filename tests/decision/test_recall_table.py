@@ -105,6 +105,15 @@ def test_both_thresholds_together_miss_what_the_bound_says():
     assert table_of(scores, stacked=stacked, evidence=worse).highest < table.highest
 
 
+def test_the_highest_recall_is_that_of_the_fewer_sheets():
+    evidence = drawn(sheets=300).assign(split="calibration")
+    stacked = stack_scores(evidence, TARGETS).stacked
+    few = evidence.head(50).rename(columns={"gate": "score"})
+    table = table_of(few, stacked=stacked, evidence=evidence)
+    assert table.defective_sheets == few["has_defect"].sum() < evidence["has_defect"].sum()
+    assert table.steps[-1].recall_bound == pytest.approx(0.05 ** (1 / table.defective_sheets))
+
+
 @pytest.mark.slow
 def test_bounds_hold_for_sheets_to_come():
     """Of 100 tables at most 5 % may state too much, at any recall: 13 with odds of 1:1000."""

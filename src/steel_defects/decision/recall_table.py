@@ -100,8 +100,8 @@ def recall_table(
     source: Evidence = "out_of_fold" if crossed else "calibration"
     rows = evidence_rows(scores, source).merge(splits[["sheet_id", "group_id"]], on="sheet_id")
     joint = deciding_rows(evidence) if stacked and evidence is not None else None
-    trials = min(_defective_groups(one) for one in (rows, *([joint[0]] if joint else [])))
-    if not trials:
+    trials = [_defective_groups(one) for one in (rows, *([joint[0]] if joint else []))]
+    if not min(trials):
         return None
     labels, values = labels_and_scores(rows)
     groups = groups_of(rows, splits)
@@ -118,20 +118,21 @@ def recall_table(
     return RecallTable(
         evidence_from=source,
         joint_evidence_from=joint[1] if joint else None,
-        defective_sheets=trials,
+        defective_sheets=min(trials),
         steps=tuple(steps),
     )
 
 
-def _targets(own: float, trials: int) -> list[float]:
+def _targets(own: float, trials: Sequence[int]) -> list[float]:
     """Return rising recalls up to the highest that so many defective sheets can prove.
 
     Of those that as many misses prove the lowest stands for all.
     """
-    highest = lower_bound(trials, trials, CONFIDENCE) - _LESS
-    lowest: dict[int, float] = {}
+    highest = lower_bound(min(trials), min(trials), CONFIDENCE) - _LESS
+    lowest: dict[tuple[int, ...], float] = {}
     for target in sorted({highest, *(target for target in (*_TARGETS, own) if target < highest)}):
-        lowest.setdefault(allowed_misses(trials, target, CONFIDENCE), target)
+        misses = tuple(allowed_misses(number, target, CONFIDENCE) for number in trials)
+        lowest.setdefault(misses, target)
     return list(lowest.values())
 
 
