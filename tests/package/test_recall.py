@@ -109,7 +109,8 @@ def test_what_a_package_of_an_earlier_release_says_of_its_recall(asked, package)
     recall = recall_in_force(with_metrics(asked, gate=GATE))
     assert (recall.holds_for, recall.recall_bound) == ("gate alone", 0.912)
     assert recall_in_force(with_metrics(package, gate=GATE)).holds_for == "gate"
-    assert recall_in_force(with_metrics(package, gate={"recall": 0.9})) is None
+    for noted in ({"recall": 0.9}, GATE | {"recall_bound": "high"}, {}):
+        assert recall_in_force(with_metrics(package, gate=noted)) is None
     gateless = package.manifest.model_copy(update={"gate": None, "metrics": {"gate": GATE}})
     assert recall_in_force(replace(package, manifest=gateless)) is None
 

@@ -1,7 +1,8 @@
 """Asking a package for a recall, and saying which one its verdicts stand on."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from steel_defects.config import Record
 from steel_defects.decision.intervals import CONFIDENCE, needed_trials
@@ -12,7 +13,6 @@ from steel_defects.package.folder import ModelPackage
 from steel_defects.package.manifest import GateSpec, Manifest
 
 _WORDS: dict[Evidence, str] = {"out_of_fold": "out of fold", "calibration": "held out"}
-_NOTED = ("target_recall", "recall_bound", "evidence_from", "defective_sheets")
 
 
 class RecallInForce(Record):
@@ -102,11 +102,18 @@ def recall_in_force(package: ModelPackage) -> RecallInForce | None:
             evidence_from=manifest.recalls.evidence_from,
             defective_sheets=manifest.recalls.defective_sheets,
         )
-    gate, cascade = manifest.metrics.get("gate", {}), manifest.metrics.get("cascade", {})
-    noted = [point for point in (gate, cascade) if set(_NOTED) <= set(point)]
-    if manifest.gate is None or not noted:
+    gate, cascade = manifest.metrics.get("gate"), manifest.metrics.get("cascade")
+    if manifest.gate is None or not gate:
         return None
-    weakest = min(noted, key=lambda point: float(point["recall_bound"] or 0))
     together = "gate and segmenter" if cascade else "gate alone"
     holds_for = together if manifest.stacked else "gate"
-    return RecallInForce.model_validate(weakest | {"holds_for": holds_for})
+    noted = [_noted(point, holds_for) for point in (gate, cascade) if point]
+    return min(filter(None, noted), key=lambda recall: recall.recall_bound, default=None)
+
+
+def _noted(point: Mapping[str, Any], holds_for: str) -> RecallInForce | None:
+    """Read what a package says of an operating point; None where it does not say enough."""
+    try:
+        return RecallInForce.model_validate({**point, "holds_for": holds_for})
+    except ValueError:
+        return None
