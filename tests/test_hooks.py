@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kedro.framework.session import KedroSession
@@ -13,6 +14,7 @@ from kedro_datasets.json import JSONDataset
 from tests.support.run_params import run_params
 
 from steel_defects import run_record
+from steel_defects.datasets.models import ModelPackageDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.hooks import InputHooks, RunnerHooks, TargetHooks
 from steel_defects.run_record import RUN_RECORD, RunRecordHooks
@@ -145,3 +147,23 @@ def test_links_and_folders_with_what_drives_put_there_are_written(tmp_path):
     (tmp_path / "drawn").symlink_to(tmp_path / "elsewhere")
     for kind in (IMAGES, PACKAGE):
         checked_target(tmp_path, {"type": kind, "filepath": "drawn"})
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_package_that_is_missing_is_answered_with_those_that_there_are(package, tmp_path, there):
+    project, place = tmp_path / "project", tmp_path / "absent"
+    for name in ("models/mine", "data/mine/09_release/model_package") if there else ():
+        shutil.copytree(package.folder, project / name)
+    (project / "models/empty").mkdir(parents=True)
+    hooks = InputHooks()
+    hooks.after_context_created(SimpleNamespace(project_path=project))
+    package_there = ModelPackageDataset(filepath=str(place))
+    catalog = DataCatalog({"inspection_package": package_there, "verdicts": MemoryDataset()})
+    pipeline = Pipeline([Node(lambda one: one, "inspection_package", "verdicts", name="judge")])
+    with pytest.raises(SteelDefectsError) as error:
+        hooks.before_pipeline_run(pipeline, catalog)
+    names = "are models/mine, data/mine/09_release/model_package" if there else "are none elsewhere"
+    assert str(error.value) == (
+        f"inspection_package is missing: there is none at {place}; there {names}; give a package "
+        "with --params models_dir=PATH, or run the pipelines classification and segmentation first"
+    )

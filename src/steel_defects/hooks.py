@@ -18,6 +18,7 @@ from steel_defects.kedro_compat import (
     load_what_was_saved,
 )
 from steel_defects.locks import lock_all
+from steel_defects.package.folder import find_packages
 from steel_defects.paths import refuse_pattern, refuse_remote
 from steel_defects.run_record import RUN_RECORD, path_of_record
 
@@ -50,6 +51,15 @@ class RunnerHooks:
 class InputHooks:
     """Says which pipeline to run first, before any node runs."""
 
+    def __init__(self) -> None:
+        """Begin without a project."""
+        self._project = Path.cwd()
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember where the project lies."""
+        self._project = Path(context.project_path)
+
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
         """Take datasets on local disks only, wherever their paths were given."""
@@ -64,7 +74,16 @@ class InputHooks:
             given = name.startswith("params:") or name in ("parameters", RUN_RECORD)
             if given or catalog.exists(name):
                 continue
-            raise SteelDefectsError(f"{name} is missing; {remedy(name)}")
+            place = self._where(name, catalog)
+            raise SteelDefectsError(f"{name} is missing{place}; {remedy(name)}")
+
+    def _where(self, name: str, catalog: DataCatalog) -> str:
+        """Say where a package was looked for, and which there are."""
+        if name != "inspection_package":
+            return ""
+        packages = [str(path.relative_to(self._project)) for path in find_packages(self._project)]
+        there_are = f"there are {', '.join(packages)}" if packages else "there are none elsewhere"
+        return f": there is none at {filepath_of(catalog[name])}; {there_are}"
 
 
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -83,8 +102,8 @@ _REMEDIES = {
     "raw_sheets": _NO_DATA,
     "raw_annotations": _NO_DATA,
     "inspection_sheets": "give the folder of the sheets with --params sheets_dir=PATH",
-    "inspection_package": "run the pipelines classification and segmentation first, or give a "
-    "package with --params models_dir=PATH",
+    "inspection_package": "give a package with --params models_dir=PATH, or run the pipelines "
+    "classification and segmentation first",
 }
 
 

@@ -48,7 +48,7 @@ def test_a_mixed_distribution():
 
 
 def test_statistics_of_known_values():
-    monitor = DriftMonitor({"contrast": list(range(11))}, DriftConfig())
+    monitor = DriftMonitor({"contrast": list(range(11)), "sheets": [1e6]}, DriftConfig())
     values = np.random.default_rng(0).uniform(2, 12, 60)
     found = monitor.compare({"contrast": values})["contrast"]
     # The reference's quantiles are dense enough here for a distance within 1 % of the exact one.
@@ -61,37 +61,56 @@ def test_statistics_of_known_values():
 
 
 def test_what_is_not_compared():
-    monitor = DriftMonitor({"contrast": [1.0, 2.0], "sheets": [9.0]}, DriftConfig())
+    monitor = DriftMonitor({"contrast": [1.0, 2.0], "sheets": [200.0]}, DriftConfig())
     assert monitor.compare({"contrast": [1.5] * 49, "brightness": [3.0] * 99}) == {}
     assert set(monitor.compare({"contrast": [1.5] * 50})) == {"contrast"}
     assert DriftMonitor({}, DriftConfig()).compare({"contrast": [1.5] * 99}) == {}
 
 
+@pytest.mark.parametrize(("sheets", "counted"), [({}, "an unknown number of"), (199.0, "199")])
+def test_a_reference_of_few_sheets_is_compared_with_nothing(sheets, counted):
+    reference = {"contrast": [1.0, 2.0]} | ({"sheets": [sheets]} if sheets else {})
+    monitor = DriftMonitor(reference, DriftConfig(expected_defect_share=0.1))
+    assert monitor.compare({"contrast": [9.0] * 99}) == {}
+    reason = f"the package's reference is of {counted} sheets, and 200 are needed"
+    assert monitor.untested == reason
+    noted = {"contrast": {"psi": 9.0, "psi_band": 1.0, "ks": 1.0, "ks_band": 0.1, "alarm": True}}
+    part = {"part": 0, "first": "a", "last": "b", "drift": noted}  # as an earlier release did
+    drift = records._DriftSummary(reason)
+    drift.add(part)
+    assert drift.result() | {"worst": {}, "first_alarms": []} == drift.result()
+    assert (drift.result()["status"], drift.result()["alarm"]) == ("not tested", False)
+    assert drift.result()["untested_because"] == reason
+
+
 @pytest.mark.parametrize("sheets", [40, 2000])
-def test_false_alarms_are_as_rare_as_stated(sheets):
+def test_parts_of_the_reference_are_beyond_its_band_as_rarely_as_stated(sheets, monkeypatch):
     """At a rate that can be measured: 300 parts at 5 % give 15, over 28 with odds of 1:1000."""
     rng = np.random.default_rng(3)
     known = {name: rng.gamma(4, 25, sheets) for name in FRAMES}
     reference = {name: quantiles(values, method="inverted_cdf") for name, values in known.items()}
+    monkeypatch.setattr(drift, "LEAST_REFERENCE", 40)
+    reference["sheets"] = [sheets]
     monitor = DriftMonitor(reference, DriftConfig(false_alarm_rate=0.05))
     parts = [{n: rng.choice(v, PART) for n, v in known.items()} for _ in range(300)]
-    alarms = sum(any(c.alarm for c in monitor.compare(part).values()) for part in parts)
-    assert 0 < alarms <= 28
+    found = [monitor.compare(part).values() for part in parts]
+    assert 0 < sum(any(c.beyond for c in part) for part in found) <= 28
+    assert sum(any(c.alarm for c in part) for part in found) <= (28 if sheets > PART else 0)
 
 
-def test_a_reference_of_few_sheets_is_not_sure():
+def test_what_a_reference_s_chance_explains_is_no_alarm(monkeypatch):
+    monkeypatch.setattr(drift, "LEAST_REFERENCE", 30)
     rng = np.random.default_rng(5)
-    sure = alarms = 0
+    alarms = beyond = 0
     for _ in range(40):
         reference = {"contrast": quantiles(rng.normal(size=30), method="inverted_cdf")}
         monitor = DriftMonitor({**reference, "sheets": [30.0]}, DriftConfig())
         found = monitor.compare({"contrast": rng.normal(size=PART)})["contrast"]
-        alarms, sure = alarms + found.alarm, sure + (found.alarm and found.sure)
-    assert alarms > 10
-    assert sure == 0
+        alarms, beyond = alarms + found.alarm, beyond + found.beyond
+    assert beyond > 10
+    assert alarms == 0
     shifted = monitor.compare({"contrast": rng.normal(4, 1, size=PART)})["contrast"]
     assert shifted.alarm
-    assert shifted.sure
 
 
 def test_bands_narrow_with_the_sheets():
@@ -119,7 +138,8 @@ def drawn() -> list[np.ndarray]:
     ],
 )
 def test_sheets_that_were_disturbed(drawn, change, alarmed):
-    monitor = DriftMonitor(reference_quantiles(drawn, None), DriftConfig())
+    reference = reference_quantiles(drawn, None) | {"sheets": [1000.0]}
+    monitor = DriftMonitor(reference, DriftConfig())
     table = pd.DataFrame([frame_statistics(change(image)) for image in drawn])
     rng = np.random.default_rng(1)
     for _ in range(20):
@@ -141,7 +161,7 @@ def test_scores_are_compared_at_the_expected_share():
             "score": np.r_[defective[:3550], clean[:1450]],
         }
     )  # fmt: skip
-    reference = reference_quantiles([], table)
+    reference = reference_quantiles([], table) | {"sheets": [5000.0]}
     line = np.r_[rng.choice(defective, 10), rng.choice(clean, 190)]
     for share, alarm in ((None, True), (0.05, False), (0.5, True)):
         monitor = DriftMonitor(reference, DriftConfig(expected_defect_share=share))
@@ -156,14 +176,19 @@ def test_an_alarm_is_in_the_summary_and_in_the_log(tmp_path, caplog, monkeypatch
         open_source(tmp_path / "sheets"),
         config(part_sheets=30, drift=DriftConfig(expected_defect_share=0.1)),
         BrightnessRuntime(),
-        reference={"brightness": [10.0, 11.0, 12.0], "contrast": [0.0, 100.0]},
+        reference={
+            "brightness": [10.0, 11.0, 12.0],
+            "contrast": [0.0, 100.0],
+            "sheets": [1000.0],
+        },
     )
     with caplog.at_level(logging.WARNING):
         result = run_job(setup, tmp_path / "jobs", pd.DataFrame())
     summary = result.summary(setup.package)["drift"]
     assert summary["alarm"]
+    assert summary["status"] == "alarm"
     assert summary["parts_tested"] == summary["parts_alarmed"] == 2
-    assert summary["parts_surely_alarmed"] == 0
+    assert summary["parts_unsure"] == 0
     assert summary["first_alarms"][0]["first"] == "sheet_0000.png"
     assert "brightness" in summary["first_alarms"][0]["measures"]
     assert summary["worst"]["brightness"]["ks"] == 1.0
@@ -174,9 +199,21 @@ def test_an_alarm_is_in_the_summary_and_in_the_log(tmp_path, caplog, monkeypatch
 
 def test_a_reference_without_spread_does_not_end_the_summary():
     settings = DriftConfig()
-    monitor = DriftMonitor({"sheets": [50.0], "gate_score": [0.0] * 101}, settings)
+    monitor = DriftMonitor({"sheets": [200.0], "gate_score": [0.0] * 101}, settings)
     found = as_record(monitor.compare({"gate_score": [0.0] * 50}))
-    drift = records._DriftSummary()
+    drift = records._DriftSummary("")
     for part in range(2):
         drift.add({"part": part, "first": "a", "last": "b", "drift": found})
     assert drift.result()["parts_tested"] == 2
+    assert drift.result()["status"] == "no alarm"
+
+
+def test_an_alarm_that_is_not_sure_is_none():
+    values = {"psi": 0.5, "psi_band": 0.2, "ks": 0.1, "ks_band": 0.2}
+    part = {"part": 0, "first": "a", "last": "b"}
+    for noted in ({"alarm": False}, {"alarm": True, "sure": False}):  # now, and in earlier releases
+        drift = records._DriftSummary("")
+        drift.add(part | {"drift": {"contrast": values | noted}})
+        found = drift.result()
+        assert (found["alarm"], found["status"], found["parts_unsure"]) == (False, "no alarm", 1)
+        assert found["worst"]["contrast"]["alarm"] is False

@@ -1,6 +1,7 @@
 """The ``test`` environment, from drawn sheets to verdicts, twice with one seed."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,11 @@ from tests.support.idle_files import empty_files
 from tests.support.projects import Project
 
 from steel_defects.models.config import BACKBONES
+from steel_defects.package.folder import read_package
 from steel_defects.tables.columns import TIME_COLUMNS
+
+ROOT = Path(__file__).parents[2]
+VERSION = r"\d{4}-\d\d-\d\dT[\d.]+Z"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,34 @@ def test_comparisons_differ_in_times_alone(runs: list[Project], name: str) -> No
     tables = [project.catalog.load(name) for project in runs]
     first, second = (table.drop(columns=list(TIME_COLUMNS), errors="ignore") for table in tables)
     pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_two_runs_make_one_package(runs: list[Project]) -> None:
+    places = [project.data / "09_release" / "model_package" for project in runs]
+    first, second = map(read_package, places)
+    assert first.model_id == second.model_id
+    manifests = [one.manifest.model_copy(update={"files": {}}) for one in (first, second)]
+    assert manifests[0] == manifests[1]
+
+
+def test_docs_name_every_column_that_differs(runs: list[Project]) -> None:
+    docs = (ROOT / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
+    first, second = (
+        {re.sub(VERSION, "", str(path.relative_to(project.data))): path for path in files}
+        for project in runs
+        if (files := [*project.data.rglob("*.parquet"), *project.data.rglob("*.csv")])
+    )
+    names = sorted(first.keys() & second.keys())
+    differing = set()
+    for one, other in ((_loaded(first[name]), _loaded(second[name])) for name in names):
+        differing |= {c for c in one if list(map(repr, one[c])) != list(map(repr, other[c]))}
+    assert len(names) > 50
+    assert {"seconds", "modified_ns", "training_seconds"} <= differing
+    assert [name for name in differing if f"`{name}`" not in docs] == []
+
+
+def _loaded(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
 def test_every_sheet_is_scored_by_every_backbone(runs: list[Project]) -> None:

@@ -9,7 +9,7 @@ from kedro.io import DataCatalog
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.files import load_model, save_model
-from steel_defects.models.trained import common_stamp, stamp_of
+from steel_defects.models.trained import common_stamp, network_digest, stamp_of
 
 
 def network(name: str = "resnet50") -> keras.Model:
@@ -25,6 +25,25 @@ def test_a_model_is_the_same_after_it_was_saved_and_another_after_training(tmp_p
     assert stamp_of(gate=load_model(tmp_path / "gate.keras")) == stamp
     model.set_weights([weight + 1 for weight in model.get_weights()])
     assert stamp_of(gate=model) != stamp
+
+
+def convolutional(filters: int = 2, policy: str = "float32") -> keras.Model:
+    """Layers are numbered through the process, and share an object that has an address."""
+    sheet, dtype = keras.Input((8, 8, 1)), keras.DTypePolicy(policy)
+    maps = keras.layers.Conv2D(filters, 3, dtype=dtype, kernel_initializer="ones")(sheet)
+    maps = keras.layers.Conv2D(1, 3, dtype=dtype, kernel_initializer="ones")(maps)
+    return keras.Model(sheet, maps, name="unet")
+
+
+def test_a_digest_is_of_weights_and_configuration_and_of_nothing_else(tmp_path: Path):
+    first, second = convolutional(), convolutional()
+    assert first.to_json() != second.to_json()
+    save_model(first, tmp_path / "unet.keras")
+    digests = {network_digest(one) for one in (first, second, load_model(tmp_path / "unet.keras"))}
+    assert len(digests) == 1
+    first.set_weights([weight + 1 for weight in first.get_weights()])
+    others = (first, convolutional(3), convolutional(policy="mixed_bfloat16"))
+    assert len(digests | set(map(network_digest, others))) == 4
 
 
 def test_a_table_keeps_its_models_in_the_catalog_without_a_column(tmp_path: Path):

@@ -58,6 +58,9 @@ def test_ids_follow_files_and_thresholds(package, manifest, tmp_path):
 
     assert written(manifest).model_id == package.model_id
     assert written(manifest, gate=b"new").model_id != package.model_id
+    known = manifest.model_copy(update={"networks": {"gate": "a", "segmenter": "b"}})
+    assert written(known).model_id == written(known, gate=b"another date").model_id
+    assert written(known).model_id != package.model_id
     gate = manifest.gate.model_copy(update={"lower_threshold": 0.3})
     stricter = written(manifest.model_copy(update={"gate": gate}))
     assert stricter.model_id == package.model_id

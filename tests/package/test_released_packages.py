@@ -36,6 +36,11 @@ def test_ids_of_models_and_thresholds_stay():
     }
 
 
+def test_classes_of_the_competition_are_not_named_after_kinds_of_defects():
+    names = read_package(MODELS / "severstal").manifest.class_names
+    assert names == ("class 1", "class 2", "class 3", "class 4")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.name)
 def test_its_networks_answer(folder: Path):

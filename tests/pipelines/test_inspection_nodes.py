@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 
 import keras
 import pandas as pd
@@ -9,6 +10,8 @@ from steel_defects import tables as schemas
 from steel_defects.data.config import PositionsConfig
 from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
 from steel_defects.decision.postprocessing import ClassPostprocessing
+from steel_defects.decision.recall_table import RecallStep, RecallTable
+from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.sources import FolderSource
 from steel_defects.package.folder import ModelPackage, write_package
@@ -66,7 +69,7 @@ def run(data: Data, package: ModelPackage, tmp_path):
         source = FolderSource(data.folder.root)
         jobs = tmp_path / "jobs"
         job = nodes.inspect_sheets(source, package, table, jobs, config, positions)
-        *tables, summary, timing = nodes.collect_results(job, jobs, package)
+        *tables, summary, timing = nodes.collect_results(job, jobs, package, config)
         datasets = [
             JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet")),
             JoinedParquetDataset(filepath=str(tmp_path / "defects.parquet")),
@@ -109,6 +112,36 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage, run
     # Green where a defect was marked, gray elsewhere.
     green = picture[..., 1] > picture[..., 2]
     assert green.any() == (not summary["cleared_by_gate"])
+
+
+@pytest.mark.parametrize("package", [2.0], indirect=True)
+def test_another_recall_judges_anew_with_its_thresholds(
+    data: Data, package: ModelPackage, tmp_path, caplog
+):
+    steps = [RecallStep(recall_bound=0.9, recall=1.0, lower_threshold=0.95)]
+    steps.append(RecallStep(recall_bound=0.96, recall=1.0, lower_threshold=0.5))
+    table = RecallTable(evidence_from="out_of_fold", defective_sheets=86, steps=tuple(steps))
+    package = replace(package, manifest=package.manifest.model_copy(update={"recalls": table}))
+
+    def judged(target: float | None) -> tuple[dict, pd.DataFrame]:
+        config = RULES.model_copy(update={"target_recall": target})
+        source, jobs = FolderSource(data.folder.root), tmp_path / "jobs"
+        nothing = pd.DataFrame()
+        job = nodes.inspect_sheets(source, package, nothing, jobs, config, PositionsConfig())
+        verdicts, *_, summary, _ = nodes.collect_results(job, jobs, package, config)
+        return summary, pd.concat(map(pd.read_parquet, verdicts))
+
+    with caplog.at_level(logging.INFO):
+        (as_built, _), (looser, verdicts) = judged(None), judged(0.9)
+    assert (as_built["verdicts"]["reject"], as_built["recall"]) == (16, None)
+    assert (looser["verdicts"]["accept"], looser["recall"]["recall_bound"]) == (16, 0.9)
+    assert verdicts["thresholds_id"].unique().tolist() == [looser["thresholds_id"]]
+    assert looser["thresholds_id"] != as_built["thresholds_id"]
+    assert looser["job"] != as_built["job"]
+    assert caplog.messages[-1].startswith("recall of the gate: 0.9 was asked for, at least 0.900")
+    assert judged(0.95)[0]["job"] == as_built["job"]  # the thresholds are the same
+    with pytest.raises(SteelDefectsError, match="proves at most 0.960"):
+        judged(0.97)
 
 
 @pytest.mark.parametrize("package", [2.0], indirect=True)

@@ -21,7 +21,7 @@ from steel_defects.decision.postprocessing import (
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.models.config import NetworkConfig
-from steel_defects.models.trained import ModelSelection, made_from, stamp_of
+from steel_defects.models.trained import ModelSelection, made_from, network_digest, stamp_of
 from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
@@ -431,13 +431,14 @@ def tiny_model(outputs: int, name: str) -> keras.Model:
 
 
 @pytest.mark.parametrize("gate", [None, "vgg16"])
-def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path, gate):
+def test_the_package_holds_what_was_chosen(data: Data, settings, predictions, tmp_path: Path, gate):
     table = pd.DataFrame(
         [{"architecture": "unet", "mean_dice": 0.9} | segmenter_profile().model_dump()]
     )
-    scores = data.splits[["sheet_id", "split"]].assign(
-        score=0.5, has_defect=True, repeat=pd.array([None] * 16, dtype="Int64")
-    )
+    scores = data.splits[["sheet_id"]].assign(
+        split=data.splits["split"].replace("validation", "calibration"),
+        score=0.5, has_defect=True, repeat=pd.array([None] * 16, dtype="Int64"),
+    )  # fmt: skip
     networks = {"segmenter": tiny_model(4, "unet"), "gate": tiny_model(1, "vgg16")}
     scores.attrs = stamp_of(gate=networks["gate"])
     point = operating_point(
@@ -447,13 +448,16 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
     stamp = stamp_of(**networks)
     unet = stand_in(
         "unet", postprocessing=settings.model_copy(update=stamp), segmenter=networks["segmenter"],
-        stacking=Stacking(stacked=STACKED, **stamp),
+        stacking=Stacking(
+            stacked=STACKED, operating_point=point.model_copy(update={"recall_bound": 0.9}), **stamp
+        ),
+        predictions=predictions,
     )  # fmt: skip
     vgg16 = stand_in("vgg16", classifier=networks["gate"], operating_point=point, scores=scores)
 
     def build() -> PackageContents:
         return comparison_nodes.build_package(
-            data.folder, data.sheets, data.splits, unet, table, CONFIG, FLIPPED, 0.5,
+            data.folder, data.sheets, data.splits, unet, table, CONFIG, FLIPPED, POINT, 0.5,
             vgg16 if gate else None,
         )  # fmt: skip
 
@@ -488,5 +492,12 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, tmp_path: Path,
         assert "models" not in manifest.metrics["gate"]
         assert manifest.metrics["gate_test"]["recall"] == 0.98
         assert manifest.metrics["gate_test"]["review_share"] is None
+        assert manifest.metrics["cascade"]["recall_bound"] == 0.9
+        assert manifest.recalls.evidence_from == manifest.recalls.joint_evidence_from
+        assert manifest.recalls.steps[-1].lower_threshold == 0.5  # of all sheets
     else:
         assert manifest.gate is None
+        assert manifest.recalls is None
+    assert manifest.networks == {
+        name: network_digest(networks[name]) for name in ("gate", "segmenter")[not gate :]
+    }

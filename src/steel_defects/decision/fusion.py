@@ -166,21 +166,35 @@ def stack_scores(evidence: pd.DataFrame, config: OperatingPointConfig) -> Stacki
             no independent evidence.
         config: The targets.
     """
-    crossed = evidence["repeat"].notna()
-    rows = evidence[crossed] if crossed.any() else evidence
-    rows_by_sheet = rows.drop_duplicates("sheet_id")
-    labels = rows_by_sheet["has_defect"]
+    rows, source = deciding_rows(evidence)
+    labels = rows.drop_duplicates("sheet_id")["has_defect"]
     if min(labels.sum(), (~labels).sum()) < _LEAST:
         return Stacking()
     logits = clipped_logits(rows[["gate", "presence"]].to_numpy(float))
     weights, bias = _fit(logits, rows["has_defect"].to_numpy(bool))
     gate, segmenter = np.maximum(weights, 0).tolist()
     stacked = StackedScore(gate_weight=gate, segmenter_weight=segmenter, bias=bias)
-    known, table = labels_and_scores(rows.assign(score=_cascade_scores(rows, stacked)))
-    source: Evidence = "out_of_fold" if crossed.any() else "calibration"
-    point = choose_operating_point(known, table, config, source, groups_of(rows, rows_by_sheet))
+    point = joint_operating_point(rows, stacked, config, source)
     stacked = stacked.model_copy(update={"threshold": point.thresholds.lower})
     return Stacking(stacked=stacked, source=source, operating_point=point)
+
+
+def deciding_rows(evidence: pd.DataFrame) -> tuple[pd.DataFrame, Evidence]:
+    """Return the rows that decide, and where they come from: out of fold, where there are any."""
+    crossed = evidence["repeat"].notna()
+    return (evidence[crossed], "out_of_fold") if crossed.any() else (evidence, "calibration")
+
+
+def joint_operating_point(
+    rows: pd.DataFrame, stacked: StackedScore, config: OperatingPointConfig, source: Evidence
+) -> OperatingPoint:
+    """Choose the threshold of a stacked score; misses of the gate count against its target.
+
+    Rows are those of :func:`deciding_rows`, with what the gate clears in ``cleared``.
+    """
+    labels, table = labels_and_scores(rows.assign(score=_cascade_scores(rows, stacked)))
+    groups = groups_of(rows, rows.drop_duplicates("sheet_id"))
+    return choose_operating_point(labels, table, config, source, groups)
 
 
 def check_on_test(stacking: Stacking, test: pd.DataFrame) -> Stacking:

@@ -49,6 +49,19 @@ def out_of_fold(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["repeat"].notna()]
 
 
+def evidence_rows(scores: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the rows of ``sheet_scores`` to choose thresholds by; test sheets are not among them.
+
+    Args:
+        scores: ``sheet_scores``.
+        source: ``out_of_fold``, or ``calibration`` for that split.
+    """
+    if source == "calibration":
+        return hold_out(scores, "calibration").assign(repeat=0)
+    crossed = out_of_fold(scores)
+    return crossed[crossed["split"] != "test"]
+
+
 def scored_sheets(
     rows: pd.DataFrame,
     splits: pd.DataFrame,

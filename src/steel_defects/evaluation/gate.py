@@ -17,6 +17,7 @@ from steel_defects.decision.operating_point import (
 from steel_defects.decision.score_tables import (
     Flags,
     Floats,
+    evidence_rows,
     groups_of,
     hold_out,
     labels_and_scores,
@@ -195,9 +196,7 @@ def operating_point_of(
     """
     crossed, calibration = out_of_fold(scores), hold_out(scores, "calibration")
     source, reason = _source(calibration, crossed, config, splits)
-    rows = calibration.assign(repeat=0)
-    if source == "out_of_fold":
-        rows = crossed[crossed["split"] != "test"]
+    rows = evidence_rows(scores, source)
     labels, values = labels_and_scores(rows) if len(rows) else _NO_SCORES
     groups = groups_of(rows, splits)
     point = choose_operating_point(labels, values, config, source, groups)

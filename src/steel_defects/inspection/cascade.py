@@ -23,6 +23,7 @@ from steel_defects.inspection.frames import (
 )
 from steel_defects.labels import rle as run_length
 from steel_defects.package.folder import ModelPackage
+from steel_defects.package.recall import at_recall
 from steel_defects.package.runtimes import PackageRuntime
 from steel_defects.paths import natural_order
 from steel_defects.threads import map_in_order
@@ -60,6 +61,7 @@ class Cascade:
     def __init__(
         self, package: ModelPackage, runtime: PackageRuntime, config: InspectionConfig
     ) -> None:
+        package = at_recall(package, config.target_recall)
         self.runtime, self._manifest, self._config = runtime, package.manifest, config
         self._least_sharpness = package.manifest.reference.get("sharpness", [0.0])[0]
         self._no_masks = ("",) * len(package.manifest.class_names)

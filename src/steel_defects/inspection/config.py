@@ -39,6 +39,8 @@ class InspectionConfig(VerdictConfig):
     """How sheets are judged, and how the work is divided.
 
     Attributes:
+        target_recall: Share of defective sheets that must not be cleared; the package's table of
+            recalls has the thresholds. None takes those that the package was built with.
         black_share: Share of black pixels from which a frame counts as black.
         saturated_share: Share of white pixels from which a frame counts as saturated.
         focus_share: Sharpness, as a share of the least sharp reference sheets', under which a frame
@@ -55,6 +57,7 @@ class InspectionConfig(VerdictConfig):
         drift: When sheets count as unlike the package's reference.
     """
 
+    target_recall: float | None = Field(default=None, gt=0, lt=1)
     black_share: float = Field(gt=0, le=1)
     saturated_share: float = Field(gt=0, le=1)
     focus_share: float = Field(ge=0, le=1)

@@ -13,8 +13,9 @@ Each has a band that a part of so many sheets leaves with a chance of ``false_al
 while its sheets are drawn from the reference one by one (Bonferroni): exact for the distance,
 simulated for the index.
 
-A reference of few sheets itself differs by chance from the line that they were taken from. An alarm
-is therefore called sure only where it is beyond the wider band of two samples, too.
+A reference of few sheets itself differs by chance from the line that they were taken from. Fewer
+than :data:`LEAST_REFERENCE` are therefore compared with nothing, and there is an alarm only beyond
+the wider band of two samples, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ Floats = NDArray[np.float64]
 
 #: What is compared, where the package holds a reference for it.
 MEASURES = ("brightness", "contrast", "sharpness", "gate_score")
+#: Sheets of a reference that say enough of the line that they were taken from.
+LEAST_REFERENCE = 200
 _STATISTICS = 2
 _LEAST_SHEETS = 50  # from which a part is tested at all
 _BINS = 10
@@ -79,8 +82,8 @@ def _below(knots: Floats, low: Floats, high: Floats, values: Floats, included: b
 class Comparison:
     """A measure of a part next to the reference: both statistics, and where their bands end.
 
-    An alarm is ``sure`` if it is one even where the reference is off by chance; never for a package
-    that does not say of how many sheets its reference is.
+    A part that is beyond a band is unlike the reference sheets; ``sure`` says whether it is also
+    unlike the line that these were taken from.
     """
 
     psi: float
@@ -90,26 +93,49 @@ class Comparison:
     sure: bool
 
     @property
-    def alarm(self) -> bool:
-        """Whether the part is unlike the reference."""
+    def beyond(self) -> bool:
+        """Whether the part is unlike the reference sheets."""
         return self.psi > self.psi_band or self.ks > self.ks_band
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the part is surely unlike the reference."""
+        return self.beyond and self.sure
+
+
+def why_untested(reference_sheets: int) -> str:
+    """Say why a reference of so many sheets, 0 where nobody knows, is not used; empty if it is."""
+    if reference_sheets >= LEAST_REFERENCE:
+        return ""
+    counted = f"of {reference_sheets}" if reference_sheets else "of an unknown number of"
+    return f"the package's reference is {counted} sheets, and {LEAST_REFERENCE} are needed"
+
+
+def reference_sheets(reference: Mapping[str, Sequence[float]]) -> int:
+    """Return how many sheets a package's reference stands on; 0 where it does not say."""
+    return int(reference[SHEETS][0]) if SHEETS in reference else 0
 
 
 class DriftMonitor:
-    """Compares parts with a package's reference."""
+    """Compares parts with a package's reference, if that is of enough sheets.
+
+    Attributes:
+        untested: Why nothing is compared; empty where something is.
+    """
 
     def __init__(self, reference: Mapping[str, Sequence[float]], config: DriftConfig) -> None:
         self._config = config
-        self._sheets = int(reference[SHEETS][0]) if SHEETS in reference else 0
+        self._sheets = reference_sheets(reference)
+        self.untested = why_untested(self._sheets)
         self._reference = {
             name: Distribution([(1.0, reference[name])])
             for name in MEASURES
-            if len(reference.get(name, ())) > 1
+            if len(reference.get(name, ())) > 1 and not self.untested
         }
         share = config.expected_defect_share
         defective, clean = (reference.get(name, ()) for name in SCORES_BY_CLASS)
         self.reweighted = share is not None and len(defective) > 1 and len(clean) > 1
-        if share is not None and self.reweighted:
+        if share is not None and self.reweighted and not self.untested:
             mixed = [(share, defective), (1 - share, clean)]
             self._reference["gate_score"] = Distribution(mixed)
 
@@ -131,10 +157,8 @@ def _compare(
     ks, sheets = _distance(reference, values), len(values)
     # Rounded, so that measures share one simulation.
     shares = tuple(probabilities.round(3).clip(1e-3).tolist())
-    sure = reference_sheets > 0 and (
-        psi > psi_band(sheets, shares, rate, reference_sheets)
-        or ks > kstwobign.isf(rate) * np.sqrt(1 / sheets + 1 / reference_sheets)
-    )
+    wide = kstwobign.isf(rate) * np.sqrt(1 / sheets + 1 / reference_sheets)
+    sure = psi > psi_band(sheets, shares, rate, reference_sheets) or ks > wide
     band = psi_band(sheets, shares, rate)
     return Comparison(psi, band, ks, float(kstwo.isf(rate, sheets)), bool(sure))
 
@@ -196,7 +220,6 @@ def as_record(comparisons: Mapping[str, Comparison]) -> dict[str, dict[str, Any]
         name: {
             **{key: round(vars(one)[key], 5) for key in ("psi", "psi_band", "ks", "ks_band")},
             "alarm": one.alarm,
-            "sure": one.alarm and one.sure,
         }
         for name, one in comparisons.items()
     }

@@ -45,9 +45,10 @@ logger = logging.getLogger(__name__)
 #: Is told of every sheet, before it counts as inspected.
 OnSheet = Callable[[Frame, InspectedSheet], None]
 
-# These change how fast sheets are inspected, and no result.
+# These change how fast sheets are inspected, and no result; or the package's thresholds alone.
 _WITHOUT_EFFECT = {
     "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
+    "target_recall",
 }  # fmt: skip
 
 
@@ -65,7 +66,9 @@ class Inspection:
     def monitor(self) -> DriftMonitor:
         """Compares sheets with the package's reference."""
         monitor = DriftMonitor(self.package.manifest.reference, self.config.drift)
-        if self.config.drift.expected_defect_share is not None and not monitor.reweighted:
+        if monitor.untested:
+            logger.info("drift is not tested: %s", monitor.untested)
+        elif self.config.drift.expected_defect_share is not None and not monitor.reweighted:
             logger.warning(
                 "the package holds no scores by class: its scores are taken at their own mix"
             )
@@ -156,10 +159,9 @@ def _warn_of_drift(record: dict[str, Any]) -> None:
         if drift["alarm"]:
             logger.warning(
                 "drift: %s of the sheets %s to %s is unlike the package's reference: PSI %.3f "
-                "(band %.3f), KS %.3f (band %.3f)%s",
+                "(band %.3f), KS %.3f (band %.3f)",
                 name, record["first"], record["last"],
                 drift["psi"], drift["psi_band"], drift["ks"], drift["ks_band"],
-                "" if drift["sure"] else "; a reference of so few sheets may be off by as much",
             )  # fmt: skip
 
 

@@ -12,11 +12,13 @@ import pandas as pd
 from steel_defects.decision.verdict import severity
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.inspection.drift import reference_sheets
 from steel_defects.inspection.store.parts import JoinedTable, Parts
 from steel_defects.inspection.store.records import summarise, timing
 from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
+from steel_defects.package.recall import recall_in_force
 from steel_defects.tables.declared import DEFECTS, VERDICTS
 
 
@@ -150,11 +152,14 @@ class JobResult:
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:
-        """Count verdicts and defects; see :func:`summarise`."""
+        """Count verdicts and defects, see :func:`summarise`, and say what the verdicts stand on."""
+        recall, manifest = recall_in_force(package), package.manifest
+        records = map(self.parts.record, self.numbers)
         return {
-            **summarise(map(self.parts.record, self.numbers), package.manifest.class_names),
+            **summarise(records, manifest.class_names, reference_sheets(manifest.reference)),
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
+            "recall": recall.model_dump() if recall else None,
             **self.reference(),
             "complete": self.complete,
         }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -167,13 +167,46 @@ _FIRST_NODES = {"gate": "score_sheets", "segmenter": "predict_probabilities"}
 
 def stamp_of(**networks: Any) -> Stamp:
     """Name models, ``gate`` or ``segmenter``, by their weights, whatever file these lie in."""
-    models = {}
-    for network, model in networks.items():
-        digest = hashlib.sha256()
-        for values in model.get_weights():
-            digest.update(np.ascontiguousarray(values).tobytes())
-        models[network] = f"{model.name} {digest.hexdigest()}"
-    return {"models": models}
+    return {"models": {name: f"{one.name} {_weights_of(one)}" for name, one in networks.items()}}
+
+
+def _weights_of(model: Any) -> str:
+    digest = hashlib.sha256()
+    for values in model.get_weights():
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def network_digest(model: Any) -> str:
+    """Return a digest of what a model computes with: its weights and its configuration.
+
+    Two trainings that end in equal weights have equal digests, unlike the files that Keras writes
+    of them: these hold dates, addresses in memory, and names of layers with a process's counters.
+    """
+    configuration = json.loads(model.to_json())
+    names = {name: f"layer {number}" for number, name in enumerate(_layer_names(configuration))}
+    text = json.dumps(_cleaned(configuration, names), sort_keys=True)
+    return hashlib.sha256(f"{_weights_of(model)} {text}".encode()).hexdigest()
+
+
+def _layer_names(value: Any) -> Iterator[str]:
+    """Yield names of layers in a configuration, in their order."""
+    if isinstance(value, dict):
+        if "inbound_nodes" in value:
+            yield value["name"]
+        value = list(value.values())
+    for part in value if isinstance(value, list) else ():
+        yield from _layer_names(part)
+
+
+def _cleaned(value: Any, names: Mapping[str, str]) -> Any:
+    """Leave out addresses, and give layers other names."""
+    if isinstance(value, dict):
+        kept = {key: part for key, part in value.items() if key != "shared_object_id"}
+        return {key: _cleaned(part, names) for key, part in kept.items()}
+    if isinstance(value, list):
+        return [_cleaned(part, names) for part in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def common_stamp(**records: Any) -> Stamp:

@@ -31,7 +31,10 @@ def gate_spec(name: str, input_size: tuple[int, int], point: OperatingPoint) -> 
 
 
 def package_metrics(
-    comparison: pd.DataFrame, segmenter: str, point: OperatingPoint | None
+    comparison: pd.DataFrame,
+    segmenter: str,
+    point: OperatingPoint | None,
+    joint: OperatingPoint | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return what the models reached on the test split, as ``package.json`` holds it.
 
@@ -39,6 +42,7 @@ def package_metrics(
         comparison: ``segmentation_comparison``.
         segmenter: Its architecture.
         point: The operating point of the gate; None without one.
+        joint: That of gate and segmenter together; None where the gate alone clears sheets.
     """
     row = comparison[comparison["architecture"] == segmenter].iloc[0]  # on test sheets
     figures = {
@@ -48,9 +52,11 @@ def package_metrics(
     }
     if point is None:
         return {"segmenter": figures}
-    test = point.test.model_dump() if point.test else {}
-    gate = point.model_dump(exclude={"test", "models"})
-    return {"segmenter": figures, "gate": gate, "gate_test": test}
+    metrics = {"segmenter": figures}
+    for name, one in (("gate", point), *([("cascade", joint)] if joint else [])):
+        metrics[name] = one.model_dump(exclude={"test", "models"})
+        metrics[f"{name}_test"] = one.test.model_dump() if one.test else {}
+    return metrics
 
 
 def reference_quantiles(

@@ -29,14 +29,25 @@ MEND = "; restore the package or build it again"
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A package on disk whose files were checked."""
+    """A package on disk whose files were checked.
+
+    Attributes:
+        target_recall: What its thresholds were chosen for when it was opened; None for those that
+            it was built with; see :func:`steel_defects.package.recall.at_recall`.
+    """
 
     folder: Path
     manifest: Manifest
+    target_recall: float | None = None
 
     @property
     def model_id(self) -> str:
-        """Short digest of the trained networks; exports of them do not count."""
+        """Short digest of the trained networks; exports of them do not count.
+
+        In packages of earlier releases it is one of their files, which hold dates and addresses.
+        """
+        if networks := self.manifest.networks:
+            return _digest(json.dumps(networks, sort_keys=True).encode())[:12]
         exported = {name for export in self.manifest.exports for name in export.files}
         files = {k: v for k, v in self.manifest.files.items() if k not in exported}
         return _digest(json.dumps(files, sort_keys=True).encode())[:12]
@@ -156,6 +167,12 @@ def _place(folder: Path, name: str) -> Path:
 def has_package(folder: Path) -> bool:
     """Say whether there is a package in a folder."""
     return _place(folder, MANIFEST).is_file()
+
+
+def find_packages(project: Path) -> list[Path]:
+    """Return the packages that came with a project, and those that its runs have made."""
+    places = ("models/*", "data/09_release/*", "data/*/09_release/*")
+    return [path for place in places for path in sorted(project.glob(place)) if has_package(path)]
 
 
 def read_package(folder: Path) -> ModelPackage:

@@ -9,6 +9,7 @@ from steel_defects.config import Config
 from steel_defects.decision.fusion import StackedScore
 from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.postprocessing import ClassPostprocessing, Share
+from steel_defects.decision.recall_table import RecallTable
 from steel_defects.decision.verdict import Policy
 from steel_defects.errors import shown
 from steel_defects.models.config import STRIDE
@@ -155,6 +156,9 @@ class Manifest(Config):
         segmenter: The segmenter.
         stacked: What decides about sheets that both networks saw; None where the segmenter's
             regions alone do.
+        recalls: The recalls that can be asked for; None where nobody looked, or nothing is proven.
+        networks: Digests of the trained networks by what they compute, not by their files; empty
+            in packages of earlier releases.
         exports: The same networks for other runtimes.
         mm_per_px: Length of a pixel on the strip; None where it is not known.
         metrics: What the models reached on the test split.
@@ -169,6 +173,8 @@ class Manifest(Config):
     gate: GateSpec | None
     segmenter: SegmenterSpec
     stacked: StackedScore | None = None
+    recalls: RecallTable | None = None
+    networks: dict[NetworkName, str] = Field(default_factory=dict)
     exports: tuple[ExportSpec, ...] = ()
     mm_per_px: float | None = Field(default=None, gt=0)
     metrics: dict[str, dict[str, float | int | str | None]] = Field(default_factory=dict)
@@ -190,6 +196,10 @@ class Manifest(Config):
             raise ValueError(
                 f"segmenter.postprocessing has {settings} entries for {classes} classes"
             )
+        if self.recalls:
+            joint = {step.joint_threshold is not None for step in self.recalls.steps}
+            if self.gate is None or joint != {self.stacked is not None}:
+                raise ValueError("recalls has thresholds of other networks than there are")
         unit = self.gate.input_size if self.gate else (1, 1)
         for export in self.exports:
             size = export.sheet_size if export.network == "gate" else None

@@ -8,7 +8,7 @@ import numpy as np
 
 from steel_defects.decision.verdict import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record
+from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record, why_untested
 from steel_defects.inspection.frames import RECENT_FRAMES, UNREADABLE
 from steel_defects.inspection.store.parts import Record
 
@@ -66,13 +66,18 @@ def _measures(sheets: Sequence[InspectedSheet]) -> dict[str, list[float]]:
     return values
 
 
-def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str, Any]:
-    """Count verdicts, reasons and defects of parts, and say where sheets have drifted."""
+def summarise(
+    records: Iterable[Record], class_names: Sequence[str], reference_sheets: int = 0
+) -> dict[str, Any]:
+    """Count verdicts, reasons and defects of parts, and say where sheets have drifted.
+
+    ``reference_sheets`` is how many the package's reference stands on.
+    """
     totals: dict[str, Counter[str]] = {
         name: Counter() for name in ("verdicts", "reviews", "defects")
     }
     sheets = cleared = nearly_repeated = 0
-    drift, parts = _DriftSummary(), set()
+    drift, parts = _DriftSummary(why_untested(reference_sheets)), set()
     for record in records:
         parts.add(record["part"])
         replaced = sum(part in parts for part in record.get("replaces", {}).values())
@@ -100,31 +105,37 @@ def summarise(records: Iterable[Record], class_names: Sequence[str]) -> dict[str
 class _DriftSummary:
     """The worst of all parts, and the first that raised an alarm."""
 
-    def __init__(self) -> None:
-        self._tested = self._alarmed = self._sure = 0
+    def __init__(self, untested: str) -> None:
+        self._untested = untested
+        self._tested = self._alarmed = self._unsure = 0
         self._named: list[dict[str, Any]] = []
         self._worst: dict[str, dict[str, Any]] = {}
 
     def add(self, record: Record) -> None:
-        tests = record["drift"]
+        tests = {} if self._untested else record["drift"]
         self._tested += bool(tests)
+        # Earlier releases noted alarms that were not sure as alarms, too.
+        tests = {k: v | {"alarm": v["alarm"] and v.get("sure", True)} for k, v in tests.items()}
         alarms = [name for name, values in tests.items() if values["alarm"]]
-        if alarms:
-            self._alarmed += 1
-            self._sure += any(values["sure"] for values in tests.values())
-            if len(self._named) < _NAMED:
-                place = {key: record[key] for key in ("part", "first", "last")}
-                self._named.append({**place, "measures": alarms})
+        self._alarmed += bool(alarms)
+        self._unsure += not alarms and any(_excess(values) > 1 for values in tests.values())
+        if alarms and len(self._named) < _NAMED:
+            place = {key: record[key] for key in ("part", "first", "last")}
+            self._named.append({**place, "measures": alarms})
         for name, values in tests.items():
             if name not in self._worst or _excess(values) > _excess(self._worst[name]):
                 self._worst[name] = {"part": record["part"], **values}
 
     def result(self) -> dict[str, Any]:
+        untested = self._untested or ("" if self._tested else "no part has enough usable sheets")
+        status = "not tested" if untested else "alarm" if self._alarmed else "no alarm"
         return {
+            "status": status,
+            "untested_because": untested,
             "alarm": self._alarmed > 0,
             "parts_tested": self._tested,
             "parts_alarmed": self._alarmed,
-            "parts_surely_alarmed": self._sure,
+            "parts_unsure": self._unsure,
             "first_alarms": self._named,
             "worst": self._worst,
         }

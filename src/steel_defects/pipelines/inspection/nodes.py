@@ -1,5 +1,6 @@
 """Nodes that judge new sheets with a model package."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.package.folder import ModelPackage
+
+logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -36,20 +39,22 @@ def inspect_sheets(
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
+    from steel_defects.package.recall import at_recall
     from steel_defects.package.runtimes import load_runtime
     from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
     def exists(sheet_id: str) -> bool:
         return inspection.follow or os.path.lexists(inspection_sheets.path_of(sheet_id))
 
-    # First, so that a file of positions that can't be used ends the run before the long work.
+    # First, so that what can't be used ends the run before the long work.
+    package = at_recall(inspection_package, inspection.target_recall)
     places = Places(inspection_positions, positions, exists, grows=inspection.follow)
-    runtime = load_runtime(inspection_package, inspection.runtime, inspection.execution)
-    cascade = Cascade(inspection_package, runtime, inspection)
-    setup = Inspection(inspection_sheets, inspection_package, cascade, places, inspection)
+    runtime = load_runtime(package, inspection.runtime, inspection.execution)
+    cascade = Cascade(package, runtime, inspection)
+    setup = Inspection(inspection_sheets, package, cascade, places, inspection)
     if not inspection.follow:
         return run_job(setup, inspection_jobs, inspection_positions).reference()
-    names = inspection_package.manifest.class_names
+    names = package.manifest.class_names
     result = follow_folder(
         setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
     )
@@ -57,7 +62,10 @@ def inspect_sheets(
 
 
 def collect_results(
-    inspection_job: Json, inspection_jobs: Path, inspection_package: ModelPackage
+    inspection_job: Json,
+    inspection_jobs: Path,
+    inspection_package: ModelPackage,
+    inspection: InspectionConfig,
 ) -> tuple[JoinedTable, JoinedTable, JoinedTable, Json, Json]:
     """Make verdicts, defects, submission, summary and timing from the parts of a job.
 
@@ -65,9 +73,14 @@ def collect_results(
     machines the last one to come here takes the parts of all.
     """
     from steel_defects.inspection.tables import result_of
+    from steel_defects.package.recall import at_recall, recall_in_force
 
+    package = at_recall(inspection_package, inspection.target_recall)
     result = result_of(inspection_jobs, inspection_job).refreshed()
-    return *result.tables(), result.summary(inspection_package), result.timing()
+    tables, summary = result.tables(), result.summary(package)
+    if recall := recall_in_force(package):
+        logger.info(recall.in_words)
+    return *tables, summary, result.timing()
 
 
 def draw_inspection_overlays(

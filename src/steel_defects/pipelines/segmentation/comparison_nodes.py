@@ -11,6 +11,7 @@ from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, Tr
 from steel_defects.decision.fusion import StackedScore, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.decision.postprocessing import PostprocessingGrid
+from steel_defects.decision.recall_table import RecallTable, recall_table
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.trained import (
     ModelReference,
@@ -18,6 +19,7 @@ from steel_defects.models.trained import (
     TrainedModel,
     common_stamp,
     made_from,
+    network_digest,
     stamp_of,
 )
 from steel_defects.package.build import (
@@ -137,6 +139,7 @@ def build_package(
     segmentation_comparison: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     segmenter_prediction: SegmenterPredictionConfig,
+    operating_point: OperatingPointConfig,
     mm_per_px: float | None,
     chosen_gate: TrainedGate | None = None,
 ) -> PackageContents:
@@ -171,10 +174,34 @@ def build_package(
         ),
         stacked=stacking.stacked if stacking else None,
         mm_per_px=mm_per_px,
-        metrics=package_metrics(segmentation_comparison, chosen_segmenter.name, point),
+        recalls=_recalls(chosen_gate, chosen_segmenter, sheets, operating_point),
+        networks={name: network_digest(model) for name, model in networks.items()},
+        metrics=package_metrics(
+            segmentation_comparison,
+            chosen_segmenter.name,
+            point,
+            stacking.operating_point if stacking else None,
+        ),  # fmt: skip
         reference=reference_quantiles(pictures, scores),
         versions=library_versions(),
         data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
     )
     gate_writer = {gate.file: networks["gate"].save} if gate else {}
     return PackageContents(manifest, {manifest.segmenter.file: segmenter.save} | gate_writer)
+
+
+def _recalls(
+    gate: TrainedGate | None,
+    segmenter: TrainedSegmenter,
+    sheets: pd.DataFrame,
+    config: OperatingPointConfig,
+) -> RecallTable | None:
+    """Find the thresholds for other recalls than the one that was asked for."""
+    if gate is None:
+        return None
+    scores, stacked, evidence = gate.scores, segmenter.stacking.stacked, None
+    if stacked:
+        columns = ["sheet_id", "repeat", "score"]
+        evidence = join_gate_scores(segmenter.predictions, scores[columns], sheets)
+        evidence = evidence[evidence["split"] != "test"]
+    return recall_table(scores, sheets, config, stacked, evidence)
