@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from steel_defects.decision.verdict import CLEARED, Verdict
+from steel_defects.decision.reasons import CLEARED
+from steel_defects.decision.verdict import Verdict
 from steel_defects.inspection import console
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.console import Display

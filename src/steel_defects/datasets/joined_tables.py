@@ -34,23 +34,30 @@ class JoinedParquetDataset(ParquetDataset):
                 f"no sheet was inspected, so {path} is left as it is, with {rows} rows; delete it "
                 "for an empty table"
             )
-        schema = pa.Table.from_pandas(data.empty, preserve_index=False).schema
+        schema = _schema_of(data.empty)
         with (
             disk_refusals(path, _REMEDY),
             replaced(path) as temporary,
             pq.ParquetWriter(temporary, schema) as writer,
         ):
-            for rows in _batches(data):
-                writer.write_table(rows.cast(schema))
+            for rows in _batches(data, schema):
+                writer.write_table(rows)
 
 
-def _batches(data: JoinedTable) -> Iterator[pa.Table]:
+def _schema_of(empty: pd.DataFrame) -> pa.Schema:
+    """Return the types of columns; a column of lists, without rows, does not say that of text."""
+    schema = pa.Table.from_pandas(empty, preserve_index=False).schema
+    texts = pa.list_(pa.string())
+    return pa.schema([f.with_type(texts) if pa.types.is_null(f.type) else f for f in schema])
+
+
+def _batches(data: JoinedTable, schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     for part, path in zip(data.parts, data, strict=True):
         rows = pq.read_table(path)
         if part in data.replaced:
             rows = rows.filter(~pc.field("sheet_id").isin(data.replaced[part]))
-        waiting.append(rows)
+        waiting.append(rows.cast(schema))
         if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
             yield pa.concat_tables(waiting)
             waiting = []

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
-from steel_defects.decision.verdict import CLEARED
+from steel_defects.decision.reasons import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.progress import progress_bar
 

@@ -36,20 +36,21 @@ def inspect_sheets(
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
-    from steel_defects.package.runtimes import load_runtime
+    from steel_defects.package.runtimes import DeferredRuntime
     from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
     def exists(sheet_id: str) -> bool:
         return inspection.follow or os.path.lexists(inspection_sheets.path_of(sheet_id))
 
+    names = inspection_package.manifest.class_names
+    inspection = inspection.for_classes(names)
     # First, so that a file of positions that can't be used ends the run before the long work.
     places = Places(inspection_positions, positions, exists, grows=inspection.follow)
-    runtime = load_runtime(inspection_package, inspection.runtime, inspection.execution)
+    runtime = DeferredRuntime(inspection_package, inspection.runtime, inspection.execution)
     cascade = Cascade(inspection_package, runtime, inspection)
     setup = Inspection(inspection_sheets, inspection_package, cascade, places, inspection)
     if not inspection.follow:
         return run_job(setup, inspection_jobs, inspection_positions).reference()
-    names = inspection_package.manifest.class_names
     result = follow_folder(
         setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
     )
@@ -68,6 +69,17 @@ def collect_results(
 
     result = result_of(inspection_jobs, inspection_job).refreshed()
     return *result.tables(), result.summary(inspection_package), result.timing()
+
+
+def list_sheets_to_check(
+    inspection_summary: Json, inspection_jobs: Path, inspection: InspectionConfig
+) -> pd.DataFrame:
+    """List the sheets that somebody should look at again, the most doubtful first."""
+    from steel_defects.inspection.doubt import sheets_to_check
+    from steel_defects.inspection.tables import result_of
+
+    verdicts, *_ = result_of(inspection_jobs, inspection_summary).tables()
+    return sheets_to_check(verdicts.frames(), inspection.sheets_to_check)
 
 
 def draw_inspection_overlays(

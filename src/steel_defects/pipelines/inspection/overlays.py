@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from steel_defects.decision.reasons import UNREADABLE
 from steel_defects.drawing.overlays import draw_overlay, harmless, with_heading
 from steel_defects.files import replaced
 from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory, to_jpeg
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import UNREADABLE, Frame
+from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.labels import rle as run_length

@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
     parts = [
         node(nodes.inspect_sheets, "inspection_job"),
         node(nodes.collect_results, _RESULTS),
+        node(nodes.list_sheets_to_check, "sheets_to_check"),
         node(nodes.draw_inspection_overlays, "inspection_overlays"),
     ]
     return Pipeline(parts, tags="inspection")
