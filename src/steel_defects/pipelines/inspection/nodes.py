@@ -49,9 +49,9 @@ def inspect_sheets(
     setup = Inspection(inspection_sheets, inspection_package, cascade, places, inspection)
     if not inspection.follow:
         return run_job(setup, inspection_jobs, inspection_positions).reference()
-    names = inspection_package.manifest.class_names
+    manifest = inspection_package.manifest
     result = follow_folder(
-        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
+        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, manifest)
     )
     return result.reference()
 
@@ -83,8 +83,7 @@ def draw_inspection_overlays(
     from steel_defects.pipelines.inspection.overlays import drawings, pictures
 
     result = result_of(inspection_jobs, inspection_summary)
-    verdicts, _, submission = result.tables()
-    chosen = drawings(verdicts, submission, inspection)
-    names = inspection_package.manifest.class_names
+    chosen = drawings(*result.tables(), inspection)
     sheets = as_begun(inspection_sheets, result.parts.folder)
-    return pictures(chosen, sheets, names, result.parts.folder / _LIVE)
+    live = result.parts.folder / _LIVE
+    return pictures(chosen, sheets, inspection_package.manifest, live)
