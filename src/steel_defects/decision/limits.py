@@ -118,6 +118,11 @@ class VerdictConfig(Config):
         """Return the limits of a class."""
         return self.limits.get(class_id, RegionLimits(area_px=0))
 
+    @property
+    def ignored_numbers(self) -> list[int]:
+        """Numbers of the ignored classes, of rules that :meth:`for_classes` returned."""
+        return [key for key in self.ignore_classes if isinstance(key, int)]
+
     def counted(self, regions: Sequence[Region]) -> list[Region]:
         """Return the regions whose class is not ignored."""
         return [region for region in regions if region.class_id not in self.ignore_classes]

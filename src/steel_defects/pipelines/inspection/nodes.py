@@ -42,8 +42,8 @@ def inspect_sheets(
     def exists(sheet_id: str) -> bool:
         return inspection.follow or os.path.lexists(inspection_sheets.path_of(sheet_id))
 
-    names = inspection_package.manifest.class_names
-    inspection = inspection.for_classes(names)
+    manifest = inspection_package.manifest
+    inspection = inspection.for_classes(manifest.class_names)
     # First, so that a file of positions that can't be used ends the run before the long work.
     places = Places(inspection_positions, positions, exists, grows=inspection.follow)
     runtime = DeferredRuntime(inspection_package, inspection.runtime, inspection.execution)
@@ -52,7 +52,7 @@ def inspect_sheets(
     if not inspection.follow:
         return run_job(setup, inspection_jobs, inspection_positions).reference()
     result = follow_folder(
-        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
+        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, manifest)
     )
     return result.reference()
 
@@ -95,8 +95,8 @@ def draw_inspection_overlays(
     from steel_defects.pipelines.inspection.overlays import drawings, pictures
 
     result = result_of(inspection_jobs, inspection_summary)
-    verdicts, _, submission = result.tables()
-    chosen = drawings(verdicts, submission, inspection)
-    names = inspection_package.manifest.class_names
+    chosen = drawings(*result.tables(), inspection)
     sheets = as_begun(inspection_sheets, result.parts.folder)
-    return pictures(chosen, sheets, names, result.parts.folder / _LIVE)
+    live = result.parts.folder / _LIVE
+    rules = inspection.for_classes(inspection_package.manifest.class_names)
+    return pictures(chosen, sheets, inspection_package.manifest, live, rules.ignored_numbers)
