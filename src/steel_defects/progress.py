@@ -35,6 +35,13 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
             bar.advance(task)
 
 
+def duration(seconds: float) -> str:
+    """Say how long something takes, such as ``40 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def progress_bar() -> Progress:
     """Return the bar in which a terminal shows work; it disappears when that is done."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()

@@ -2,6 +2,7 @@ from collections import Counter
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from tests.inspection.test_follow import FAST
 from tests.support.sheet_jobs import (
@@ -54,6 +55,16 @@ def test_all_but_most_of_the_accepted(result, monkeypatch):
     assert unreadable > 0
 
 
+def test_accepted_sheets_that_are_wanted_are_drawn_besides_the_first(result, monkeypatch):
+    monkeypatch.setattr(overlays, "ACCEPTED", 1)
+    verdicts = pd.concat(result.tables()[0].frames())
+    accepted = verdicts["sheet_id"][verdicts["verdict"] == "accept"].tolist()
+    wanted = {accepted[-1], accepted[3]}
+    found = drawings(*result.tables(), config(), wanted)
+    drawn = [one.sheet_id for one in found if one.verdict == "accept"]
+    assert drawn == [accepted[0], accepted[3], accepted[-1]]
+
+
 @pytest.mark.parametrize("most", [0, 1, 7])
 def test_no_more_than_asked_for(result, most):
     assert len(chosen(result, overlays=most)) == most
@@ -90,7 +101,7 @@ def test_labels_say_class_severity_size_and_score(result):
     ],
 )
 def test_reasons_name_classes_as_labels_do(reason, named):
-    assert overlays._named(reason, ("pit", "crack")) == named
+    assert overlays.with_class_names(reason, ("pit", "crack")) == named
 
 
 def test_a_banner_above_a_sheet_says_what_became_of_it_and_why():

@@ -1,7 +1,7 @@
 """Tables that are put together from the finished parts of a job, in the catalog."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from steel_defects.files import replaced
 from steel_defects.inspection.store.parts import JoinedTable
 
 _ROWS_AT_ONCE = 50_000
+_FORMULA = r"^([=+\-@\t\r])"
 _REMEDY = "the table of before is kept, and the same command writes the new one"
 
 
@@ -79,6 +80,31 @@ class JoinedCSVDataset(CSVDataset):
             out.write(data.empty.to_csv(index=False, lineterminator="\n").encode())
             for part, file in zip(data.parts, data, strict=True):
                 _copy_lines(file, out, data.replaced.get(part, ()))
+
+
+class SpreadsheetDataset(CSVDataset):
+    """Loads one table; saves several, one below the other, as a file that spreadsheets open.
+
+    UTF-8 with the mark by which they know it, and no text that they would take for a formula.
+    """
+
+    def save(self, data: Iterable[pd.DataFrame]) -> None:
+        """Write the tables under the heading of the first; the old file lives until then."""
+        path = Path(self._filepath)
+        with (
+            disk_refusals(path, _REMEDY),
+            replaced(path) as temporary,
+            temporary.open("w", encoding="utf-8-sig", newline="") as out,
+        ):
+            for number, table in enumerate(data):
+                _harmless(table).to_csv(out, index=False, header=not number, lineterminator="\r\n")
+
+
+def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before text that begins like a formula: names of files are anybody's."""
+    texts = table.select_dtypes(["str", "object"])
+    changes = {str(name): texts[name].str.replace(_FORMULA, r"'\1", regex=True) for name in texts}
+    return table.assign(**changes)
 
 
 def _copy_lines(file: Path, out: BinaryIO, without: Sequence[str]) -> None:

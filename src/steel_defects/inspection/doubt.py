@@ -12,8 +12,8 @@ def sheets_to_check(verdicts: Iterable[pd.DataFrame], most: int) -> pd.DataFrame
     """Return the most doubtful sheets, the most doubtful first.
 
     Reviews come before accepted sheets: those with a score by the score, the highest first, and
-    after them those that no network saw. Accepted sheets follow by how near their score is to its
-    threshold, as a share of the larger of the two.
+    after them those that no network saw. Sheets that a score cleared follow, by how near it is to
+    its threshold, as a share of that. What limits or ignored classes accepted is not doubtful.
 
     Args:
         verdicts: Tables of verdicts, one part after the other.
@@ -33,10 +33,9 @@ def sheets_to_check(verdicts: Iterable[pd.DataFrame], most: int) -> pd.DataFrame
 def _ranked(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Add what decides on the order; sheets that nothing casts doubt on are left out."""
     score = verdicts["joint_score"].fillna(verdicts["gate_score"])
-    threshold = score - verdicts["margin"]
-    larger = np.maximum(score, threshold)
-    distance = verdicts["margin"].abs() / larger.where(larger > 0, 1.0)
-    review = verdicts["verdict"] == "review"
-    order = np.where(review, -score.fillna(0.0), distance)
+    review, cleared = verdicts["verdict"] == "review", verdicts["margin"] < 0
+    # Of a cleared sheet the threshold, its score minus the margin, is above 0.
+    nearness = verdicts["margin"] / (score - verdicts["margin"]).where(cleared)
+    order = np.where(review, -score.fillna(0.0), -nearness)
     ranked = verdicts.assign(rank=np.where(review, score.isna().astype(int), 2), order=order)
-    return ranked[review | distance.notna()]
+    return ranked[review | cleared]

@@ -243,12 +243,15 @@ class _Job:
 
     def __init__(self, inspection: Inspection, parts: Parts, listing: SheetList) -> None:
         self._inspection, self._parts, self._listing = inspection, parts, listing
+        self._judges = 1
         self._read = partial(read_frame, inspection.source.read_file)
 
     def run(self, mine: range, stop: Stop) -> None:
         sizes = {part: len(self._listing.span(part)) for part in mine}
         OtherRules(self._parts, self._inspection.rules).take_over(mine)
         finished = set(filter(self._parts.finished, mine))
+        if finished != set(mine):
+            self._judges = self._inspection.judges  # loads the networks, before time is taken
         with Display(sum(sizes.values())) as display:
             display.skip(sum(sizes[part] for part in finished))
             for part in finished:
@@ -269,7 +272,7 @@ class _Job:
         recent = RecentFrames()
         recent.extend(self._frames_before(work.number))
         recent.extend((sheet.frame, sheet.thumbnail) for sheet in work.sheets.values())
-        for _, sheet in judge_in_order(setup.cascade, frames, recent, setup.judges):
+        for _, sheet in judge_in_order(setup.cascade, frames, recent, self._judges):
             work.add(sheet)
             display.count(sheet)
             if stop.requested:

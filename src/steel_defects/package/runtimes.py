@@ -1,5 +1,6 @@
 """Running the networks of a package by the runtime that is chosen."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -26,6 +27,13 @@ from steel_defects.package.networks import (
 from steel_defects.prediction.inference import TestTimeAugmentation, predict_sheet
 from steel_defects.threads import map_in_order
 
+logger = logging.getLogger(__name__)
+
+_NO_EXPORTS = (
+    "the package %s has no exports for a runtime that is installed here; kedro run "
+    "--pipelines=deployment makes them, and inspection is several times faster with them "
+    "(docs/deployment.md)"
+)
 Image = NDArray[np.uint8]
 Answer = TypeVar("Answer")
 
@@ -129,9 +137,12 @@ class DeferredRuntime:
         exports = choose_exports(package, name)
         self.names = {network: name_of(export) for network, export in exports.items()}
         self._load = partial(load_runtime, package, name, execution)
+        self._folder, self._chosen_for_me = package.folder, name == "auto"
 
     @cached_property
     def _loaded(self) -> PackageRuntime:
+        if self._chosen_for_me and "keras" in self.names.values():
+            logger.info(_NO_EXPORTS, self._folder)
         return self._load()
 
     @property

@@ -1,7 +1,9 @@
 """Nodes that judge new sheets with a model package."""
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import PositionsConfig
+from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.package.folder import ModelPackage
+
+logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -87,16 +92,47 @@ def draw_inspection_overlays(
     inspection_jobs: Path,
     inspection_sheets: SheetSource,
     inspection_package: ModelPackage,
+    sheets_to_check: pd.DataFrame,
     inspection: InspectionConfig,
 ) -> Mapping[str, Callable[[], np.ndarray | bytes]]:
-    """Lay the masks over all rejected and reviewed sheets and some accepted ones."""
+    """Lay the masks over all rejected and reviewed sheets, those to check, and some others."""
     from steel_defects.inspection.sources import as_begun
     from steel_defects.inspection.tables import result_of
     from steel_defects.pipelines.inspection.overlays import drawings, pictures
 
     result = result_of(inspection_jobs, inspection_summary)
-    chosen = drawings(*result.tables(), inspection)
+    chosen = drawings(*result.tables(), inspection, set(sheets_to_check["sheet_id"]))
     sheets = as_begun(inspection_sheets, result.parts.folder)
     live = result.parts.folder / _LIVE
     rules = inspection.for_classes(inspection_package.manifest.class_names)
     return pictures(chosen, sheets, inspection_package.manifest, live, rules.ignored_numbers)
+
+
+def write_shift_results(
+    inspection_summary: Json,
+    inspection_timing: Json,
+    inspection_jobs: Path,
+    inspection_package: ModelPackage,
+    sheets_to_check: pd.DataFrame,
+    inspection_overlays: SheetFolder,
+) -> tuple[Iterable[pd.DataFrame], str]:
+    """Write a table for spreadsheets and a page, and say in the log what came out, and where."""
+    from steel_defects.inspection.tables import result_of
+    from steel_defects.pipelines.inspection import shift
+    from steel_defects.reporting.inspection_page import InspectionPage, render_inspection_page
+
+    verdicts, *_ = result_of(inspection_jobs, inspection_summary).tables()
+    names = inspection_package.manifest.class_names
+    shown = shift.PageSheets(shift.severities_of(inspection_summary))
+    for table in verdicts.frames():
+        shown.add(table)
+    lists = shift.page_lists(
+        inspection_summary, shown.rejected, sheets_to_check, inspection_overlays, names
+    )
+    page = InspectionPage(inspection_summary, inspection_timing, shown.when, lists, shift.FILES)
+    for line in shift.last_lines(page, inspection_overlays.root):
+        logger.info(line)
+    # The first table has no rows, so that there is a heading in any case.
+    tables = chain([verdicts.empty], verdicts.frames())
+    drawn = set(inspection_overlays.sheet_ids)
+    return shift.spreadsheet_rows(tables, names, drawn), render_inspection_page(page)

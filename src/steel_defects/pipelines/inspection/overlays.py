@@ -76,7 +76,9 @@ class Drawing:
         self, picture: np.ndarray, class_names: tuple[str, ...], *more: str
     ) -> np.ndarray:
         return with_banner(
-            picture, self.verdict, [_named(self.reason, class_names), *more, self.sheet_id]
+            picture,
+            self.verdict,
+            [with_class_names(self.reason, class_names), *more, self.sheet_id],
         )
 
 
@@ -91,7 +93,7 @@ def _label(region: Region, severe: str, manifest: Manifest) -> Label:
     return Label(region.class_id, box, (f"{name}, {severe}", f"{size}, score {region.score:.2f}"))
 
 
-def _named(reason: str, class_names: tuple[str, ...]) -> str:
+def with_class_names(reason: str, class_names: tuple[str, ...]) -> str:
     """Name the classes that a reason numbers, as labels do."""
 
     def names(match: re.Match[str]) -> str:
@@ -112,11 +114,11 @@ class Choice:
     limit: int
     drawn: Counter[str] = field(default_factory=Counter)
 
-    def takes(self, verdict: str, reason: str) -> bool:
-        """Say whether a sheet is drawn, and count it if so."""
+    def takes(self, verdict: str, reason: str, wanted: bool = False) -> bool:
+        """Say whether a sheet is drawn, and count it if so; an accepted one may be wanted."""
         if reason.startswith(UNREADABLE) or self.full:
             return False
-        if verdict == "accept" and self.drawn["accept"] >= ACCEPTED:
+        if verdict == "accept" and not wanted and self.drawn["accept"] >= ACCEPTED:
             return False
         self.drawn[verdict] += 1
         return True
@@ -159,9 +161,16 @@ class LiveOverlays:
 
 
 def drawings(
-    verdicts: JoinedTable, defects: JoinedTable, submission: JoinedTable, config: InspectionConfig
+    verdicts: JoinedTable,
+    defects: JoinedTable,
+    submission: JoinedTable,
+    config: InspectionConfig,
+    wanted: Collection[str] = (),
 ) -> Iterator[Drawing]:
-    """Choose sheets from the tables of parts, one part's in memory at a time."""
+    """Choose sheets from the tables of parts, one part's in memory at a time.
+
+    Accepted sheets that are ``wanted`` are drawn besides the first ones.
+    """
     choice = Choice(config.overlays)
     measures = [one.name for one in fields(Region)]
     for judged, measured, outlined in zip(verdicts, defects, submission, strict=True):
@@ -173,7 +182,7 @@ def drawings(
         masks = pd.read_csv(outlined, dtype=str, keep_default_na=False)["EncodedPixels"].tolist()
         classes = len(masks) // max(1, len(table))  # rows of a sheet stand together, by class
         for row, (sheet_id, verdict, reason) in enumerate(table.itertuples(index=False, name=None)):
-            if choice.takes(verdict, reason):
+            if choice.takes(verdict, reason, sheet_id in wanted):
                 of_sheet = tuple(masks[row * classes : (row + 1) * classes])
                 found = regions.get(sheet_id, rows.head(0)).itertuples(index=False, name=None)
                 severe = tuple((Region(*values), named) for _, *values, named in found)

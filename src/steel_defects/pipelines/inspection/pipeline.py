@@ -16,5 +16,6 @@ def create_pipeline() -> Pipeline:
         node(nodes.collect_results, _RESULTS),
         node(nodes.list_sheets_to_check, "sheets_to_check"),
         node(nodes.draw_inspection_overlays, "inspection_overlays"),
+        node(nodes.write_shift_results, ["inspection_table", "inspection_page"]),
     ]
     return Pipeline(parts, tags="inspection")
