@@ -1,6 +1,6 @@
 """Limits and severities of regions, by class, and which classes count at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -149,19 +149,25 @@ def severity(region: Region, config: VerdictConfig, count: int = 1) -> str:
         config: Limits of area, length and number; those for its class, where it has any.
         count: Regions of its class on the sheet.
     """
-    limits: Mapping[str, SeverityLimits] = config.severity_by_class.get(region.class_id) or {
-        name: SeverityLimits(area_px=area) for name, area in config.severity_area_px.items()
-    }
-    reached = config.severities[0]
-    for name in [name for name in config.severities if name in limits]:
-        if any(value >= limit for value, limit in _measured(region, count, limits[name])):
-            reached = name
-    return reached
+    own = config.severity_by_class.get(region.class_id)
+
+    def reaches(name: str) -> bool:
+        if not own:
+            return region.area_px >= config.severity_area_px[name]
+        measured = _measured(region, count, own[name]) if name in own else []
+        return any(value >= limit for value, limit in measured)
+
+    ranked = config.severities
+    return next(filter(reaches, reversed(ranked)), ranked[0])
 
 
 def _measured(
     region: Region, count: int, limits: RegionLimits | SeverityLimits
 ) -> list[tuple[float, float]]:
     """Set what a region measures beside the limits that are given."""
-    values = {"area_px": region.area_px, "length_px": region.length_px, "count": count}
-    return [(values[name], limit) for name, limit in limits if limit is not None]
+    pairs = (
+        (region.area_px, limits.area_px),
+        (region.length_px, limits.length_px),
+        (count, limits.count),
+    )
+    return [(value, limit) for value, limit in pairs if limit is not None]

@@ -19,7 +19,7 @@ from steel_defects.inspection.cascade import judge_in_order
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.console import Display, Stop, stop_on_signals
 from steel_defects.inspection.frames import READ_AHEAD, Frame, RecentFrames, read_frame
-from steel_defects.inspection.job import Inspection, OnSheet, OpenPart, at_work
+from steel_defects.inspection.job import Inspection, OnSheet, OpenPart
 from steel_defects.inspection.judged_anew import OtherRules
 from steel_defects.inspection.sources import (
     PICTURES_NOTE,
@@ -29,7 +29,7 @@ from steel_defects.inspection.sources import (
 )
 from steel_defects.inspection.store.judged import FileState, JudgedFiles
 from steel_defects.inspection.store.names import name_of
-from steel_defects.inspection.store.parts import Parts, tell_of_earlier_jobs
+from steel_defects.inspection.store.parts import Parts, at_work, tell_of_earlier_jobs
 from steel_defects.inspection.tables import JobResult
 from steel_defects.paths import natural_order, shown_name
 from steel_defects.threads import core_count, map_in_order

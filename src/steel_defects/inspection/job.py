@@ -4,8 +4,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from steel_defects import __version__
 from steel_defects.decision.limits import VerdictConfig
-from steel_defects.errors import SteelDefectsError, disk_refusals
+from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, judge_in_order
 from steel_defects.inspection.config import InspectionConfig
@@ -39,11 +39,11 @@ from steel_defects.inspection.store.parts import (
     DEFECTS_FILE,
     VERDICTS_FILE,
     Parts,
+    at_work,
     tell_of_earlier_jobs,
 )
 from steel_defects.inspection.store.records import judged_record, part_record
 from steel_defects.inspection.tables import JobResult
-from steel_defects.locks import lock
 from steel_defects.package.folder import ModelPackage
 from steel_defects.threads import core_count, map_in_order
 
@@ -188,22 +188,6 @@ def _warn_of_drift(record: dict[str, Any]) -> None:
                 drift["psi"], drift["psi_band"], drift["ks"], drift["ks_band"],
                 "" if drift["sure"] else "; a reference of so few sheets may be off by as much",
             )  # fmt: skip
-
-
-@contextmanager
-def at_work(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
-
-    Raises:
-        SteelDefectsError: Another process is at work, or the folder can't be written to.
-    """
-    remedy = "finished parts are kept, and the same command goes on from there"
-    with disk_refusals(folder, remedy):
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("wb") as file:
-            if not lock(file.fileno(), folder):
-                raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
-            yield
 
 
 def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobResult:

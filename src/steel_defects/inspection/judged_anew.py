@@ -54,24 +54,30 @@ class Rules:
         regions: dict[str, list[Region]] = defaultdict(list)
         for sheet_id, *values in defects[["sheet_id", *_REGION]].itertuples(index=False, name=None):
             regions[sheet_id].append(Region(*values))
-        # The rows of a sheet stand together, in the order of the sheets.
-        ranked = [name for found in regions.values() for name in severities(found, self.config)]
+        ranked = {sheet_id: severities(found, self.config) for sheet_id, found in regions.items()}
         ignored = defects["class_id"].isin(self.config.ignore_classes)
         known = verdicts[["sheet_id", "verdict", "reason", "gate_score"]]
         rows = [
-            self._row(Verdict(name, reason), score, regions.get(sheet_id, []))
+            self._row(
+                Verdict(name, reason), score, regions.get(sheet_id, []), ranked.get(sheet_id, [])
+            )
             for sheet_id, name, reason, score in known.itertuples(index=False, name=None)
         ]
         judged = pd.DataFrame(rows, index=verdicts.index)
+        # The rows of a sheet stand together, in the order of the sheets.
+        severity = [name for of_sheet in ranked.values() for name in of_sheet]
         return (
             VERDICTS.typed(verdicts.assign(**{str(name): judged[name] for name in judged})),
-            DEFECTS.typed(defects.assign(severity=ranked, ignored=ignored)),
+            DEFECTS.typed(defects.assign(severity=severity, ignored=ignored)),
         )
 
-    def _row(self, verdict: Verdict, score: float, regions: list[Region]) -> dict[str, object]:
+    def _row(
+        self, verdict: Verdict, score: float, regions: list[Region], ranked: list[str]
+    ) -> dict[str, object]:
         gate_score = None if math.isnan(score) else score
         verdict = judge_again(verdict, gate_score, self.thresholds, regions, self.config)
-        return {**vars(verdict), **defects_of_sheet(regions, self.config, self.class_names)}
+        of_sheet = defects_of_sheet(regions, ranked, self.config, self.class_names)
+        return {**vars(verdict), **of_sheet}
 
 
 class OtherRules:

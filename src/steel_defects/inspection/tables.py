@@ -47,7 +47,12 @@ def verdicts_table(
             "joint_score": sheet.joint_score,
             "margin": sheet.margin,
             **vars(sheet.verdict),
-            **defects_of_sheet(sheet.regions, rules, package.manifest.class_names),
+            **defects_of_sheet(
+                sheet.regions,
+                severities(sheet.regions, rules),
+                rules,
+                package.manifest.class_names,
+            ),
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
             "inspected_at": sheet.inspected_at,
@@ -58,15 +63,23 @@ def verdicts_table(
 
 
 def defects_of_sheet(
-    regions: Sequence[Region], rules: VerdictConfig, class_names: Sequence[str]
+    regions: Sequence[Region],
+    ranked: Sequence[str],
+    rules: VerdictConfig,
+    class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Sum up the regions of a sheet, those of ignored classes apart."""
+    """Sum up the regions of a sheet, those of ignored classes apart; ``ranked`` are severities."""
     counted = rules.counted(regions)
+    of_counted = (
+        name
+        for region, name in zip(regions, ranked, strict=True)
+        if region.class_id not in rules.ignore_classes
+    )
     return {
         "defect_count": len(counted),
         "defect_area_px": sum(region.area_px for region in counted),
         "classes": [class_names[k - 1] for k in sorted({region.class_id for region in counted})],
-        "severity": max(severities(counted, rules), key=rules.severities.index, default=None),
+        "severity": max(set(of_counted), key=rules.severities.index, default=None),
         "ignored_count": len(regions) - len(counted),
     }
 

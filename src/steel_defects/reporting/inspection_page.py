@@ -73,9 +73,10 @@ class InspectionPage:
             if sheets
         ]
         rate = self.timing.get("sheets_per_second")
+        cleared = self.summary["cleared_by_gate"]
         speed = decimal(1000 / rate if rate else None, 0)
         return [
-            ("sheets", f"{sheets:,}", f"{self.summary['cleared_by_gate']:,} cleared by the gate"),
+            ("sheets", f"{sheets:,}", f"{cleared:,} cleared by the gate" if cleared else ""),
             *counts,
             ("milliseconds per sheet", speed, "reading included"),
         ]

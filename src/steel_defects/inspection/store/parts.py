@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.files import force
+from steel_defects.locks import lock
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +156,22 @@ class Parts:
     def path(self, part: int, file: str = "") -> Path:
         """Return the folder of a part, or a file in it."""
         return self.folder / f"part-{part:07}" / file
+
+
+@contextmanager
+def at_work(folder: Path, name: str) -> Iterator[None]:
+    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
+
+    Raises:
+        SteelDefectsError: Another process is at work, or the folder can't be written to.
+    """
+    remedy = "finished parts are kept, and the same command goes on from there"
+    with disk_refusals(folder, remedy):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("wb") as file:
+            if not lock(file.fileno(), folder):
+                raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
+            yield
 
 
 def tell_of_earlier_jobs(jobs: Path) -> None:
