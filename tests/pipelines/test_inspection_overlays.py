@@ -82,6 +82,27 @@ def test_masks_and_regions_are_those_of_the_sheet(result, sheets, tmp_path):
     assert not green[:, 7 * 60 :].any()
 
 
+def test_classes_that_do_not_count_are_drawn_thin_and_said_to_be_ignored(
+    result, sheets, tmp_path, monkeypatch
+):
+    written = []
+    label = overlays._label
+    monkeypatch.setattr(
+        overlays, "_label", lambda *given: written.append(given[1]) or label(*given)
+    )
+    source, one = FolderSource(sheets), chosen(result)
+    name = "reject_coil__sheet_0001.png.jpg"
+    plain, thin = (
+        pictures(iter(one), source, MANIFEST, tmp_path, ignored)[name]() for ignored in ((), (1,))
+    )
+    assert written == ["minor", "ignored"]
+
+    def green(picture: np.ndarray) -> int:
+        return int((picture[..., 1].astype(int) - picture[..., 2] > 60).sum())
+
+    assert 0 < green(thin) < 0.8 * green(plain)
+
+
 def test_labels_say_class_severity_size_and_score(result):
     drawing = next(one for one in chosen(result) if one.verdict == "reject")
     (region, severe), *_ = drawing.regions

@@ -64,7 +64,10 @@ class Drawing:
             for number, mask in enumerate(self.masks, start=1)
             if mask
         }
-        labels = [_label(region, severe, manifest) for region, severe in self.regions]
+        labels = [
+            _label(region, "ignored" if region.class_id in drawn_thin else severe, manifest)
+            for region, severe in self.regions
+        ]
         return self._with_banner(draw_overlay(image, dense, names, labels, drawn_thin), names)
 
     def note(self, problem: str, manifest: Manifest) -> np.ndarray:
