@@ -3,7 +3,7 @@ from itertools import combinations
 
 import pytest
 
-from steel_defects.paths import flat_name, names_shown_as, shown_name
+from steel_defects.paths import flat_name, jpeg_name, names_shown_as, shown_name
 
 
 def test_plain_paths_keep_readable_names():
@@ -22,6 +22,16 @@ def test_long_paths_have_names_that_file_systems_take(path, tmp_path):
     name = f"false_alarm_{flat_name(path)}.jpg"
     (tmp_path / name).write_bytes(b"")
     assert flat_name(path) != flat_name("y" + path[1:])
+
+
+def test_endings_of_pictures_are_not_doubled_and_no_two_sheets_share_one():
+    assert jpeg_name("a.jpg") == "a.jpg" and jpeg_name("coil/b.JPEG") == "coil__b.JPEG"
+    assert jpeg_name("a.png") == "a.png.jpg"
+    bases = ["a", "a.png", "a.jpg", "b__a", "b/a", "a.tif#2"]
+    sheets = [f"{base}{ending}" for base in bases for ending in (".jpg", ".png", ".jpeg", ".jpg#2")]
+    # What might be taken for the name of another sheet's picture.
+    sheets += [f"{flat_name(sheet)}.jpg" for sheet in sheets]
+    assert len({jpeg_name(sheet) for sheet in set(sheets)}) == len(set(sheets))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPE = re.compile(rb"\\(?:x(?!00)(?:[018-9a-f][0-9a-f]|7f)|[nrt])")
 # Names that drives and desktops keep for themselves: thumbnails, snapshots, what was deleted.
 _HOUSEKEEPING = re.compile(r"[.@#$].*|~snapshot|lost\+found|System Volume Information", re.DOTALL)
+# How the name of a sheet's file may end, and what :func:`flat_name` and a number of a name add.
+_SHEET = re.compile(r"\.(jpe?g|png|bmp|tiff?)(#\d+)?(_[0-9a-f]{8})?\Z", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")
 _told: set[str] = set()
 
@@ -66,6 +68,18 @@ def flat_name(path: str) -> str:
         return name
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     return f"{raw[-_LONGEST:].decode('utf-8', 'ignore')}_{digest}"
+
+
+def jpeg_name(path: str) -> str:
+    """Return the name of a JPEG that is made of a sheet: as in :func:`flat_name`, no two alike.
+
+    A JPEG keeps its ending; other endings stay before the new one, as in ``a.png.jpg``.
+    """
+    name = flat_name(path)
+    stem, ending = os.path.splitext(name)
+    # Another sheet may be called like the stem; its picture takes this name.
+    free = ending.lower() in (".jpg", ".jpeg") and not _SHEET.search(stem)
+    return name if free else f"{name}.jpg"
 
 
 def shown_name(name: str) -> str:

@@ -10,7 +10,11 @@ from tests.support.sheet_jobs import config, loaded, run, write_sheets
 from steel_defects import tables as schemas
 from steel_defects.datasets import joined_tables
 from steel_defects.datasets.image_folder import SheetSourceDataset
-from steel_defects.datasets.joined_tables import JoinedCSVDataset, JoinedParquetDataset
+from steel_defects.datasets.joined_tables import (
+    JoinedCSVDataset,
+    JoinedParquetDataset,
+    SpreadsheetDataset,
+)
 from steel_defects.inspection import tables
 from steel_defects.inspection.sources import FolderSource, ListSource
 from steel_defects.inspection.store.parts import JoinedTable
@@ -118,3 +122,19 @@ def test_sheets_come_from_a_folder_or_a_list(tmp_path):
     assert isinstance(dataset(tmp_path / "list.txt").load(), ListSource)
     with pytest.raises(DatasetError, match="only read"):
         dataset(tmp_path).save({})
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula(tmp_path):
+    names = ["=1+1", "+1", "-2", "@A1", "\tx", "a=b", "ö,1", None]
+    table = pd.DataFrame({"Sheet": names, "Margin": [-0.5] * len(names)})
+    dataset = SpreadsheetDataset(
+        filepath=str(tmp_path / "new" / "table.csv"), load_args={"encoding": "utf-8-sig"}
+    )
+    dataset.save(iter([table.iloc[:0], table.iloc[:3], table.iloc[3:]]))
+    assert dataset.load()["Sheet"].fillna("").tolist() == [
+        "'=1+1", "'+1", "'-2", "'@A1", "'\tx", "a=b", "ö,1", ""
+    ]  # fmt: skip
+    assert dataset.load()["Margin"].eq(-0.5).all()
+    data = (tmp_path / "new" / "table.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbfSheet,Margin\r\n")
+    assert data.count(b"Sheet") == 1 and data.count(b"\r\n") == len(names) + 1

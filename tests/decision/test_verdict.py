@@ -1,9 +1,10 @@
 import pytest
 from pydantic import ValidationError
 
+from steel_defects.decision.limits import RegionLimits, SeverityLimits, exceeds, severity
 from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.regions import Region
-from steel_defects.decision.verdict import RegionLimits, SeverityLimits, exceeds, judge, severity
+from steel_defects.decision.verdict import judge
 from steel_defects.inspection.config import InspectionConfig
 
 GATE = Thresholds(lower=0.2, upper=0.8)

@@ -17,7 +17,12 @@ from steel_defects.inspection.cascade import Cascade, InspectedSheet, inspect_fo
 from steel_defects.inspection.config import DriftConfig
 from steel_defects.inspection.drift import DriftMonitor
 from steel_defects.inspection.frames import read_frame
-from steel_defects.inspection.store.records import part_record, summarise, timing
+from steel_defects.inspection.store.records import (
+    judged_record,
+    part_record,
+    summarise,
+    timing,
+)
 from steel_defects.labels import rle
 from steel_defects.tables.declared import DEFECTS, VERDICTS
 
@@ -173,6 +178,11 @@ def test_out_of_focus_is_judged_by_the_package_s_reference(package, runtime, con
 # === Tables ===
 
 
+def without_mm(package):
+    """The package, of which nobody knows how long a pixel is."""
+    return replace(package, manifest=package.manifest.model_copy(update={"mm_per_px": None}))
+
+
 @pytest.fixture
 def positions(folder) -> pd.DataFrame:
     """Sheet d lies a metre along coil K1; of f the position is known alone, of h the coil."""
@@ -182,8 +192,8 @@ def positions(folder) -> pd.DataFrame:
     return table.astype({"coil_id": "str", "position_mm": "float64"})
 
 
-def test_verdicts_table(inspected, folder, package, positions):
-    table = tables.verdicts_table(inspected, folder.relative_path, package, positions)
+def test_verdicts_table(inspected, folder, package, config, positions):
+    table = tables.verdicts_table(inspected, folder.relative_path, package, config, positions)
     schemas.verdicts.validate(table)
     columns = ["sheet_id", "coil_id", "position_mm"]
     pd.testing.assert_frame_equal(table[columns], positions, check_dtype=False)
@@ -191,36 +201,49 @@ def test_verdicts_table(inspected, folder, package, positions):
     assert rows.loc["d.png", ["defect_count", "defect_area_px"]].tolist() == [1, 200]
     assert np.isnan(rows.loc["e.png", "gate_score"])
     assert set(rows["model_id"]) == {package.model_id}
+    assert rows["classes"].map(list).to_dict() == dict.fromkeys(folder.sheet_ids, []) | {
+        "d.png": ["pitting"], "f.png": ["crack"]
+    }  # fmt: skip
+    assert rows["severity"].dropna().to_dict() == {"d.png": "severe", "f.png": "moderate"}
+    assert set(rows["ignored_count"]) == {0}
+    # Nobody asked both networks together, so that the gate's threshold of 0.2 counts.
+    assert rows["joint_score"].isna().all()
+    margins = {"a": -0.15, "b": 0.3, "d": 0.7, "f": 0.75, "g": 0.3}
+    assert rows["margin"].dropna().rename(lambda name: name[0]).to_dict() == pytest.approx(margins)
 
 
-def test_defects_table(inspected, config, positions):
-    table = tables.defects_table(inspected, config, positions, 0.5)
+def test_defects_table(inspected, package, config, positions):
+    table = tables.defects_table(inspected, package, config, positions)
     schemas.defects.validate(table)
     assert table["sheet_id"].tolist() == ["d.png", "f.png"]
     pit = table.iloc[0]
     assert (pit["class_id"], pit["x"], pit["y"], pit["area_px"]) == (1, 10, 10, 200)
     assert (pit["area_mm2"], pit["length_mm"]) == (pytest.approx(50), pytest.approx(10))
     assert table["severity"].tolist() == ["severe", "moderate"]
-    unscaled = tables.defects_table(inspected, config, positions, None)
+    assert table["class_name"].tolist() == ["pitting", "crack"]
+    assert table["ignored"].tolist() == [False, False]
+    unscaled = tables.defects_table(inspected, without_mm(package), config, positions)
     schemas.defects.validate(unscaled)
     assert unscaled["area_mm2"].isna().all()
 
 
-def test_a_defect_lies_as_far_along_the_coil_as_its_left_edge(inspected, config, positions):
-    table = tables.defects_table(inspected, config, positions, 0.5)
+def test_a_defect_lies_as_far_along_the_coil_as_its_left_edge(
+    inspected, package, config, positions
+):
+    table = tables.defects_table(inspected, package, config, positions)
     assert table["coil_id"].isna().tolist() == [False, True]
     assert table.loc[0, "coil_id"] == "K1"
     assert table["x"].tolist() == [10, 50]
     assert table["position_mm"].tolist() == [1005.0, 45.0]
     # Where the length of a pixel is not known, the sheet's own position is all there is.
-    unscaled = tables.defects_table(inspected, config, positions, None)
+    unscaled = tables.defects_table(inspected, without_mm(package), config, positions)
     assert unscaled["position_mm"].tolist() == [1000.0, 20.0]
 
 
 def test_positions_that_are_not_known(inspected, folder, package, config, positions):
     none = positions.assign(coil_id=None, position_mm=np.nan).astype({"coil_id": "str"})
-    verdicts = tables.verdicts_table(inspected, folder.relative_path, package, none)
-    defects = tables.defects_table(inspected, config, none, 0.5)
+    verdicts = tables.verdicts_table(inspected, folder.relative_path, package, config, none)
+    defects = tables.defects_table(inspected, package, config, none)
     schemas.verdicts.validate(verdicts)
     schemas.defects.validate(defects)
     for table in (verdicts, defects):
@@ -229,21 +252,24 @@ def test_positions_that_are_not_known(inspected, folder, package, config, positi
 
 
 def test_empty_tables(folder, package, config, positions):
-    verdicts = tables.verdicts_table([], folder.relative_path, package, positions)
+    verdicts = tables.verdicts_table([], folder.relative_path, package, config, positions)
     schemas.verdicts.validate(verdicts)
-    schemas.defects.validate(tables.defects_table([], config, positions, None))
+    schemas.defects.validate(tables.defects_table([], package, config, positions))
     schemas.verdicts.validate(VERDICTS.empty())
     schemas.defects.validate(DEFECTS.empty())
     assert summarise([], ("pitting",))["review_share"] is None
 
 
-def test_submission_and_summary(inspected, package):
+def test_submission_and_summary(inspected, folder, package, config, positions):
     table = tables.submission(inspected)
     assert len(table) == 2 * len(inspected)
     found = table.set_index("ImageId_ClassId")["EncodedPixels"]
     assert rle.area(found["d.png_1"]) == 200
     assert found["d.png_2"] == found["e.png_1"] == ""
+    verdicts = tables.verdicts_table(inspected, folder.relative_path, package, config, positions)
+    defects = tables.defects_table(inspected, package, config, positions)
     record = part_record(0, inspected, 2.0, DriftMonitor({}, DriftConfig()))
+    record |= judged_record(verdicts, defects, config, package.manifest.class_names)
     summary = summarise([record, record], package.manifest.class_names)
     assert summary["verdicts"] == {"accept": 4, "review": 10, "reject": 2}
     assert summary["review_share"] == 5 / 8
@@ -252,6 +278,13 @@ def test_submission_and_summary(inspected, package):
     }  # fmt: skip
     assert summary["cleared_by_gate"] == 2
     assert summary["defects_by_class"] == {"pitting": 2, "crack": 2}
+    assert summary["ignored_by_class"] == {"pitting": 0, "crack": 0}
+    assert summary["rules"] == {
+        "limits": {"pitting": {"area_px": 0}, "crack": {"area_px": 50, "length_px": 20}},
+        "ignored_classes": [],
+        "severity_area_px": {"severe": 100, "minor": 10, "moderate": 40},
+        "severity_by_class": {},
+    }
     assert (record["first"], record["last"]) == ("a.png", "h.png")
 
 
@@ -297,6 +330,10 @@ def test_gate_and_segmenter_together_may_clear_a_sheet(package, runtime, config,
         assert not found[name].regions
         assert found[name].masks == ("", "")
     assert found["a"].verdict.reason == "cleared by the gate"
+    assert (found["a"].joint_score, found["a"].margin) == (None, pytest.approx(-0.15))
+    joint = 1 / (1 + 49)  # odds of 1 for the gate's 0.5, of 1 to 49 for the presence
+    assert found["b"].joint_score == pytest.approx(joint)
+    assert found["b"].margin == pytest.approx(joint - 0.3)
 
     runtime.presence = np.array([0.02, 0.9], np.float32)
     inspected = inspect_folder(Cascade(stacking, runtime, config), folder)

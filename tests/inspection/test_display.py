@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from steel_defects.decision.verdict import CLEARED, Verdict
+from steel_defects.decision.reasons import CLEARED
+from steel_defects.decision.verdict import Verdict
 from steel_defects.inspection import console
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.console import Display
@@ -24,9 +25,29 @@ def test_a_line_every_few_seconds(monkeypatch, caplog):
             now += 0.5
             shown.count(sheet)
     assert [record.getMessage() for record in caplog.records] == [
-        "inspected 111 of 120 sheets, 2.0 a second, 27% cleared by the gate",
+        "inspected 111 of 120 sheets, 2.0 a second, 27% cleared by the gate, about 4 s left",
         "inspected 120 of 120 sheets, 2.0 a second, 25% cleared by the gate",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "total", "text"),
+    [
+        (0.5, 20, "2.0 a second, 25% cleared by the gate, about 8 s left"),
+        (10, 24, "6 a minute, 25% cleared by the gate, about 3 min left"),
+        (30, 604, "2 a minute, 25% cleared by the gate, about 5.0 h left"),
+        (1, 10_000, "1.0 a second, 25% cleared by the gate, about 2.8 h left"),
+        (30, 4, "2 a minute, 25% cleared by the gate"),
+    ],
+)
+def test_a_line_says_what_time_is_left(monkeypatch, caplog, seconds, total, text):
+    now = 50.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with caplog.at_level(logging.INFO), Display(total) as shown:
+        for sheet in sheets(4):
+            now += seconds
+            shown.count(sheet)
+    assert caplog.records[-1].getMessage() == f"inspected 4 of {total} sheets, {text}"
 
 
 def test_nobody_knows_how_many_sheets_a_camera_will_take(caplog):

@@ -386,14 +386,20 @@ def test_a_damaged_file_of_a_part_is_refused_by_name(sheets, whole, tmp_path, fi
     assert_whole(run(sheets, tmp_path, config()), whole)
 
 
-def test_parts_without_digests_are_read(sheets, whole, tmp_path):
-    """Those of earlier releases."""
+def test_jobs_of_an_earlier_release_are_refused(sheets, tmp_path, caplog):
     result = run(sheets, tmp_path, config())
+    (tmp_path / ("0a" * 8)).mkdir()
     path = result.parts.folder / "part-0000003" / "record.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    assert set(record.pop("sha256")) == {"verdicts.parquet", "defects.parquet", "submission.csv"}
+    assert record.pop("format") == 2
     path.write_text(json.dumps(record), encoding="utf-8")
-    assert_whole(run(sheets, tmp_path, config()), whole)
+    with pytest.raises(SteelDefectsError) as error:
+        run(sheets, tmp_path, config()).tables()
+    assert str(error.value) == (
+        f"another release inspected the sheets of {result.parts.folder}; inspect them again: "
+        "kedro run --pipelines=inspection"
+    )
+    assert "holds jobs of an earlier release (1, such as 0a0a0a0a0a0a0a0a)" in caplog.text
 
 
 def test_nobody_else_may_work_on_it(sheets, tmp_path):

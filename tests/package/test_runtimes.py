@@ -1,7 +1,9 @@
 """Choosing what runs the networks of a package, without any runtime."""
 
+import logging
 from functools import partial
 from shutil import copyfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,14 @@ from steel_defects.images.reading import resize
 from steel_defects.package import runtimes
 from steel_defects.package.folder import ModelPackage, read_package, write_package
 from steel_defects.package.manifest import ExportSpec, ParityResult
-from steel_defects.package.runtimes import Segmenter, choose_exports, fit_sheet, name_of
+from steel_defects.package.networks import ExecutionConfig
+from steel_defects.package.runtimes import (
+    DeferredRuntime,
+    Segmenter,
+    choose_exports,
+    fit_sheet,
+    name_of,
+)
 from steel_defects.prediction import inference
 
 
@@ -157,3 +166,35 @@ def test_large_sheets_are_segmented_in_tiles_among_others(monkeypatch):
     for sheet, found in zip(2 * sheets, answers, strict=True):
         np.testing.assert_array_equal(found.maps[..., 0], sheet)
         assert found.presence == sheet.max() / np.float32(255)
+
+
+@pytest.mark.parametrize(("name", "hints"), [("auto", 1), ("keras", 0)])
+def test_networks_are_loaded_when_a_sheet_is_asked_about(
+    package, installed, monkeypatch, caplog, name, hints
+):
+    asked = []
+
+    class Loaded:
+        parallel = 2
+
+        def gate_score(self, image):
+            return 0.5
+
+    monkeypatch.setattr(runtimes, "load_runtime", lambda *given: asked.append(given) or Loaded())
+    runtime = DeferredRuntime(package, name, ExecutionConfig())
+    assert runtime.names == {"gate": "keras", "segmenter": "keras"} and asked == []
+    with caplog.at_level(logging.INFO):
+        assert (runtime.parallel, runtime.gate_score(None)) == (2, 0.5)
+    assert asked == [(package, name, ExecutionConfig())]
+    assert caplog.text.count("kedro run --pipelines=deployment makes them") == hints
+
+
+def test_a_package_with_exports_needs_no_hint(exported, installed, monkeypatch, caplog):
+    monkeypatch.setattr(runtimes, "load_runtime", lambda *given: SimpleNamespace(parallel=1))
+    runtime = DeferredRuntime(exported, "auto", ExecutionConfig())
+    assert runtime.names == {"gate": "onnx_fp32", "segmenter": "litert_fp16"}
+    with caplog.at_level(logging.INFO):
+        assert runtime.parallel == 1
+    assert caplog.text == ""
+    with pytest.raises(SteelDefectsError, match="there is no runtime abacus"):
+        DeferredRuntime(exported, "abacus", ExecutionConfig())

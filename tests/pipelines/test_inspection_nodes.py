@@ -18,6 +18,7 @@ from steel_defects.package.folder import ModelPackage, write_package
 from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 from steel_defects.pipelines.inspection import nodes
 from steel_defects.pipelines.inspection.overlays import ACCEPTED
+from steel_defects.tables.declared import SHEETS_TO_CHECK
 
 RULES = InspectionConfig(
     severity_area_px={"minor": 0},
@@ -95,7 +96,12 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage, run
     assert len(submission) == 4 * len(verdicts)
     assert timing["sheets_per_second"] > 0
     overlays = nodes.draw_inspection_overlays(
-        summary, tmp_path / "jobs", FolderSource(data.folder.root), package, RULES
+        summary,
+        tmp_path / "jobs",
+        FolderSource(data.folder.root),
+        package,
+        SHEETS_TO_CHECK.empty(),
+        RULES,
     )
     if summary["cleared_by_gate"]:
         assert summary["verdicts"] == {"accept": 16, "review": 0, "reject": 0}
@@ -108,9 +114,11 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage, run
         assert (defects["area_px"] == 64 * 256).all()
         assert len(overlays) == 16
     picture = next(iter(overlays.values()))()
-    assert picture.shape == (64, 256, 3)
+    # Enlarged by three, below a banner.
+    assert picture.shape[1] == 3 * 256
+    sheet = picture[-3 * 64 :]
     # Green where a defect was marked, gray elsewhere.
-    green = picture[..., 1] > picture[..., 2]
+    green = sheet[..., 1] > sheet[..., 2]
     assert green.any() == (not summary["cleared_by_gate"])
 
 

@@ -25,7 +25,7 @@ from steel_defects.models.trained import ModelSelection, made_from, network_dige
 from steel_defects.package.folder import read_package, write_package
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
-from steel_defects.tables.declared import PREDICTIONS
+from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, PREDICTIONS
 from steel_defects.training.config import SegmentationConfig
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,7 @@ def settings(data: Data, maps) -> Postprocessing:
 @pytest.fixture(scope="module")
 def predictions(data: Data, seer: Seer, settings) -> pd.DataFrame:
     return nodes.predict_masks(
-        seer, settings, data.folder, data.sheets, data.splits, ONCE, WITHOUT_GATE,
+        seer, settings, data.folder, data.sheets, data.splits, CONFIG, ONCE, WITHOUT_GATE,
     )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def test_settings_suit_the_size_at_which_they_are_applied(data: Data, seer: Seer
     assert chosen.classes[0].min_area_px == 37
     assert chosen.classes[0].validation_dice == 1.0
     table = nodes.predict_masks(
-        strays, chosen, data.folder, data.sheets, only, config, WITHOUT_GATE,
+        strays, chosen, data.folder, data.sheets, only, CONFIG, config, WITHOUT_GATE,
     )  # fmt: skip
     assert table["area_px"].tolist() == [84, 0, 0, 0]
     assert table["rle"][0] == rle.encode(truth)
@@ -213,6 +213,9 @@ def test_what_the_folds_chose_is_taken_over_and_measured_on_validation(data: Dat
 
 def test_masks_of_sheets_that_training_did_not_see(data: Data, predictions):
     schemas.predictions.validate(predictions)
+    assert predictions["class_name"].tolist()[:4] == list(CONFIG.class_names)
+    # Those of earlier releases are read, too.
+    schemas.predictions.validate(predictions.drop(columns="class_name"))
     assert set(predictions["sheet_id"]).isdisjoint(of_split(data, "train"))
     assert len(predictions) == 4 * predictions["sheet_id"].nunique()
     assert (predictions["area_px"] == predictions["rle"].map(rle.area)).all()
@@ -295,7 +298,7 @@ def test_stacking_is_fitted_to_many_sheets():
     shown = np.where(sheets["has_defect"], 0.9, 0.1)
     scores = sheets[["sheet_id"]].assign(repeat=None, score=shown, cleared=False)
     predictions = PREDICTIONS.typed(
-        (row.sheet_id, "test" if n < 10 else "validation", None, None, k, "", 0, p / k)
+        (row.sheet_id, "test" if n < 10 else "validation", None, None, k, "pit", "", 0, p / k)
         for n, (row, p) in enumerate(zip(sheets.itertuples(), shown, strict=True))
         for k in (1, 2)
     )
@@ -310,7 +313,7 @@ def test_stacking_is_fitted_to_many_sheets():
 def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: Seer, settings):
     kept = data.splits.assign(fold=data.splits["fold"].str[0])
     unseen = nodes.predict_masks(
-        seer, settings, data.folder, data.sheets, kept.assign(split="validation"), ONCE,
+        seer, settings, data.folder, data.sheets, kept.assign(split="validation"), CONFIG, ONCE,
     )  # fmt: skip
     folds = unseen["sheet_id"].map(kept.set_index("sheet_id")["fold"]).astype("Int64")
     # A mask of one sheet is lost: the held-out rows alone must not notice.
@@ -318,8 +321,8 @@ def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: See
     splits = unseen["sheet_id"].map(data.splits.set_index("sheet_id")["split"])
     out_of_fold = unseen.assign(repeat=0, fold=folds, rle=lost, split=splits)
     joined = nodes.predict_masks(
-        seer, settings, data.folder, data.sheets, data.splits, ONCE,
-        out_of_fold_predictions=PREDICTIONS.typed(out_of_fold.itertuples(index=False, name=None)),
+        seer, settings, data.folder, data.sheets, data.splits, CONFIG, ONCE,
+        out_of_fold_predictions=OUT_OF_FOLD_PREDICTIONS.typed(out_of_fold),
     )  # fmt: skip
     schemas.predictions.validate(joined)
     table, classes = compare(data, joined, WITHOUT_GATE)
@@ -353,7 +356,7 @@ ANEW = "belongs to other weights of the {} than .*; run again with --from-nodes=
 def test_settings_of_an_earlier_segmenter_are_refused(data: Data, settings):
     with pytest.raises(SteelDefectsError, match=ANEW.format("segmenter", "unet.predict_prob.*")):
         nodes.predict_masks(
-            Retrained(data), settings, data.folder, data.sheets, data.splits, ONCE,
+            Retrained(data), settings, data.folder, data.sheets, data.splits, CONFIG, ONCE,
         )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def test_every_sheet_is_outlined_once_a_repeat_by_a_network_that_never_saw_its_g
 ):
     ten = TRAINING.model_copy(update={"epochs": 10})
     table = run(data, tmp_path, training=ten)
-    schemas.predictions.validate(table)
+    schemas.out_of_fold_predictions.validate(table)
     counts = table.groupby(["repeat", "sheet_id", "class_id"]).size()
     assert len(counts) == 2 * 4 * len(data.sheets)
     assert (counts == 1).all()
@@ -195,7 +195,7 @@ def test_more_repeats_than_splits_holds_are_refused(data: Data, trainer, tmp_pat
 
 def test_real_folds(data: Data, tmp_path):
     table = run(data, tmp_path, PLAN.model_copy(update={"repeats": 1}))
-    schemas.predictions.validate(table)
+    schemas.out_of_fold_predictions.validate(table)
     assert len(table) == 4 * len(data.sheets)
     assert table["score"].between(0.001, 0.999).all()
     assert not list(tmp_path.rglob("*.*"))

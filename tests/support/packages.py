@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from steel_defects.decision.limits import RegionLimits
 from steel_defects.decision.postprocessing import ClassPostprocessing
-from steel_defects.decision.verdict import RegionLimits
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.package.folder import ModelPackage, write_package
 from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec

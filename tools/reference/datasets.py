@@ -94,7 +94,8 @@ def _columns(declaration: Table) -> Iterator[tuple[str, ...]]:
     for name, column in declaration.columns.items():
         key = declaration.unique == (name,)
         kind = _TYPES.get(column.dtype, column.dtype)
-        yield code(name), kind, column.unit, ", ".join(_limits(column, key))
+        limits = ", ".join(_limits(column, key))
+        yield code(name), kind, column.unit, "; ".join(filter(None, (limits, column.about)))
 
 
 _TYPES = {

@@ -1,7 +1,7 @@
 """Tables that are put together from the finished parts of a job, in the catalog."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from steel_defects.files import replaced
 from steel_defects.inspection.store.parts import JoinedTable
 
 _ROWS_AT_ONCE = 50_000
+_FORMULA = r"^([=+\-@\t\r])"
 _REMEDY = "the table of before is kept, and the same command writes the new one"
 
 
@@ -34,23 +35,30 @@ class JoinedParquetDataset(ParquetDataset):
                 f"no sheet was inspected, so {path} is left as it is, with {rows} rows; delete it "
                 "for an empty table"
             )
-        schema = pa.Table.from_pandas(data.empty, preserve_index=False).schema
+        schema = _schema_of(data.empty)
         with (
             disk_refusals(path, _REMEDY),
             replaced(path) as temporary,
             pq.ParquetWriter(temporary, schema) as writer,
         ):
-            for rows in _batches(data):
-                writer.write_table(rows.cast(schema))
+            for rows in _batches(data, schema):
+                writer.write_table(rows)
 
 
-def _batches(data: JoinedTable) -> Iterator[pa.Table]:
+def _schema_of(empty: pd.DataFrame) -> pa.Schema:
+    """Return the types of columns; a column of lists, without rows, does not say that of text."""
+    schema = pa.Table.from_pandas(empty, preserve_index=False).schema
+    texts = pa.list_(pa.string())
+    return pa.schema([f.with_type(texts) if pa.types.is_null(f.type) else f for f in schema])
+
+
+def _batches(data: JoinedTable, schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     for part, path in zip(data.parts, data, strict=True):
         rows = pq.read_table(path)
         if part in data.replaced:
             rows = rows.filter(~pc.field("sheet_id").isin(data.replaced[part]))
-        waiting.append(rows)
+        waiting.append(rows.cast(schema))
         if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
             yield pa.concat_tables(waiting)
             waiting = []
@@ -72,6 +80,31 @@ class JoinedCSVDataset(CSVDataset):
             out.write(data.empty.to_csv(index=False, lineterminator="\n").encode())
             for part, file in zip(data.parts, data, strict=True):
                 _copy_lines(file, out, data.replaced.get(part, ()))
+
+
+class SpreadsheetDataset(CSVDataset):
+    """Loads one table; saves several, one below the other, as a file that spreadsheets open.
+
+    UTF-8 with the mark by which they know it, and no text that they would take for a formula.
+    """
+
+    def save(self, data: Iterable[pd.DataFrame]) -> None:
+        """Write the tables under the heading of the first; the old file lives until then."""
+        path = Path(self._filepath)
+        with (
+            disk_refusals(path, _REMEDY),
+            replaced(path) as temporary,
+            temporary.open("w", encoding="utf-8-sig", newline="") as out,
+        ):
+            for number, table in enumerate(data):
+                _harmless(table).to_csv(out, index=False, header=not number, lineterminator="\r\n")
+
+
+def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before text that begins like a formula: names of files are anybody's."""
+    texts = table.select_dtypes(["str", "object"])
+    changes = {str(name): texts[name].str.replace(_FORMULA, r"'\1", regex=True) for name in texts}
+    return table.assign(**changes)
 
 
 def _copy_lines(file: Path, out: BinaryIO, without: Sequence[str]) -> None:

@@ -1,16 +1,16 @@
-"""From scores and regions to a verdict: the rules, their limits, and whom the cascade asks."""
+"""From scores and regions to a verdict: the rules, and whom the cascade asks."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from steel_defects.config import Config
+from steel_defects.decision import reasons
 from steel_defects.decision.fusion import StackedScore
+from steel_defects.decision.limits import VerdictConfig, exceeds
 from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.postprocessing import (
     ClassPostprocessing,
@@ -22,71 +22,6 @@ from steel_defects.decision.regions import Region, find_regions
 
 Masks = tuple[NDArray[np.uint8], ...]
 VerdictName = Literal["accept", "review", "reject"]
-
-#: The reason of sheets that the segmenter never sees.
-CLEARED = "cleared by the gate"
-#: The reason of sheets that neither network finds suspicious enough, though the gate alone did.
-CLEARED_BY_BOTH = "cleared by gate and segmenter together"
-
-
-class RegionLimits(Config):
-    """What regions of a class may be before their sheet is rejected; what is not given, is free.
-
-    Attributes:
-        area_px: Largest area of a region, pixels.
-        length_px: Longest length of a region, pixels.
-        count: Most regions of the class on a sheet.
-    """
-
-    area_px: int | None = Field(default=None, ge=0)
-    length_px: float | None = Field(default=None, ge=0)
-    count: int | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> Self:
-        if self.area_px is None and self.length_px is None and self.count is None:
-            raise ValueError("give area_px, length_px or count")
-        return self
-
-
-class SeverityLimits(Config):
-    """From where on regions have a severity; any one that is given is enough.
-
-    Attributes:
-        area_px: Area of the region, pixels.
-        length_px: Its length, pixels.
-        count: Regions of its class on the sheet.
-    """
-
-    area_px: int | None = Field(default=None, ge=0)
-    length_px: float | None = Field(default=None, ge=0)
-    count: int | None = Field(default=None, ge=1)
-
-
-class VerdictConfig(Config):
-    """How regions decide on their sheet.
-
-    Attributes:
-        limits: Limits of each class, by its number; a class without an entry has an area limit of
-            0, so that any region that post-processing keeps rejects the sheet.
-        severity_area_px: Names of severities and the area, pixels, from which a region has them.
-        severity_by_class: Other limits for some classes, by number and name of the severity.
-    """
-
-    limits: dict[int, RegionLimits] = Field(default_factory=dict)
-    severity_area_px: dict[str, int] = Field(min_length=1)
-    severity_by_class: dict[int, dict[str, SeverityLimits]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known_severities(self) -> Self:
-        for limits in self.severity_by_class.values():
-            if unknown := set(limits) - set(self.severity_area_px):
-                raise ValueError(f"severity_area_px names no severity {', '.join(sorted(unknown))}")
-        return self
-
-    def limits_of(self, class_id: int) -> RegionLimits:
-        """Return the limits of a class."""
-        return self.limits.get(class_id, RegionLimits(area_px=0))
 
 
 @dataclass(frozen=True)
@@ -103,6 +38,18 @@ class Policy:
     postprocessing: tuple[ClassPostprocessing, ...]
     stacked: StackedScore | None = None
 
+    def margin(self, gate_score: float | None, joint_score: float | None) -> float | None:
+        """Return how far above its threshold the score is that decided; None without a score.
+
+        That is the joint score, where both networks were asked and decide together, else the
+        gate's, against its lower threshold.
+        """
+        if joint_score is not None and self.stacked:
+            return joint_score - self.stacked.threshold
+        if gate_score is not None and self.thresholds:
+            return gate_score - self.thresholds.lower
+        return None
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -114,11 +61,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict on a sheet, its defects, and the mask of each class; no mask where cleared."""
+    """The verdict on a sheet, its defects, and the mask of each class; no mask where cleared.
+
+    Attributes:
+        joint_score: Of gate and segmenter together, 0 to 1; None where they do not decide together.
+        margin: See :meth:`Policy.margin`.
+    """
 
     verdict: Verdict
     regions: tuple[Region, ...] = ()
     masks: Masks = ()
+    joint_score: float | None = None
+    margin: float | None = None
 
 
 def decide(
@@ -137,15 +91,22 @@ def decide(
     """
     thresholds, settings, stacked = policy.thresholds, policy.postprocessing, policy.stacked
     if clears(gate_score, thresholds):
-        return Decision(judge(gate_score, thresholds, [], limits))
+        verdict = judge(gate_score, thresholds, [], limits)
+        return Decision(verdict, margin=policy.margin(gate_score, None))
     prediction = segment()
     presence = class_presence(prediction, settings, gate_score)
-    highest = float(presence.max())
-    if stacked and gate_score is not None and stacked.clears(gate_score, highest):
-        return Decision(Verdict("accept", CLEARED_BY_BOTH))
+    joint_score = None
+    if stacked and gate_score is not None:
+        highest = np.array([float(presence.max())])
+        joint_score = float(stacked.score(np.array([gate_score]), highest)[0])
+    margin = policy.margin(gate_score, joint_score)
+    if joint_score is not None and stacked and joint_score < stacked.threshold:
+        verdict = Verdict("accept", reasons.CLEARED_BY_BOTH)
+        return Decision(verdict, joint_score=joint_score, margin=margin)
     masks = tuple(sheet_masks(prediction.maps, presence, settings, gate_score))
     regions = tuple(find_regions(masks, prediction.maps))
-    return Decision(judge(gate_score, thresholds, regions, limits), regions, masks)
+    verdict = judge(gate_score, thresholds, regions, limits)
+    return Decision(verdict, regions, masks, joint_score, margin)
 
 
 def clears(gate_score: float | None, thresholds: Thresholds | None) -> bool:
@@ -168,22 +129,32 @@ def judge(
         config: The limits of each class.
     """
     if clears(gate_score, thresholds):
-        return Verdict("accept", CLEARED)
-    if problem := _problem_of(regions, config):
+        return Verdict("accept", reasons.CLEARED)
+    counted = config.counted(regions)
+    if problem := _problem_of(counted, config):
         return Verdict("reject", problem)
     if regions:
-        return Verdict("accept", f"within limits: {_count(len(regions), 'region')}")
+        form = reasons.WITHIN_LIMITS if counted else reasons.IGNORED_ONLY
+        number = len(counted) or len(regions)
+        return Verdict("accept", form.format(regions=_count(number, "region")))
     if gate_score is None or thresholds is None:
-        return Verdict("accept", "no region")
+        return Verdict("accept", reasons.NO_REGION)
     if gate_score >= thresholds.upper:
-        return Verdict("review", "gate without region")
-    return Verdict("review", "doubtful: gate between its thresholds, no region")
+        return Verdict("review", reasons.GATE_WITHOUT_REGION)
+    return Verdict("review", reasons.DOUBTFUL)
 
 
-def exceeds(region: Region, config: VerdictConfig) -> bool:
-    """Say whether a region is larger or longer than its class may be."""
-    limits = config.limits_of(region.class_id)
-    return any(value > limit for value, limit in _measured(region, 0, limits))
+def judge_again(
+    verdict: Verdict,
+    gate_score: float | None,
+    thresholds: Thresholds | None,
+    regions: Sequence[Region],
+    config: VerdictConfig,
+) -> Verdict:
+    """Apply other limits to a sheet whose regions are known; see :func:`judge`."""
+    if reasons.before_regions(verdict.reason):
+        return verdict
+    return judge(gate_score, thresholds, regions, config)
 
 
 def _problem_of(regions: Sequence[Region], config: VerdictConfig) -> str:
@@ -191,41 +162,13 @@ def _problem_of(regions: Sequence[Region], config: VerdictConfig) -> str:
     over = [region for region in regions if exceeds(region, config)]
     if over:
         classes = ", ".join(str(k) for k in sorted({region.class_id for region in over}))
-        return f"{_count(len(over), 'region')} over limits, class {classes}"
+        return reasons.OVER_LIMITS.format(regions=_count(len(over), "region"), classes=classes)
     for class_id, count in sorted(Counter(region.class_id for region in regions).items()):
         most = config.limits_of(class_id).count
         if most is not None and count > most:
-            return f"{_count(count, 'region')} of class {class_id}, more than {most}"
+            regions_of_class = _count(count, "region")
+            return reasons.TOO_MANY.format(regions=regions_of_class, class_id=class_id, most=most)
     return ""
-
-
-def severity(region: Region, config: VerdictConfig, count: int = 1) -> str:
-    """Name the highest severity that a region reaches, or the lowest of all.
-
-    In the spirit of EN 10163-1, which classes discontinuities by their size and number.
-
-    Args:
-        region: The region.
-        config: Limits of area, length and number; those for its class, where it has any.
-        count: Regions of its class on the sheet.
-    """
-    ranked = sorted(config.severity_area_px.items(), key=lambda item: item[1])
-    limits: Mapping[str, SeverityLimits] = config.severity_by_class.get(region.class_id) or {
-        name: SeverityLimits(area_px=area) for name, area in ranked
-    }
-    reached = ranked[0][0]
-    for name in [name for name, _ in ranked if name in limits]:
-        if any(value >= limit for value, limit in _measured(region, count, limits[name])):
-            reached = name
-    return reached
-
-
-def _measured(
-    region: Region, count: int, limits: RegionLimits | SeverityLimits
-) -> list[tuple[float, float]]:
-    """Set what a region measures beside the limits that are given."""
-    values = {"area_px": region.area_px, "length_px": region.length_px, "count": count}
-    return [(values[name], limit) for name, limit in limits if limit is not None]
 
 
 def _count(number: int, word: str) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from steel_defects.decision.limits import VerdictConfig
 from steel_defects.decision.operating_point import Thresholds
 from steel_defects.decision.postprocessing import ClassPostprocessing, SheetPrediction
-from steel_defects.decision.verdict import Policy, VerdictConfig, decide
+from steel_defects.decision.verdict import Policy, decide
 from steel_defects.deployment.config import DeploymentSheets
 from steel_defects.deployment.export import Candidate, one_line
 from steel_defects.deployment.graphs import as_float32

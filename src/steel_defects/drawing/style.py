@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from steel_defects.drawing.overlays import harmless
+from steel_defects.drawing.text import harmless
 from steel_defects.images.reading import resize
 
 #: Okabe and Ito's colours, told apart by every eye; yellow is left out, as it fades on white.

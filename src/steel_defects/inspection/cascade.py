@@ -9,22 +9,17 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from steel_defects.decision.reasons import REPEATED, UNREADABLE
 from steel_defects.decision.regions import Region
 from steel_defects.decision.verdict import Verdict, decide
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import (
-    UNREADABLE,
-    Frame,
-    RecentFrames,
-    frame_problem,
-    read_frame,
-)
+from steel_defects.inspection.frames import Frame, RecentFrames, frame_problem, read_frame
 from steel_defects.labels import rle as run_length
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.recall import at_recall
-from steel_defects.package.runtimes import PackageRuntime
+from steel_defects.package.runtimes import DeferredRuntime, PackageRuntime
 from steel_defects.paths import natural_order
 from steel_defects.threads import map_in_order
 
@@ -39,6 +34,8 @@ class InspectedSheet:
         seconds: Time that judging took, without reading; 0 where the networks saw nothing.
         frame: Digest of its pixels.
         inspected_at: In UTC.
+        joint_score: As in :class:`~steel_defects.decision.verdict.Decision`, like ``margin``; the
+            journals of earlier releases have neither.
     """
 
     sheet_id: str
@@ -53,16 +50,21 @@ class InspectedSheet:
     thumbnail: str = ""
     nearly_repeated: bool = False
     inspected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    joint_score: float | None = None
+    margin: float | None = None
 
 
 class Cascade:
     """Judges frames with the networks of a package."""
 
     def __init__(
-        self, package: ModelPackage, runtime: PackageRuntime, config: InspectionConfig
+        self,
+        package: ModelPackage,
+        runtime: PackageRuntime | DeferredRuntime,
+        config: InspectionConfig,
     ) -> None:
         package = at_recall(package, config.target_recall)
-        self.runtime, self._manifest, self._config = runtime, package.manifest, config
+        self.runtime, self.policy, self._config = runtime, package.manifest.policy, config
         self._least_sharpness = package.manifest.reference.get("sharpness", [0.0])[0]
         self._no_masks = ("",) * len(package.manifest.class_names)
 
@@ -70,7 +72,7 @@ class Cascade:
         """Judge a frame; a broken one becomes a review, never an error."""
         try:
             with limited_by_memory():
-                problem = frame.problem or ("camera: repeated frame" if frame.repeated else "")
+                problem = frame.problem or (REPEATED if frame.repeated else "")
                 problem = problem or frame_problem(
                     frame.statistics, self._least_sharpness, self._config, frame.damage
                 )
@@ -87,13 +89,14 @@ class Cascade:
         started = time.perf_counter()
         gate_score = self.runtime.gate_score(image)
         decision = decide(
-            self._manifest.policy, self._config, gate_score, lambda: self.runtime.segment(image)
+            self.policy, self._config, gate_score, lambda: self.runtime.segment(image)
         )
         masks = tuple(run_length.encode(mask) for mask in decision.masks) or self._no_masks
         return InspectedSheet(
             frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
             frame.statistics, time.perf_counter() - started, frame.digest, frame.file,
             frame.thumbnail, frame.nearly_repeated,
+            joint_score=decision.joint_score, margin=decision.margin,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from steel_defects.config import Config
-from steel_defects.decision.verdict import VerdictConfig
+from steel_defects.decision.limits import VerdictConfig
 from steel_defects.package.networks import ExecutionConfig
 
 
@@ -46,6 +46,7 @@ class InspectionConfig(VerdictConfig):
         focus_share: Sharpness, as a share of the least sharp reference sheets', under which a frame
             counts as out of focus.
         overlays: How many sheets are drawn at most.
+        sheets_to_check: How many sheets are listed to be checked again, at most.
         runtime: What runs the networks; ``auto`` takes the fastest that the package offers.
         execution: What the runtime may use.
         part_sheets: Sheets whose tables are written at a time.
@@ -62,6 +63,7 @@ class InspectionConfig(VerdictConfig):
     saturated_share: float = Field(gt=0, le=1)
     focus_share: float = Field(ge=0, le=1)
     overlays: int = Field(default=1000, ge=0)
+    sheets_to_check: int = Field(default=50, ge=0)
     runtime: str = "auto"
     execution: ExecutionConfig = ExecutionConfig()
     part_sheets: int = Field(default=200, ge=1)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
-from steel_defects.decision.verdict import CLEARED
+from steel_defects.decision.reasons import CLEARED
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.progress import progress_bar
+from steel_defects.progress import duration, progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +63,19 @@ class Display:
     def _text(self) -> str:
         done = self._before + self._done
         counted = f"{done} of {self._total}" if self._total is not None else f"{done}"
-        return f"inspected {counted} sheets, {self._rates()}"
+        return f"inspected {counted} sheets, {self._rates()}{self._time_left(done)}"
 
     def _rates(self) -> str:
         rate = self._done / max(time.monotonic() - self._started, 1e-6)
-        return f"{rate:.1f} a second, {self._cleared / self._done:.0%} cleared by the gate"
+        speed = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.0f} a minute"
+        return f"{speed}, {self._cleared / self._done:.0%} cleared by the gate"
+
+    def _time_left(self, done: int) -> str:
+        """Say how long the rest takes at the pace so far; the bar of a terminal does so itself."""
+        if self._total is None or done >= self._total:
+            return ""
+        seconds = (self._total - done) * (time.monotonic() - self._started) / self._done
+        return f", about {duration(seconds)} left"
 
 
 class Stop:

@@ -12,17 +12,24 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from steel_defects.decision.reasons import UNREADABLE
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import list_folder
 from steel_defects.inspection.cascade import judge_in_order
 from steel_defects.inspection.config import FollowConfig
 from steel_defects.inspection.console import Display, Stop, stop_on_signals
-from steel_defects.inspection.frames import READ_AHEAD, UNREADABLE, Frame, RecentFrames, read_frame
-from steel_defects.inspection.job import Inspection, OnSheet, OpenPart, at_work
-from steel_defects.inspection.sources import FolderSource, as_begun, size_and_time
+from steel_defects.inspection.frames import READ_AHEAD, Frame, RecentFrames, read_frame
+from steel_defects.inspection.job import Inspection, OnSheet, OpenPart
+from steel_defects.inspection.judged_anew import OtherRules
+from steel_defects.inspection.sources import (
+    PICTURES_NOTE,
+    FolderSource,
+    as_begun,
+    size_and_time,
+)
 from steel_defects.inspection.store.judged import FileState, JudgedFiles
 from steel_defects.inspection.store.names import name_of
-from steel_defects.inspection.store.parts import Parts
+from steel_defects.inspection.store.parts import Parts, at_work, tell_of_earlier_jobs
 from steel_defects.inspection.tables import JobResult
 from steel_defects.paths import natural_order, shown_name
 from steel_defects.threads import core_count, map_in_order
@@ -204,7 +211,14 @@ def follow_folder(
     if not isinstance(source, FolderSource):
         raise SteelDefectsError(f"only a folder can be followed, and {source.place} is none")
     parts = Parts(jobs / inspection.job_id(f"follow {source.root.resolve()}"))
-    with at_work(parts.folder, "follow"), stop_on_signals() as signalled:
+    # Whatever the limits: one watches, and the others take its parts over.
+    watch = "follow-" + parts.folder.name.partition("-")[0]
+    with at_work(jobs, watch), stop_on_signals() as signalled:
+        tell_of_earlier_jobs(jobs)
+        parts.folder.mkdir(exist_ok=True)
+        others = OtherRules(parts, inspection.rules)
+        others.take_over(others.numbers())
+        others.take_file(PICTURES_NOTE)
         inspection = replace(inspection, source=as_begun(source, parts.folder, begin=True))
         list_folder(str(inspection.source.place))
         on_sheet = watcher(parts.folder) if watcher else None

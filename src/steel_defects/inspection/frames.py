@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.data.appearance import BLACK_LEVEL, frame_damage, frame_statistics
+from steel_defects.decision.reasons import (
+    BLACK,
+    INCOMPLETE,
+    OUT_OF_FOCUS,
+    SATURATED,
+    UNREADABLE,
+)
 from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
 
 _DIGEST_BLOCKS = 8
-#: How the reason of a sheet that can't be read begins.
-UNREADABLE = "unreadable"
 #: Pictures that are read ahead of the networks, at most.
 READ_AHEAD = 16
 #: Frames before a frame that it is compared with.
@@ -37,13 +42,13 @@ def frame_problem(
     least sharp reference sheets.
     """
     if statistics["black_share"] >= config.black_share:
-        return "camera: black frame"
+        return BLACK
     if statistics["white_share"] >= config.saturated_share:
-        return "camera: saturated frame"
+        return SATURATED
     if damage:
-        return "camera: incomplete frame"
+        return INCOMPLETE
     if statistics["sharpness"] < config.focus_share * least_sharpness:
-        return "camera: out of focus"
+        return OUT_OF_FOCUS
     return ""
 
 

@@ -4,8 +4,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 
 from steel_defects import __version__
-from steel_defects.errors import SteelDefectsError, disk_refusals
+from steel_defects.decision.limits import VerdictConfig
+from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection import tables
 from steel_defects.inspection.cascade import Cascade, InspectedSheet, judge_in_order
 from steel_defects.inspection.config import InspectionConfig
@@ -29,14 +30,20 @@ from steel_defects.inspection.frames import (
     RecentFrames,
     read_frame,
 )
+from steel_defects.inspection.judged_anew import OtherRules, Rules
 from steel_defects.inspection.places import Places
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.listing import SheetList, write_list
-from steel_defects.inspection.store.parts import Parts
-from steel_defects.inspection.store.records import part_record
+from steel_defects.inspection.store.parts import (
+    DEFECTS_FILE,
+    VERDICTS_FILE,
+    Parts,
+    at_work,
+    tell_of_earlier_jobs,
+)
+from steel_defects.inspection.store.records import judged_record, part_record
 from steel_defects.inspection.tables import JobResult
-from steel_defects.locks import lock
 from steel_defects.package.folder import ModelPackage
 from steel_defects.threads import core_count, map_in_order
 
@@ -47,9 +54,11 @@ OnSheet = Callable[[Frame, InspectedSheet], None]
 
 # These change how fast sheets are inspected, and no result; or the package's thresholds alone.
 _WITHOUT_EFFECT = {
-    "overlays", "part_sheets", "shard", "shards", "judges", "execution", "following",
-    "target_recall",
+    "overlays", "sheets_to_check", "part_sheets", "shard", "shards", "judges", "execution",
+    "following", "target_recall",
 }  # fmt: skip
+# These change what becomes of a sheet once the networks have spoken.
+_RULES = set(VerdictConfig.model_fields)
 
 
 @dataclass(frozen=True)
@@ -80,20 +89,34 @@ class Inspection:
         parallel = self.cascade.runtime.parallel
         return min(self.config.judges or parallel, parallel)
 
+    @property
+    def rules(self) -> Rules:
+        """What decides once the networks have spoken."""
+        thresholds = self.cascade.policy.thresholds
+        return Rules(thresholds, self.config, self.package.manifest.class_names)
+
     def job_id(self, sheets: str, positions: pd.DataFrame | None = None) -> str:
-        """Return a digest of all that the result depends on, but for positions that may change."""
+        """Return digests of all that the result depends on, but for positions that may change.
+
+        The first is of what the networks see and say, the second of limits and severities.
+        """
         table = pd.DataFrame() if positions is None else positions
         rows = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
         runtimes = dict(self.cascade.runtime.names)
         described = [
             *(__version__, RECENT_FRAMES, sheets),
             *(self.package.model_id, self.package.thresholds_id, runtimes),
-            self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+            self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT | _RULES),
             self.package.settings(runtimes.values()),
             self.places.config.model_dump(mode="json"),
             hashlib.sha256(rows).hexdigest(),
         ]
-        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+        rules = self.config.model_dump(mode="json", include=_RULES)
+        return f"{_digest(described)[:16]}-{_digest(rules)[:8]}"
+
+
+def _digest(described: Any) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 class OpenPart:
@@ -107,7 +130,8 @@ class OpenPart:
     def __init__(self, inspection: Inspection, parts: Parts, number: int) -> None:
         self._inspection, self._parts, self.number = inspection, parts, number
         self.journal = Journal(parts.journal(number))
-        self.sheets = self.journal.read()
+        # They may have been judged by other rules.
+        self.sheets = {k: inspection.rules.judge(one) for k, one in self.journal.read().items()}
         self._seconds = sum(sheet.seconds for sheet in self.sheets.values())
         self._started = time.perf_counter()
         self._told = any(sheet.nearly_repeated for sheet in self.sheets.values())
@@ -144,14 +168,16 @@ class OpenPart:
         record["replaces"] = {name: earlier[name] for name in self.sheets if name in earlier}
         _warn_of_drift(record)
         places = setup.places.of([sheet.sheet_id for sheet in sheets])
-        mm_per_px, path_of = setup.package.manifest.mm_per_px, setup.source.relative_path
-        verdicts = tables.verdicts_table(sheets, path_of, setup.package, places)
-        defects = tables.defects_table(sheets, setup.config, places, mm_per_px)
+        package, config, path_of = setup.package, setup.config, setup.source.relative_path
+        verdicts = tables.verdicts_table(sheets, path_of, package, config, places)
+        defects = tables.defects_table(sheets, package, config, places)
+        record |= judged_record(verdicts, defects, config, package.manifest.class_names)
         files = {
-            "verdicts.parquet": pa.Table.from_pandas(verdicts, preserve_index=False),
-            "defects.parquet": pa.Table.from_pandas(defects, preserve_index=False),
+            VERDICTS_FILE: pa.Table.from_pandas(verdicts, preserve_index=False),
+            DEFECTS_FILE: pa.Table.from_pandas(defects, preserve_index=False),
         }
-        self._parts.write(self.number, files, tables.submission(sheets), record)
+        submission = tables.submission(sheets).to_csv(index=False, lineterminator="\n")
+        self._parts.write(self.number, files, submission.encode(), record)
 
 
 def _warn_of_drift(record: dict[str, Any]) -> None:
@@ -163,22 +189,6 @@ def _warn_of_drift(record: dict[str, Any]) -> None:
                 name, record["first"], record["last"],
                 drift["psi"], drift["psi_band"], drift["ks"], drift["ks_band"],
             )  # fmt: skip
-
-
-@contextmanager
-def at_work(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
-
-    Raises:
-        SteelDefectsError: Another process is at work, or the folder can't be written to.
-    """
-    remedy = "finished parts are kept, and the same command goes on from there"
-    with disk_refusals(folder, remedy):
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("wb") as file:
-            if not lock(file.fileno(), folder):
-                raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
-            yield
 
 
 def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobResult:
@@ -206,6 +216,7 @@ def run_job(inspection: Inspection, jobs: Path, positions: pd.DataFrame) -> JobR
         sheets = f"{listing.digest} in parts of {listing.part_sheets}"
         parts = Parts(jobs / inspection.job_id(sheets, positions))
         listing.move(parts.folder / f"{share}.txt")
+        tell_of_earlier_jobs(jobs)
     mine = listing.share(config.shard, config.shards)
     with at_work(parts.folder, share), stop_on_signals() as stop:
         _Job(inspection, parts, listing).run(mine, stop)
@@ -217,11 +228,15 @@ class _Job:
 
     def __init__(self, inspection: Inspection, parts: Parts, listing: SheetList) -> None:
         self._inspection, self._parts, self._listing = inspection, parts, listing
+        self._judges = 1
         self._read = partial(read_frame, inspection.source.read_file)
 
     def run(self, mine: range, stop: Stop) -> None:
         sizes = {part: len(self._listing.span(part)) for part in mine}
+        OtherRules(self._parts, self._inspection.rules).take_over(mine)
         finished = set(filter(self._parts.finished, mine))
+        if finished != set(mine):
+            self._judges = self._inspection.judges  # loads the networks, before time is taken
         with Display(sum(sizes.values())) as display:
             display.skip(sum(sizes[part] for part in finished))
             for part in finished:
@@ -242,7 +257,7 @@ class _Job:
         recent = RecentFrames()
         recent.extend(self._frames_before(work.number))
         recent.extend((sheet.frame, sheet.thumbnail) for sheet in work.sheets.values())
-        for _, sheet in judge_in_order(setup.cascade, frames, recent, setup.judges):
+        for _, sheet in judge_in_order(setup.cascade, frames, recent, self._judges):
             work.add(sheet)
             display.count(sheet)
             if stop.requested:

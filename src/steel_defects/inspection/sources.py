@@ -15,6 +15,8 @@ from steel_defects.paths import natural_order, shown_name
 
 logger = logging.getLogger(__name__)
 
+#: In the folder of a watched job: the picture folder with which it began.
+PICTURES_NOTE = "pictures.txt"
 _LONGEST_LINE = 2**16  # characters of a list's line; Linux takes paths of 4,096 bytes
 
 
@@ -144,7 +146,7 @@ def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource
     A folder ``images/`` that somebody makes later would be taken for it; so the job's folder notes
     it once, with ``begin``.
     """
-    note = job / "pictures.txt"
+    note = job / PICTURES_NOTE
     if not isinstance(source, FolderSource) or not (begin or note.is_file()):
         return source
     if not note.is_file():

@@ -9,13 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.decision.verdict import severity
+from steel_defects.decision.limits import VerdictConfig, severity
+from steel_defects.decision.regions import Region
 from steel_defects.inspection.cascade import InspectedSheet
-from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.drift import reference_sheets
-from steel_defects.inspection.store.parts import JoinedTable, Parts
+from steel_defects.inspection.store.parts import (
+    DEFECTS_FILE,
+    SUBMISSION_FILE,
+    VERDICTS_FILE,
+    JoinedTable,
+    Parts,
+)
 from steel_defects.inspection.store.records import summarise, timing
-from steel_defects.labels.rle import area
 from steel_defects.labels.severstal import submission_table
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.recall import recall_in_force
@@ -26,6 +31,7 @@ def verdicts_table(
     inspected: Sequence[InspectedSheet],
     relative_path: Callable[[str], str],
     package: ModelPackage,
+    rules: VerdictConfig,
     positions: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return one row per sheet that a package inspected.
@@ -40,10 +46,15 @@ def verdicts_table(
             "path": relative_path(sheet.sheet_id),
             **places[sheet.sheet_id],
             "gate_score": sheet.gate_score,
-            "verdict": sheet.verdict.verdict,
-            "defect_count": len(sheet.regions),
-            "defect_area_px": sum(map(area, sheet.masks)),
-            "reason": sheet.verdict.reason,
+            "joint_score": sheet.joint_score,
+            "margin": sheet.margin,
+            **vars(sheet.verdict),
+            **defects_of_sheet(
+                sheet.regions,
+                severities(sheet.regions, rules),
+                rules,
+                package.manifest.class_names,
+            ),
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
             "inspected_at": sheet.inspected_at,
@@ -53,32 +64,64 @@ def verdicts_table(
     return VERDICTS.typed(rows)
 
 
+def defects_of_sheet(
+    regions: Sequence[Region],
+    ranked: Sequence[str],
+    rules: VerdictConfig,
+    class_names: Sequence[str],
+) -> dict[str, Any]:
+    """Sum up the regions of a sheet, those of ignored classes apart; ``ranked`` are severities."""
+    counted = rules.counted(regions)
+    of_counted = (
+        name
+        for region, name in zip(regions, ranked, strict=True)
+        if region.class_id not in rules.ignore_classes
+    )
+    return {
+        "defect_count": len(counted),
+        "defect_area_px": sum(region.area_px for region in counted),
+        "classes": [class_names[k - 1] for k in sorted({region.class_id for region in counted})],
+        "severity": max(set(of_counted), key=rules.severities.index, default=None),
+        "ignored_count": len(regions) - len(counted),
+    }
+
+
+def severities(regions: Sequence[Region], rules: VerdictConfig) -> list[str]:
+    """Return the severity of each region of a sheet."""
+    counts = Counter(region.class_id for region in regions)
+    return [severity(region, rules, counts[region.class_id]) for region in regions]
+
+
 def defects_table(
     inspected: Sequence[InspectedSheet],
-    config: InspectionConfig,
+    package: ModelPackage,
+    rules: VerdictConfig,
     positions: pd.DataFrame,
-    mm_per_px: float | None,
 ) -> pd.DataFrame:
     """Return one row per defect region of sheets with ``positions`` as in :func:`verdicts_table`.
 
     ``position_mm`` of a region is that of its left edge, its sheet's + ``x * mm_per_px``: positions
-    grow from left to right. While ``mm_per_px``, the length of a pixel on the strip, is None, it is
-    that of its sheet.
+    grow from left to right. Where the package does not know ``mm_per_px``, the length of a pixel on
+    the strip, it is that of its sheet.
     """
+    mm_per_px, class_names = package.manifest.mm_per_px, package.manifest.class_names
     places = positions.set_index("sheet_id").to_dict("index")
-    counts = {sheet.sheet_id: Counter(r.class_id for r in sheet.regions) for sheet in inspected}
     rows = [
         {
             "sheet_id": sheet.sheet_id,
+            "class_name": class_names[region.class_id - 1],
             "coil_id": places[sheet.sheet_id]["coil_id"],
             "position_mm": places[sheet.sheet_id]["position_mm"] + region.x * (mm_per_px or 0.0),
             **vars(region),
             "area_mm2": region.area_px * mm_per_px**2 if mm_per_px else None,
             "length_mm": region.length_px * mm_per_px if mm_per_px else None,
-            "severity": severity(region, config, counts[sheet.sheet_id][region.class_id]),
+            "severity": region_severity,
+            "ignored": region.class_id in rules.ignore_classes,
         }
         for sheet in inspected
-        for region in sheet.regions
+        for region, region_severity in zip(
+            sheet.regions, severities(sheet.regions, rules), strict=True
+        )
     ]
     return DEFECTS.typed(rows)
 
@@ -146,9 +189,9 @@ class JobResult:
                 replaced[part].append(sheet_id)
         table = partial(JoinedTable, self.parts.folder, parts=self.numbers, replaced=replaced)
         return (
-            table("verdicts.parquet", empty=VERDICTS.empty()),
-            table("defects.parquet", empty=DEFECTS.empty()),
-            table("submission.csv", empty=submission([])),
+            table(VERDICTS_FILE, empty=VERDICTS.empty()),
+            table(DEFECTS_FILE, empty=DEFECTS.empty()),
+            table(SUBMISSION_FILE, empty=submission([])),
         )
 
     def summary(self, package: ModelPackage) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Running the networks of a package by the runtime that is chosen."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TypeVar, get_args
 
@@ -25,6 +27,13 @@ from steel_defects.package.networks import (
 from steel_defects.prediction.inference import TestTimeAugmentation, predict_sheet
 from steel_defects.threads import map_in_order
 
+logger = logging.getLogger(__name__)
+
+_NO_EXPORTS = (
+    "the package %s has no exports for a runtime that is installed here; kedro run "
+    "--pipelines=deployment makes them, and inspection is several times faster with them "
+    "(docs/deployment.md)"
+)
 Image = NDArray[np.uint8]
 Answer = TypeVar("Answer")
 
@@ -114,6 +123,40 @@ class PackageRuntime:
         there is room for it, in the caller's thread.
         """
         return self._gate.score_many(images) if self._gate else (None for _ in images)
+
+
+class DeferredRuntime:
+    """Loads the networks of a package when the first sheet is asked about.
+
+    Attributes:
+        names: What will run each network.
+    """
+
+    def __init__(self, package: ModelPackage, name: str, execution: ExecutionConfig) -> None:
+        """Take what :func:`load_runtime` takes, and choose; nothing is loaded yet."""
+        exports = choose_exports(package, name)
+        self.names = {network: name_of(export) for network, export in exports.items()}
+        self._load = partial(load_runtime, package, name, execution)
+        self._folder, self._chosen_for_me = package.folder, name == "auto"
+
+    @cached_property
+    def _loaded(self) -> PackageRuntime:
+        if self._chosen_for_me and "keras" in self.names.values():
+            logger.info(_NO_EXPORTS, self._folder)
+        return self._load()
+
+    @property
+    def parallel(self) -> int:
+        """See :class:`PackageRuntime`; to be asked before threads share the networks."""
+        return self._loaded.parallel
+
+    def gate_score(self, image: Image) -> float | None:
+        """Return the calibrated probability of a defect; None without a gate."""
+        return self._loaded.gate_score(image)
+
+    def segment(self, image: Image) -> SheetPrediction:
+        """Return the map and the presence of each class."""
+        return self._loaded.segment(image)
 
 
 # === Choosing and loading ===

@@ -39,8 +39,8 @@ class Section:
         self.key, self.name, self.content = key, name, content
 
 
-def render_report(context: ReportContext) -> str:
-    """Write the report as an HTML document."""
+def page_templates() -> Environment:
+    """Return what renders the templates of pages."""
     environment = Environment(
         loader=PackageLoader("steel_defects.reporting"),
         autoescape=True,
@@ -51,8 +51,15 @@ def render_report(context: ReportContext) -> str:
     environment.globals["cell"] = tables.cell
     environment.filters["data_uri"] = _data_uri
     environment.tests["wide"] = _is_wide
-    html = environment.get_template("report.html.jinja").render(
-        context=context, run_line=run_line(context.run), sections=_sections(context)
+    return environment
+
+
+def render_report(context: ReportContext) -> str:
+    """Write the report as an HTML document."""
+    html = (
+        page_templates()
+        .get_template("report.html.jinja")
+        .render(context=context, run_line=run_line(context.run), sections=_sections(context))
     )
     # Names of files may hold what UTF-8 cannot write.
     return html.encode("utf-8", "replace").decode("utf-8")

@@ -27,6 +27,8 @@ class Column:
         format: How reports print it: ``percent``, ``whole``, ``tenths``, ``duration``; empty for
             decimals.
         nullable: Values may be missing.
+        optional: Tables of earlier releases lack the column.
+        about: What it says, where its name does not.
     """
 
     dtype: str
@@ -37,6 +39,8 @@ class Column:
     title: str = ""
     format: str = ""
     nullable: bool = False
+    optional: bool = False
+    about: str = ""
 
     @property
     def stored_dtype(self) -> str:
@@ -49,7 +53,9 @@ class Column:
 
         # Pandera's own word for text depends on what pandas stores it in.
         dtype = {"str": str}.get(self.dtype, self.stored_dtype)
-        return pa.Column(dtype, self._checks(), nullable=self.nullable, unique=unique)
+        return pa.Column(
+            dtype, self._checks(), nullable=self.nullable, unique=unique, required=not self.optional
+        )
 
     def _checks(self) -> "list[pa.Check]":
         import pandera.pandas as pa
@@ -97,6 +103,11 @@ class Table:
     def types(self) -> dict[str, str]:
         """The type of each column in pandas."""
         return {name: column.stored_dtype for name, column in self.columns.items()}
+
+    @property
+    def required(self) -> list[str]:
+        """Names of the columns that tables of earlier releases have, too."""
+        return [name for name, column in self.columns.items() if not column.optional]
 
     @cached_property
     def schema(self) -> "pa.DataFrameSchema":
@@ -157,7 +168,7 @@ COLUMNS: dict[str, Column] = {
     **_alike("division measure metric corruption class_name severity outcome", _text()),
     **_alike("rle caption reason", _text()),
     **_alike("problem note EncodedPixels", Column("str")),
-    "coil_id": Column("str", nullable=True),
+    "coil_id": Column("str", nullable=True, title="coil"),
     **_alike("sha256 other_sha256", Column("str", 64, 64)),
     "relation": _one_of("same file", "copy", "shared part", "look-alike", "different"),
     "split": _one_of(*SPLIT_NAMES),
@@ -166,8 +177,10 @@ COLUMNS: dict[str, Column] = {
     **_alike("verdict verdict_before verdict_after", _one_of(*VERDICT_NAMES)),
     "evidence_from": _text(title="chosen on"),
     "tta": _text(title="averaged over"),
+    "classes": Column("object", about="names of the classes with regions that count, a list"),
     # Flags, times and bytes.
     **_alike("has_defect cleared better found passed", Column("bool")),
+    "ignored": Column("bool", about="whether its class is ignored, so that it rejects no sheet"),
     "set_aside": Column("bool", title="consequence"),
     "inspected_at": Column("datetime64[us, UTC]", unit="UTC"),
     "modified_ns": Column("int64", unit="ns since 1970"),
@@ -175,7 +188,9 @@ COLUMNS: dict[str, Column] = {
     "heat": Column("object", 0),
     # Numbers of things.
     "class_id": _some(title="class", format="whole"),
-    **_alike("version copies defect_count level left_out changed_verdicts", _count()),
+    **_alike("version copies level left_out changed_verdicts", _count()),
+    "defect_count": _count(title="defects", about="regions that count"),
+    "ignored_count": _count(title="ignored regions", about="regions of ignored classes"),
     **_alike("rows columns epoch repeats", _some()),
     **_alike("repeat fold", _count(nullable=True)),
     "orientation": _count(high=7),
@@ -187,11 +202,12 @@ COLUMNS: dict[str, Column] = {
     "bytes": _count(unit="bytes"),
     # Places and sizes.
     **_alike("width height area_px size_px", _some(unit="pixels")),
-    **_alike("x y true_px predicted_px defect_area_px", _count(unit="pixels")),
+    **_alike("x y true_px predicted_px", _count(unit="pixels")),
+    "defect_area_px": _count(unit="pixels", title="defective area"),
     "length_px": _number(0, unit="pixels"),
     "area_mm2": _number(0, unit="mm²", nullable=True),
     "length_mm": _number(0, unit="mm", nullable=True),
-    "position_mm": _number(unit="mm", nullable=True),
+    "position_mm": _number(unit="mm", nullable=True, title="position"),
     "orientation_deg": _number(-90, 90, unit="degrees"),
     "area_px_median": _number(title="median area, px"),
     "area_px_p5": _number(title="5th percentile of the area, px"),
@@ -214,7 +230,17 @@ COLUMNS: dict[str, Column] = {
     "width_p95": _share(title="95th percentile of the width"),
     # What networks say.
     **_alike("output score", _share()),
-    "gate_score": _rate(),
+    "gate_score": _rate(title="gate score"),
+    "joint_score": _rate(
+        title="joint score", about="of gate and segmenter, where they decide together"
+    ),
+    "margin": _number(
+        -1,
+        1,
+        nullable=True,
+        about="joint_score minus its threshold or, without one, gate_score minus the gate's lower "
+        "threshold: below 0 the sheet was cleared",
+    ),
     # One that no score reaches lies just above 1.
     "threshold": _number(0, 1 + 1e-9),
     "loss": _number(),

@@ -137,10 +137,16 @@ GATE_SCORES = _table(
 
 # --- segmentation -----------------------------------------------------------------------------
 
+_ANY_MASK = _ANY_RLE | _least("area_px", 0)
 PREDICTIONS = _table(
     "One row per sheet and class.",
+    "sheet_id* split repeat* fold class_id* class_name rle area_px score",
+    changed=_ANY_MASK | {"class_name": replace(COLUMNS["class_name"], optional=True)},
+)
+OUT_OF_FOLD_PREDICTIONS = _table(
+    "One row per sheet, repeat and class: masks of sheets that the network had not seen.",
     "sheet_id* split repeat* fold class_id* rle area_px score",
-    changed=_ANY_RLE | _least("area_px", 0),
+    changed=_ANY_MASK,
 )
 SEGMENTATION_COMPARISON = _comparison(
     "One row per architecture and evaluation.",
@@ -215,11 +221,17 @@ SUBMISSION = _table(
 )
 VERDICTS = _table(
     "One row per inspected sheet.",
-    "sheet_id* path coil_id position_mm gate_score verdict defect_count defect_area_px reason "
-    "model_id thresholds_id inspected_at",
+    "sheet_id* path coil_id position_mm gate_score joint_score margin verdict defect_count "
+    "defect_area_px classes severity? ignored_count reason model_id thresholds_id inspected_at",
 )
 DEFECTS = _table(
     "One row per defect region.",
-    "sheet_id class_id coil_id position_mm x y width height area_px length_px area_mm2 length_mm "
-    "orientation_deg score severity",
+    "sheet_id class_id class_name coil_id position_mm x y width height area_px length_px area_mm2 "
+    "length_mm orientation_deg score severity ignored",
+)
+SHEETS_TO_CHECK = _csv(
+    "One row per sheet to check again, the most doubtful first.",
+    "sheet_id* path coil_id position_mm verdict reason gate_score joint_score margin classes? "
+    "severity?",
+    changed={"classes": Column("str", nullable=True)},
 )

@@ -20,7 +20,7 @@ from steel_defects.evaluation.gate import accuracy_threshold
 from steel_defects.models.files import load_model, save_model
 from steel_defects.prediction import predicted_masks
 from steel_defects.prediction.sheet_scores import predict_scores
-from steel_defects.tables.declared import OUT_OF_FOLD_SCORES, PREDICTIONS
+from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, OUT_OF_FOLD_SCORES
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.classification import fit_classifier
 from steel_defects.training.config import CrossValidationConfig, SegmenterCrossValidationConfig
@@ -249,7 +249,7 @@ def out_of_fold_masks(
             masks = predicted_masks.mask_rows(prediction, settings, one.scores.get(sheet_id))
             rows += [(sheet_id, "", fold.repeat, fold.number, *row) for row in masks]
     shutil.rmtree(folder, ignore_errors=True)
-    table = PREDICTIONS.typed(rows)
+    table = OUT_OF_FOLD_PREDICTIONS.typed(rows)
     table["split"] = table["sheet_id"].map(split_of).astype("str")
     final = best_settings(_joined([one.usable for one in tuned])) if plan.tune_out_of_fold else None
     return OutOfFold(table, final)

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection
 from itertools import count
 
-from steel_defects.inspection.frames import UNREADABLE, Frame
+from steel_defects.decision.reasons import UNREADABLE
+from steel_defects.inspection.frames import Frame
 from steel_defects.inspection.store.names import NameSet, numbered
 
 logger = logging.getLogger(__name__)

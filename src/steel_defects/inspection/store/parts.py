@@ -7,10 +7,12 @@ of a part that is not full yet.
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.files import force
+from steel_defects.locks import lock
 
+logger = logging.getLogger(__name__)
+
+#: Files of a part.
+VERDICTS_FILE, DEFECTS_FILE = "verdicts.parquet", "defects.parquet"
+SUBMISSION_FILE = "submission.csv"
 _RECORD = "record.json"
+_FORMAT = 2  # of the files of a part; the first had no number
+_EARLIER_JOB = re.compile("[0-9a-f]{16}")
 _PART = re.compile(r"part-(\d{7,})(\.jsonl)?")
 
 Record = dict[str, Any]
@@ -49,6 +59,12 @@ class JoinedTable:
     def __iter__(self) -> Iterator[Path]:
         return (self.folder / f"part-{part:07}" / self.file for part in self.parts)
 
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Read the Parquet files one after the other, without rows that do not count."""
+        for part, path in zip(self.parts, self, strict=True):
+            rows = pd.read_parquet(path)
+            yield rows[~rows["sheet_id"].isin(self.replaced.get(part, ()))]
+
 
 class Parts:
     """The parts in a job's folder, counted from 0."""
@@ -59,7 +75,7 @@ class Parts:
 
     def finished(self, part: int) -> bool:
         """Tell whether a part is there."""
-        return (self._path(part) / _RECORD).is_file()
+        return (self.path(part, _RECORD)).is_file()
 
     def all_finished(self) -> list[int]:
         """Return the parts that are there."""
@@ -84,13 +100,18 @@ class Parts:
         """Return what was written down of a part.
 
         Raises:
-            SteelDefectsError: It is damaged.
+            SteelDefectsError: It is damaged, or of an earlier release.
         """
-        path = self._path(part) / _RECORD
+        path = self.path(part, _RECORD)
         try:
             record: Record = json.loads(path.read_bytes())
         except ValueError as error:
             raise _damaged(path) from error
+        if record.get("format") != _FORMAT:
+            raise SteelDefectsError(
+                f"another release inspected the sheets of {self.folder}; inspect them again: "
+                "kedro run --pipelines=inspection"
+            )
         return record
 
     def check(self, part: int) -> Record:
@@ -100,39 +121,68 @@ class Parts:
             SteelDefectsError: A file is missing or damaged.
         """
         record = self.record(part)
-        for file, digest in record.get("sha256", {}).items():  # absent from earlier releases
-            path = self._path(part) / file
+        for file, digest in record["sha256"].items():
+            path = self.path(part, file)
             if not path.is_file() or _digest(path) != digest:
                 raise _damaged(path)
         return record
 
     def write(
-        self, part: int, tables: dict[str, pa.Table], submission: pd.DataFrame, record: Record
+        self, part: int, tables: dict[str, pa.Table], submission: bytes, record: Record
     ) -> None:
         """Write a part beside its place, force it to the disk, and rename it.
 
         Args:
             part: Its number.
             tables: Tables by the names of their files.
-            submission: The competition's table.
+            submission: The competition's table, as CSV.
             record: What JSON can hold.
         """
-        path = self._path(part)
+        path = self.path(part)
         beside = path.with_suffix(".tmp")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         for file, table in tables.items():
             pq.write_table(table, beside / file)
-        submission.to_csv(beside / "submission.csv", index=False, lineterminator="\n")
-        record = record | {"sha256": {path.name: _digest(path) for path in beside.iterdir()}}
+        (beside / SUBMISSION_FILE).write_bytes(submission)
+        digests = {path.name: _digest(path) for path in beside.iterdir()}
+        record = record | {"sha256": digests, "format": _FORMAT}
         (beside / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         for path_of_file in [*beside.iterdir(), beside]:
             force(path_of_file)
         beside.rename(path)
         force(self.folder)
 
-    def _path(self, part: int) -> Path:
-        return self.folder / f"part-{part:07}"
+    def path(self, part: int, file: str = "") -> Path:
+        """Return the folder of a part, or a file in it."""
+        return self.folder / f"part-{part:07}" / file
+
+
+@contextmanager
+def at_work(folder: Path, name: str) -> Iterator[None]:
+    """Keep other processes off a named share of a job, and say in one line what its disk refuses.
+
+    Raises:
+        SteelDefectsError: Another process is at work, or the folder can't be written to.
+    """
+    remedy = "finished parts are kept, and the same command goes on from there"
+    with disk_refusals(folder, remedy):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.lock").open("wb") as file:
+            if not lock(file.fileno(), folder):
+                raise SteelDefectsError(f"another process is inspecting these sheets ({folder})")
+            yield
+
+
+def tell_of_earlier_jobs(jobs: Path) -> None:
+    """Warn of jobs that an earlier release left, finished or not: they are not gone on with."""
+    earlier = [path for path in jobs.iterdir() if _EARLIER_JOB.fullmatch(path.name)]
+    if earlier:
+        logger.warning(
+            "%s holds jobs of an earlier release (%d, such as %s), which are not gone on with: "
+            "their sheets are inspected anew; delete those folders",
+            jobs, len(earlier), earlier[0].name,
+        )  # fmt: skip
 
 
 def _digest(path: Path) -> str:

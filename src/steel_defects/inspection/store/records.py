@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from steel_defects.decision.verdict import CLEARED
+from steel_defects.decision.limits import VerdictConfig
+from steel_defects.decision.reasons import CLEARED, UNREADABLE
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.drift import MEASURES, DriftMonitor, as_record, why_untested
-from steel_defects.inspection.frames import RECENT_FRAMES, UNREADABLE
+from steel_defects.inspection.frames import RECENT_FRAMES
 from steel_defects.inspection.store.parts import Record
 
 # Times of sheets are counted in steps of 1 %, from 10 µs on.
@@ -23,7 +25,7 @@ _NAMED = 20
 def part_record(
     part: int, sheets: Sequence[InspectedSheet], seconds: float, monitor: DriftMonitor
 ) -> Record:
-    """Describe a part.
+    """Describe a part, whatever becomes of its sheets; see :func:`judged_record` for that.
 
     Args:
         part: Its number.
@@ -39,20 +41,47 @@ def part_record(
         "last_frames": [(s.frame, s.thumbnail) for s in sheets[-RECENT_FRAMES:]],
         "sheets": len(sheets),
         "files": {s.sheet_id: (*s.file, s.frame) for s in sheets if any(s.file)},
-        "verdicts": dict(Counter(sheet.verdict.verdict for sheet in sheets)),
-        "reviews": dict(Counter(_kind(s) for s in sheets if s.verdict.verdict == "review")),
         "nearly_repeated": sum(sheet.nearly_repeated for sheet in sheets),
-        "cleared": sum(sheet.verdict.reason == CLEARED for sheet in sheets),
-        "defects": dict(Counter(str(r.class_id) for sheet in sheets for r in sheet.regions)),
         "seconds": seconds,
         "times": {str(step): count for step, count in sorted(times.items())},
         "drift": as_record(monitor.compare(_measures(sheets))),
     }
 
 
-def _kind(sheet: InspectedSheet) -> str:
+def judged_record(
+    verdicts: pd.DataFrame, defects: pd.DataFrame, rules: VerdictConfig, class_names: Sequence[str]
+) -> Record:
+    """Describe what became of a part's sheets, and by which rules."""
+    return {
+        "verdicts": dict(Counter(verdicts["verdict"])),
+        "reviews": dict(Counter(map(_kind, verdicts["reason"][verdicts["verdict"] == "review"]))),
+        "cleared": int((verdicts["reason"] == CLEARED).sum()),
+        "defects": dict(Counter(map(str, defects["class_id"][~defects["ignored"]]))),
+        "ignored": dict(Counter(map(str, defects["class_id"][defects["ignored"]]))),
+        "rules": _rules_in_force(rules, class_names),
+    }
+
+
+def _rules_in_force(rules: VerdictConfig, class_names: Sequence[str]) -> Record:
+    names = dict(enumerate(class_names, start=1))
+    ignored = set(rules.ignore_classes)
+    described = rules.model_dump(exclude_none=True)
+    return {
+        "limits": {
+            name: rules.limits_of(number).model_dump(exclude_none=True)
+            for number, name in names.items()
+            if number not in ignored
+        },
+        "ignored_classes": [name for number, name in names.items() if number in ignored],
+        "severity_area_px": described["severity_area_px"],
+        "severity_by_class": {
+            names[number]: limits for number, limits in described["severity_by_class"].items()
+        },
+    }
+
+
+def _kind(reason: str) -> str:
     """Return the reason of a review without what differs from sheet to sheet."""
-    reason = sheet.verdict.reason
     return reason if reason.startswith("camera") else reason.partition(":")[0]
 
 
@@ -74,9 +103,9 @@ def summarise(
     ``reference_sheets`` is how many the package's reference stands on.
     """
     totals: dict[str, Counter[str]] = {
-        name: Counter() for name in ("verdicts", "reviews", "defects")
+        name: Counter() for name in ("verdicts", "reviews", "defects", "ignored")
     }
-    sheets = cleared = nearly_repeated = 0
+    sheets, cleared, nearly_repeated, rules = 0, 0, 0, {}
     drift, parts = _DriftSummary(why_untested(reference_sheets)), set()
     for record in records:
         parts.add(record["part"])
@@ -89,7 +118,12 @@ def summarise(
         for name, total in totals.items():
             total.update(record[name])
         drift.add(record)
-    verdicts, defects = totals["verdicts"], totals["defects"]
+        rules = record["rules"]
+    verdicts = totals["verdicts"]
+
+    def by_class(numbers: Counter[str]) -> dict[str, int]:
+        return {name: numbers[str(k)] for k, name in enumerate(class_names, start=1)}
+
     return {
         "sheets": sheets,
         "verdicts": {name: verdicts[name] for name in ("accept", "review", "reject")},
@@ -97,7 +131,9 @@ def summarise(
         "review_reasons": dict(sorted((+totals["reviews"]).items())),
         "nearly_repeated_frames": nearly_repeated,
         "cleared_by_gate": cleared,
-        "defects_by_class": {name: defects[str(k)] for k, name in enumerate(class_names, start=1)},
+        "defects_by_class": by_class(totals["defects"]),
+        "ignored_by_class": by_class(totals["ignored"]),
+        "rules": rules,
         "drift": drift.result(),
     }
 

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import PositionsConfig
+from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.config import InspectionConfig
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.parts import JoinedTable
@@ -40,23 +42,24 @@ def inspect_sheets(
     from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
     from steel_defects.package.recall import at_recall
-    from steel_defects.package.runtimes import load_runtime
+    from steel_defects.package.runtimes import DeferredRuntime
     from steel_defects.pipelines.inspection.overlays import LiveOverlays
 
     def exists(sheet_id: str) -> bool:
         return inspection.follow or os.path.lexists(inspection_sheets.path_of(sheet_id))
 
-    # First, so that what can't be used ends the run before the long work.
     package = at_recall(inspection_package, inspection.target_recall)
+    manifest = package.manifest
+    inspection = inspection.for_classes(manifest.class_names)
+    # First, so that a file of positions that can't be used ends the run before the long work.
     places = Places(inspection_positions, positions, exists, grows=inspection.follow)
-    runtime = load_runtime(package, inspection.runtime, inspection.execution)
+    runtime = DeferredRuntime(package, inspection.runtime, inspection.execution)
     cascade = Cascade(package, runtime, inspection)
     setup = Inspection(inspection_sheets, package, cascade, places, inspection)
     if not inspection.follow:
         return run_job(setup, inspection_jobs, inspection_positions).reference()
-    names = package.manifest.class_names
     result = follow_folder(
-        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, names)
+        setup, inspection_jobs, lambda job: LiveOverlays(job / _LIVE, inspection, manifest)
     )
     return result.reference()
 
@@ -83,21 +86,63 @@ def collect_results(
     return *tables, summary, result.timing()
 
 
+def list_sheets_to_check(
+    inspection_summary: Json, inspection_jobs: Path, inspection: InspectionConfig
+) -> pd.DataFrame:
+    """List the sheets that somebody should look at again, the most doubtful first."""
+    from steel_defects.inspection.doubt import sheets_to_check
+    from steel_defects.inspection.tables import result_of
+
+    verdicts, *_ = result_of(inspection_jobs, inspection_summary).tables()
+    return sheets_to_check(verdicts.frames(), inspection.sheets_to_check)
+
+
 def draw_inspection_overlays(
     inspection_summary: Json,
     inspection_jobs: Path,
     inspection_sheets: SheetSource,
     inspection_package: ModelPackage,
+    sheets_to_check: pd.DataFrame,
     inspection: InspectionConfig,
 ) -> Mapping[str, Callable[[], np.ndarray | bytes]]:
-    """Lay the masks over all rejected and reviewed sheets and some accepted ones."""
+    """Lay the masks over all rejected and reviewed sheets, those to check, and some others."""
     from steel_defects.inspection.sources import as_begun
     from steel_defects.inspection.tables import result_of
     from steel_defects.pipelines.inspection.overlays import drawings, pictures
 
     result = result_of(inspection_jobs, inspection_summary)
-    verdicts, _, submission = result.tables()
-    chosen = drawings(verdicts, submission, inspection)
-    names = inspection_package.manifest.class_names
+    chosen = drawings(*result.tables(), inspection, set(sheets_to_check["sheet_id"]))
     sheets = as_begun(inspection_sheets, result.parts.folder)
-    return pictures(chosen, sheets, names, result.parts.folder / _LIVE)
+    live = result.parts.folder / _LIVE
+    rules = inspection.for_classes(inspection_package.manifest.class_names)
+    return pictures(chosen, sheets, inspection_package.manifest, live, rules.ignored_numbers)
+
+
+def write_shift_results(
+    inspection_summary: Json,
+    inspection_timing: Json,
+    inspection_jobs: Path,
+    inspection_package: ModelPackage,
+    sheets_to_check: pd.DataFrame,
+    inspection_overlays: SheetFolder,
+) -> tuple[Iterable[pd.DataFrame], str]:
+    """Write a table for spreadsheets and a page, and say in the log what came out, and where."""
+    from steel_defects.inspection.tables import result_of
+    from steel_defects.pipelines.inspection import shift
+    from steel_defects.reporting.inspection_page import InspectionPage, render_inspection_page
+
+    verdicts, *_ = result_of(inspection_jobs, inspection_summary).tables()
+    names = inspection_package.manifest.class_names
+    shown = shift.PageSheets(shift.severities_of(inspection_summary))
+    for table in verdicts.frames():
+        shown.add(table)
+    lists = shift.page_lists(
+        inspection_summary, shown.rejected, sheets_to_check, inspection_overlays, names
+    )
+    page = InspectionPage(inspection_summary, inspection_timing, shown.when, lists, shift.FILES)
+    for line in shift.last_lines(page, inspection_overlays.root):
+        logger.info(line)
+    # The first table has no rows, so that there is a heading in any case.
+    tables = chain([verdicts.empty], verdicts.frames())
+    drawn = set(inspection_overlays.sheet_ids)
+    return shift.spreadsheet_rows(tables, names, drawn), render_inspection_page(page)

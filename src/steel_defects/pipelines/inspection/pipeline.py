@@ -14,6 +14,8 @@ def create_pipeline() -> Pipeline:
     parts = [
         node(nodes.inspect_sheets, "inspection_job"),
         node(nodes.collect_results, _RESULTS),
+        node(nodes.list_sheets_to_check, "sheets_to_check"),
         node(nodes.draw_inspection_overlays, "inspection_overlays"),
+        node(nodes.write_shift_results, ["inspection_table", "inspection_page"]),
     ]
     return Pipeline(parts, tags="inspection")

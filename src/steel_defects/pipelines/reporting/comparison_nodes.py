@@ -126,7 +126,7 @@ def _tables_at(versions: ModelVersions, models: Mapping[str, str], version: str)
     tables = {part: table for part, table in contents.items() if table is not None}
     for part, table in tables.items():
         name, declaration = _TABLES[part]
-        if missing := sorted({*declaration.columns} - {*table.columns}):
+        if missing := sorted({*declaration.required} - {*table.columns}):
             raise SteelDefectsError(
                 f"{models[part]}.{name} of {version} was saved by another release: it lacks "
                 + ", ".join(missing)

@@ -15,7 +15,7 @@ from steel_defects.evaluation.segmentation import pair_table, pixel_precision_re
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.models.trained import ModelSelection
-from steel_defects.paths import flat_name
+from steel_defects.paths import jpeg_name
 from steel_defects.reporting import gallery
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.reporting.context import (
@@ -150,7 +150,7 @@ def _masks_of(table: pd.DataFrame, sheet_id: str, shape: tuple[int, int]) -> dic
 
 
 def _picture_name(outcome: str, sheet_id: str) -> str:
-    return f"{outcome.replace(' ', '_')}_{flat_name(sheet_id)}.jpg"
+    return f"{outcome.replace(' ', '_')}_{jpeg_name(sheet_id)}"
 
 
 def write_report(

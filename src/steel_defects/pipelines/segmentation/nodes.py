@@ -26,7 +26,7 @@ from steel_defects.models.trained import (
     stamp_of,
 )
 from steel_defects.prediction.inference import SegmenterPredictionConfig
-from steel_defects.tables.declared import PREDICTIONS
+from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, PREDICTIONS
 from steel_defects.training.config import SegmentationConfig, SegmenterCrossValidationConfig
 from steel_defects.training.jobs import SegmenterRecipe, TrainingData
 
@@ -171,6 +171,7 @@ def predict_masks(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
     segmenter_prediction: SegmenterPredictionConfig,
     gate_scores: pd.DataFrame | None = None,
     out_of_fold_predictions: pd.DataFrame | None = None,
@@ -184,15 +185,19 @@ def predict_masks(
     )  # fmt: skip
     scores = gate_scores_of(gate_scores, None)
     rows = of_splits(sheets, splits, _UNSEEN_SPLITS)
-    held_out = PREDICTIONS.typed(
+    predictions = OUT_OF_FOLD_PREDICTIONS.typed(
         (sheet_id, split, None, None, *row)
         for sheet_id, split, answer in _predicted(segmenter, raw_sheets, rows, segmenter_prediction)
         for row in mask_rows(answer, postprocessing.classes, scores.get(sheet_id))
     )
     if out_of_fold_predictions is not None:
-        held_out = pd.concat([held_out, out_of_fold_predictions], ignore_index=True)
-    held_out.attrs.update(stamp)
-    return held_out
+        predictions = pd.concat([predictions, out_of_fold_predictions], ignore_index=True)
+    names = dict(enumerate(data_engineering.class_names, start=1))
+    predictions = PREDICTIONS.typed(
+        predictions.assign(class_name=predictions["class_id"].map(names))
+    )
+    predictions.attrs.update(stamp)
+    return predictions
 
 
 def stack_with_gate(

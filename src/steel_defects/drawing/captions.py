@@ -1,0 +1,189 @@
+"""Labels of regions: next to them where there is room, else numbers, and a list below."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isqrt
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from steel_defects.drawing.outlines import Box, line_width
+from steel_defects.drawing.text import DARK, LIGHT, Colour, Image, text_box, text_width
+
+_SMALLEST_PX = 13  # font
+_MOST_LABELS = 12  # more would take the eye off the sheet: they are listed below it
+_MOST_ROWS = 12  # of the list
+_FAR = 5  # sizes of the font: no label is farther from its region than this
+_NEAR = 1.2  # up to which no line needs to lead to it
+# What a label costs, in pixels of distance from its region: for each pixel off the region's middle,
+# near the edge of any region, and of regions and labels that it hides.
+_OFF_MIDDLE, _EDGE, _HIDDEN = 0.05, 0.05, 1e4
+_POSITIONS = 100_000  # that are tried, about
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is written of a region.
+
+    Attributes:
+        class_id: Its class, from 1.
+        box: Around its pixels, in those of the sheet.
+        lines: Such as its class, and its size and score.
+    """
+
+    class_id: int
+    box: Box
+    lines: tuple[str, ...]
+
+    def enlarged(self, factor: int) -> "Label":
+        """Return it for a picture that is enlarged by a factor."""
+        x, y, width, height = (factor * side for side in self.box)
+        return replace(self, box=(x, y, width, height))
+
+
+@dataclass(frozen=True)
+class _Placed:
+    picture: Image
+    box: Box
+    distance: float  # from its region, pixels
+    hides: bool  # something of a region or another label
+
+
+def font_size(width: int) -> int:
+    """Return the size of labels on a picture of so many columns, pixels."""
+    return max(_SMALLEST_PX, round(width / 100))
+
+
+def write_labels(
+    canvas: Image, labels: Sequence[Label], masks: Sequence[Image], shades: Sequence[Colour]
+) -> Image:
+    """Write labels on a picture, and below it those for which there is no room.
+
+    Args:
+        canvas: Picture of shape ``(height, width, 3)``, uint8, BGR.
+        labels: Of its regions.
+        masks: Of all regions, which labels do not hide where there is room elsewhere.
+        shades: Of class 1, 2, ….
+    """
+    if not labels or not masks:
+        return canvas
+    size = font_size(canvas.shape[1])
+    cost = _cost(masks, 4 * line_width(canvas.shape[1]) + 1)
+    ordered = sorted(labels, key=lambda label: label.box)
+    placed = _place_all(ordered, [label.lines for label in ordered], shades, size, cost)
+    if len(labels) <= _MOST_LABELS and not any(one.hides for one in placed):
+        return _pasted(canvas, ordered, placed, shades)
+    capacity = _columns(ordered, canvas.shape[1], size) * _MOST_ROWS
+    if len(ordered) > capacity:
+        largest = sorted(ordered, key=lambda label: -label.box[2] * label.box[3])[: capacity - 1]
+        ordered = [label for label in ordered if label in largest]
+    numbers = [(str(number),) for number in range(1, len(ordered) + 1)]
+    placed = _place_all(ordered, numbers, shades, size, cost)
+    rows = _list_below(ordered, len(labels), canvas.shape[1], size)
+    return np.vstack([_pasted(canvas, ordered, placed, shades), rows])
+
+
+def _cost(masks: Sequence[Image], edge: int) -> NDArray[np.float32]:
+    """Return what it costs to cover each pixel; ``edge`` is twice the width of what is around."""
+    inside = np.zeros(masks[0].shape, np.uint8)
+    for mask in masks:
+        inside |= (mask > 0).astype(np.uint8)
+    near = np.asarray(cv2.dilate(inside, np.ones((edge, edge), np.uint8)), np.uint8)
+    return np.where(inside > 0, _HIDDEN, _EDGE * near).astype(np.float32)
+
+
+def _place_all(
+    labels: Sequence[Label],
+    texts: Sequence[Sequence[str]],
+    shades: Sequence[Colour],
+    size: int,
+    cost: NDArray[np.float32],
+) -> list[_Placed]:
+    """Find a place for each text in turn; what they cover is for no other."""
+    placed, cost = [], cost.copy()
+    for label, lines in zip(labels, texts, strict=True):
+        picture = text_box(lines, size)
+        cv2.rectangle(
+            picture, (0, 0, picture.shape[1], picture.shape[0]), shades[label.class_id - 1], 1
+        )
+        one = _place(label.box, picture[: cost.shape[0], : cost.shape[1]], cost, _FAR * size)
+        x, y, width, height = one.box
+        cost[y : y + height, x : x + width] = _HIDDEN
+        placed.append(one)
+    return placed
+
+
+def _place(region: Box, picture: Image, cost: NDArray[np.float32], far: int) -> _Placed:
+    """Take the place that costs least, of those not far from a region."""
+    height, width = picture.shape[:2]
+    step = max(1, isqrt(cost.size // _POSITIONS))
+    sums = cv2.integral(cost)
+    bands = sums[height::step] - sums[:-height:step]
+    covered = bands[:, width::step] - bands[:, :-width:step]
+    rows, row_off = _apart(region[1], region[3], height, step * np.arange(covered.shape[0]))
+    columns, column_off = _apart(region[0], region[2], width, step * np.arange(covered.shape[1]))
+    distance = np.hypot(rows[:, None], columns)
+    price = covered + distance + _OFF_MIDDLE * np.hypot(row_off[:, None], column_off)
+    price += (distance > far) * (_HIDDEN * picture.size)
+    y, x = np.unravel_index(np.argmin(price), price.shape)
+    box = (int(x) * step, int(y) * step, width, height)
+    return _Placed(picture, box, float(distance[y, x]), bool(covered[y, x] >= _HIDDEN))
+
+
+def _apart(
+    start: int, length: int, size: int, places: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far labels at these places are from a region on one axis, and off its middle."""
+    between = np.maximum(start - (places + size), places - (start + length))
+    return np.maximum(between, 0.0), np.abs(places + size / 2 - (start + length / 2))
+
+
+def _pasted(
+    canvas: Image, labels: Sequence[Label], placed: Sequence[_Placed], shades: Sequence[Colour]
+) -> Image:
+    for label, one in zip(labels, placed, strict=True):
+        if one.distance > _NEAR * font_size(canvas.shape[1]):
+            _lead(canvas, label.box, one.box, shades[label.class_id - 1])
+    for one in placed:
+        x, y, width, height = one.box
+        canvas[y : y + height, x : x + width] = one.picture
+    return canvas
+
+
+def _lead(canvas: Image, region: Box, label: Box, shade: Colour) -> None:
+    """Draw a line between the sides of two boxes that are nearest to each other."""
+    ends = [
+        tuple(
+            int(np.clip(one[k] + one[k + 2] / 2, other[k], other[k] + other[k + 2])) for k in (0, 1)
+        )
+        for one, other in ((label, region), (region, label))
+    ]
+    for colour, width in ((DARK, 3), (shade, 1)):
+        cv2.line(canvas, ends[0], ends[1], colour, width, cv2.LINE_AA)
+
+
+def _entry(number: int, label: Label) -> str:
+    return f"{number}  {', '.join(label.lines)}"
+
+
+def _columns(labels: Sequence[Label], width: int, size: int) -> int:
+    """Return how many entries of the list stand side by side."""
+    widest = max(text_width(_entry(len(labels), label), size) for label in labels)
+    return max(1, width // (widest + 2 * size))
+
+
+def _list_below(labels: Sequence[Label], regions: int, width: int, size: int) -> Image:
+    """Draw the list of numbered labels in columns, down and then across."""
+    entries = [_entry(number, label) for number, label in enumerate(labels, start=1)]
+    if regions > len(labels):
+        entries.append(f"and {regions - len(labels):,} smaller regions, outlined only")
+    columns = _columns(labels, width, size)
+    rows = -(-len(entries) // columns)
+    widths = [width // columns + (k < width % columns) for k in range(columns)]
+    columns_of = [entries[k * rows : (k + 1) * rows] for k in range(columns)]
+    drawn = [
+        text_box([*column, *[""] * (rows - len(column))], size, LIGHT, DARK, width=one)
+        for column, one in zip(columns_of, widths, strict=True)
+    ]
+    return np.hstack(drawn)
