@@ -165,7 +165,15 @@ def test_small_sheets_are_enlarged(height: int, width: int) -> None:
     drawn = draw_overlay(small, {1: np.ones_like(small)}, NAMES)
     assert drawn.shape[1] >= 600
     assert with_banner(drawn, "reject", ["1 region", "a.jpg"]).shape[1] == drawn.shape[1]
-    assert draw_comparison(small, {}, {}, NAMES, "x").shape[1] == drawn.shape[1]
+    assert draw_comparison(small, {}, {}, NAMES, "x").shape[1] >= drawn.shape[1]
+
+
+def test_truth_and_prediction_of_small_sheets_stand_side_by_side() -> None:
+    small = np.full((200, 200), 90, np.uint8)
+    drawn = draw_comparison(small, {1: square(20, 20, 90, small.shape)}, {}, NAMES, "a.jpg")
+    assert drawn.shape[1] > 1.5 * len(drawn)
+    greens = (drawn[..., 1].astype(int) - drawn[..., 2] > 40)[40:]
+    assert greens[:, :600].any() and not greens[:, 600:].any()
 
 
 def test_tall_strips_are_enlarged_no_further_than_memory_takes() -> None:

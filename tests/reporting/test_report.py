@@ -191,7 +191,7 @@ def test_an_interval_stands_in_the_cell_of_its_figure(context: ReportContext) ->
 
 def test_pictures_of_sheets_come_before_tables(context: ReportContext) -> None:
     html = render_report(context)
-    assert html.index("Truth above and prediction below") < html.index("<table")
+    assert html.index("Truth and prediction: ") < html.index("<table")
 
 
 def test_the_chosen_rows_are_marked_and_numbers_readable(context: ReportContext) -> None:
