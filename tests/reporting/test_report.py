@@ -233,6 +233,7 @@ def test_robustness_says_on_how_few_sheets_it_stands() -> None:
     text = headlines.worse_pictures(pd.DataFrame({"sheets": [4, 4]}))
     assert "same 4 test sheets" in text and "So few" in text
     assert "So few" not in headlines.worse_pictures(pd.DataFrame({"sheets": [60]}))
+    assert "the gate" not in headlines.worse_pictures(pd.DataFrame({"sheets": [60]}), gate=False)
     assert headlines.worse_pictures(NOTHING) == ""
 
 
@@ -247,10 +248,29 @@ def test_the_gate_is_explained(context: ReportContext) -> None:
 
 def test_what_is_missing_is_said_in_words() -> None:
     html = render_report(ReportContext())
-    for text in ("There is no gate", "There is no segmenter", "No classifier was compared",
+    for text in ("There is no segmenter",
                  "No segmenter was compared", "No figure was drawn", "No sheet was drawn",
                  "Nothing was quarantined", "The run was not recorded"):  # fmt: skip
         assert text in html, text
+
+
+def test_without_a_gate_nothing_is_said_of_one(context: ReportContext) -> None:
+    sections = re.compile('<section id="(gate)"|<h3>(Gate|Classifiers|Operating points)')
+    assert {part for found in sections.findall(render_report(context)) for part in found if part}
+    without = dataclasses.replace(
+        context,
+        gate=ModelSelection(name=None, reason="no backbone was chosen"),
+        classification_comparison=NOTHING,
+        operating_points={},
+        explained=GateFindings(),
+    )
+    html = render_report(without)
+    assert (
+        not sections.search(html)
+        and "There is no gate (no backbone was chosen): it sees every sheet." in html
+    )
+    for words in ("Recall at least", "recall at least", "operating_point.", "ROC-AUC"):
+        assert words not in html
 
 
 def test_tables_with_columns_and_no_rows(context: ReportContext) -> None:

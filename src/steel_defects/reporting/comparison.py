@@ -10,6 +10,7 @@ import pandas as pd
 
 from steel_defects.decision.operating_point import Rates
 from steel_defects.reporting import tables
+from steel_defects.reporting.class_confusion import confusion_table
 from steel_defects.reporting.context import ReportContext
 from steel_defects.reporting.tables import Table, evaluation, from_frame
 
@@ -54,11 +55,19 @@ class Part:
 def comparison_parts(context: ReportContext) -> list[Part]:
     """Set out all gates, operating points, segmenters and classes; empty tables are told of."""
     classes = from_frame("Each class on its own", context.per_class, context.segmenter.name)
+    gates: list[Part] = []
+    if context.gate.name:
+        gates += _gate_parts(context.classification_comparison, context.gate.name)
+        gates += _operating_point_parts(context)
     return [
-        *_gate_parts(context.classification_comparison, context.gate.name),
-        *_operating_point_parts(context),
+        *gates,
         *_segmenter_parts(context.segmentation_comparison, context.segmenter.name),
         Part("Defect classes", classes, "No class was evaluated."),
+        Part(
+            "Which class is taken for which",
+            confusion_table(context.confusion),
+            "There is no defect, in truth or in prediction.",
+        ),
     ]
 
 

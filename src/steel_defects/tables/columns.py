@@ -155,6 +155,7 @@ COLUMNS: dict[str, Column] = {
     **_alike("other_id path group_id ImageId_ClassId backbone architecture network", _text()),
     **_alike("weights runtime precision model model_id thresholds_id compared_with", _text()),
     **_alike("division measure metric corruption class_name severity outcome", _text()),
+    "predicted_class_name": _text(),
     **_alike("rle caption reason", _text()),
     **_alike("problem note EncodedPixels", Column("str")),
     "coil_id": Column("str", nullable=True),
@@ -175,7 +176,8 @@ COLUMNS: dict[str, Column] = {
     "heat": Column("object", 0),
     # Numbers of things.
     "class_id": _some(title="class", format="whole"),
-    **_alike("version copies defect_count level left_out changed_verdicts", _count()),
+    "predicted_class_id": _some(title="predicted class", format="whole"),
+    **_alike("version copies defect_count regions level left_out changed_verdicts", _count()),
     **_alike("rows columns epoch repeats", _some()),
     **_alike("repeat fold", _count(nullable=True)),
     "orientation": _count(high=7),
