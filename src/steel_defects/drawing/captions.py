@@ -14,7 +14,7 @@ from steel_defects.drawing.text import DARK, LIGHT, Colour, Image, text_box, tex
 _SMALLEST_PX = 13  # font
 _MOST_LABELS = 12  # more would take the eye off the sheet: they are listed below it
 _MOST_ROWS = 12  # of the list
-_FAR = 5  # sizes of the font: no label is farther from its region than this
+_FAR = 6  # sizes of the font: no label is farther from its region than this
 _NEAR = 1.2  # up to which no line needs to lead to it
 # What a label costs, in pixels of distance from its region: for each pixel off the region's middle,
 # near the edge of any region, and of regions and labels that it hides.
@@ -71,9 +71,12 @@ def write_labels(
     size = font_size(canvas.shape[1])
     cost = _cost(masks, 4 * line_width(canvas.shape[1]) + 1)
     ordered = sorted(labels, key=lambda label: label.box)
-    placed = _place_all(ordered, [label.lines for label in ordered], shades, size, cost)
-    if len(labels) <= _MOST_LABELS and not any(one.hides for one in placed):
-        return _pasted(canvas, ordered, placed, shades)
+    by_area = sorted(labels, key=lambda label: label.box[2] * label.box[3])
+    # What was placed before is in the way of others: another order may have room for all.
+    for order in (ordered, ordered[::-1], by_area) if len(labels) <= _MOST_LABELS else ():
+        placed = _place_all(order, [label.lines for label in order], shades, size, cost)
+        if not any(one.hides for one in placed):
+            return _pasted(canvas, order, placed, shades)
     capacity = _columns(ordered, canvas.shape[1], size) * _MOST_ROWS
     if len(ordered) > capacity:
         largest = sorted(ordered, key=lambda label: -label.box[2] * label.box[3])[: capacity - 1]
