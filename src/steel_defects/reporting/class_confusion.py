@@ -1,5 +1,7 @@
 """Which class is taken for which: a figure, a table and a sentence for the report."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -63,15 +65,14 @@ def class_confusion_figure(confusion: pd.DataFrame) -> Figure:
     axes = style.set_up(figure.subplots(), x="predicted class", y="class in truth", grid=None)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shares[-1] = 0  # false alarms are no share of any defects
-    axes.imshow(shares, cmap="Greens", vmin=0, vmax=1.25, aspect="auto")
+    axes.imshow(shares, cmap="Greens", vmin=0, vmax=1.6, aspect="auto")  # light enough for ink
     for (row, column), count in np.ndenumerate(counts[:, : len(names) + 1]):
         if (row, column) == (len(names), len(names)):
             continue
-        ink = "white" if shares[row, column] > 0.72 else style.INK
-        axes.text(column, row - 0.08, f"{count:,}", ha="center", va="center", size=11, color=ink)
+        place: dict[str, Any] = {"ha": "center", "va": "center", "color": style.INK}
+        axes.text(column, row - 0.08, f"{count:,}", size=11, **place)
         if row < len(names) and counts[row].any():
-            text = percent(shares[row, column], 0)
-            axes.text(column, row + 0.27, text, ha="center", va="center", size=7.5, color=ink)
+            axes.text(column, row + 0.27, percent(shares[row, column], 0), size=7.5, **place)
     axes.set_xticks(range(len(names) + 1), [*names, MISSED])
     axes.set_yticks(range(len(counts)), [*names, FALSE_ALARM])
     axes.axhline(len(names) - 0.5, color=style.INK, linewidth=0.8)
