@@ -263,13 +263,22 @@ def test_without_a_gate_nothing_is_said_of_one(context: ReportContext) -> None:
         classification_comparison=NOTHING,
         operating_points={},
         explained=GateFindings(),
+        segmentation_comparison=context.segmentation_comparison.assign(mean_dice_gated=0.5),
+        shown=ShownSheets([], {"hit": 2}),
     )
     html = render_report(without)
+    assert "No test sheet is clean: false alarms are not known on test sheets." in html
     assert (
         not sections.search(html)
         and "There is no gate (no backbone was chosen): it sees every sheet." in html
     )
-    for words in ("Recall at least", "recall at least", "operating_point.", "ROC-AUC"):
+    for words in (
+        "Recall at least",
+        "recall at least",
+        "operating_point.",
+        "ROC-AUC",
+        "behind the gate",
+    ):
         assert words not in html
 
 

@@ -161,7 +161,7 @@ def proof(point: OperatingPoint | None) -> str:
     )
 
 
-def absent_sheets(outcomes: Mapping[str, int]) -> str:
+def absent_sheets(outcomes: Mapping[str, int], gate: bool = True) -> str:
     """Say which figures are missing because no test sheet is clean, or none defective.
 
     Takes test sheets by outcome; the sentence is empty where there are sheets of both kinds.
@@ -171,11 +171,12 @@ def absent_sheets(outcomes: Mapping[str, int]) -> str:
     clean = sum(outcomes.get(name, 0) for name in ("clean", "false alarm"))
     if clean == sum(outcomes.values()):
         return (
-            "No test sheet has a defect: what the gate misses, ROC-AUC, Dice on positives, the "
-            "detection rate and detection by size are not known on test sheets."
+            f"No test sheet has a defect: {'what the gate misses, ROC-AUC, ' if gate else ''}Dice "
+            "on positives, the detection rate and detection by size are not known on test sheets."
         )
     if not clean:
-        return "No test sheet is clean: false alarms and ROC-AUC are not known on test sheets."
+        missing_figures = "false alarms and ROC-AUC are" if gate else "false alarms are"
+        return f"No test sheet is clean: {missing_figures} not known on test sheets."
     return ""
 
 

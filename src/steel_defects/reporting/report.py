@@ -80,7 +80,7 @@ def _sections(context: ReportContext) -> list[Section]:
             "decision",
             "Decision",
             decision=decision,
-            absent=absent_sheets(context.shown.totals),
+            absent=absent_sheets(context.shown.totals, gate),
             headlines=headlines(context),
         ),
         Section("overlays", "Sheets", gallery=_make_gallery(context)),

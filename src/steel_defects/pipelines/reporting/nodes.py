@@ -36,12 +36,12 @@ GATE_FIGURES = {
     "classifier_learning": "How the gates learned",
 }
 SEGMENTER_FIGURES = {
-    "class_confusion": "Which class is taken for which",
     "detection": "Detection by the size of the defect",
     "dice_spread": "Dice from sheet to sheet",
     "class_dice": "Segmentation, class by class",
     "segmentation_pr": "Precision and recall of pixels",
     "segmenter_learning": "How the segmenters learned",
+    "class_confusion": "Which class is taken for which",
 }
 ROBUSTNESS_FIGURES = {"robustness": "On worse pictures"}
 _NO_ROWS = pd.DataFrame()
