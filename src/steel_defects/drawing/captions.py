@@ -1,6 +1,6 @@
 """Labels of regions: next to them where there is room, else numbers, and a list below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
 
@@ -56,27 +56,27 @@ def font_size(width: int) -> int:
 
 
 def write_labels(
-    canvas: Image, labels: Sequence[Label], masks: Sequence[Image], shades: Sequence[Colour]
+    canvas: Image, labels: Sequence[Label], masks: Mapping[int, Image], shades: Sequence[Colour]
 ) -> Image:
     """Write labels on a picture, and below it those for which there is no room.
 
     Args:
         canvas: Picture of shape ``(height, width, 3)``, uint8, BGR.
         labels: Of its regions.
-        masks: Of all regions, which labels do not hide where there is room elsewhere.
+        masks: By class, of all regions, which labels do not hide where there is room elsewhere.
         shades: Of class 1, 2, ….
     """
     if not labels or not masks:
         return canvas
     size = font_size(canvas.shape[1])
-    cost = _cost(masks, 4 * line_width(canvas.shape[1]) + 1)
+    cost = _cost(list(masks.values()), 4 * line_width(canvas.shape[1]) + 1)
     ordered = sorted(labels, key=lambda label: label.box)
     by_area = sorted(labels, key=lambda label: label.box[2] * label.box[3])
     # What was placed before is in the way of others: another order may have room for all.
     for order in (ordered, ordered[::-1], by_area) if len(labels) <= _MOST_LABELS else ():
         placed = _place_all(order, [label.lines for label in order], shades, size, cost)
         if not any(one.hides for one in placed):
-            return _pasted(canvas, order, placed, shades)
+            return _pasted(canvas, order, placed, masks, shades)
     capacity = _columns(ordered, canvas.shape[1], size) * _MOST_ROWS
     if len(ordered) > capacity:
         largest = sorted(ordered, key=lambda label: -label.box[2] * label.box[3])[: capacity - 1]
@@ -84,7 +84,7 @@ def write_labels(
     numbers = [(str(number),) for number in range(1, len(ordered) + 1)]
     placed = _place_all(ordered, numbers, shades, size, cost)
     rows = _list_below(ordered, len(labels), canvas.shape[1], size)
-    return np.vstack([_pasted(canvas, ordered, placed, shades), rows])
+    return np.vstack([_pasted(canvas, ordered, placed, masks, shades), rows])
 
 
 def _cost(masks: Sequence[Image], edge: int) -> NDArray[np.float32]:
@@ -143,25 +143,30 @@ def _apart(
 
 
 def _pasted(
-    canvas: Image, labels: Sequence[Label], placed: Sequence[_Placed], shades: Sequence[Colour]
+    canvas: Image,
+    labels: Sequence[Label],
+    placed: Sequence[_Placed],
+    masks: Mapping[int, Image],
+    shades: Sequence[Colour],
 ) -> Image:
     for label, one in zip(labels, placed, strict=True):
         if one.distance > _NEAR * font_size(canvas.shape[1]):
-            _lead(canvas, label.box, one.box, shades[label.class_id - 1])
+            x, y, width, height = label.box
+            pixels = masks[label.class_id][y : y + height, x : x + width]
+            region = np.argwhere(pixels)[:, ::-1] + (x, y)
+            _lead(canvas, region, one.box, shades[label.class_id - 1])
     for one in placed:
         x, y, width, height = one.box
         canvas[y : y + height, x : x + width] = one.picture
     return canvas
 
 
-def _lead(canvas: Image, region: Box, label: Box, shade: Colour) -> None:
-    """Draw a line between the sides of two boxes that are nearest to each other."""
-    ends = [
-        tuple(
-            int(np.clip(one[k] + one[k + 2] / 2, other[k], other[k] + other[k + 2])) for k in (0, 1)
-        )
-        for one, other in ((label, region), (region, label))
-    ]
+def _lead(canvas: Image, region: NDArray[np.int64], label: Box, shade: Colour) -> None:
+    """Draw a line from a label to the nearest pixel of its region, given by column and row."""
+    first, last = np.array(label[:2]), np.array(label[:2]) + label[2:]
+    near = np.clip(region, first, last)
+    nearest = int(np.square(region - near).sum(axis=1).argmin())
+    ends = [[int(side) for side in place[nearest]] for place in (near, region)]
     for colour, width in ((DARK, 3), (shade, 1)):
         cv2.line(canvas, ends[0], ends[1], colour, width, cv2.LINE_AA)
 

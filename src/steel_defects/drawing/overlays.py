@@ -61,7 +61,7 @@ def draw_overlay(
     shades = class_shades(max([len(class_names), *masks]))
     paint_regions(canvas, enlarged, shades, drawn_thin)
     moved = [one.enlarged(factor) for one in labels]
-    return write_labels(canvas, moved, list(enlarged.values()), shades)
+    return write_labels(canvas, moved, enlarged, shades)
 
 
 def draw_comparison(
