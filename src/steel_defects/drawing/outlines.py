@@ -16,6 +16,7 @@ _HALO: Colour = (0, 0, 0)
 # Icicles of a mask are not drawn: what is narrower than so many pixels, at 256 rows, or than a part
 # of the region's own width, up to so many times as wide.
 _ICICLE_PX, _NARROW, _WIDEST = 6.0, 0.6, 2.0
+_ENLARGED = 2.0  # the mask of a sheet of more rows has no wider icicles
 _MOST_LOST = 0.06  # of a region's pixels: where smoothing would lose more, it is smoothed less
 _FINE = 4  # steps of a pixel at which OpenCV draws outlines
 
@@ -79,7 +80,7 @@ def region_boxes(mask: Image) -> Iterator[tuple[Box, int]]:
 def _smooth_regions(mask: Image) -> Iterator[tuple[int, int, Image]]:
     """Yield each region as people would draw it, 0 or 1, and where its upper left corner lies."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8))
-    least = _ICICLE_PX * min(mask.shape) / 256
+    least = _ICICLE_PX * min(min(mask.shape) / 256, _ENLARGED)
     margin = round(2 * _WIDEST * least)
     for number, (x, y, width, height, _) in enumerate(stats[1:].tolist(), start=1):
         region = (labels[y : y + height, x : x + width] == number).astype(np.uint8)
