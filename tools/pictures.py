@@ -51,8 +51,8 @@ def main() -> None:
     found = given.results / "overlays", given.results / "inspection_overlays"
     pictures = {
         "report.webp": screenshot((given.results / "report.html").resolve().as_uri()),
-        "test_sheet.jpg": _read(_first(found[0], "hit")),
-        "inspected.jpg": stacked([_read(_first(found[1], v)) for v in ("reject", "review")]),
+        "test_sheet.jpg": _read(_first(found[0], "weak")),
+        "inspected.jpg": stacked([_read(_first(found[1], v)) for v in ("reject", "accept")]),
     }
     with served(given.graph) as address:
         pictures["graph.webp"] = screenshot(f"{address}/start")

@@ -56,6 +56,17 @@ def test_a_sheet_like_no_other_is_odd(inventory):
     assert first["value"] == pytest.approx(1.4)
 
 
+def test_copies_are_not_odd_and_distances_never_negative(inventory):
+    nearest = pd.Series(np.random.default_rng(1).uniform(0.3, 0.6, len(inventory)))
+    nearest[[7, 8]] = 1.0000894  # as correlations come out
+    found = oddest_sheets(inventory, nearest, len(inventory)).set_index("sheet_id")
+    distances = found[found["measure"] == "distance from the nearest sheet"]
+    assert len(distances) > 3 and not {"07.jpg", "08.jpg"} & set(distances.index)
+    assert not {"07.jpg", "08.jpg"} & set(found.index[:12])
+    copies = pd.Series(1.0000894, index=inventory.index)
+    assert (oddest_sheets(inventory, copies, 60)["value"] >= 0).all()
+
+
 def test_one_sheet_a_group(inventory):
     inventory.loc[[3, 4, 5], "mean_intensity"] = [250.0, 249.0, 248.0]
     inventory.loc[[3, 4, 5], "group_id"] = "03.jpg"

@@ -104,6 +104,20 @@ def test_icicles_are_smoothed_away_and_thin_regions_stay() -> None:
     assert changed[195:208, 500:700].mean() > 0.5
 
 
+def test_an_outline_has_no_small_holes_and_is_never_in_two() -> None:
+    image, mask = sheet(), square(60, 300, 80)
+    mask[100:103, 340:343] = 0
+    drawn = draw_overlay(image, {1: mask}, NAMES, labels=[])
+    assert (drawn == draw_overlay(image, {1: square(60, 300, 80)}, NAMES, labels=[])).all()
+    twins = square(60, 300, 60) | square(60, 380, 60)
+    twins[88:92, 355:385] = 1  # too thin for smoothing, and half of the region beyond it
+    drawn = draw_overlay(image, {1: twins}, NAMES, labels=[])
+    shade = (drawn == class_shades(4)[0]).all(axis=2).astype(np.uint8)
+    joined = cv2.morphologyEx(shade, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    assert len(cv2.findContours(joined, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]) == 1
+    assert cv2.boundingRect(joined)[2] > 130
+
+
 def test_every_region_has_a_label_that_hides_neither_regions_nor_labels() -> None:
     image = np.full((256, 800), 200, np.uint8)
     places = [(30, 60), (30, 300), (110, 310), (190, 300), (150, 700), (216, 760)]
@@ -165,7 +179,15 @@ def test_small_sheets_are_enlarged(height: int, width: int) -> None:
     drawn = draw_overlay(small, {1: np.ones_like(small)}, NAMES)
     assert drawn.shape[1] >= 600
     assert with_banner(drawn, "reject", ["1 region", "a.jpg"]).shape[1] == drawn.shape[1]
-    assert draw_comparison(small, {}, {}, NAMES, "x").shape[1] == drawn.shape[1]
+    assert draw_comparison(small, {}, {}, NAMES, "x").shape[1] >= drawn.shape[1]
+
+
+def test_truth_and_prediction_of_small_sheets_stand_side_by_side() -> None:
+    small = np.full((200, 200), 90, np.uint8)
+    drawn = draw_comparison(small, {1: square(20, 20, 90, small.shape)}, {}, NAMES, "a.jpg")
+    assert drawn.shape[1] > 1.5 * len(drawn)
+    greens = (drawn[..., 1].astype(int) - drawn[..., 2] > 40)[40:]
+    assert greens[:, :600].any() and not greens[:, 600:].any()
 
 
 def test_tall_strips_are_enlarged_no_further_than_memory_takes() -> None:

@@ -131,7 +131,7 @@ def test_sheets_that_come_while_it_runs(
     summary = project.catalog.load("inspection_summary")
     assert summary["verdicts"] == {"accept": 1, "review": 0, "reject": 3}
     assert set(project.catalog.load("inspection_overlays")) == {
-        "reject_early.png.jpg", "reject_slow.jpg.jpg", "accept_renamed.png.jpg",
+        "reject_early.png.jpg", "reject_slow.jpg", "accept_renamed.png.jpg",
         "reject_late.png.jpg",
     }  # fmt: skip
 

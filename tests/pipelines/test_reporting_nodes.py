@@ -76,12 +76,13 @@ def test_overlays_and_report(data: Data, selection, predictions, tmp_path, gate)
             {"sheet_id": ["odd.jpg"], "has_defect": [True], "score": [0.01]}
         ),
     }  # fmt: skip
-    pairs, targets = measurement_nodes.measure_detection(data.sheets, data.annotations, unet)
-    sizes, *drawn_figures = measurement_nodes.draw_detection(pairs, targets, CONFIG)
+    measured = measurement_nodes.measure_detection(data.sheets, data.annotations, unet, CONFIG)
+    pairs, _, confusion = measured
+    sizes, *drawn_figures = measurement_nodes.draw_detection(*measured, CONFIG)
     assert all(figure.axes for figure in drawn_figures)
     html = nodes.write_report(
         empty, empty, Models(unet).selection, unet, Models(), {"sheets": 16}, dataset.load(),
-        selection, leakage, lookup, {"run_id": "r1"}, pairs, sizes, CONFIG, SETTINGS,
+        selection, leakage, lookup, {"run_id": "r1"}, pairs, confusion, sizes, CONFIG, SETTINGS,
         **(of_gate if gate else {}), **figures,
     )  # fmt: skip
     assert len(re.findall(r"data:image/jpeg;base64", html)) == 8

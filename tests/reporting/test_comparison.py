@@ -116,10 +116,11 @@ def test_quality_and_cost_stand_in_tables_of_their_own() -> None:
 
 
 def test_nothing_to_compare_is_said() -> None:
-    parts = comparison_parts(ReportContext())
+    parts = comparison_parts(ReportContext(gate=ModelSelection(name="vgg16", reason="")))
     assert [(part.table, part.otherwise) for part in parts] == [
         (None, "No classifier was compared."),
         (None, "No operating point was set."),
         (None, "No segmenter was compared."),
         (None, "No class was evaluated."),
+        (None, "There is no defect, in truth or in prediction."),
     ]

@@ -191,7 +191,7 @@ def test_an_interval_stands_in_the_cell_of_its_figure(context: ReportContext) ->
 
 def test_pictures_of_sheets_come_before_tables(context: ReportContext) -> None:
     html = render_report(context)
-    assert html.index("Truth above and prediction below") < html.index("<table")
+    assert html.index("Truth and prediction: ") < html.index("<table")
 
 
 def test_the_chosen_rows_are_marked_and_numbers_readable(context: ReportContext) -> None:
@@ -233,6 +233,7 @@ def test_robustness_says_on_how_few_sheets_it_stands() -> None:
     text = headlines.worse_pictures(pd.DataFrame({"sheets": [4, 4]}))
     assert "same 4 test sheets" in text and "So few" in text
     assert "So few" not in headlines.worse_pictures(pd.DataFrame({"sheets": [60]}))
+    assert "the gate" not in headlines.worse_pictures(pd.DataFrame({"sheets": [60]}), gate=False)
     assert headlines.worse_pictures(NOTHING) == ""
 
 
@@ -247,10 +248,38 @@ def test_the_gate_is_explained(context: ReportContext) -> None:
 
 def test_what_is_missing_is_said_in_words() -> None:
     html = render_report(ReportContext())
-    for text in ("There is no gate", "There is no segmenter", "No classifier was compared",
+    for text in ("There is no segmenter",
                  "No segmenter was compared", "No figure was drawn", "No sheet was drawn",
                  "Nothing was quarantined", "The run was not recorded"):  # fmt: skip
         assert text in html, text
+
+
+def test_without_a_gate_nothing_is_said_of_one(context: ReportContext) -> None:
+    sections = re.compile('<section id="(gate)"|<h3>(Gate|Classifiers|Operating points)')
+    assert {part for found in sections.findall(render_report(context)) for part in found if part}
+    without = dataclasses.replace(
+        context,
+        gate=ModelSelection(name=None, reason="no backbone was chosen"),
+        classification_comparison=NOTHING,
+        operating_points={},
+        explained=GateFindings(),
+        segmentation_comparison=context.segmentation_comparison.assign(mean_dice_gated=0.5),
+        shown=ShownSheets([], {"hit": 2}),
+    )
+    html = render_report(without)
+    assert "No test sheet is clean: false alarms are not known on test sheets." in html
+    assert (
+        not sections.search(html)
+        and "There is no gate (no backbone was chosen): it sees every sheet." in html
+    )
+    for words in (
+        "Recall at least",
+        "recall at least",
+        "operating_point.",
+        "ROC-AUC",
+        "behind the gate",
+    ):
+        assert words not in html
 
 
 def test_tables_with_columns_and_no_rows(context: ReportContext) -> None:

@@ -170,6 +170,15 @@ GOOD = {
         "size_px": [1, 20],
         "found": [False, True],
     },
+    "class_confusion": {
+        "evaluation": ["test", "test"],
+        "sheets": [20, 20],
+        "class_id": pd.array([1, None], dtype="Int64"),
+        "class_name": ["pit", "false alarm"],
+        "predicted_class_id": pd.array([None, 1], dtype="Int64"),
+        "predicted_class_name": ["missed", "pit"],
+        "regions": [3, 0],
+    },
     "robustness": {
         "corruption": ["blur", "blur"],
         "level": [0, 1],

@@ -198,6 +198,7 @@ _SEGMENTATION_RATES = (
     *("mean_dice", "mean_iou", "dice_on_positives", "detection_rate", "false_positive_rate"),
 )
 NULLABLE = {
+    "class_confusion": ("class_id", "predicted_class_id"),
     "sheet_inventory": (
         *("width", "height", "sha256", "mean_intensity", "contrast", "black_fraction"),
         *("saturated_fraction", "thumbnail", "fingerprint"),

@@ -148,7 +148,8 @@ def oddest_sheets(inventory: pd.DataFrame, nearest: pd.Series, count: int) -> pd
     """Find the sheets that are easiest to tell from the rest by their measures.
 
     Oddness is the anomaly score of an isolation forest (Liu, Ting and Zhou 2008,
-    doi:10.1109/ICDM.2008.17). Of each group of similar sheets only the oddest is returned.
+    doi:10.1109/ICDM.2008.17). Of each group of similar sheets only the oddest is returned, and
+    only for its looks: a sheet that is unlike the others in nothing but its copies is not odd.
 
     Args:
         inventory: Sound pictures, as the inventory describes them, with their ``group_id``.
@@ -161,7 +162,10 @@ def oddest_sheets(inventory: pd.DataFrame, nearest: pd.Series, count: int) -> pd
     """
     from sklearn.ensemble import IsolationForest
 
-    values = inventory[list(_APPEARANCE)].assign(distinctness=1 - nearest.to_numpy())
+    distance = np.maximum(1 - nearest.to_numpy(), 0)  # rounding leaves copies just below 0
+    # Nothing is odd about a sheet for having copies: being near others counts as usual.
+    usual = np.maximum(distance, np.median(distance)) if len(distance) else distance
+    values = inventory[list(_APPEARANCE)].assign(distinctness=usual)
     forest = IsolationForest(random_state=0).fit(values.to_numpy())
     # Share of the sheets with as small a value or smaller, and with as large a one or larger.
     low, high = (

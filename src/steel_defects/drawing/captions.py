@@ -1,6 +1,6 @@
 """Labels of regions: next to them where there is room, else numbers, and a list below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
 
@@ -14,12 +14,12 @@ from steel_defects.drawing.text import DARK, LIGHT, Colour, Image, text_box, tex
 _SMALLEST_PX = 13  # font
 _MOST_LABELS = 12  # more would take the eye off the sheet: they are listed below it
 _MOST_ROWS = 12  # of the list
-_FAR = 5  # sizes of the font: no label is farther from its region than this
+_FAR = 6  # sizes of the font: no label is farther from its region than this
 _NEAR = 1.2  # up to which no line needs to lead to it
 # What a label costs, in pixels of distance from its region: for each pixel off the region's middle,
 # near the edge of any region, and of regions and labels that it hides.
 _OFF_MIDDLE, _EDGE, _HIDDEN = 0.05, 0.05, 1e4
-_POSITIONS = 100_000  # that are tried, about
+_POSITIONS = 30_000  # that are tried, about
 
 
 @dataclass(frozen=True)
@@ -56,24 +56,27 @@ def font_size(width: int) -> int:
 
 
 def write_labels(
-    canvas: Image, labels: Sequence[Label], masks: Sequence[Image], shades: Sequence[Colour]
+    canvas: Image, labels: Sequence[Label], masks: Mapping[int, Image], shades: Sequence[Colour]
 ) -> Image:
     """Write labels on a picture, and below it those for which there is no room.
 
     Args:
         canvas: Picture of shape ``(height, width, 3)``, uint8, BGR.
         labels: Of its regions.
-        masks: Of all regions, which labels do not hide where there is room elsewhere.
+        masks: By class, of all regions, which labels do not hide where there is room elsewhere.
         shades: Of class 1, 2, ….
     """
     if not labels or not masks:
         return canvas
     size = font_size(canvas.shape[1])
-    cost = _cost(masks, 4 * line_width(canvas.shape[1]) + 1)
+    cost = _cost(list(masks.values()), 4 * line_width(canvas.shape[1]) + 1)
     ordered = sorted(labels, key=lambda label: label.box)
-    placed = _place_all(ordered, [label.lines for label in ordered], shades, size, cost)
-    if len(labels) <= _MOST_LABELS and not any(one.hides for one in placed):
-        return _pasted(canvas, ordered, placed, shades)
+    by_area = sorted(labels, key=lambda label: label.box[2] * label.box[3])
+    # What was placed before is in the way of others: another order may have room for all.
+    for order in (ordered, ordered[::-1], by_area) if len(labels) <= _MOST_LABELS else ():
+        placed = _place_all(order, [label.lines for label in order], shades, size, cost)
+        if not any(one.hides for one in placed):
+            return _pasted(canvas, order, placed, masks, shades)
     capacity = _columns(ordered, canvas.shape[1], size) * _MOST_ROWS
     if len(ordered) > capacity:
         largest = sorted(ordered, key=lambda label: -label.box[2] * label.box[3])[: capacity - 1]
@@ -81,7 +84,7 @@ def write_labels(
     numbers = [(str(number),) for number in range(1, len(ordered) + 1)]
     placed = _place_all(ordered, numbers, shades, size, cost)
     rows = _list_below(ordered, len(labels), canvas.shape[1], size)
-    return np.vstack([_pasted(canvas, ordered, placed, shades), rows])
+    return np.vstack([_pasted(canvas, ordered, placed, masks, shades), rows])
 
 
 def _cost(masks: Sequence[Image], edge: int) -> NDArray[np.float32]:
@@ -117,48 +120,56 @@ def _place_all(
 def _place(region: Box, picture: Image, cost: NDArray[np.float32], far: int) -> _Placed:
     """Take the place that costs least, of those not far from a region."""
     height, width = picture.shape[:2]
-    step = max(1, isqrt(cost.size // _POSITIONS))
-    sums = cv2.integral(cost)
+    left, top = max(0, region[0] - far - width), max(0, region[1] - far - height)
+    right, bottom = region[0] + region[2] + far + width, region[1] + region[3] + far + height
+    window = cost[top:bottom, left:right]
+    step = max(1, isqrt(window.size // _POSITIONS))
+    sums = cv2.integral(window)
     bands = sums[height::step] - sums[:-height:step]
     covered = bands[:, width::step] - bands[:, :-width:step]
-    rows, row_off = _apart(region[1], region[3], height, step * np.arange(covered.shape[0]))
-    columns, column_off = _apart(region[0], region[2], width, step * np.arange(covered.shape[1]))
+    rows, row_off = _apart(region[1], region[3], height, top, step, covered.shape[0])
+    columns, column_off = _apart(region[0], region[2], width, left, step, covered.shape[1])
     distance = np.hypot(rows[:, None], columns)
-    price = covered + distance + _OFF_MIDDLE * np.hypot(row_off[:, None], column_off)
-    price += (distance > far) * (_HIDDEN * picture.size)
+    price = covered + distance + _OFF_MIDDLE * (row_off[:, None] + column_off)
     y, x = np.unravel_index(np.argmin(price), price.shape)
-    box = (int(x) * step, int(y) * step, width, height)
+    box = (left + int(x) * step, top + int(y) * step, width, height)
     return _Placed(picture, box, float(distance[y, x]), bool(covered[y, x] >= _HIDDEN))
 
 
 def _apart(
-    start: int, length: int, size: int, places: NDArray[np.int64]
+    start: int, length: int, size: int, first: int, step: int, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far labels at these places are from a region on one axis, and off its middle."""
+    """Return how far labels are from a region on one axis, and off its middle, place by place."""
+    places = first + step * np.arange(count)
     between = np.maximum(start - (places + size), places - (start + length))
     return np.maximum(between, 0.0), np.abs(places + size / 2 - (start + length / 2))
 
 
 def _pasted(
-    canvas: Image, labels: Sequence[Label], placed: Sequence[_Placed], shades: Sequence[Colour]
+    canvas: Image,
+    labels: Sequence[Label],
+    placed: Sequence[_Placed],
+    masks: Mapping[int, Image],
+    shades: Sequence[Colour],
 ) -> Image:
     for label, one in zip(labels, placed, strict=True):
         if one.distance > _NEAR * font_size(canvas.shape[1]):
-            _lead(canvas, label.box, one.box, shades[label.class_id - 1])
+            x, y, width, height = label.box
+            pixels = masks[label.class_id][y : y + height, x : x + width]
+            region = np.argwhere(pixels)[:, ::-1] + (x, y)
+            _lead(canvas, region, one.box, shades[label.class_id - 1])
     for one in placed:
         x, y, width, height = one.box
         canvas[y : y + height, x : x + width] = one.picture
     return canvas
 
 
-def _lead(canvas: Image, region: Box, label: Box, shade: Colour) -> None:
-    """Draw a line between the sides of two boxes that are nearest to each other."""
-    ends = [
-        tuple(
-            int(np.clip(one[k] + one[k + 2] / 2, other[k], other[k] + other[k + 2])) for k in (0, 1)
-        )
-        for one, other in ((label, region), (region, label))
-    ]
+def _lead(canvas: Image, region: NDArray[np.int64], label: Box, shade: Colour) -> None:
+    """Draw a line from a label to the nearest pixel of its region, given by column and row."""
+    first, last = np.array(label[:2]), np.array(label[:2]) + label[2:]
+    near = np.clip(region, first, last)
+    nearest = int(np.square(region - near).sum(axis=1).argmin())
+    ends = [[int(side) for side in place[nearest]] for place in (near, region)]
     for colour, width in ((DARK, 3), (shade, 1)):
         cv2.line(canvas, ends[0], ends[1], colour, width, cv2.LINE_AA)
 

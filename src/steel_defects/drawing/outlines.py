@@ -13,9 +13,11 @@ Box = tuple[int, int, int, int]  # x, y, width, height
 _FILL = 0.10  # opacity of the inside of a region: what was found there is to be seen
 _LINE_PX = 2  # of a sheet 1600 pixels wide; wider ones have wider lines
 _HALO: Colour = (0, 0, 0)
-#: Icicles of a mask up to so many pixels wide, at 256 rows, are not drawn.
-_ICICLE_PX = 6.0
-_MOST_LOST = 0.1  # of a region's pixels: where smoothing would lose more, nothing is smoothed
+# Icicles of a mask are not drawn: what is narrower than so many pixels, at 256 rows, or than a part
+# of the region's own width, up to so many times as wide.
+_ICICLE_PX, _NARROW, _WIDEST = 6.0, 0.6, 2.0
+_ENLARGED = 2.0  # the mask of a sheet of more rows has no wider icicles
+_MOST_LOST = 0.06  # of a region's pixels: where smoothing would lose more, it is smoothed less
 _FINE = 4  # steps of a pixel at which OpenCV draws outlines
 
 
@@ -75,23 +77,44 @@ def region_boxes(mask: Image) -> Iterator[tuple[Box, int]]:
         yield (x, y, width, height), area
 
 
-def _smooth_regions(mask: Image) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+def _smooth_regions(mask: Image) -> Iterator[tuple[int, int, Image]]:
     """Yield each region as people would draw it, 0 or 1, and where its upper left corner lies."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8))
-    size = _ICICLE_PX * min(mask.shape) / 256
+    least = _ICICLE_PX * min(min(mask.shape) / 256, _ENLARGED)
+    margin = round(2 * _WIDEST * least)
     for number, (x, y, width, height, _) in enumerate(stats[1:].tolist(), start=1):
         region = (labels[y : y + height, x : x + width] == number).astype(np.uint8)
-        margin = round(2 * size) + 1
-        yield x - margin, y - margin, _smoothed(np.pad(region, margin), size)
+        yield x - margin, y - margin, _smoothed(np.pad(region, margin), least)
 
 
-def _smoothed(region: Image, icicle: float) -> Image:
-    """Smooth an outline; that of a region as thin as icicles stays as it is."""
-    sigma = icicle / 1.35  # a strip of so many sigmas keeps half of its height
-    blurred = cv2.GaussianBlur(region.astype(np.float32), (0, 0), max(sigma, 0.5))
-    smooth = (blurred >= 0.5).astype(np.uint8)
-    lost = int((region & ~smooth & 1).sum())
-    return smooth if lost <= _MOST_LOST * int(region.sum()) else region
+def _smoothed(region: Image, least: float) -> Image:
+    """Take what is narrow beside the rest of a region from it, and fill its small holes."""
+    radius = float(cv2.distanceTransform(region, cv2.DIST_L2, 3).max())
+    icicle = float(np.clip(_NARROW * radius, least, _WIDEST * least))
+    whole = _without_holes(region, icicle)
+    for width in (icicle, icicle / 2, icicle / 4):
+        # Half of its height is what a strip of 1.35 deviations keeps.
+        blurred = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), max(width / 1.35, 0.5))
+        smooth = _largest_part((blurred >= 0.5).astype(np.uint8))
+        lost = np.count_nonzero(whole & (1 - smooth))
+        if lost <= _MOST_LOST * np.count_nonzero(whole):
+            return smooth
+    return whole
+
+
+def _largest_part(region: Image) -> Image:
+    """Leave out tips of icicles, which smoothing cuts off."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(region)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if len(stats) > 1 else 1
+    return (labels == largest).astype(np.uint8)
+
+
+def _without_holes(region: Image, width: float) -> Image:
+    filled = region.copy()
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - region, connectivity=4)
+    for number in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] <= (2 * width) ** 2):
+        filled[labels == number] = 1
+    return filled
 
 
 def _fill(canvas: Image, x: int, y: int, region: Image, shade: Colour) -> None:

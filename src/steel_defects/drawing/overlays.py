@@ -21,6 +21,8 @@ from steel_defects.drawing.text import (
 #: Narrower pictures are enlarged, so that a banner and labels fit.
 READABLE_PX = 600
 _MOST_PX = 2**23  # of a picture that is enlarged
+_OBLONG = 0.5  # height of a picture, as a share of its width
+_GAP = ((0, 0), (0, 8), (0, 0))
 _HEADING: Colour = (66, 84, 38)
 #: Sign, ground and ink of a verdict: words and a sign, because not everybody tells red from green.
 VERDICTS: dict[str, tuple[str, Colour, Colour]] = {
@@ -59,7 +61,7 @@ def draw_overlay(
     shades = class_shades(max([len(class_names), *masks]))
     paint_regions(canvas, enlarged, shades, drawn_thin)
     moved = [one.enlarged(factor) for one in labels]
-    return write_labels(canvas, moved, list(enlarged.values()), shades)
+    return write_labels(canvas, moved, enlarged, shades)
 
 
 def draw_comparison(
@@ -69,16 +71,22 @@ def draw_comparison(
     class_names: Sequence[str],
     caption: str,
 ) -> Image:
-    """Draw the truth above the prediction, each as by :func:`draw_overlay` and under a heading.
+    """Draw truth and prediction, each as by :func:`draw_overlay` and under a heading.
 
-    The caption (sheet, Dice, outcome) is shortened to the picture's width.
+    The truth stands above the prediction, or to its left where sheets are not oblong. The caption
+    (sheet, Dice, outcome) is shortened to the picture's width.
     """
     panels: list[Image] = []
     for heading, masks in (("Truth", truth), ("Prediction", predicted)):
         panel = draw_overlay(image, masks, class_names)
         found = [class_name(k, class_names) for k, mask in sorted(masks.items()) if mask.any()]
         text = f"{heading}: {', '.join(found) or 'no defect'}"
-        panels += [_strip(text, panel.shape[1], DARK), panel]
+        panels.append(np.vstack([_strip(text, panel.shape[1], DARK), panel]))
+    if image.shape[0] > _OBLONG * image.shape[1]:
+        height = max(map(len, panels))
+        # A list of labels may stand below one of them, and a line between them.
+        panels = [_framed(np.pad(panels[0], _GAP), height), _framed(panels[1], height)]
+        panels = [np.hstack(panels)]
     return np.vstack([_strip(caption, panels[0].shape[1], _HEADING), *panels])
 
 
@@ -103,9 +111,9 @@ def with_banner(picture: Image, verdict: str, lines: Sequence[str]) -> Image:
         [*below, shortened(name, room, size)], size, ink, ground, width=width - head.shape[1]
     )
     height = max(len(head), len(body))
-    banner = np.hstack([_framed(part, height, ground) for part in (head, body)])
+    parts = [_framed(part, height, ground, (height - len(part)) // 2) for part in (head, body)]
     border = ((0, 0), (0, width - picture.shape[1]), (0, 0))
-    return np.vstack([banner, np.pad(picture, border, constant_values=DARK[0])])
+    return np.vstack([np.hstack(parts), np.pad(picture, border, constant_values=DARK[0])])
 
 
 def class_name(class_id: int, class_names: Sequence[str]) -> str:
@@ -134,9 +142,8 @@ def _enlarged(picture: Image, factor: int) -> Image:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _framed(part: Image, height: int, ground: Colour) -> Image:
-    """Set a part of the banner in the middle of its height."""
-    above = (height - len(part)) // 2
+def _framed(part: Image, height: int, ground: Colour = DARK, above: int = 0) -> Image:
+    """Set a picture on a ground of so many rows."""
     framed = np.full((height, *part.shape[1:]), ground, np.uint8)
     framed[above : above + len(part)] = part
     return framed

@@ -94,7 +94,7 @@ def contact_sheet(
     captions: Sequence[str],
     nothing: str = "There are no sheets to show.",
 ) -> Figure:
-    """Arrange pictures with their captions: oblong ones in a column, others side by side.
+    """Arrange pictures with their captions: oblong ones in a column, others in full rows.
 
     They are gray, ``(height, width)``, or RGB, ``(height, width, 3)``, uint8, and may differ in
     size; ``nothing`` stands in the place of none.
@@ -102,21 +102,30 @@ def contact_sheet(
     if not pictures:
         return nothing_to_show(nothing)
     ratios = [picture.shape[0] / picture.shape[1] for picture in pictures]
-    columns = 1 if np.median(ratios) < 0.5 else 4
+    oblong = np.median(ratios) < 0.5
+    columns = 1 if oblong else _columns(len(pictures))
     rows = -(-len(pictures) // columns)
+    width = _INCHES if oblong or columns > 2 else _INCHES / 2
     tallest = min(1.5, max(ratios))
-    inches = rows * (tallest * _INCHES / columns + (0.35 if columns == 1 else 0.6))
-    figure = new_figure(_INCHES, inches)
+    inches = rows * (tallest * width / columns + (0.35 if oblong else 0.6))
+    figure = new_figure(width, inches)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    size = 8 if columns == 1 else 6.5
+    size = 8 if oblong else 6.5
     for axes, picture, caption in zip(grid.flat, pictures, captions, strict=False):
         height = max(1, round(picture.shape[0] * _WIDTH / picture.shape[1]))
         small = resize(picture, (height, _WIDTH)) if picture.shape[1] > _WIDTH else picture
         axes.imshow(small, cmap="gray", vmin=0, vmax=255)
-        lines = [caption] if columns == 1 else textwrap.wrap(caption, 34)
+        lines = [caption] if oblong else textwrap.wrap(caption, 34)
         text = "\n".join(map(harmless, lines))
         # Matplotlib would take dollars for mathematics.
         axes.set_title(text, loc="left", fontsize=size, color=INK, parse_math=False)
     return figure
+
+
+def _columns(pictures: int) -> int:
+    """Return how many pictures stand side by side: about four, and the last row nearly full."""
+    if pictures < 4:
+        return pictures
+    return min((4, 5, 3), key=lambda columns: -pictures % columns / columns)

@@ -7,7 +7,7 @@ logarithm of its size. ``a90`` is the size that is found nine times out of ten, 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import cv2
 import numpy as np
@@ -96,20 +96,38 @@ def defect_targets(
     sizes = sizes_of(sheets)
     columns = known[["sheet_id", "class_id", "rle"]]
     rows = [
-        (sheet_id, class_id, area, hit)
+        (sheet_id, class_id, area, covered[class_id] > 0)
         for sheet_id, class_id, rle in columns.itertuples(index=False, name=None)
-        for area, hit in _regions(rle, predicted.get((sheet_id, class_id), ""), *sizes[sheet_id])
+        for area, covered in covered_regions(
+            rle, {class_id: predicted.get((sheet_id, class_id), "")}, *sizes[sheet_id]
+        )
     ]
     return DEFECT_TARGETS.typed(rows)
 
 
-def _regions(truth: str, predicted: str, height: int, width: int) -> Iterator[tuple[int, bool]]:
-    """Yield the area of each true region, and whether a predicted pixel lies in it."""
-    mask = run_length.decode(truth, height, width)
+def covered_regions(
+    rle: str, others: Mapping[int, str], height: int, width: int
+) -> Iterator[tuple[int, dict[int, int]]]:
+    """Yield the area of each 8-connected region of a mask, and how much of it others cover.
+
+    Args:
+        rle: The mask, encoded.
+        others: Other encoded masks, by class.
+        height: Rows of the sheet.
+        width: Columns of the sheet.
+
+    Yields:
+        Pixels of the region, and of it those in the mask of each class.
+    """
+    mask = run_length.decode(rle, height, width)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    hits = np.bincount(labels[run_length.decode(predicted, height, width) > 0], minlength=count)
-    areas = facts[1:, cv2.CC_STAT_AREA]
-    return zip(areas.tolist(), (hits[1:] > 0).tolist(), strict=True)
+    covered = {
+        class_id: np.bincount(labels[run_length.decode(other, height, width) > 0], minlength=count)
+        for class_id, other in others.items()
+    }
+    for number in range(1, count):
+        area = int(facts[number, cv2.CC_STAT_AREA])
+        yield area, {class_id: int(pixels[number]) for class_id, pixels in covered.items()}
 
 
 def detection_curve(sizes_px: Floats, found: Flags) -> DetectionCurve:

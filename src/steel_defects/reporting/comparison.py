@@ -10,6 +10,7 @@ import pandas as pd
 
 from steel_defects.decision.operating_point import Rates
 from steel_defects.reporting import tables
+from steel_defects.reporting.class_confusion import confusion_table
 from steel_defects.reporting.context import ReportContext
 from steel_defects.reporting.tables import Table, evaluation, from_frame
 
@@ -34,6 +35,7 @@ _CHECKED = (
     *("backbone", "recall", "recall_bound", "false_positive_rate", "false_positive_bound"),
     *("accept_share", "review_share", "reject_share", "defective_sheets", "clean_sheets"),
 )
+_BEHIND_GATE = ("mean_dice_gated", "dice_on_positives_gated")
 _WHERE = re.compile(r"(fpr_at_recall|recall_class)_\d+")
 _INTERVALS = "with 95 % intervals"
 _BEFORE_AND_AFTER = [
@@ -54,11 +56,22 @@ class Part:
 def comparison_parts(context: ReportContext) -> list[Part]:
     """Set out all gates, operating points, segmenters and classes; empty tables are told of."""
     classes = from_frame("Each class on its own", context.per_class, context.segmenter.name)
+    gates: list[Part] = []
+    segmenters = context.segmentation_comparison
+    if not context.gate.name:
+        segmenters = segmenters.drop(columns=list(_BEHIND_GATE), errors="ignore")
+    else:
+        gates += _gate_parts(context.classification_comparison, context.gate.name)
+        gates += _operating_point_parts(context)
     return [
-        *_gate_parts(context.classification_comparison, context.gate.name),
-        *_operating_point_parts(context),
-        *_segmenter_parts(context.segmentation_comparison, context.segmenter.name),
+        *gates,
+        *_segmenter_parts(segmenters, context.segmenter.name),
         Part("Defect classes", classes, "No class was evaluated."),
+        Part(
+            "Which class is taken for which",
+            confusion_table(context.confusion),
+            "There is no defect, in truth or in prediction.",
+        ),
     ]
 
 

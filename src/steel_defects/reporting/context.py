@@ -73,6 +73,7 @@ class ReportContext:
         classification_comparison: One row per backbone and evaluation.
         segmentation_comparison: One row per architecture and evaluation.
         per_class: One row per architecture and class.
+        confusion: How many regions of each class were given which.
         operating_points: Of the gates, by backbone.
         cascade_point: Operating point of gate and segmenter as one; None where there is none.
         false_alarm_target: Share of clean sheets that may not be cleared; None for no target.
@@ -87,6 +88,7 @@ class ReportContext:
     classification_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     segmentation_comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     per_class: pd.DataFrame = field(default_factory=pd.DataFrame)
+    confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
     gate: ModelSelection = ModelSelection(name=None, reason="")
     segmenter: ModelSelection = ModelSelection(name=None, reason="")
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)

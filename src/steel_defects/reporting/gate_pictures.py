@@ -1,5 +1,6 @@
 """What the gate looks at, and where it is confidently wrong: pictures and words."""
 
+import textwrap
 from collections.abc import Sequence
 
 import cv2
@@ -85,7 +86,8 @@ def grad_cam_figure(pictures: Sequence[Image], captions: Sequence[str], threshol
             shrink=0.5, pad=0.01,
         )  # fmt: skip
         text = "heat, as a share of the sheet's highest; green: true outline; sheets are flagged"
-        bar.set_label(f"{text} from {threshold:.3f}", fontsize=8, color=style.INK)
+        label = textwrap.fill(f"{text} from {threshold:.3f}", round(13 * figure.get_figwidth()))
+        bar.set_label(label, fontsize=8, color=style.INK)
         bar.ax.tick_params(labelsize=8, length=0)
         bar.outline.set_visible(False)
     return figure

@@ -35,14 +35,12 @@ class Headline:
 
 def headlines(context: ReportContext) -> list[Headline]:
     """Say which gate and segmenter were chosen, how good they are, and what escapes."""
-    return [_gate_headline(context), _segmenter_headline(context)]
+    gates = [_gate_headline(context)] if context.gate.name else []
+    return [*gates, _segmenter_headline(context)]
 
 
 def _gate_headline(context: ReportContext) -> Headline:
     gate, rows, point = context.gate, context.gate_rows, context.gate_point
-    if not gate.name:
-        text = "There is no gate: every sheet goes to the segmenter."
-        return Headline("Gate", [text, *_reason("Reason", gate)], [])
     sentences = [f"The gate is {gate.name}.", *_reason("Why", gate)]
     facts: list[Fact] = []
     if rows:
@@ -73,6 +71,9 @@ def _segmenter_headline(context: ReportContext) -> Headline:
     if not segmenter.name:
         return Headline("Segmenter", ["There is no segmenter.", *_reason("Reason", segmenter)], [])
     sentences = [f"The segmenter is {segmenter.name}.", *_reason("Why", segmenter)]
+    if not context.gate.name:
+        why = f" ({context.gate.reason})" if context.gate.reason else ""
+        sentences.append(f"There is no gate{why}: it sees every sheet.")
     if not rows:
         return Headline("Segmenter", [*sentences, "It has not been evaluated."], [])
     empty = rows[0].get("all_empty_dice")
@@ -160,7 +161,7 @@ def proof(point: OperatingPoint | None) -> str:
     )
 
 
-def absent_sheets(outcomes: Mapping[str, int]) -> str:
+def absent_sheets(outcomes: Mapping[str, int], gate: bool = True) -> str:
     """Say which figures are missing because no test sheet is clean, or none defective.
 
     Takes test sheets by outcome; the sentence is empty where there are sheets of both kinds.
@@ -170,22 +171,23 @@ def absent_sheets(outcomes: Mapping[str, int]) -> str:
     clean = sum(outcomes.get(name, 0) for name in ("clean", "false alarm"))
     if clean == sum(outcomes.values()):
         return (
-            "No test sheet has a defect: what the gate misses, ROC-AUC, Dice on positives, the "
-            "detection rate and detection by size are not known on test sheets."
+            f"No test sheet has a defect: {'what the gate misses, ROC-AUC, ' if gate else ''}Dice "
+            "on positives, the detection rate and detection by size are not known on test sheets."
         )
     if not clean:
-        return "No test sheet is clean: false alarms and ROC-AUC are not known on test sheets."
+        missing_figures = "false alarms and ROC-AUC are" if gate else "false alarms are"
+        return f"No test sheet is clean: {missing_figures} not known on test sheets."
     return ""
 
 
-def worse_pictures(table: pd.DataFrame) -> str:
+def worse_pictures(table: pd.DataFrame, gate: bool = True) -> str:
     """Say on how many sheets robustness stands, and how to read it; empty for no rows."""
     if table.empty:
         return ""
     sheets = int(table["sheets"].max())
     few = " So few tell no more than the direction." if sheets < _FEW_SHEETS else ""
+    of_gate = "; accuracy, recall and false positives are those of the gate at its operating point"
     return (
         f"The same {sheets:,} test {'sheet' if sheets == 1 else 'sheets'}, made worse in five "
-        f"levels; accuracy, recall and false positives are those of the gate at its operating "
-        f"point. The curves stand among the figures above.{few}"
+        f"levels{of_gate if gate else ''}. The curves stand among the figures above.{few}"
     )

@@ -78,6 +78,7 @@ def _is_wide(png: bytes) -> bool:
 def _sections(context: ReportContext) -> list[Section]:
     """Return the pages in order: the answer, then pictures of sheets, then all figures."""
     decision, before, run = decide(context), changes(context), context.run
+    gate = context.gate.name is not None
     mistakes = from_frame("The most certain first", context.explained.mistakes)
     caption = "Each level of each corruption, at the operating point"
     robustness, parameters = from_frame(caption, context.robustness), run.get("parameters")
@@ -86,7 +87,7 @@ def _sections(context: ReportContext) -> list[Section]:
             "decision",
             "Decision",
             decision=decision,
-            absent=absent_sheets(context.shown.totals),
+            absent=absent_sheets(context.shown.totals, gate),
             headlines=headlines(context),
         ),
         Section("overlays", "Sheets", gallery=_make_gallery(context)),
@@ -94,11 +95,11 @@ def _sections(context: ReportContext) -> list[Section]:
         Section("comparison", "Comparison", parts=comparison_parts(context)),
         *([Section("compared", "Before and after", changes=before)] if before else []),
         Section("figures", "Figures"),
-        Section("gate", "The gate, explained", mistakes=mistakes),
+        *([Section("gate", "The gate, explained", mistakes=mistakes)] if gate else []),
         Section(
             "robustness",
             "Size and robustness",
-            sentence=worse_pictures(context.robustness),
+            sentence=worse_pictures(context.robustness, gate),
             table=robustness,
         ),
         _data_section(context.data),

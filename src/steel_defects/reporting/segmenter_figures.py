@@ -218,9 +218,10 @@ def robustness_figure(table: pd.DataFrame) -> Figure:
         style.set_up(axes, name, UNITS[name].replace(", ", ",\n"))
         rows = table[table["corruption"] == name].sort_values("level")
         for number, (column, label) in enumerate(_MEASURES.items()):
-            axes.plot(
-                rows["level"], rows[column], label=label, marker="o", ms=3, **style.line(number)
-            )
+            if table[column].notna().any():  # without a gate it has no accuracy
+                axes.plot(
+                    rows["level"], rows[column], label=label, marker="o", ms=3, **style.line(number)
+                )
         axes.set_xticks(range(6), ["as is", *(f"{value:g}" for value in strengths)])
         axes.tick_params(axis="x", labelsize=7)
         axes.set_ylim(-0.03, 1.05)

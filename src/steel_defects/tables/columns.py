@@ -166,6 +166,7 @@ COLUMNS: dict[str, Column] = {
     **_alike("other_id path group_id ImageId_ClassId backbone architecture network", _text()),
     **_alike("weights runtime precision model model_id thresholds_id compared_with", _text()),
     **_alike("division measure metric corruption class_name severity outcome", _text()),
+    "predicted_class_name": _text(),
     **_alike("rle caption reason", _text()),
     **_alike("problem note EncodedPixels", Column("str")),
     "coil_id": Column("str", nullable=True, title="coil"),
@@ -188,7 +189,8 @@ COLUMNS: dict[str, Column] = {
     "heat": Column("object", 0),
     # Numbers of things.
     "class_id": _some(title="class", format="whole"),
-    **_alike("version copies level left_out changed_verdicts", _count()),
+    "predicted_class_id": _some(title="predicted class", format="whole"),
+    **_alike("version copies regions level left_out changed_verdicts", _count()),
     "defect_count": _count(title="defects", about="regions that count"),
     "ignored_count": _count(title="ignored regions", about="regions of ignored classes"),
     **_alike("rows columns epoch repeats", _some()),

@@ -182,6 +182,14 @@ EVALUATED_PAIRS = _table(
 DEFECT_TARGETS = _table(
     "One row per connected region of a true mask.", "sheet_id class_id size_px found"
 )
+CLASS_CONFUSION = _csv(
+    "One row per class of a true region and class that it was given: how many regions; without a "
+    "class they were `missed`, or are a `false alarm`.",
+    "evaluation sheets class_id* class_name predicted_class_id* predicted_class_name regions",
+    changed={
+        name: replace(COLUMNS[name], nullable=True) for name in ("class_id", "predicted_class_id")
+    },
+)
 ROBUSTNESS = _csv(
     "One row per corruption and level, 0 for the sheets as they are; no rows where it is not "
     "measured.",

@@ -10,6 +10,7 @@ from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.decision.score_tables import hold_out
 from steel_defects.evaluation.attention import attention_table, spread_heat
+from steel_defects.evaluation.class_confusion import class_confusion
 from steel_defects.evaluation.detection_by_size import (
     DetectionBySize,
     defect_targets,
@@ -23,6 +24,7 @@ from steel_defects.models.trained import common_stamp, stamp_of
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.tables.declared import (
+    CLASS_CONFUSION,
     CONFIDENT_MISTAKES,
     EVALUATED_PAIRS,
     GRAD_CAM_CHECK,
@@ -154,8 +156,11 @@ def outlined_sheets(
 
 
 def measure_detection(
-    sheets: pd.DataFrame, annotations: pd.DataFrame, chosen_segmenter: TrainedSegmenter
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    chosen_segmenter: TrainedSegmenter,
+    data_engineering: DataEngineeringConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Compare the chosen segmenter's masks with the truth, by sheet and class and by defect.
 
     Of a cross-validation the first repeat counts, in which each sheet occurs once; without one the
@@ -170,18 +175,24 @@ def measure_detection(
         pair_table(rows, annotations, sheets).assign(evaluation=evaluation)
         for evaluation, rows in parts.items()
     ]
+    evaluation, rows = list(parts.items())[-1]
+    confusion = class_confusion(rows, annotations, sheets, data_engineering.class_names)
+    basis = {"evaluation": evaluation, "sheets": rows["sheet_id"].nunique()}
     return (
         EVALUATED_PAIRS.typed(pd.concat(pairs, ignore_index=True)),
-        defect_targets(list(parts.values())[-1], annotations, sheets),
+        defect_targets(rows, annotations, sheets),
+        CLASS_CONFUSION.typed(confusion.assign(**basis)),
     )
 
 
 def draw_detection(
     evaluated_pairs: pd.DataFrame,
     defect_targets: pd.DataFrame,
+    class_confusion: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
-) -> tuple[DetectionBySize, Any, Any]:
-    """Fit the probability of detection, and draw it beside the spread of Dice."""
+) -> tuple[DetectionBySize, Any, Any, Any]:
+    """Fit the probability of detection; draw it, the spread of Dice, and which class is which."""
+    from steel_defects.reporting.class_confusion import class_confusion_figure
     from steel_defects.reporting.segmenter_figures import detection_figure, dice_spread_figure
 
     kind = "out_of_fold" if "out_of_fold" in set(evaluated_pairs["evaluation"]) else "test"
@@ -199,6 +210,7 @@ def draw_detection(
         DetectionBySize(evaluation=kind, sheets=pairs["sheet_id"].nunique(), curves=curves),
         detection_figure(defect_targets, curves["All classes"]),
         dice_spread_figure(pairs, names),
+        class_confusion_figure(class_confusion),
     )
 
 

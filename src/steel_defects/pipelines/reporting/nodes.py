@@ -41,6 +41,7 @@ SEGMENTER_FIGURES = {
     "class_dice": "Segmentation, class by class",
     "segmentation_pr": "Precision and recall of pixels",
     "segmenter_learning": "How the segmenters learned",
+    "class_confusion": "Which class is taken for which",
 }
 ROBUSTNESS_FIGURES = {"robustness": "On worse pictures"}
 _NO_ROWS = pd.DataFrame()
@@ -166,6 +167,7 @@ def write_report(
     lookup_baseline: pd.DataFrame,
     run_record: dict[str, Any],
     evaluated_pairs: pd.DataFrame,
+    class_confusion: pd.DataFrame,
     detection_by_size: DetectionBySize,
     data_engineering: DataEngineeringConfig,
     reporting: ReportingConfig,
@@ -184,6 +186,7 @@ def write_report(
         classification_comparison=rows["classification_comparison"],
         segmentation_comparison=segmentation_comparison,
         per_class=class_comparison,
+        confusion=class_confusion,
         gate=gate,
         segmenter=segmenter_selection,
         operating_points={one.name: one.operating_point for one in gates},

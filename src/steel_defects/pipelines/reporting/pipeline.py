@@ -41,11 +41,13 @@ def _segmenter_nodes() -> list[Node]:
     """What the segmenters outline, and what the chosen one finds."""
     charts = ["class_dice_figure", "segmentation_pr_figure", "segmenter_learning_figure"]
     detection = ["detection_by_size", "detection_figure", "dice_spread_figure"]
+    detection += ["class_confusion_figure"]
+    measured = ["evaluated_pairs", "defect_targets", "class_confusion"]
     return [
         node(nodes.draw_segmentation_figures, charts),
         node(nodes.choose_overlays, "overlay_selection"),
         node(nodes.draw_overlays, "overlays"),
-        node(measurement_nodes.measure_detection, ["evaluated_pairs", "defect_targets"]),
+        node(measurement_nodes.measure_detection, measured),
         node(measurement_nodes.draw_detection, detection),
     ]
 
