@@ -22,6 +22,12 @@ from steel_defects.reporting.context import (
     ShownSheets,
 )
 from steel_defects.reporting.gallery import Picture
+from steel_defects.reporting.inspection_page import (
+    InspectionPage,
+    SheetList,
+    SheetRow,
+    render_inspection_page,
+)
 from steel_defects.reporting.report import render_report
 
 CHROMIUM = next((path for n in ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -110,6 +116,37 @@ def test_the_page_is_silent_and_prints(page: Path) -> None:
 @pytest.mark.slow
 def test_the_page_keeps_the_rules_of_accessibility(page: Path) -> None:
     """At the width of a desk and of a phone, by axe-core."""
+    check_accessibility(page)
+
+
+@pytest.mark.slow
+def test_the_page_of_an_inspection_fits_and_keeps_them_too(page: Path) -> None:
+    sheet = bytes(cv2.imencode(".jpg", np.full((64, 400, 3), 90, np.uint8))[1])
+    facts = {"Reason": HOSTILE, "Defects": "3", "Defective area (pixels)": "12,345"}
+    rows = [SheetRow(HOSTILE, facts, "a.jpg", sheet), SheetRow("b" * 80, {"Reason": "blurred"})]
+    counts = dict.fromkeys((HOSTILE, "crack"), 2)
+    summary = {
+        "sheets": 9, "verdicts": {"accept": 4, "review": 3, "reject": 2}, "cleared_by_gate": 1,
+        "review_reasons": {"doubtful": 3}, "nearly_repeated_frames": 1, "complete": False,
+        "defects_by_class": counts, "ignored_by_class": counts, "model_id": "m",
+        "thresholds_id": "t",
+        "rules": {"limits": {HOSTILE: {"area_px": 40, "count": 2}}, "ignored_classes": ["crack"]},
+        "drift": {"alarm": True, "parts_alarmed": 1, "parts_tested": 2, "worst": {"contrast": {}}},
+    }  # fmt: skip
+    lists = [SheetList("Rejected", rows, "None."), SheetList("To review", [], "None.")]
+    shown = InspectionPage(summary, {"sheets_per_second": 4.0}, "2026", lists, {"a.csv": HOSTILE})
+    path = page.with_name("inspection_page.html")
+    path.write_text(render_inspection_page(shown), encoding="utf-8")
+    check_accessibility(path)
+    for width in (1280, 390):
+        probe = page.with_name(f"inspection{width}.html")
+        framed = FRAME.format(width=width, page=escape(path.read_text(encoding="utf-8")))
+        probe.write_text(framed, encoding="utf-8")
+        found = browse(probe, "--window-size=1400,900", "--dump-dom").stdout
+        assert f"<title>width {width} hidden 0 handlers 0</title>" in found
+
+
+def check_accessibility(page: Path) -> None:
     axe = find_spec("axe_core_python")
     if axe is None or axe.origin is None:
         pytest.skip("axe-core-python is not installed")
