@@ -40,7 +40,7 @@ LOG = """
 import logging
 from steel_defects import cli
 logging.basicConfig(stream=cli.sys.stdout)
-cli.kedro_run.callback = lambda: logging.warning("L\\u00f6cher \\u2717")
+cli.kedro_run.callback = lambda runner: logging.warning("L\\u00f6cher \\u2717")
 cli._run(False)
 """
 

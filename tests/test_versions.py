@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
+from steel_defects.decision.postprocessing import Postprocessing
 from steel_defects.errors import SteelDefectsError
 from steel_defects.hooks import VersionHooks
 from steel_defects.training.__main__ import CatalogFolder
@@ -49,7 +50,7 @@ def test_what_a_run_saves_it_loads_although_another_run_saves_a_later_version(tm
 
 def test_training_without_kedro_refuses_versions_from_the_future(tmp_path):
     folder = CatalogFolder(tmp_path)
-    folder.save_json("06_models", "unet.postprocessing", {})
+    folder.save_record("06_models", "unet.postprocessing", Postprocessing(classes=()))
     (tmp_path / "07_model_output" / "inspection" / "f00d").mkdir(parents=True)
     (tmp_path / "07_model_output" / "inspection" / "f00d" / "sheets.txt").touch()
     CatalogFolder(tmp_path)

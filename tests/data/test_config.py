@@ -26,6 +26,7 @@ def test_good_values_pass_and_classes_are_counted():
         ("tile_stride", [256, 401]),
         ("tile_size", [0, 400]),
         ("class_names", []),
+        ("class_names", ["pits", "pits"]),
         ("unknown", 1),
     ],
 )

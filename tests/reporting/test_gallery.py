@@ -41,7 +41,7 @@ def test_choices_and_those_that_leave_nothing():
     pictures = [Picture("false alarm", (2,), "", b""), Picture("hit", (1, 2), "", b"")]
     shown = gallery.make_gallery(pictures, [], {}, ["pit"])
     assert [choice.label for choice in shown.outcomes] == ["false alarm (1)", "hit (1)"]
-    assert [choice.label for choice in shown.classes] == ["1 pit (1)", "2 (2)"]
+    assert [choice.label for choice in shown.classes] == ["pit (1)", "class 2 (2)"]
     assert shown.empty_pairs == [("outcome-0", "class-1")]
     assert shown.pictures[0].marks == {"is-false-alarm", "has-2"}
 

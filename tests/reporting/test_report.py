@@ -62,7 +62,7 @@ def context() -> ReportContext:
         data=DataFindings(
             {
                 "sheets": 12568,
-                "class_balance": {"1 pitting": {"sheets": 897}},
+                "class_balance": {"pitting": {"sheets": 897}},
                 "quarantined": [
                     {
                         "where": "row 3",
@@ -203,7 +203,7 @@ def test_the_chosen_rows_are_marked_and_numbers_readable(context: ReportContext)
 
 def test_data_and_provenance_are_shown(context: ReportContext) -> None:
     html = render_report(context)
-    for text in ("12,568", "1 pitting", "897", "too long", "set aside", "noted only", "2 findings"):
+    for text in ("12,568", "pitting", "897", "too long", "set aside", "noted only", "2 findings"):
         assert text in html, text
     assert "keras" in html and "not recorded" in html
 

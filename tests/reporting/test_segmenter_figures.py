@@ -104,5 +104,5 @@ def test_class_bars_carry_values_names_and_counts() -> None:
     figure = segmenter_figures.class_dice_figure({"unet": frame, "fpn": frame.head(1)}, ["pitting"])
     shown = all_texts(figure)
     assert "0.51" in shown and "n/a" in shown and "unet" in shown
-    assert "1 pitting\n1,234 sheets" in shown and "2\n1 sheet" in shown
+    assert "pitting\n1,234 sheets" in shown and "class 2\n1 sheet" in shown
     assert "No architecture" in all_texts(segmenter_figures.class_dice_figure({}))

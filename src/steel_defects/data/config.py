@@ -60,6 +60,8 @@ class DataEngineeringConfig(Config):
             raise ValueError("shares leave nothing to train on")
         if any(s > t for s, t in zip(self.tile_stride, self.tile_size, strict=True)):
             raise ValueError("tile_stride is larger than tile_size and would leave gaps")
+        if len(set(self.class_names)) < self.classes:
+            raise ValueError("class_names calls two classes alike, and figures could not tell them")
         if self.mask_values and max(self.mask_values.values()) > self.classes:
             raise ValueError("mask_values names a class that class_names does not")
         return self

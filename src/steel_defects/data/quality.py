@@ -82,7 +82,7 @@ def _class_balance(annotations: pd.DataFrame, class_names: Sequence[str]) -> lis
         areas = annotations.loc[annotations["class_id"] == class_id, "area_px"]
         figures = {"median": areas.median(), "p5": areas.quantile(0.05), "max": areas.max()}
         known = {f"area_px_{key}": None if areas.empty else float(v) for key, v in figures.items()}
-        rows.append({"class": f"{class_id} {name}", "sheets": len(areas), **known})
+        rows.append({"class": name, "sheets": len(areas), **known})
     return rows
 
 

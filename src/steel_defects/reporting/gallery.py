@@ -135,10 +135,10 @@ def make_gallery(
         Filter(f"outcome-{n}", f"{outcome} ({count:,})", _slug(outcome))
         for n, (outcome, count) in enumerate(counts.items())
     ]
-    names = {number: f"{number} {name}" for number, name in enumerate(class_names, start=1)}
+    names = dict(enumerate(class_names, start=1))
     by_class = Counter(number for picture in shown for number in picture.classes)
     classes = [
-        Filter(f"class-{n}", f"{names.get(n, n)} ({count:,})", f"has-{n}")
+        Filter(f"class-{n}", f"{names.get(n, f'class {n}')} ({count:,})", f"has-{n}")
         for n, count in sorted(by_class.items())
     ]
     return Gallery(shown, outcomes, classes, _sentence(counts, totals))

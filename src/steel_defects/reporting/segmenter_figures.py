@@ -131,8 +131,8 @@ def _draw_bars(
 
 
 def _class_text(class_id: int, class_names: Sequence[str], sheets: int) -> str:
-    name = class_names[class_id - 1] if class_id <= len(class_names) else ""
-    return f"{class_id} {name}".strip() + f"\n{sheets:,} {'sheet' if sheets == 1 else 'sheets'}"
+    name = class_names[class_id - 1] if class_id <= len(class_names) else f"class {class_id}"
+    return f"{name}\n{sheets:,} {'sheet' if sheets == 1 else 'sheets'}"
 
 
 def detection_figure(targets: pd.DataFrame, curve: DetectionCurve) -> Figure:

@@ -199,7 +199,7 @@ def draw_detection(
     pairs = evaluated_pairs[evaluated_pairs["evaluation"] == kind]
     names = data_engineering.class_names
     parts = {"All classes": defect_targets} | {
-        f"{number} {name}": defect_targets[defect_targets["class_id"] == number]
+        name: defect_targets[defect_targets["class_id"] == number]
         for number, name in enumerate(names, start=1)
     }
     curves = {

@@ -87,7 +87,7 @@ def draw_segmentation_figures(
     sizes = sheets.set_index("sheet_id")[["height", "width"]]
     masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     curves = {
-        f"{number} {name}": pixel_precision_recall(maps, sizes, masks, number)
+        name: pixel_precision_recall(maps, sizes, masks, number)
         for number, name in enumerate(data_engineering.class_names, start=1)
     }
     per_class = dict(tuple(class_comparison.groupby("architecture")))
