@@ -134,7 +134,9 @@ def test_the_page_of_an_inspection_fits_and_keeps_them_too(page: Path) -> None:
         "drift": {"alarm": True, "parts_alarmed": 1, "parts_tested": 2, "worst": {"contrast": {}}},
     }  # fmt: skip
     lists = [SheetList("Rejected", rows, "None."), SheetList("To review", [], "None.")]
-    shown = InspectionPage(summary, {"sheets_per_second": 4.0}, "2026", lists, {"a.csv": HOSTILE})
+    shown = InspectionPage(
+        summary, {"sheets_per_second": 4.0}, "2026", lists, {"a.csv": HOSTILE}, HOSTILE
+    )
     path = page.with_name("inspection_page.html")
     path.write_text(render_inspection_page(shown), encoding="utf-8")
     check_accessibility(path)

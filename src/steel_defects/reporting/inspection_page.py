@@ -55,6 +55,7 @@ class InspectionPage:
         when: From when to when sheets were inspected.
         lists: Sheets to look at.
         files: Names of files next to the page, and what they are.
+        recall: Which share of defective sheets is not cleared; empty where nobody knows.
     """
 
     summary: Mapping[str, Any]
@@ -62,6 +63,7 @@ class InspectionPage:
     when: str = ""
     lists: Sequence[SheetList] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    recall: str = ""
 
     @property
     def figures(self) -> list[tuple[str, str, str]]:

@@ -128,6 +128,7 @@ def write_shift_results(
 ) -> tuple[Iterable[pd.DataFrame], str]:
     """Write a table for spreadsheets and a page, and say in the log what came out, and where."""
     from steel_defects.inspection.tables import result_of
+    from steel_defects.package.recall import RecallInForce
     from steel_defects.pipelines.inspection import shift
     from steel_defects.reporting.inspection_page import InspectionPage, render_inspection_page
 
@@ -139,7 +140,17 @@ def write_shift_results(
     lists = shift.page_lists(
         inspection_summary, shown.rejected, sheets_to_check, inspection_overlays, names
     )
-    page = InspectionPage(inspection_summary, inspection_timing, shown.when, lists, shift.FILES)
+    recall = inspection_summary["recall"]
+    words = RecallInForce.model_validate(recall).in_words if recall else ""
+    proven = f"{words[:1].upper()}{words[1:]}"
+    page = InspectionPage(
+        inspection_summary,
+        inspection_timing,
+        shown.when,
+        lists,
+        shift.FILES,
+        proven,
+    )
     for line in shift.last_lines(page, inspection_overlays.root):
         logger.info(line)
     # The first table has no rows, so that there is a heading in any case.
