@@ -55,8 +55,7 @@ def fit(
         averaging: Whether the averages of the weights are what is measured and kept.
 
     Returns:
-        One row per epoch: ``epoch``, ``loss``, ``learning_rate``, ``seconds`` and what ``evaluate``
-        returned.
+        One row per epoch: ``epoch, loss, learning_rate, seconds`` and what ``evaluate`` returned.
 
     Raises:
         TrainingDiverged: The loss is no longer a number.
@@ -64,16 +63,14 @@ def fit(
     """
     _build_state(model, loader, unpack)
     best, progress = _begin(model, checkpoint, evaluate if start_counts else None, label)
-    started, first = time.perf_counter(), progress.epoch
     with _told_when_stopped(progress, label):
         while not progress.finished:
+            started = time.perf_counter()
             row = _run_epoch(model, loader, unpack, progress.epoch, label)
             with averaged(model, averaging):
                 best = _measure(model, evaluate, row, progress, label) or best
-            given_up = progress.epoch - progress.best_epoch >= config.patience and not keep_last
-            progress.finished = progress.epoch >= config.epochs or given_up
-            seconds = (time.perf_counter() - started) / (progress.epoch - first)
-            _log_epoch(label, progress, config.epochs, seconds)
+            progress.finished = _is_last(progress, config, keep_last)
+            _log_epoch(label, progress, config.epochs, time.perf_counter() - started)
             if checkpoint:
                 checkpoint.save(model, best, progress)
     if not keep_last:
@@ -147,6 +144,11 @@ def _measure(
         return None
     progress.best_loss, progress.best_epoch = row["validation_loss"], progress.epoch
     return weights_of(model)
+
+
+def _is_last(progress: Progress, config: TrainingConfig, keep_last: bool) -> bool:
+    given_up = progress.epoch - progress.best_epoch >= config.patience and not keep_last
+    return progress.epoch >= config.epochs or given_up
 
 
 def _require_number(loss: float, label: str, name: str) -> None:

@@ -148,8 +148,6 @@ def build_package(
     Raises:
         SteelDefectsError: Scores, thresholds or settings belong to other weights.
     """
-    from steel_defects.models.segmenters import required_stride
-
     segmenter, postprocessing = chosen_segmenter.segmenter, chosen_segmenter.postprocessing
     networks: dict[str, Any] = {"segmenter": segmenter}
     gate = point = scores = stacking = None
@@ -165,13 +163,7 @@ def build_package(
     manifest = Manifest(
         class_names=data_engineering.class_names,
         gate=gate,
-        segmenter=SegmenterSpec(
-            name=chosen_segmenter.name,
-            file="segmenter.keras",
-            postprocessing=postprocessing.classes,
-            tta=segmenter_prediction.tta,
-            stride=required_stride(segmenter),
-        ),
+        segmenter=_segmenter_spec(chosen_segmenter, segmenter, segmenter_prediction),
         stacked=stacking.stacked if stacking else None,
         mm_per_px=mm_per_px,
         recalls=_recalls(chosen_gate, chosen_segmenter, sheets, operating_point),
@@ -188,6 +180,20 @@ def build_package(
     )
     gate_writer = {gate.file: networks["gate"].save} if gate else {}
     return PackageContents(manifest, {manifest.segmenter.file: segmenter.save} | gate_writer)
+
+
+def _segmenter_spec(
+    chosen: TrainedSegmenter, network: Any, config: SegmenterPredictionConfig
+) -> SegmenterSpec:
+    from steel_defects.models.segmenters import required_stride
+
+    return SegmenterSpec(
+        name=chosen.name,
+        file="segmenter.keras",
+        postprocessing=chosen.postprocessing.classes,
+        tta=config.tta,
+        stride=required_stride(network),
+    )
 
 
 def _recalls(
