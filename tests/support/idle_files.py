@@ -10,6 +10,7 @@ MAY_BE_EMPTY = {
     "similar_sheets.parquet": "no two sheets look alike",
     "findings.json": "nothing is wrong with labels or positions",
     "defects.parquet": "no inspected sheet has a region",
+    "sheets_to_check.csv": "no verdict is in doubt",
 }
 
 
