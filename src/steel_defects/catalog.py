@@ -1,5 +1,6 @@
 """The catalog without a run, for scripts and notebooks."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ def read_catalog(project: Path, env: str | None, parameters: dict[str, Any]) -> 
         there = sorted(path.name for path in (folder / "conf").iterdir() if path.is_dir())
         raise SteelDefectsError(f"there is no environment {env}; there are {', '.join(there)}")
     configure_project("steel_defects")
+    # Kedro would tell of each dataset that is loaded, among what a script prints.
+    logging.getLogger("kedro").setLevel(logging.WARNING)
     with KedroSession.create(folder, env=env, runtime_params=parameters) as session:
         catalog: DataCatalog = session.load_context().catalog  # type: ignore[attr-defined]
         return catalog

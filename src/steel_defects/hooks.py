@@ -78,7 +78,9 @@ class InputHooks:
             raise SteelDefectsError(f"{name} is missing{place}; {remedy(name)}")
 
     def _where(self, name: str, catalog: DataCatalog) -> str:
-        """Say where a package was looked for, and which there are."""
+        """Say where sheets and packages were looked for, and which packages there are."""
+        if name == "inspection_sheets":
+            return f": there is nothing at {filepath_of(catalog[name])}"
         if name != "inspection_package":
             return ""
         packages = [str(path.relative_to(self._project)) for path in find_packages(self._project)]

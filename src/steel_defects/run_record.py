@@ -81,7 +81,7 @@ class RunRecordHooks:
             "metrics": _metrics(made, catalog),
         }
         _write(record | results | _ended("finished"), catalog)
-        if made:
+        if made and "inspection_page" not in made:  # which says so itself
             report = filepath_of(catalog["report"]) if "report" in made else None
             logger.info("results in %s", report or path_of_record(catalog).parents[1])
 

@@ -94,8 +94,8 @@ def test_a_recall_that_there_is_not_is_refused_in_one_line(asked, changes, reaso
 def test_the_recall_in_force_is_said(asked):
     recall = recall_in_force(at_recall(asked, 0.92))
     assert recall.in_words == (
-        "recall of the gate and segmenter: 0.92 was asked for, at least 0.930 is proven with 95 % "
-        "confidence (86 defective sheets, out of fold)"
+        "at least 93.0 % of defective sheets are not cleared by the gate and segmenter, with 95 % "
+        "confidence (92 % were asked for; 86 defective sheets, out of fold)"
     )
     cascade = GATE | {"recall_bound": 0.905, "evidence_from": "out_of_fold"}
     recall = recall_in_force(with_metrics(asked, gate=GATE, cascade=cascade))

@@ -145,7 +145,7 @@ def test_another_recall_judges_anew_with_its_thresholds(
     assert verdicts["thresholds_id"].unique().tolist() == [looser["thresholds_id"]]
     assert looser["thresholds_id"] != as_built["thresholds_id"]
     assert looser["job"] != as_built["job"]
-    assert caplog.messages[-1].startswith("recall of the gate: 0.9 was asked for, at least 0.900")
+    assert caplog.messages[-1].startswith("at least 90.0 % of defective sheets are not cleared")
     assert judged(0.95)[0]["job"] == as_built["job"]  # the thresholds are the same
     with pytest.raises(SteelDefectsError, match="proves at most 0.960"):
         judged(0.97)

@@ -152,26 +152,44 @@ def _pasted(
     masks: Mapping[int, Image],
     shades: Sequence[Colour],
 ) -> Image:
+    near = _NEAR * font_size(canvas.shape[1])
     for label, one in zip(labels, placed, strict=True):
-        if one.distance > _NEAR * font_size(canvas.shape[1]):
+        others = (other.box for other in labels if other is not label)
+        crowded = any(_gap(one.box, box) <= near for box in others)
+        if one.distance > near or crowded:
             x, y, width, height = label.box
             pixels = masks[label.class_id][y : y + height, x : x + width]
             region = np.argwhere(pixels)[:, ::-1] + (x, y)
-            _lead(canvas, region, one.box, shades[label.class_id - 1])
+            _lead(canvas, region, one.box, shades[label.class_id - 1], crowded)
     for one in placed:
         x, y, width, height = one.box
         canvas[y : y + height, x : x + width] = one.picture
     return canvas
 
 
-def _lead(canvas: Image, region: NDArray[np.int64], label: Box, shade: Colour) -> None:
-    """Draw a line from a label to the nearest pixel of its region, given by column and row."""
+def _gap(one: Box, other: Box) -> float:
+    """Return how far two boxes are apart, pixels; 0 where they overlap."""
+    across, down = (
+        max(0, one[k] - other[k] - other[k + 2], other[k] - one[k] - one[k + 2]) for k in (0, 1)
+    )
+    return float(np.hypot(across, down))
+
+
+def _lead(
+    canvas: Image, region: NDArray[np.int64], label: Box, shade: Colour, crowded: bool
+) -> None:
+    """Draw a line from a label to its region, whose pixels are given by column and row.
+
+    It ends at the nearest pixel; where the label is close to other regions, too, at a dot inside.
+    """
     first, last = np.array(label[:2]), np.array(label[:2]) + label[2:]
     near = np.clip(region, first, last)
-    nearest = int(np.square(region - near).sum(axis=1).argmin())
-    ends = [[int(side) for side in place[nearest]] for place in (near, region)]
+    away = np.square(region - (region.mean(axis=0) if crowded else near)).sum(axis=1)
+    start, end = ([int(side) for side in place[int(away.argmin())]] for place in (near, region))
     for colour, width in ((DARK, 3), (shade, 1)):
-        cv2.line(canvas, ends[0], ends[1], colour, width, cv2.LINE_AA)
+        cv2.line(canvas, start, end, colour, width, cv2.LINE_AA)
+        if crowded:
+            cv2.circle(canvas, end, width + 1, colour, cv2.FILLED, cv2.LINE_AA)
 
 
 def _entry(number: int, label: Label) -> str:

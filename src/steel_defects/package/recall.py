@@ -37,9 +37,10 @@ class RecallInForce(Record):
     def in_words(self) -> str:
         """One line for a log."""
         return (
-            f"recall of the {self.holds_for}: {self.target_recall:g} was asked for, at least "
-            f"{self.recall_bound:.3f} is proven with {100 * CONFIDENCE:.0f} % confidence "
-            f"({self.defective_sheets} defective sheets, {_WORDS[self.evidence_from]})"
+            f"at least {100 * self.recall_bound:.1f} % of defective sheets are not cleared by the "
+            f"{self.holds_for}, with {100 * CONFIDENCE:.0f} % confidence "
+            f"({100 * self.target_recall:g} % were asked for; {self.defective_sheets} defective "
+            f"sheets, {_WORDS[self.evidence_from]})"
         )
 
 
@@ -63,8 +64,9 @@ def at_recall(package: ModelPackage, target: float | None) -> ModelPackage:
     if manifest.recalls is None:
         raise SteelDefectsError(
             f"{start}{package.folder} has no table of recalls: an earlier release built it, or no "
-            "defective sheet proves any; build it again from its own catalog with "
-            "kedro run --pipelines=segmentation --nodes=build_package, or leave the parameter out"
+            "defective sheet proves any; leave the parameter out, for the recall that it was built "
+            "for, or build it again where it was trained with "
+            "kedro run --pipelines=segmentation --nodes=build_package"
         )
     step = manifest.recalls.step_for(target)
     if step is None:
