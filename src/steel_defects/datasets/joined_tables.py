@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
 
+from steel_defects.datasets.tables import Previewed
 from steel_defects.errors import SteelDefectsError, disk_refusals
 from steel_defects.files import replaced
 from steel_defects.inspection.store.parts import JoinedTable
@@ -20,7 +21,7 @@ _FORMULA = r"^([=+\-@\t\r])"
 _REMEDY = "the table of before is kept, and the same command writes the new one"
 
 
-class JoinedParquetDataset(ParquetDataset):
+class JoinedParquetDataset(Previewed, ParquetDataset):
     """Loads one table; saves the Parquet files of parts, some ten thousand rows at a time."""
 
     def save(self, data: JoinedTable) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 from kedro_datasets._typing import TablePreview
 
@@ -21,8 +22,9 @@ class Previewed:
     load: Callable[[], pd.DataFrame]
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows, for kedro-viz."""
-        return TablePreview(self.load().head(nrows).to_dict(orient="split"))
+        """Return the first rows, for kedro-viz, which knows lists and no arrays."""
+        rows = self.load().head(nrows).map(lambda v: v.tolist() if isinstance(v, np.ndarray) else v)
+        return TablePreview(rows.to_dict(orient="split"))
 
 
 class AnnotationFileDataset(Previewed, LocalDataset[pd.DataFrame, pd.DataFrame]):
