@@ -595,8 +595,8 @@ def test_a_clear_lead_is_called_one():
     labels = good["has_defect"].to_numpy(bool)
     better = good.assign(score=np.where(labels, 0.9, 0.1))
     models = Models(
-        gate("vgg16", better, facts, {"parameters": 9}),
-        gate("resnet50", good, facts, {"parameters": 7}),
+        gate("vgg16", better, facts, 9),
+        gate("resnet50", good, facts, 7),
     )
     chosen = select_gate("best", models, facts)
     assert chosen["name"] == "vgg16"
