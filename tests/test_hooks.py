@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from kedro.framework.session import KedroSession
@@ -80,10 +79,12 @@ def test_a_path_where_kedro_finds_no_versions_is_refused_before_the_run(tmp_path
     path = str(tmp_path / folder / "model.json")
     pipeline = Pipeline([Node(lambda: 1, None, "model", name="train")])
     entry = {"type": "json.JSONDataset", "filepath": path}
-    InputHooks().before_pipeline_run(pipeline, DataCatalog.from_config({"model": entry}))
+    InputHooks().before_pipeline_run(
+        run_params("1"), pipeline, DataCatalog.from_config({"model": entry})
+    )
     catalog = DataCatalog.from_config({"model": entry | {"versioned": True}})
     with pytest.raises(SteelDefectsError, match="for a pattern.* change data_root") as caught:
-        InputHooks().before_pipeline_run(pipeline, catalog)
+        InputHooks().before_pipeline_run(run_params("1"), pipeline, catalog)
     assert folder in str(caught.value)
 
 
@@ -155,13 +156,12 @@ def test_a_package_that_is_missing_is_answered_with_those_that_there_are(package
     for name in ("models/mine", "data/mine/09_release/model_package") if there else ():
         shutil.copytree(package.folder, project / name)
     (project / "models/empty").mkdir(parents=True)
-    hooks = InputHooks()
-    hooks.after_context_created(SimpleNamespace(project_path=project))
+    asked = run_params("1") | {"project_path": str(project)}
     package_there = ModelPackageDataset(filepath=str(place))
     catalog = DataCatalog({"inspection_package": package_there, "verdicts": MemoryDataset()})
     pipeline = Pipeline([Node(lambda one: one, "inspection_package", "verdicts", name="judge")])
     with pytest.raises(SteelDefectsError) as error:
-        hooks.before_pipeline_run(pipeline, catalog)
+        InputHooks().before_pipeline_run(asked, pipeline, catalog)
     names = "are models/mine, data/mine/09_release/model_package" if there else "are none elsewhere"
     assert str(error.value) == (
         f"inspection_package is missing: there is none at {place}; there {names}; give a package "

@@ -51,15 +51,6 @@ class RunnerHooks:
 class InputHooks:
     """Says which pipeline to run first, before any node runs."""
 
-    def __init__(self) -> None:
-        """Begin without a project."""
-        self._project = Path.cwd()
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember where the project lies."""
-        self._project = Path(context.project_path)
-
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
         """Take datasets on local disks only, wherever their paths were given."""
@@ -67,25 +58,28 @@ class InputHooks:
             refuse_remote(name, str(entry.get("filepath", "")))
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Look for every input that the run does not make itself."""
         _check_versioned_paths(pipeline, catalog)
         for name in sorted(pipeline.inputs()):
             given = name.startswith("params:") or name in ("parameters", RUN_RECORD)
             if given or catalog.exists(name):
                 continue
-            place = self._where(name, catalog)
+            place = _where(name, catalog, Path(run_params["project_path"]))
             raise SteelDefectsError(f"{name} is missing{place}; {remedy(name)}")
 
-    def _where(self, name: str, catalog: DataCatalog) -> str:
-        """Say where sheets and packages were looked for, and which packages there are."""
-        if name == "inspection_sheets":
-            return f": there is nothing at {filepath_of(catalog[name])}"
-        if name != "inspection_package":
-            return ""
-        packages = [str(path.relative_to(self._project)) for path in find_packages(self._project)]
-        there_are = f"there are {', '.join(packages)}" if packages else "there are none elsewhere"
-        return f": there is none at {filepath_of(catalog[name])}; {there_are}"
+
+def _where(name: str, catalog: DataCatalog, project: Path) -> str:
+    """Say where sheets and packages were looked for, and which packages there are."""
+    if name == "inspection_sheets":
+        return f": there is nothing at {filepath_of(catalog[name])}"
+    if name != "inspection_package":
+        return ""
+    packages = [str(path.relative_to(project)) for path in find_packages(project)]
+    there_are = f"there are {', '.join(packages)}" if packages else "there are none elsewhere"
+    return f": there is none at {filepath_of(catalog[name])}; {there_are}"
 
 
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -51,7 +51,7 @@ class ParameterHooks:
         Those that no chosen pipeline reads would change nothing.
         """
         chosen = run_params["pipeline_names"] or ["__default__"]
-        for name in _leaves(run_params["runtime_params"] or {}):
+        for name, _ in leaves(run_params["runtime_params"] or {}):
             readers = [one for one, pipeline in pipelines.items() if _reads(pipeline, name)]
             if not set(chosen) & set(readers):
                 run = " and ".join(chosen).replace("__default__", "this run")
@@ -69,12 +69,13 @@ def _configured_names(context: KedroContext) -> set[str]:
         loader.runtime_params = runtime
 
 
-def _leaves(parameters: dict[str, Any], start: str = "") -> Iterator[str]:
+def leaves(parameters: dict[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted names and values of parameters, as ``--params`` takes them one by one."""
     for name, value in parameters.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{start}{name}.")
+            yield from leaves(value, f"{start}{name}.")
         else:
-            yield f"{start}{name}"
+            yield f"{start}{name}", value
 
 
 def _reads(pipeline: Pipeline, name: str) -> bool:

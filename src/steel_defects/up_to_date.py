@@ -1,7 +1,6 @@
 """What is up to date: which nodes a run may skip, and what it leaves out of date."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -11,6 +10,7 @@ from kedro.pipeline import Node, Pipeline
 
 from steel_defects.kedro_compat import FilteringRunner
 from steel_defects.node_records import NodeRecord, NodeRecords
+from steel_defects.parameter_hooks import leaves
 
 logger = logging.getLogger(__name__)
 
@@ -144,13 +144,6 @@ def command(environment: str | None, parameters: dict[str, Any] | None) -> str:
     if environment:
         words.append(f"--env={environment}")
     if parameters:
-        words.append(f'--params "{",".join(_assignments(parameters))}"')
+        given = (f"{name}={'' if value is None else value}" for name, value in leaves(parameters))
+        words.append(f'--params "{",".join(given)}"')
     return " ".join([*words, "--only-missing-outputs"])
-
-
-def _assignments(parameters: dict[str, Any], start: str = "") -> Iterator[str]:
-    for name, value in parameters.items():
-        if isinstance(value, dict) and value:
-            yield from _assignments(value, f"{start}{name}.")
-        else:
-            yield f"{start}{name}={'' if value is None else value}"

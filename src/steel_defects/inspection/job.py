@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from steel_defects import __version__
 from steel_defects.decision.limits import VerdictConfig
@@ -36,8 +35,6 @@ from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.journal import Journal
 from steel_defects.inspection.store.listing import SheetList, write_list
 from steel_defects.inspection.store.parts import (
-    DEFECTS_FILE,
-    VERDICTS_FILE,
     Parts,
     at_work,
     tell_of_earlier_jobs,
@@ -172,12 +169,8 @@ class OpenPart:
         verdicts = tables.verdicts_table(sheets, path_of, package, config, places)
         defects = tables.defects_table(sheets, package, config, places)
         record |= judged_record(verdicts, defects, config, package.manifest.class_names)
-        files = {
-            VERDICTS_FILE: pa.Table.from_pandas(verdicts, preserve_index=False),
-            DEFECTS_FILE: pa.Table.from_pandas(defects, preserve_index=False),
-        }
         submission = tables.submission(sheets).to_csv(index=False, lineterminator="\n")
-        self._parts.write(self.number, files, submission.encode(), record)
+        self._parts.write(self.number, verdicts, defects, submission.encode(), record)
 
 
 def _warn_of_drift(record: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import pandas as pd
-import pyarrow as pa
 
 from steel_defects.decision.limits import VerdictConfig
 from steel_defects.decision.operating_point import Thresholds
@@ -137,9 +136,5 @@ class OtherRules:
         )
         verdicts, defects = self._rules.judge_tables(*tables)
         judged = judged_record(verdicts, defects, self._rules.config, self._rules.class_names)
-        files = {
-            VERDICTS_FILE: pa.Table.from_pandas(verdicts, preserve_index=False),
-            DEFECTS_FILE: pa.Table.from_pandas(defects, preserve_index=False),
-        }
         submission = source.path(part, SUBMISSION_FILE).read_bytes()
-        self._target.write(part, files, submission, record | judged)
+        self._target.write(part, verdicts, defects, submission, record | judged)

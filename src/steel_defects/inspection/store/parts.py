@@ -128,13 +128,19 @@ class Parts:
         return record
 
     def write(
-        self, part: int, tables: dict[str, pa.Table], submission: bytes, record: Record
+        self,
+        part: int,
+        verdicts: pd.DataFrame,
+        defects: pd.DataFrame,
+        submission: bytes,
+        record: Record,
     ) -> None:
         """Write a part beside its place, force it to the disk, and rename it.
 
         Args:
             part: Its number.
-            tables: Tables by the names of their files.
+            verdicts: One row per sheet.
+            defects: One row per region.
             submission: The competition's table, as CSV.
             record: What JSON can hold.
         """
@@ -142,8 +148,8 @@ class Parts:
         beside = path.with_suffix(".tmp")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
-        for file, table in tables.items():
-            pq.write_table(table, beside / file)
+        for file, table in ((VERDICTS_FILE, verdicts), (DEFECTS_FILE, defects)):
+            pq.write_table(pa.Table.from_pandas(table, preserve_index=False), beside / file)
         (beside / SUBMISSION_FILE).write_bytes(submission)
         digests = {path.name: _digest(path) for path in beside.iterdir()}
         record = record | {"sha256": digests, "format": _FORMAT}
