@@ -28,9 +28,10 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def log_is_heard() -> None:
-    """Undo what commands that ran in this process did to the product's loggers."""
+    """Undo what commands that ran in this process did to the loggers."""
     logging.disable(logging.NOTSET)
-    logging.getLogger("steel_defects").setLevel(logging.INFO)
+    for package in ("steel_defects", "kedro"):
+        logging.getLogger(package).setLevel(logging.INFO)
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] == "steel_defects":
             logger = logging.getLogger(name)

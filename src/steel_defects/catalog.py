@@ -21,7 +21,7 @@ def read_catalog(project: Path, env: str | None, parameters: dict[str, Any]) -> 
         raise SteelDefectsError(f"there is no environment {env}; there are {', '.join(there)}")
     configure_project("steel_defects")
     # Kedro would tell of each dataset that is loaded, among what a script prints.
-    logging.getLogger("kedro").setLevel(logging.WARNING)
+    logging.getLogger("kedro.io.data_catalog").setLevel(logging.WARNING)
     with KedroSession.create(folder, env=env, runtime_params=parameters) as session:
         catalog: DataCatalog = session.load_context().catalog  # type: ignore[attr-defined]
         return catalog

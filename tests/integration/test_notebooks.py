@@ -19,15 +19,15 @@ def test_it_is_committed_without_outputs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(path: Path, runs: list[Project]) -> None:
-    shown = outputs_of(path, runs[0])
+def test_it_runs(path: Path, small_run: Project) -> None:
+    shown = outputs_of(path, small_run)
     assert pictures(shown) or path.stem != "explore_data"
 
 
 def test_it_says_what_to_give_where_the_pictures_lie_elsewhere(
-    runs: list[Project], tmp_path: Path
+    small_run: Project, tmp_path: Path
 ) -> None:
     [path] = [path for path in NOTEBOOKS if path.stem == "explore_data"]
-    shown = outputs_of(path, runs[0], f"--params=raw_dir={tmp_path}")
+    shown = outputs_of(path, small_run, f"--params=raw_dir={tmp_path}")
     assert "give --params=raw_dir=PATH" in printed(shown)
     assert not pictures(shown)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from tests.support.idle_files import empty_files
@@ -23,19 +24,25 @@ ROOT = Path(__file__).parents[2]
 VERSION = r"\d{4}-\d\d-\d\dT[\d.]+Z"
 
 
+@pytest.fixture(scope="module")
+def catalogs(runs: list[Project]) -> list[DataCatalog]:
+    """What both runs left behind."""
+    return [project.catalog for project in runs]
+
+
 @pytest.mark.parametrize(
     "name",
     ["sheets", "annotations", "splits", "tiles", "unet.predictions", "class_comparison"]
     + [f"{backbone}.sheet_scores" for backbone in BACKBONES],
 )
-def test_one_seed_gives_the_same_table_twice(runs: list[Project], name: str) -> None:
-    first, second = (project.catalog.load(name) for project in runs)
+def test_one_seed_gives_the_same_table_twice(catalogs: list[DataCatalog], name: str) -> None:
+    first, second = (catalog.load(name) for catalog in catalogs)
     pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
 @pytest.mark.parametrize("name", ["classification_comparison", "segmentation_comparison"])
-def test_comparisons_differ_in_times_alone(runs: list[Project], name: str) -> None:
-    tables = [project.catalog.load(name) for project in runs]
+def test_comparisons_differ_in_times_alone(catalogs: list[DataCatalog], name: str) -> None:
+    tables = [catalog.load(name) for catalog in catalogs]
     first, second = (table.drop(columns=list(TIME_COLUMNS), errors="ignore") for table in tables)
     pd.testing.assert_frame_equal(first, second, check_exact=True)
 
@@ -68,15 +75,15 @@ def _loaded(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
-def test_every_sheet_is_scored_by_every_backbone(runs: list[Project]) -> None:
-    catalog = runs[0].catalog
+def test_every_sheet_is_scored_by_every_backbone(catalogs: list[DataCatalog]) -> None:
+    catalog = catalogs[0]
     sheets = set(catalog.load("sheets")["sheet_id"])
     for backbone in BACKBONES:
         assert set(catalog.load(f"{backbone}.sheet_scores")["sheet_id"]) == sheets
 
 
-def test_inspection_judges_every_new_sheet(runs: list[Project]) -> None:
-    catalog = runs[0].catalog
+def test_inspection_judges_every_new_sheet(catalogs: list[DataCatalog]) -> None:
+    catalog = catalogs[0]
     verdicts, submission = catalog.load("verdicts"), catalog.load("submission")
     new_sheets = list(catalog.load("new_sheets"))
     assert verdicts["sheet_id"].tolist() == new_sheets
@@ -148,9 +155,9 @@ def test_models_of_earlier_runs_take_part_while_they_fit(
 
 
 def test_a_model_that_was_never_trained_is_refused_before_anything_runs(
-    runs: list[Project],
+    small_run: Project,
 ) -> None:
-    done = runs[0].run("--pipelines=segmentation", "--params=segmenter=unet_vgg16")
+    done = small_run.run("--pipelines=segmentation", "--params=segmenter=unet_vgg16")
     assert done.returncode == 1
     assert "segmenter is unet_vgg16, which was never trained" in done.stderr
     assert " is done, " not in done.stdout
@@ -230,11 +237,11 @@ def test_the_report_says_which_sheets_are_missing(
 
 
 def test_clean_sheets_alone_run_through(
-    runs: list[Project], make_project: Callable[[str], Project]
+    small_run: Project, make_project: Callable[[str], Project]
 ) -> None:
     project = make_project("test")
     raw = project.conf.parent / "raw"
-    shutil.copytree(runs[0].data / "01_raw", raw)
+    shutil.copytree(small_run.data / "01_raw", raw)
     labels = pd.read_csv(raw / "train.csv")
     for name in labels["ImageId"].unique():
         (raw / "train_images" / name).unlink()

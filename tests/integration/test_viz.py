@@ -24,11 +24,13 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))
 
 
 @pytest.fixture(scope="module")
-def site(runs: list[Project], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``make viz`` builds, of the smallest run."""
+def site(small_run: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``make viz`` builds of the smallest run, with all backbones in the graph."""
     folder = tmp_path_factory.mktemp("viz")
+    whole = Project("test", folder / "whole")
+    shutil.copytree(small_run.data, whole.data)
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(runs[0].conf, folder / "conf")
+    shutil.copytree(whole.conf, folder / "conf")
     shutil.copy(ROOT / "pyproject.toml", folder)
     done = subprocess.run(
         [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"],

@@ -21,8 +21,14 @@ ROOT = Path(__file__).parents[2]
 class Project:
     """The project with one environment's data kept apart."""
 
-    def __init__(self, environment: str, folder: Path) -> None:
-        """Copy the configuration and point the environment's data into the folder."""
+    def __init__(self, environment: str, folder: Path, backbones: str | None = None) -> None:
+        """Copy the configuration and point the environment's data into the folder.
+
+        Args:
+            environment: Its name.
+            folder: Where the copy and the data go; a configuration that is there stays.
+            backbones: Chosen in the configuration, instead of the environment's own.
+        """
         self.environment, self.data = environment, folder / "data"
         self.conf = folder / "conf"
         if self.conf.exists():
@@ -33,6 +39,9 @@ class Project:
             f"data_root: data/{environment}", f"data_root: {self.data}"
         )
         globals_file.write_text(text, encoding="utf-8")
+        if backbones is not None:
+            with (self.conf / environment / "parameters.yml").open("a", encoding="utf-8") as file:
+                file.write(f"\nbackbones: [{backbones}]\n")
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Call ``kedro run``."""
@@ -83,30 +92,46 @@ def made_once(folder: Path) -> Iterator[bool]:
         done.touch()
 
 
+def _run_everything(project: Project) -> None:
+    project.must_run("--pipelines=sample_data")
+    # As in a folder of one's own sheets, where no earlier run has left its record.
+    (project.data / "08_reporting" / "run.json").unlink()
+    project.must_run()
+
+
 @pytest.fixture(scope="session")
 def runs(shared_folder: Path) -> list[Project]:
     """Two complete runs, each in a folder of its own; tests leave them as they are."""
     folder = shared_folder / "runs"
-
-    def run(project: Project) -> None:
-        project.must_run("--pipelines=sample_data")
-        # As in a folder of one's own sheets, where no earlier run has left its record.
-        (project.data / "08_reporting" / "run.json").unlink()
-        project.must_run()
-
     with made_once(folder) as to_make:
         projects = [Project("test", folder / name) for name in ("first", "second")]
         if to_make:
             # Beside each other: half of a small run is start-up, on one core.
             with ThreadPoolExecutor(len(projects)) as pool:
-                list(pool.map(run, projects))
+                list(pool.map(_run_everything, projects))
             projects[0].must_run("--pipelines=inspection")
     return projects
 
 
+#: The quickest to build, load and train.
+_ONE_BACKBONE = "mobilenet_v2"
+
+
+@pytest.fixture(scope="session")
+def small_run(shared_folder: Path) -> Project:
+    """A complete run with one backbone; tests leave it as it is."""
+    folder = shared_folder / "small_run"
+    with made_once(folder) as to_make:
+        project = Project("test", folder, _ONE_BACKBONE)
+        if to_make:
+            _run_everything(project)
+            project.must_run("--pipelines=inspection")
+    return project
+
+
 @pytest.fixture
-def copied_run(runs: list[Project], make_project: Callable[[str], Project]) -> Project:
-    """A complete run that a test may change."""
-    project = make_project("test")
-    shutil.copytree(runs[0].data, project.data)
+def copied_run(small_run: Project, tmp_path: Path) -> Project:
+    """A complete run with one backbone that a test may change."""
+    project = Project("test", tmp_path / "copied", _ONE_BACKBONE)
+    shutil.copytree(small_run.data, project.data)
     return project
