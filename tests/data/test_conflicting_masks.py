@@ -5,7 +5,7 @@ import pytest
 from steel_defects.data.quality import conflicting_masks
 from steel_defects.images.orientations import oriented
 from steel_defects.labels import rle
-from steel_defects.labels.severstal import masks_by_sheet
+from steel_defects.labels.masks import masks_by_sheet
 
 MASK = np.zeros((20, 30), np.uint8)
 MASK[2:9, 3:12] = 1

@@ -9,7 +9,7 @@ from steel_defects.data.positions import (
     positions_from_table,
 )
 from steel_defects.errors import SteelDefectsError
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.masks import Finding
 
 SHEETS = ["C07_0.jpg", "C07_1600.jpg", "day/C12_250.5.jpg", "other.jpg"]
 PATTERN = r"(?P<coil_id>C\d+)_(?P<position_mm>\d+(\.\d+)?)"

@@ -26,6 +26,24 @@ class SampleDataConfig(Config):
     height: int = Field(default=256, ge=64)
 
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class TrustLimits(Config):
+    """What may be lost before a run ends, each a share.
+
+    Attributes:
+        misnamed: Of the labels: those that name no picture, and would after a change of names.
+        lost: Of the sheets of a class, of the clean and of the defective ones: those that are set
+            aside for their labels.
+        unusable: Of the same: those whose picture can't be used.
+    """
+
+    misnamed: Share = 0.01
+    lost: Share = 0.1
+    unusable: Share = 0.5
+
+
 class DataEngineeringConfig(Config):
     """What sheets must be like, and how they are divided.
 
@@ -34,6 +52,11 @@ class DataEngineeringConfig(Config):
         class_names: Of classes 1, 2, …
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
         mask_values: Class of each value in a folder of masks; None for values that are classes.
+        mask_threshold: Least value of a defect in soft masks, 1 to 255, of a single class; None
+            takes values as they are.
+        missing_mask: Whether a picture without a mask file is clean, or set aside.
+        limits: What labels may lose before a run ends.
+        allow_suspect: Whether to go on where more than half of the masks look wrong.
         compare_parts: Search for pictures that share a quarter, too, as in stitched data sets.
         resplit: Divide all sheets anew, instead of keeping the splits of those divided before.
         shares: Share of the sheets that each split gets.
@@ -45,6 +68,10 @@ class DataEngineeringConfig(Config):
     class_names: tuple[str, ...] = Field(min_length=1)
     expected_size: tuple[PositiveInt, PositiveInt] | None = None
     mask_values: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    mask_threshold: int | None = Field(default=None, ge=1, le=255)
+    missing_mask: Literal["refuse", "clean"] = "refuse"
+    limits: TrustLimits = TrustLimits()
+    allow_suspect: bool = False
     compare_parts: bool = False
     resplit: bool = False
     shares: dict[
@@ -64,6 +91,8 @@ class DataEngineeringConfig(Config):
             raise ValueError("class_names calls two classes alike, and figures could not tell them")
         if self.mask_values and max(self.mask_values.values()) > self.classes:
             raise ValueError("mask_values names a class that class_names does not")
+        if self.mask_threshold and len(set((self.mask_values or {}).values())) > 1:
+            raise ValueError("mask_threshold takes soft masks of one class; mask_values names two")
         return self
 
     @property

@@ -152,6 +152,11 @@ def _notes(data: bytes, image: NDArray[np.uint8], row: Row) -> Iterator[str]:
         yield f"incomplete frame: {damage}"
 
 
+def is_featureless(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Say of each picture whether it is black, or overexposed, all over."""
+    return table[["black_fraction", "saturated_fraction"]].max(axis=1) >= _FEATURELESS
+
+
 def fingerprints_of(table: pd.DataFrame) -> Iterator[NDArray[np.float16]]:
     """Turn the column ``fingerprint`` of sound pictures back into arrays."""
     return (np.frombuffer(data, np.float16) for data in table["fingerprint"])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from steel_defects.data.config import PositionsConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.masks import Finding
 from steel_defects.tables.declared import SHEET_POSITIONS
 
 # Narrower than float(), which also takes "nan", "inf" and "1_000".

@@ -10,7 +10,7 @@ from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
 from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import masks_by_sheet, sizes_by_sheet
+from steel_defects.labels.masks import masks_by_sheet, sizes_by_sheet
 
 Masks = Mapping[str, Mapping[int, str]]
 Sizes = Mapping[str, tuple[int, int]]
@@ -44,7 +44,7 @@ def quality_report(
     """Describe a data set as its tables hold it, and what was set aside.
 
     ``pictures`` is the inventory with the pictures that were set aside, ``findings`` are those of
-    :class:`steel_defects.labels.severstal.Finding`, as dictionaries.
+    :class:`steel_defects.labels.masks.Finding`, as dictionaries.
 
     Returns:
         What JSON can hold: counts, class balance, areas, sizes, brightness, black borders, groups,

@@ -14,7 +14,7 @@ from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, decode_gray
-from steel_defects.labels.severstal import masks_by_sheet
+from steel_defects.labels.masks import masks_by_sheet
 from steel_defects.models.config import split_names
 from steel_defects.package.manifest import ExportRuntime, Precision
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from steel_defects.evaluation.detection_by_size import covered_regions
 from steel_defects.evaluation.segmentation import sizes_of
-from steel_defects.labels.severstal import masks_by_sheet
+from steel_defects.labels.masks import masks_by_sheet
 from steel_defects.tables.declared import CLASS_CONFUSION
 
 #: What stands in the place of a class: of defects that no prediction touches, and the reverse.

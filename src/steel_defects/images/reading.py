@@ -17,7 +17,9 @@ from PIL import Image
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.headers import STARTS, Header, read_header
 
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+PICTURE_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2"}
+)
 
 _JPEG = b"\xff\xd8"
 # Where a whole file of the format ends; decoders fill the rest of a truncated one with gray.
@@ -106,7 +108,9 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
     if not data:
         raise UnreadableSheet("empty file")
     for start, end in _END_MARKERS.items():
-        if data.startswith(start) and end not in data[-_TAIL:]:
+        # Cameras and file systems may pad a file with zeros.
+        whole = not data.startswith(start) or end in data[-_TAIL:]
+        if not whole and end not in data.rstrip(b"\0")[-_TAIL:]:
             raise UnreadableSheet("truncated file")
     _sound_header(data)
     image = np.asarray(_decode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)

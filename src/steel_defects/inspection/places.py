@@ -15,7 +15,7 @@ from steel_defects.data.positions import (
 from steel_defects.errors import SteelDefectsError
 from steel_defects.inspection.sources import size_and_time
 from steel_defects.inspection.store.names import name_of, numbered
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.masks import Finding
 from steel_defects.tables.csv_file import read_plain_table
 
 logger = logging.getLogger(__name__)

@@ -1,30 +1,40 @@
-"""Masks as pictures: one index PNG per sheet, 0 for background and k for class k."""
+"""Masks as pictures: one file per sheet, 0 for background and k for class k.
+
+Masks are PNG, TIFF or BMP files; a JPEG blurs classes into others, and is refused.
+"""
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.Image import Image
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import Finding
+from steel_defects.labels.masks import UNKNOWN_CLASS, Finding, Masks
+from steel_defects.labels.names import misnamed_of, near_names
 from steel_defects.paths import is_housekeeping, leads_out, shown_name
 from steel_defects.tables.declared import ANNOTATIONS
 from steel_defects.threads import map_in_order
 
 Row = tuple[str, int, str, int]
+Sizes = Mapping[str, tuple[int, int]]
+
+_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
 
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """A folder of masks, named as their sheets are, with the ending ``.png``.
+    """A folder of masks, named as their sheets are, but for the ending.
 
     It may be a symbolic link. Inside, links to files are followed if they stay in it.
     """
@@ -32,13 +42,17 @@ class MaskFolder:
     root: Path
 
     def path_of(self, sheet_id: str) -> Path:
-        """Return the mask file of a sheet."""
-        return (self.root / sheet_id).with_suffix(".png")
+        """Return the mask file of a sheet; where there is none, the one that would be it."""
+        stem = _stem(sheet_id)
+        return self.root / self.files.get(stem, stem + ".png")
 
-    def names(self) -> set[str]:
-        """Return the paths of all masks below the folder, POSIX."""
-        paths = (path.relative_to(self.root) for path in self.root.rglob("*.png"))
-        return {path.as_posix() for path in paths if not any(map(is_housekeeping, path.parts))}
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Path below the folder, POSIX, of each mask, by its path without the ending."""
+        found = (path for path in self.root.rglob("*") if path.suffix.lower() in _ENDINGS)
+        paths = sorted(path.relative_to(self.root) for path in found)
+        names = (p.as_posix() for p in paths if not any(map(is_housekeeping, p.parts)))
+        return {_stem(name): name for name in names}
 
     @cached_property
     def real_root(self) -> str:
@@ -46,84 +60,184 @@ class MaskFolder:
         return os.path.realpath(self.root)
 
 
-def read_annotations(
-    folder: MaskFolder,
-    sizes: Mapping[str, tuple[int, int]],
-    classes: int,
-    mask_values: Mapping[int, int] | None = None,
-) -> tuple[pd.DataFrame, list[Finding]]:
+def _stem(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+@dataclass(frozen=True)
+class MaskRules:
+    """What the values of masks mean.
+
+    Attributes:
+        classes: Number of defect classes.
+        values: Class of each value but 0, such as ``{255: 1}``; None for values that are classes.
+        threshold: Least value of a defect in soft masks; None takes values as they are.
+        missing_is_clean: Whether a picture without a mask file is clean.
+    """
+
+    classes: int
+    values: Mapping[int, int] | None = None
+    threshold: int | None = None
+    missing_is_clean: bool = False
+
+    @property
+    def class_of(self) -> dict[int, int]:
+        """Class of each value but 0."""
+        if self.threshold is not None:
+            return {1: min(self.values.values()) if self.values else 1}
+        return dict(self.values) if self.values else {k: k for k in range(1, self.classes + 1)}
+
+
+def read_annotations(folder: MaskFolder, sizes: Sizes, rules: MaskRules) -> Masks:
     """Encode the masks of sheets; find fault with those that can't be trusted.
 
     Args:
         folder: The masks; one that is all background marks a clean sheet.
         sizes: Height and width, pixels, of every readable sheet.
-        classes: Number of defect classes.
-        mask_values: Class of each value of a mask but 0, such as ``{255: 1}``; None for values
-            that are classes.
+        rules: What the values mean.
 
     Returns:
-        ``sheet_id, class_id, rle, area_px``, one row per sheet and class, and a finding for each
-        mask that is missing, unreadable, of another size than its sheet, of unknown values, a link
-        out of the folder, or without a sheet.
+        The masks, and a finding for each that is missing, unreadable, of another size than its
+        sheet, of unknown values, a link out of the folder, or that of two pictures. Masks without
+        a picture are counted in one finding.
     """
-    class_of = dict(mask_values) if mask_values else {k: k for k in range(1, classes + 1)}
+    twins = _twins(sizes)
 
     def read(sheet_id: str) -> list[Row] | Finding:
         try:
-            mask = _read_mask(folder, sheet_id, sizes[sheet_id])
-            return list(_encode_classes(sheet_id, mask, class_of))
+            if other := twins.get(sheet_id):
+                raise SteelDefectsError(f"one mask for this picture and {other}; rename one")
+            return list(_read_rows(folder, sheet_id, sizes[sheet_id], rules))
         except SteelDefectsError as error:
             return Finding(f"mask of {sheet_id}", sheet_id, str(error))
 
-    answers = list(map_in_order(read, sorted(sizes)))
-    findings = [answer for answer in answers if isinstance(answer, Finding)]
-    rows = [row for answer in answers if not isinstance(answer, Finding) for row in answer]
-    known = {folder.path_of(sheet_id).relative_to(folder.root).as_posix() for sheet_id in sizes}
-    findings += [
-        Finding(f"mask {name}", name, "mask of a picture that is missing or unreadable")
-        for name in sorted(map(shown_name, folder.names() - known))
-    ]
-    return ANNOTATIONS.typed(rows), findings
+    sheet_ids = sorted(sizes)
+    answers = dict(zip(sheet_ids, map_in_order(read, sheet_ids), strict=True))
+    faults = [answer for answer in answers.values() if isinstance(answer, Finding)]
+    rows = [row for answer in answers.values() if isinstance(answer, list) for row in answer]
+    claims = {row[0]: set[int]() for row in rows}
+    for sheet_id, class_id, *_ in rows:
+        claims[sheet_id].add(class_id)
+    claims |= {f.sheet_id: {UNKNOWN_CLASS} for f in faults if _stem(f.sheet_id) in folder.files}
+    strays = sorted(folder.files.keys() - set(map(_stem, sizes)))
+    pictures = {_stem(sheet_id): sheet_id for sheet_id in sizes}
+    near = near_names(strays, pictures)
+    return Masks(
+        table=ANNOTATIONS.typed(rows),
+        findings=faults + list(_stray_findings(folder, strays, near, pictures)),
+        claims={sheet_id: frozenset(classes) for sheet_id, classes in claims.items()},
+        labels=len(folder.files),
+        matched=len(folder.files) - len(strays),
+        misnamed=misnamed_of([name for name in strays if name in near], near, len(folder.files)),
+    )
 
 
-def _read_mask(folder: MaskFolder, sheet_id: str, size: tuple[int, int]) -> NDArray[np.integer]:
+def _twins(sheet_ids: Sizes) -> dict[str, str]:
+    """Return another picture that has the same mask file, for those that have one."""
+    by_stem: dict[str, list[str]] = {}
+    for sheet_id in sorted(sheet_ids):
+        by_stem.setdefault(_stem(sheet_id), []).append(sheet_id)
+    return {
+        one: next(other for other in pictures if other != one)
+        for pictures in by_stem.values()
+        if len(pictures) > 1
+        for one in pictures
+    }
+
+
+def _stray_findings(
+    folder: MaskFolder,
+    strays: list[str],
+    near: Mapping[str, tuple[str, list[str]]],
+    pictures: Mapping[str, str],
+) -> Iterator[Finding]:
+    """Tell masks without a picture, and which pictures they may mean."""
+    for name in (name for name in strays if name in near):
+        change, meant = near[name]
+        mask = shown_name(folder.files[name])
+        reason = f"mask {mask} may mean this picture: {change} would have to change"
+        yield from (Finding(f"mask {mask}", pictures[stem], reason) for stem in meant)
+    missing = [folder.files[name] for name in strays if name not in near]
+    if missing:
+        name = shown_name(missing[0])
+        count = "1 mask has" if len(missing) == 1 else f"{len(missing):,} masks have"
+        reason = f"{count} no picture that can be used"
+        yield Finding(f"mask {name}", name, reason, set_aside=False)
+
+
+def _read_rows(
+    folder: MaskFolder, sheet_id: str, size: tuple[int, int], rules: MaskRules
+) -> Iterator[Row]:
     path = folder.path_of(sheet_id)
     if leads_out(path, folder.real_root):
         raise SteelDefectsError("symbolic link that leads out of the folder")
     if not path.is_file():
-        raise SteelDefectsError(
-            "picture without a mask file; a clean sheet needs one that is all background"
-        )
+        if rules.missing_is_clean:
+            return
+        raise SteelDefectsError(_without_mask(sheet_id, folder))
     try:
-        return _decode_mask(path.read_bytes(), size)
+        mask = _decode_mask(path.read_bytes(), size)
     except SteelDefectsError:
         raise
     except Exception as error:
         # Pillow fails in a dozen ways at bytes that are not what it expects.
-        raise SteelDefectsError("mask cannot be decoded as a PNG picture") from error
+        raise SteelDefectsError("mask cannot be decoded as a PNG, TIFF or BMP picture") from error
+    if rules.threshold is not None:
+        mask = (mask >= rules.threshold).astype(np.uint8)
+    yield from _encode_classes(sheet_id, mask, rules.class_of)
+
+
+def _without_mask(sheet_id: str, folder: MaskFolder) -> str:
+    stem = _stem(sheet_id)
+    near = [name for name in folder.files if name.startswith(stem)]
+    near = near or get_close_matches(stem, folder.files, 1, 0.8)
+    like = f"; there is {shown_name(folder.files[min(near)])}" if near else ""
+    return (
+        f"picture without a mask file{like}; a clean sheet needs one that is all background, or "
+        "data_engineering.missing_mask: clean"
+    )
 
 
 def _decode_mask(data: bytes, size: tuple[int, int]) -> NDArray[np.integer]:
-    # Not OpenCV, which replaces the indices of a palette by its colours; and PNG's own reader:
-    # other formats may blur masks, and Image.open has a limit of pixels of its own.
-    with PngImageFile(io.BytesIO(data)) as picture:
+    # Not OpenCV, which replaces the indices of a palette by its colours; and the formats' own
+    # readers: others may blur masks, and Image.open has a limit of pixels of its own.
+    if data.startswith(b"\xff\xd8"):
+        raise SteelDefectsError("mask is a JPEG, which blurs classes into others; save it as PNG")
+    reader = next(reader for start, reader in _READERS.items() if data.startswith(start))
+    with reader(io.BytesIO(data)) as picture:
         if picture.size[::-1] != size:
             sizes = (*picture.size, *size[::-1])
             raise SteelDefectsError("mask of {}×{} for a picture of {}×{}".format(*sizes))
-        if picture.mode in ("RGBA", "LA"):
-            raise SteelDefectsError("mask with transparency; one value per pixel is expected")
-        if picture.mode == "RGB" and data[_BIT_DEPTH] == 16:
+        if picture.info.get("compression") in ("jpeg", "tiff_jpeg"):
+            raise SteelDefectsError("mask is a JPEG inside a TIFF, which blurs classes into others")
+        if picture.mode == "RGB" and data.startswith(_PNG) and data[_BIT_DEPTH] == 16:
             # Pillow would keep the upper 8 bits, in which there are no classes.
             raise SteelDefectsError("mask in colour of 16 bits; one value per pixel is expected")
-        mask = np.asarray(picture)
+        mask = _without_alpha(np.asarray(picture), picture.mode)
     if mask.ndim == 2:
-        return mask
+        return mask.astype(np.uint8) if mask.dtype == bool else mask
     if (mask != mask[..., :1]).any():
         raise SteelDefectsError("mask in colour; one value per class is expected")
     return mask[..., 0]
 
 
+_PNG = b"\x89PNG"
 _BIT_DEPTH = 24  # where a PNG file says how many bits a channel has
+_READERS: dict[bytes, Callable[[io.BytesIO], Image]] = {
+    _PNG: PngImageFile,
+    b"BM": BmpImageFile,
+    b"II": TiffImageFile,
+    b"MM": TiffImageFile,
+}
+
+
+def _without_alpha(mask: NDArray[np.integer], mode: str) -> NDArray[np.integer]:
+    """Drop the transparency of a mask that has none."""
+    if mode not in ("RGBA", "LA"):
+        return mask
+    if (mask[..., -1] != 255).any():
+        raise SteelDefectsError("mask with transparency; one value per pixel is expected")
+    return mask[..., :-1] if mode == "RGBA" else mask[..., 0]
 
 
 def _encode_classes(
@@ -133,7 +247,8 @@ def _encode_classes(
     unknown = [value for value in values if value not in class_of]
     if unknown:
         raise SteelDefectsError(
-            f"mask has value {unknown[0]}; known are 0 and {', '.join(map(str, class_of))}"
+            f"mask has value {unknown[0]}; known are 0 and {', '.join(map(str, class_of))}: give "
+            "its class in data_engineering.mask_values, or mask_threshold for soft masks"
         )
     for class_id in sorted({class_of[value] for value in values}):
         inside = np.isin(mask, [value for value in values if class_of[value] == class_id])

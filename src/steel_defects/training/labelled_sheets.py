@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.images.reading import resize
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.severstal import masks_by_sheet
+from steel_defects.labels.masks import masks_by_sheet
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.loader import Array, Example
 

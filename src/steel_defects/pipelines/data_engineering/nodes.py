@@ -1,13 +1,14 @@
 """Nodes that turn a folder of pictures and a file of masks into the canonical tables."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig, PositionsConfig
-from steel_defects.data.inventory import take_inventory
+from steel_defects.data.inventory import is_featureless, take_inventory
 from steel_defects.data.leakage import leakage_table, lookup_baseline
 from steel_defects.data.positions import find_positions
 from steel_defects.data.quality import oddest_sheets, quality_report
@@ -26,11 +27,20 @@ from steel_defects.data.splits import (
     group_sheets,
 )
 from steel_defects.data.tiles import tile_table
+from steel_defects.data.trust import (
+    kinds_of,
+    losses,
+    lost_words,
+    refuse_losses,
+    refuse_lost_labels,
+    refuse_suspects,
+)
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import mask_folder, severstal
-from steel_defects.labels.mask_folder import MaskFolder
-from steel_defects.labels.severstal import Finding, masks_by_sheet, sizes_by_sheet
+from steel_defects.labels.mask_folder import MaskFolder, MaskRules
+from steel_defects.labels.masks import Finding, Masks, masks_by_sheet, sizes_by_sheet
+from steel_defects.labels.suspects import suspicions
 from steel_defects.models.config import Backbones
 from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS
 from steel_defects.training.config import CrossValidationConfig
@@ -98,52 +108,108 @@ def check_annotations(
     sheet_groups: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
 ) -> tuple[pd.DataFrame, Findings]:
-    """Keep sound masks of sound sheets.
+    """Keep sound masks of sound sheets, and list what masks look wrong.
 
     A sheet with a mask that can't be trusted is set aside as a whole: without that mask it would
     pass for cleaner than it is.
+
+    Raises:
+        SteelDefectsError: The labels lose so much, or look so wrong, that nothing should be
+            trained on them.
     """
-    sizes, classes = sizes_by_sheet(_sound(sheet_inventory)), data_engineering.classes
-    if isinstance(raw_annotations, MaskFolder):
-        values = data_engineering.mask_values
-        table, faults = mask_folder.read_annotations(raw_annotations, sizes, classes, values)
-    else:
-        rows = severstal.normalise_columns(raw_annotations)
-        table, faults = severstal.check_annotations(rows, sizes, classes)
-    findings = _picture_findings(sheet_inventory, sheet_groups) + faults
+    config = data_engineering
+    masks = _read_masks(raw_annotations, sheet_inventory, config)
+    refuse_lost_labels(masks, config.limits)
+    suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
+    refuse_suspects(suspects, config.allow_suspect)
+    doubts = [Finding("labels", one.examples[0], str(one), set_aside=False) for one in suspects]
+    pictures = _picture_findings(sheet_inventory) + _empty_frames(sheet_inventory, masks)
+    kinds = kinds_of(sheet_inventory["sheet_id"], masks.claims, config.class_names)
+    for findings, share, setting in (
+        (masks.findings, config.limits.lost, "lost"),
+        (pictures, config.limits.unusable, "unusable"),
+    ):
+        refuse_losses(losses(kinds, findings), share, setting)
+    findings = doubts + pictures + _leaking_sheets(sheet_inventory, sheet_groups) + masks.findings
     findings += [
         Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
-        for sheet_id in sorted({fault.sheet_id for fault in faults} & set(sizes))
+        for sheet_id in sorted(_aside(masks.findings) & set(_sound(sheet_inventory)["sheet_id"]))
     ]
-    if findings:
-        first = findings[0]
-        logger.warning(
-            "%d findings, listed in data_quality.json and findings.json; the first: %s: %s",
-            len(findings), first.where, first.reason,
-        )  # fmt: skip
-    aside = {finding.sheet_id for finding in findings if finding.set_aside}
-    kept = table[~table["sheet_id"].isin(aside)].reset_index(drop=True)
+    aside = _aside(findings)
+    kept = masks.table[~masks.table["sheet_id"].isin(aside)].reset_index(drop=True)
+    if masks.matched and kept.empty and masks.claims:
+        lost = next(losses({"defective": list(masks.claims)}, findings))
+        raise SteelDefectsError(f"no defect is left: {lost_words(*lost)}")
+    _tell(findings, list(losses(kinds, findings)), doubts)
     return kept, [asdict(finding) for finding in findings]
 
 
-def _picture_findings(sheet_inventory: pd.DataFrame, sheet_groups: pd.DataFrame) -> list[Finding]:
-    """List pictures that can't be used, that would leak, and that were changed in reading."""
+def _read_masks(
+    raw: pd.DataFrame | MaskFolder, sheet_inventory: pd.DataFrame, config: DataEngineeringConfig
+) -> Masks:
+    sizes = sizes_by_sheet(_sound(sheet_inventory))
+    if isinstance(raw, MaskFolder):
+        rules = MaskRules(
+            config.classes,
+            config.mask_values,
+            config.mask_threshold,
+            config.missing_mask == "clean",
+        )
+        return mask_folder.read_annotations(raw, sizes, rules)
+    unreadable = set(sheet_inventory["sheet_id"]) - sizes.keys()
+    rows = severstal.normalise_columns(raw)
+    return severstal.check_annotations(rows, sizes, config.class_names, unreadable)
+
+
+def _aside(findings: Iterable[Finding]) -> set[str]:
+    return {finding.sheet_id for finding in findings if finding.set_aside}
+
+
+def _tell(
+    findings: Sequence[Finding],
+    lost: Sequence[tuple[str, int, int, str]],
+    doubts: Sequence[Finding],
+) -> None:
+    """Log what was lost and what looks wrong; the tables have each case."""
+    if findings:
+        logger.warning(
+            "%d findings, listed in data_quality.json and findings.json; the first: %s: %s",
+            len(findings), findings[0].where, findings[0].reason,
+        )  # fmt: skip
+    for each in lost:
+        logger.warning("%s", lost_words(*each))
+    for doubt in doubts:
+        logger.warning("labels: %s", doubt.reason)
+
+
+def _picture_findings(sheet_inventory: pd.DataFrame) -> list[Finding]:
+    """List pictures that can't be used, and those that were changed in reading."""
     broken = sheet_inventory["problem"] != ""
+    noted = sheet_inventory[~broken & (sheet_inventory["note"] != "")]
+    return [
+        *_findings(sheet_inventory[broken], "problem", set_aside=True),
+        *_findings(noted, "note", set_aside=False),
+    ]
+
+
+def _findings(table: pd.DataFrame, column: str, set_aside: bool) -> list[Finding]:
+    rows = zip(table["sheet_id"], table["path"], table[column], strict=True)
+    return [Finding(f"picture {path}", one, reason, set_aside) for one, path, reason in rows]
+
+
+def _empty_frames(sheet_inventory: pd.DataFrame, masks: Masks) -> list[Finding]:
+    """Set aside frames without steel on them that have no label: they are not clean sheets."""
+    sound = _sound(sheet_inventory)
+    table = sound[is_featureless(sound) & ~sound["sheet_id"].isin(set(masks.claims))]
+    reason = "black or white all over, and without a label: not a clean sheet"
+    return _findings(table.assign(reason=reason), "reason", set_aside=True)
+
+
+def _leaking_sheets(sheet_inventory: pd.DataFrame, sheet_groups: pd.DataFrame) -> list[Finding]:
+    """List new sheets that would join two splits."""
     leaking = sheet_groups[sheet_groups["problem"] != ""]
     leaking = leaking.merge(sheet_inventory[["sheet_id", "path"]], on="sheet_id")
-    noted = sheet_inventory[~broken & (sheet_inventory["note"] != "")]
-    tables = (
-        (sheet_inventory[broken], "problem", True),
-        (leaking, "problem", True),
-        (noted, "note", False),
-    )
-    return [
-        Finding(f"picture {path}", sheet_id, reason, set_aside)
-        for table, column, set_aside in tables
-        for sheet_id, path, reason in zip(
-            table["sheet_id"], table["path"], table[column], strict=True
-        )
-    ]
+    return _findings(leaking, "problem", set_aside=True)
 
 
 def build_sheets(

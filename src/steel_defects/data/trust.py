@@ -1,0 +1,102 @@
+"""When labels lose too much to be trained on: a run that ends here does no harm."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from steel_defects.data.config import TrustLimits
+from steel_defects.errors import SteelDefectsError
+from steel_defects.labels.masks import Finding, Masks
+from steel_defects.labels.suspects import Suspicion
+
+_SETTING = "data_engineering.limits"
+
+
+def refuse_lost_labels(masks: Masks, limits: TrustLimits) -> None:
+    """Refuse a file of labels whose names do not meet those of the pictures.
+
+    Raises:
+        SteelDefectsError: Too many labels would name a picture after a change of names, or none
+            names a picture.
+    """
+    lost = masks.misnamed
+    if lost and lost.rows > limits.misnamed * lost.of:
+        name, picture = lost.example
+        raise SteelDefectsError(
+            f"{lost.rows:,} of {lost.of:,} labels name no picture, but would if {lost.change} "
+            f"changed: {name} may be {picture}; mend the names, or raise {_SETTING}.misnamed"
+        )
+    if masks.labels and not masks.matched:
+        others = (f for f in masks.findings if not f.set_aside)
+        example = next((f"; the first names {f.sheet_id}" for f in others), "")
+        raise SteelDefectsError(
+            f"none of the {masks.labels:,} labels names a picture that is there{example}; check "
+            "raw_dir and the names"
+        )
+
+
+def refuse_suspects(found: Sequence[Suspicion], allow_suspect: bool) -> None:
+    """Refuse masks more than half of which look wrong.
+
+    Raises:
+        SteelDefectsError: They do, and the user has not looked at them yet.
+    """
+    worst = next((one for one in found if one.masks > one.of / 2), None)
+    if worst and not allow_suspect:
+        raise SteelDefectsError(
+            f"{worst}; mend them, or set data_engineering.allow_suspect: true if they are right"
+        )
+
+
+def losses(
+    kinds: Mapping[str, Collection[str]], findings: Iterable[Finding]
+) -> Iterator[tuple[str, int, int, str]]:
+    """Say how many sheets of each kind were set aside, and why most of them were.
+
+    Args:
+        kinds: Sheets of each kind, such as ``defective``.
+        findings: All of them.
+
+    Yields:
+        Kind, number of its sheets that were set aside, number of its sheets, and the reason that
+        most of them share.
+    """
+    reasons: dict[str, str] = {}
+    for finding in findings:
+        if finding.set_aside:
+            reasons.setdefault(finding.sheet_id, finding.reason)
+    for kind, sheets in kinds.items():
+        lost = [reasons[sheet_id] for sheet_id in sheets if sheet_id in reasons]
+        if lost:
+            yield kind, len(lost), len(sheets), Counter(lost).most_common(1)[0][0]
+
+
+def kinds_of(
+    sheet_ids: Iterable[str], claims: Mapping[str, frozenset[int]], class_names: Sequence[str]
+) -> dict[str, list[str]]:
+    """Sort sheets by what their labels say, sound or not; a sheet may be of several kinds."""
+    sheet_ids = list(sheet_ids)
+    kinds = {
+        "clean": [sheet_id for sheet_id in sheet_ids if sheet_id not in claims],
+        "defective": [sheet_id for sheet_id in sheet_ids if sheet_id in claims],
+    }
+    for class_id, name in enumerate(class_names, start=1):
+        kinds[f"({name})"] = [s for s in sheet_ids if class_id in claims.get(s, ())]
+    return kinds
+
+
+def lost_words(kind: str, lost: int, of: int, reason: str) -> str:
+    """Say in one line how many sheets of a kind were lost, and why."""
+    return f"{lost:,} of {of:,} {kind} sheets set aside: {reason}"
+
+
+def refuse_losses(lost: Iterable[tuple[str, int, int, str]], share: float, setting: str) -> None:
+    """Refuse to go on where a kind loses more than a share of its sheets.
+
+    Raises:
+        SteelDefectsError: It does; the message says why.
+    """
+    worst = max(lost, key=lambda one: one[1] / one[2], default=None)
+    if worst and worst[1] > share * worst[2]:
+        raise SteelDefectsError(
+            f"{lost_words(*worst)}; mend them, or raise {_SETTING}.{setting} ({share:g})"
+        )

@@ -1,0 +1,77 @@
+"""What a source of labels says of the sheets: sound masks, and what is wrong with the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+#: In :attr:`Masks.claims`: a class that the source gives, and that can't be read.
+UNKNOWN_CLASS = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in a file, row or sheet that data engineering set aside or wants known, and why."""
+
+    where: str
+    sheet_id: str
+    reason: str
+    set_aside: bool = True
+
+
+@dataclass(frozen=True)
+class Misnamed:
+    """Labels that name no picture, and would name one after a change of names.
+
+    Attributes:
+        rows: How many do; ``of`` is how many labels there are.
+        change: What would have to change, such as ``the ending``.
+        example: One of the names, and the picture that it may mean.
+    """
+
+    rows: int
+    of: int
+    change: str
+    example: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The labels of sheets.
+
+    Attributes:
+        table: ``sheet_id, class_id, rle, area_px``, one row per sheet and class: sound masks.
+        findings: What was refused, changed or left out.
+        claims: Classes that the source gives each sheet, in sound labels and in others. A sheet
+            without any is clean.
+        labels: Number of labels in the source.
+        matched: Number of labels that name a picture that is there, readable or not.
+        misnamed: Labels that would name a picture after a change of names; None if there are none.
+        from_zero: Labels of class 0, where no label has the highest class: the classes may be
+            counted from 0.
+        cut: Labels whose mask is as long as the longest cell of a spreadsheet.
+    """
+
+    table: pd.DataFrame
+    findings: list[Finding]
+    claims: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    labels: int = 0
+    matched: int = 0
+    misnamed: Misnamed | None = None
+    from_zero: int = 0
+    cut: int = 0
+
+
+def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:
+    """Sort encoded masks by sheet and class."""
+    masks: dict[str, dict[int, str]] = {}
+    columns = annotations[["sheet_id", "class_id", "rle"]]
+    for sheet_id, class_id, rle in columns.itertuples(index=False, name=None):
+        masks.setdefault(sheet_id, {})[int(class_id)] = rle
+    return masks
+
+
+def sizes_by_sheet(sheets: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Return height and width, pixels, of each sheet."""
+    sizes = zip(map(int, sheets["height"]), map(int, sheets["width"]), strict=True)
+    return dict(zip(sheets["sheet_id"], sizes, strict=True))

@@ -1,0 +1,478 @@
+"""Labels that are well-formed and wrong: a run ends before any harm, or says what it set aside.
+
+Each case changes a sound set of twelve sheets, six of them defective, as people's tools do.
+"""
+
+import logging
+import os
+import shutil
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from steel_defects.data.config import DataEngineeringConfig, SampleDataConfig, TrustLimits
+from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import SheetFolder
+from steel_defects.labels import rle as run_length
+from steel_defects.labels.mask_folder import MaskFolder
+from steel_defects.pipelines.data_engineering import nodes
+from steel_defects.pipelines.sample_data import draw_annotated_sheets
+
+HEIGHT, WIDTH = 64, 256
+NAMES = ("pitting", "crack", "scratch", "scale")
+CONFIG = DataEngineeringConfig(
+    seed=1, class_names=NAMES, expected_size=(HEIGHT, WIDTH), shares={"train": 1},
+    tile_size=(64, 64), tile_stride=(64, 64),
+)  # fmt: skip
+TOLERANT = TrustLimits(misnamed=1, lost=1, unusable=1)
+
+
+class Sheets:
+    """Twelve sheets in a folder, and the rows of their labels."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.pictures = root, root / "train_images"
+        drawn = SampleDataConfig(seed=5, sheets=12, new_sheets=1, width=WIDTH, height=HEIGHT)
+        self.drawn, rows = draw_annotated_sheets(drawn)
+        self.pictures.mkdir(parents=True)
+        for name, picture in self.drawn.items():
+            (self.pictures / name).write_bytes(picture())
+        self.rows = rows.astype("str")
+        self.defective = set(self.rows["ImageId"])
+
+    def masks(self, folder: str = "annotations") -> Path:
+        """Write the labels as a folder of masks instead."""
+        place = self.root / folder
+        place.mkdir()
+        for name in self.drawn:
+            cv2.imwrite(str(place / name.replace(".jpg", ".png")), self.mask(name))
+        return place
+
+    def mask(self, name: str) -> np.ndarray:
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        for row in self.rows[self.rows["ImageId"] == name].itertuples():
+            mask[run_length.decode(row.EncodedPixels, HEIGHT, WIDTH) > 0] = int(row.ClassId)
+        return mask
+
+    def rename(self, change: Callable[[str], str], every: int = 1) -> None:
+        """Change the names in the rows of each nth defective sheet."""
+        names = sorted(self.defective)[::every]
+        changed = self.rows["ImageId"].map(lambda name: change(name) if name in names else name)
+        self.rows = self.rows.assign(ImageId=changed)
+
+    def read(self, labels: MaskFolder | None = None, **changes: object) -> pd.DataFrame:
+        """Check the labels and build the table of sheets."""
+        config = CONFIG.model_copy(update=changes)
+        raw = self.rows if labels is None else labels
+        inventory = nodes.inventory_sheets(SheetFolder(self.root), pd.DataFrame(), config)
+        sound = inventory[inventory["problem"] == ""]
+        groups = sound[["sheet_id"]].assign(group_id=sound["sheet_id"], problem="")
+        self.annotations, findings = nodes.check_annotations(raw, inventory, groups, config)
+        self.findings = [finding["reason"] for finding in findings]
+        return nodes.build_sheets(inventory, groups, self.annotations, findings)
+
+    def false_clean(self, table: pd.DataFrame) -> set[str]:
+        """Return the defective sheets that pass for clean."""
+        return set(table.loc[~table["has_defect"], "sheet_id"]) & self.defective
+
+
+@pytest.fixture
+def sheets(tmp_path: Path) -> Sheets:
+    return Sheets(tmp_path / "data")
+
+
+def test_the_sound_set_is_read_without_a_word(sheets: Sheets):
+    table = sheets.read()
+    assert (len(table), table["has_defect"].sum(), sheets.findings) == (12, 6, [])
+    masks = MaskFolder(sheets.masks())
+    assert len(sheets.read(masks)) == 12 and sheets.findings == []
+
+
+RENAMED = {
+    "no ending": (lambda name: name.removesuffix(".jpg"), "the ending"),
+    "another ending": (lambda name: name.replace(".jpg", ".png"), "the ending"),
+    "case of the ending": (lambda name: name.replace(".jpg", ".JPG"), "capital letters"),
+    "case of the name": (str.upper, "capital letters"),
+    "a folder": ("train_images/{}".format, "the folder"),
+    "folders": ("/home/me/data/train_images/{}".format, "the folder"),
+    "a drive": ("C:\\data\\{}".format, "slashes and the folder"),
+    "a folder, backslashes": ("train_images\\{}".format, "slashes and the folder"),
+    "no ending, capital letters": (
+        lambda name: name.removesuffix(".jpg").upper(),
+        "the ending and capital letters",
+    ),
+}
+
+
+@pytest.mark.parametrize("every", [1, 2, 6], ids=["all", "half", "one"])
+@pytest.mark.parametrize(("change", "said"), RENAMED.values(), ids=RENAMED)
+def test_names_that_do_not_meet_stop_the_run(sheets: Sheets, change, said: str, every: int):
+    sheets.rename(change, every)
+    count = (~sheets.rows["ImageId"].isin(sheets.drawn)).sum()
+    fault = rf"^{count} of {len(sheets.rows)} labels name no picture, but would if {said} changed"
+    with pytest.raises(SteelDefectsError, match=fault):
+        sheets.read()
+
+
+@pytest.mark.parametrize(("change", "said"), RENAMED.values(), ids=RENAMED)
+def test_below_the_limit_sheets_that_rows_may_mean_are_set_aside(sheets: Sheets, change, said: str):
+    sheets.rename(change, 6)
+    table = sheets.read(limits=TOLERANT)
+    assert sheets.false_clean(table) == set()
+    assert len(table) == 11
+    assert any(f"{said} would have to change" in reason for reason in sheets.findings)
+
+
+def move_all(sheets: Sheets, place: Callable[[str], str]) -> dict[str, str]:
+    """Move all pictures; returns their new names."""
+    names = {name: place(name) for name in sheets.drawn}
+    for old, new in names.items():
+        (sheets.pictures / new).parent.mkdir(parents=True, exist_ok=True)
+        (sheets.pictures / old).rename(sheets.pictures / new)
+    return names
+
+
+def test_pictures_in_subfolders_that_rows_do_not_name(sheets: Sheets):
+    move_all(sheets, "coil_7/{}".format)
+    with pytest.raises(SteelDefectsError, match="if the subfolder changed"):
+        sheets.read()
+
+
+def test_zeros_that_a_spreadsheet_dropped(sheets: Sheets):
+    numbers = {name: f"{n:04}" for n, name in enumerate(sorted(sheets.drawn), start=1)}
+    move_all(sheets, lambda name: f"{numbers[name]}.jpg")
+    sheets.rows["ImageId"] = sheets.rows["ImageId"].map(lambda name: str(int(numbers[name])))
+    with pytest.raises(SteelDefectsError, match="if the ending and leading zeros changed"):
+        sheets.read()
+
+
+def test_names_in_another_unicode_form(sheets: Sheets):
+    names = move_all(sheets, lambda name: unicodedata.normalize("NFC", f"Blech_übrig_{name}"))
+    sheets.rows["ImageId"] = [unicodedata.normalize("NFD", names[n]) for n in sheets.rows["ImageId"]]
+    with pytest.raises(SteelDefectsError, match="if the Unicode form changed"):
+        sheets.read()
+
+
+def test_rows_of_pictures_that_are_simply_not_there_are_counted(sheets: Sheets):
+    others = pd.DataFrame({"ImageId": [f"other_{n}.jpg" for n in range(5000)]})
+    others = others.assign(ClassId="1", EncodedPixels="1 2")
+    sheets.rows = pd.concat([sheets.rows, others], ignore_index=True)
+    table = sheets.read()
+    assert table["has_defect"].sum() == 6
+    assert sheets.findings == ["5,000 rows name no picture that is there"]
+
+
+def test_a_folder_whose_names_recur_in_other_folders_is_no_mistake(sheets: Sheets):
+    move_all(sheets, "a/{}".format)
+    rows = sheets.rows.assign(ImageId="a/" + sheets.rows["ImageId"])
+    elsewhere = sheets.rows.assign(ImageId="b/" + sheets.rows["ImageId"])
+    sheets.rows = pd.concat([rows, elsewhere], ignore_index=True)
+    assert sheets.read()["has_defect"].sum() == 6
+
+
+def test_no_row_meets_a_picture(sheets: Sheets):
+    sheets.rename(lambda name: f"other_{name}")
+    with pytest.raises(SteelDefectsError, match=r"none of the \d+ labels names a picture.*other_"):
+        sheets.read()
+
+
+@pytest.mark.parametrize("cell", ["-1", "nan", "NaN", "", "None"])
+def test_what_tools_write_for_no_mask_is_none(sheets: Sheets, cell: str):
+    clean = sorted(set(sheets.drawn) - sheets.defective)
+    more = pd.DataFrame({"ImageId": clean, "ClassId": "1", "EncodedPixels": cell})
+    sheets.rows = pd.concat([sheets.rows, more], ignore_index=True)
+    assert sheets.read()["has_defect"].sum() == 6
+    assert sheets.findings == []
+
+
+@pytest.mark.parametrize("written", ["{}.0", "{}.", "{}.00"])
+def test_classes_with_a_point(sheets: Sheets, written: str):
+    sheets.rows["ClassId"] = sheets.rows["ClassId"].map(written.format)
+    assert sheets.read()["has_defect"].sum() == 6
+    assert sheets.findings == []
+
+
+def test_classes_by_name(sheets: Sheets):
+    before = sheets.read() is not None and sheets.annotations
+    sheets.rows["ClassId"] = [NAMES[int(k) - 1] for k in sheets.rows["ClassId"]]
+    sheets.read()
+    pd.testing.assert_frame_equal(sheets.annotations, before)
+
+
+@pytest.mark.parametrize("word", ["1.5", "Riss", "", "0", "٢"])
+def test_classes_that_nobody_knows_stop_the_run(sheets: Sheets, word: str):
+    sheets.rows["ClassId"] = word
+    with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets set aside|class 0"):
+        sheets.read()
+
+
+def test_every_row_twice_counts_once(sheets: Sheets):
+    sheets.read()
+    before = sheets.annotations
+    sheets.rows = pd.concat([sheets.rows, sheets.rows], ignore_index=True)
+    assert len(sheets.read()) == 12
+    pd.testing.assert_frame_equal(sheets.annotations, before)
+    assert all("the same pixels, counted once" in reason for reason in sheets.findings)
+
+
+def test_a_row_per_instance_is_joined(sheets: Sheets):
+    sheets.read()
+    before = sheets.annotations
+    runs = [row.split() for row in sheets.rows["EncodedPixels"]]
+    halves = [[" ".join(r[: len(r) // 4 * 2]) for r in runs], [" ".join(r[len(r) // 4 * 2 :]) for r in runs]]
+    parts = [sheets.rows.assign(EncodedPixels=half) for half in halves]
+    sheets.rows = pd.concat(parts, ignore_index=True)
+    assert len(sheets.read()) == 12
+    pd.testing.assert_frame_equal(sheets.annotations, before)
+    assert "joined with the first" in sheets.findings[0]
+
+
+def replace_masks(sheets: Sheets, change: Callable[[np.ndarray], str]) -> None:
+    sheets.rows["EncodedPixels"] = [
+        change(run_length.decode(rle, HEIGHT, WIDTH)) for rle in sheets.rows["EncodedPixels"]
+    ]
+
+
+def along_rows(mask: np.ndarray) -> str:
+    return run_length.encode(mask.reshape(WIDTH, HEIGHT).T)
+
+
+def of_half_size(mask: np.ndarray) -> str:
+    small = mask[::2, ::2]
+    padded = np.zeros(HEIGHT * WIDTH, np.uint8)
+    padded[: small.size] = small.T.reshape(-1)
+    return run_length.encode(padded.reshape(WIDTH, HEIGHT).T) or "1 1"
+
+
+SUSPECT = {
+    "along rows": (along_rows, "whole only if read along rows"),
+    "half the size": (of_half_size, "as if drawn for smaller pictures"),
+    "inverted": (lambda mask: run_length.encode(1 - mask), "may be inverted"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), SUSPECT.values(), ids=SUSPECT)
+def test_masks_that_look_wrong_stop_the_run(sheets: Sheets, change, said: str):
+    replace_masks(sheets, change)
+    with pytest.raises(SteelDefectsError, match=f"{said}.*allow_suspect"):
+        sheets.read()
+    sheets.read(allow_suspect=True)
+    assert any(said in reason for reason in sheets.findings)
+
+
+def test_some_masks_that_look_wrong_are_told(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+    rle = run_length.decode(sheets.rows["EncodedPixels"][0], HEIGHT, WIDTH)
+    sheets.rows.loc[0, "EncodedPixels"] = along_rows(rle)
+    with caplog.at_level(logging.WARNING):
+        assert len(sheets.read()) == 12
+    assert "1 of " in sheets.findings[0] and "read along rows" in sheets.findings[0]
+    assert "read along rows" in caplog.text
+
+
+def test_classes_counted_from_zero(sheets: Sheets):
+    sheets.rows["ClassId"] = [str(int(k) - 1) for k in sheets.rows["ClassId"]]
+    with pytest.raises(SteelDefectsError, match="may be counted from 0"):
+        sheets.read()
+
+
+def test_cells_that_a_spreadsheet_cut(sheets: Sheets):
+    runs = "".join(f"{n} 1 " for n in range(1, HEIGHT * WIDTH, 2))
+    cut = runs[:32_767]
+    sheets.rows.loc[0, "EncodedPixels"] = cut
+    victim = sheets.rows["ImageId"][0]
+    table = sheets.read(limits=TOLERANT)
+    assert victim not in set(table["sheet_id"])
+    assert any("where spreadsheets cut a cell" in reason for reason in sheets.findings)
+    assert any("longest cell of a spreadsheet" in reason for reason in sheets.findings)
+
+
+def test_what_was_lost_is_said(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+    first = sheets.rows["ImageId"] == sheets.rows["ImageId"][0]
+    sheets.rows.loc[first, "EncodedPixels"] = "1 2 3"
+    with pytest.raises(SteelDefectsError, match=r"1 of \d .*set aside: mask has an odd count.*lost"):
+        sheets.read()
+    with caplog.at_level(logging.WARNING):
+        sheets.read(limits=TOLERANT)
+    assert "1 of 6 defective sheets set aside: mask has an odd count of values (3)" in caplog.text
+
+
+@pytest.mark.parametrize("ending", [".png", ".PNG", ".tif", ".TIFF", ".bmp"])
+def test_masks_of_any_lossless_format(sheets: Sheets, ending: str):
+    sheets.read()
+    before = sheets.annotations
+    place = sheets.masks()
+    for file in sorted(place.iterdir()):
+        mask = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        file.unlink()
+        data = cv2.imencode(ending.lower(), mask)[1].tobytes()
+        file.with_suffix(ending).write_bytes(data)
+    sheets.read(MaskFolder(place))
+    pd.testing.assert_frame_equal(sheets.annotations, before)
+
+
+def test_opaque_masks_with_alpha(sheets: Sheets):
+    sheets.read()
+    before = sheets.annotations
+    place = sheets.masks()
+    for file in place.iterdir():
+        mask = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(file), np.dstack([mask] * 3 + [np.full_like(mask, 255)]))
+    sheets.read(MaskFolder(place))
+    pd.testing.assert_frame_equal(sheets.annotations, before)
+
+
+def change_masks(place: Path, change: Callable[[np.ndarray], np.ndarray]) -> MaskFolder:
+    for file in place.iterdir():
+        cv2.imwrite(str(file), change(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)))
+    return MaskFolder(place)
+
+
+def blurred(mask: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(np.where(mask > 0, 255, 0).astype(np.uint8), (3, 3), 0)
+
+
+def test_soft_masks(sheets: Sheets):
+    masks = change_masks(sheets.masks(), blurred)
+    one = {"class_names": ("defect",)}
+    with pytest.raises(SteelDefectsError, match=r"6 of 6 defective.*mask_threshold"):
+        sheets.read(masks, **one)
+    sheets.read(masks, **one, mask_threshold=128)
+    assert len(sheets.annotations) == 6
+
+
+def test_pictures_without_a_mask(sheets: Sheets):
+    place = sheets.masks()
+    for name in set(sheets.drawn) - sheets.defective:
+        (place / name.replace(".jpg", ".png")).unlink()
+    with pytest.raises(SteelDefectsError, match=r"6 of 6 clean sheets.*missing_mask: clean"):
+        sheets.read(MaskFolder(place))
+    table = sheets.read(MaskFolder(place), missing_mask="clean")
+    assert (len(table), table["has_defect"].sum()) == (12, 6)
+
+
+def test_masks_with_a_suffix_are_named(sheets: Sheets):
+    place = sheets.masks()
+    for file in sorted(place.iterdir()):
+        file.rename(file.with_name(f"{file.stem}_GT.png"))
+    with pytest.raises(SteelDefectsError, match=r"there is sheet_\d+_GT\.png|none of the 12 labels"):
+        sheets.read(MaskFolder(place))
+
+
+def test_masks_of_unknown_values_name_the_parameter(sheets: Sheets):
+    masks = change_masks(sheets.masks(), lambda mask: np.where(mask > 0, 255, 0).astype(np.uint8))
+    with pytest.raises(SteelDefectsError, match=r"6 of 6 defective.*value 255.*mask_values"):
+        sheets.read(masks)
+
+
+def test_one_mask_for_two_pictures(sheets: Sheets):
+    masks = MaskFolder(sheets.masks())
+    name = sorted(sheets.defective)[0]
+    picture = cv2.imread(str(sheets.pictures / name))
+    cv2.imwrite(str(sheets.pictures / name.replace(".jpg", ".png")), picture)
+    table = sheets.read(masks, limits=TOLERANT)
+    assert any("one mask for this picture and" in reason for reason in sheets.findings)
+    assert len(table) == 11
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_masks_that_were_resized_as_pictures_are_told(sheets: Sheets, factor: int):
+    size = WIDTH // factor, HEIGHT // factor
+    place = sheets.masks()
+    for file in place.iterdir():
+        # Every sheet has the highest class, which interpolation turns into all those below it.
+        mask = np.where(cv2.imread(str(file), cv2.IMREAD_UNCHANGED) > 0, 4, 0).astype(np.uint8)
+        cv2.imwrite(str(file), cv2.resize(cv2.resize(mask, size), (WIDTH, HEIGHT)))
+    with pytest.raises(SteelDefectsError, match="may have been resized.*allow_suspect"):
+        sheets.read(MaskFolder(place))
+
+
+def test_one_resized_mask_is_told(sheets: Sheets):
+    place = sheets.masks()
+    file = place / sorted(sheets.defective)[0].replace(".jpg", ".png")
+    mask = np.where(cv2.imread(str(file), cv2.IMREAD_UNCHANGED) > 0, 4, 0).astype(np.uint8)
+    cv2.imwrite(str(file), cv2.resize(cv2.resize(mask, (128, 32)), (WIDTH, HEIGHT)))
+    sheets.read(MaskFolder(place))
+    assert any("may have been resized" in reason for reason in sheets.findings)
+
+
+@pytest.mark.parametrize("quality", [30, 60, 95])
+def test_masks_through_jpeg(sheets: Sheets, quality: int):
+    def saved(mask: np.ndarray) -> np.ndarray:
+        data = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+
+    loud = change_masks(sheets.masks(), lambda mask: saved(mask * 60))
+    with pytest.raises(SteelDefectsError, match="defective sheets set aside: mask has value"):
+        sheets.read(loud)
+    quiet = change_masks(sheets.masks("quiet"), saved)
+    try:
+        sheets.read(quiet)
+    except SteelDefectsError:
+        return
+    exact = all(
+        np.array_equal(cv2.imread(str(quiet.path_of(name)), cv2.IMREAD_UNCHANGED), sheets.mask(name))
+        for name in sheets.drawn
+    )
+    assert exact or any("may have been" in reason for reason in sheets.findings)
+
+
+def test_a_jpeg_is_no_mask(sheets: Sheets):
+    place = sheets.masks()
+    for file in place.iterdir():
+        mask = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        file.write_bytes(cv2.imencode(".jpg", mask)[1].tobytes())
+    with pytest.raises(SteelDefectsError, match="mask is a JPEG"):
+        sheets.read(MaskFolder(place))
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_frames_without_steel_are_not_clean(sheets: Sheets, level: int):
+    frame = np.full((HEIGHT, WIDTH), level, np.uint8)
+    cv2.imwrite(str(sheets.pictures / "frame.png"), frame)
+    table = sheets.read()
+    assert "frame.png" not in set(table["sheet_id"])
+    assert any("not a clean sheet" in reason for reason in sheets.findings)
+
+
+def test_leftovers_of_editors_are_left_out(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+    victim = sorted(sheets.defective)[0]
+    for place in (".ipynb_checkpoints", "__MACOSX", "."):
+        (sheets.pictures / place).mkdir(exist_ok=True)
+    stem = victim.removesuffix(".jpg")
+    shutil.copy(sheets.pictures / victim, sheets.pictures / f".ipynb_checkpoints/{stem}-checkpoint.jpg")
+    shutil.copy(sheets.pictures / victim, sheets.pictures / f"__MACOSX/._{victim}")
+    shutil.copy(sheets.pictures / victim, sheets.pictures / f"._{victim}")
+    assert len(sheets.read()) == 12
+    assert caplog.text.count("are left out") == 1, caplog.text
+
+
+def test_padded_jpegs_are_read(sheets: Sheets):
+    for file in sheets.pictures.iterdir():
+        file.write_bytes(file.read_bytes() + bytes(10_000))
+    assert len(sheets.read()) == 12
+
+
+@pytest.mark.parametrize("ending", [".webp", ".jp2"])
+def test_pictures_of_other_formats_are_read(sheets: Sheets, ending: str):
+    for file in sorted(sheets.pictures.iterdir()):
+        picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        options = [cv2.IMWRITE_WEBP_QUALITY, 101] if ending == ".webp" else []
+        file.with_suffix(ending).write_bytes(cv2.imencode(ending, picture, options)[1].tobytes())
+        file.unlink()
+    sheets.rows["ImageId"] = sheets.rows["ImageId"].str.replace(".jpg", ending)
+    sheets.defective = set(sheets.rows["ImageId"])
+    table = sheets.read()
+    assert (len(table), table["has_defect"].sum()) == (12, 6)
+    assert sheets.findings == []
+
+
+def test_no_row_is_read_where_unreadable_pictures_are_all_of_a_kind(sheets: Sheets):
+    for name in sheets.defective:
+        os.truncate(sheets.pictures / name, 600)
+    with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets set aside: truncated"):
+        sheets.read()
