@@ -18,7 +18,9 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # How shown_name writes them; no file's name holds a zero byte.
 _ESCAPE = re.compile(rb"\\(?:x(?!00)(?:[018-9a-f][0-9a-f]|7f)|[nrt])")
 # Names that drives and desktops keep for themselves: thumbnails, snapshots, what was deleted.
-_HOUSEKEEPING = re.compile(r"[.@#$].*|__MACOSX|~snapshot|lost\+found|System Volume Information", re.DOTALL)
+_HOUSEKEEPING = re.compile(
+    r"[.@#$].*|__MACOSX|~snapshot|lost\+found|System Volume Information", re.DOTALL
+)
 # How the name of a sheet's file may end, and what :func:`flat_name` and a number of a name add.
 _SHEET = re.compile(r"\.(jpe?g|png|bmp|tiff?|webp|jp2)(#\d+)?(_[0-9a-f]{8})?\Z", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")

@@ -111,7 +111,7 @@ def test_what_drives_and_desktops_keep_for_themselves_is_no_sheet(tmp_path, capl
     for _ in range(2):
         assert list(SheetFolder(tmp_path)) == sheets
         assert [file.sheet_id for file in FolderSource(tmp_path).list_files()] == sheets
-    assert MaskFolder(tmp_path / "annotations").names() == {"a.png"}
+    assert MaskFolder(tmp_path / "annotations").files == {"a": "a.png"}
     told = [record.getMessage() for record in caplog.records]
     assert [text.split(":")[0] for text in told] == [
         str(tmp_path / "train_images"), str(tmp_path / "train_images" / "coil"),

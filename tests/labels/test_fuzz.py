@@ -12,7 +12,7 @@ from PIL import Image
 from steel_defects import tables as schemas
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle
-from steel_defects.labels.mask_folder import MaskFolder, read_annotations
+from steel_defects.labels.mask_folder import MaskFolder, MaskRules, read_annotations
 from steel_defects.labels.rle import RleError
 from steel_defects.labels.severstal import check_annotations, normalise_columns
 from steel_defects.tables.csv_file import parse_csv
@@ -93,7 +93,8 @@ def answer(data: bytes) -> tuple[pd.DataFrame, list] | None:
     try:
         table = parse_csv(data)
         assert all(isinstance(cell, str) for row in table.to_numpy() for cell in row)
-        return check_annotations(normalise_columns(table), SIZES, classes=4)
+        masks = check_annotations(normalise_columns(table), SIZES, list("abcd"))
+        return masks.table, masks.findings
     except SteelDefectsError as error:
         # Made of what stands in the file, and still one line that can be shown.
         assert shown(str(error), 1000) == str(error)
@@ -154,8 +155,8 @@ def mask_file() -> bytes:
 def test_a_damaged_mask_is_read_or_found(data, tmp_path_factory):
     folder = MaskFolder(tmp_path_factory.getbasetemp())
     folder.path_of("fuzzed.jpg").write_bytes(data)
-    table, findings = read_annotations(folder, {"fuzzed.jpg": (5, 10)}, classes=4)
-    schemas.annotations.validate(table)
-    found = [finding.reason for finding in findings if finding.sheet_id == "fuzzed.jpg"]
+    masks = read_annotations(folder, {"fuzzed.jpg": (5, 10)}, MaskRules(classes=4))
+    schemas.annotations.validate(masks.table)
+    found = [finding.reason for finding in masks.findings if finding.sheet_id == "fuzzed.jpg"]
     assert found == [] or (len(found) == 1 and shown(found[0], 200) == found[0])
-    assert found == [] or table.empty
+    assert found == [] or masks.table.empty

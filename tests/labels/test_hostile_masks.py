@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steel_defects.labels.mask_folder import MaskFolder, read_annotations
+from steel_defects.labels.mask_folder import MaskFolder, MaskRules, read_annotations
 
 SIZE = HEIGHT, WIDTH = (6, 9)
 MASK = np.zeros(SIZE, np.uint8)
@@ -47,7 +47,9 @@ def folder(tmp_path: Path) -> MaskFolder:
 
 
 def read(folder: MaskFolder, **values):
-    return read_annotations(folder, {"a.jpg": SIZE, "sound.jpg": SIZE}, classes=2, **values)
+    sizes = {"a.jpg": SIZE, "sound.jpg": SIZE}
+    masks = read_annotations(folder, sizes, MaskRules(classes=2, **values))
+    return masks.table, masks.findings
 
 
 UNTRUSTED = {
@@ -74,17 +76,21 @@ UNTRUSTED = {
         pillow(np.dstack([MASK, MASK])),
         "mask with transparency; one value per pixel is expected",
     ),
-    "jpeg": (pillow(MASK, "JPEG"), "mask cannot be decoded as a PNG picture"),
-    "0 bytes": (b"", "mask cannot be decoded as a PNG picture"),
-    "text": (b"0 0 1 1\n", "mask cannot be decoded as a PNG picture"),
-    "truncated": (pillow(MASK)[:-30], "mask cannot be decoded as a PNG picture"),
+    "jpeg": (pillow(MASK, "JPEG"), "mask is a JPEG, which blurs classes into others"),
+    "jpeg in a TIFF": (
+        pillow(MASK, "TIFF", compression="jpeg"),
+        "mask is a JPEG inside a TIFF, which blurs classes into others",
+    ),
+    "0 bytes": (b"", "mask cannot be decoded as a PNG, TIFF or BMP picture"),
+    "text": (b"0 0 1 1\n", "mask cannot be decoded as a PNG, TIFF or BMP picture"),
+    "truncated": (pillow(MASK)[:-30], "mask cannot be decoded as a PNG, TIFF or BMP picture"),
 }
 
 
 @pytest.mark.parametrize(("data", "reason"), UNTRUSTED.values(), ids=UNTRUSTED)
 def test_a_mask_that_cannot_be_trusted_is_found(folder, data, reason):
-    folder.path_of("a.jpg").write_bytes(data)
-    folder.path_of("sound.jpg").write_bytes(pillow(MASK))
+    (folder.root / "a.png").write_bytes(data)
+    (folder.root / "sound.png").write_bytes(pillow(MASK))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         table, (finding,) = read(folder)
@@ -103,32 +109,32 @@ SOUND = {
 
 @pytest.mark.parametrize("data", SOUND.values(), ids=SOUND)
 def test_one_whole_number_a_pixel_is_read_however_it_is_stored(folder, data):
-    folder.path_of("a.jpg").write_bytes(data)
-    table, findings = read_annotations(folder, {"a.jpg": SIZE}, classes=2)
-    assert findings == []
-    assert table[["class_id", "area_px"]].to_numpy().tolist() == [[1, 6], [2, 3]]
+    (folder.root / "a.png").write_bytes(data)
+    masks = read_annotations(folder, {"a.jpg": SIZE}, MaskRules(classes=2))
+    assert masks.findings == []
+    assert masks.table[["class_id", "area_px"]].to_numpy().tolist() == [[1, 6], [2, 3]]
 
 
 def test_values_are_known_as_they_are_named(folder):
-    folder.path_of("a.jpg").write_bytes(pillow((MASK > 0) * np.uint8(255)))
-    folder.path_of("sound.jpg").write_bytes(pillow((MASK > 0) * np.uint8(254)))
-    table, (finding,) = read(folder, mask_values={255: 1})
-    assert finding.reason == "mask has value 254; known are 0 and 255"
+    (folder.root / "a.png").write_bytes(pillow((MASK > 0) * np.uint8(255)))
+    (folder.root / "sound.png").write_bytes(pillow((MASK > 0) * np.uint8(254)))
+    table, (finding,) = read(folder, values={255: 1})
+    assert finding.reason.startswith("mask has value 254; known are 0 and 255")
     assert table["area_px"].tolist() == [9]
 
 
 def test_a_link_out_of_the_folder_is_found(folder, tmp_path):
     (tmp_path / "secret.png").write_bytes(pillow(MASK))
-    folder.path_of("a.jpg").symlink_to("../secret.png")
-    folder.path_of("sound.jpg").write_bytes(pillow(MASK))
+    (folder.root / "a.png").symlink_to("../secret.png")
+    (folder.root / "sound.png").write_bytes(pillow(MASK))
     table, (finding,) = read(folder)
     assert finding.reason == "symbolic link that leads out of the folder"
     assert set(table["sheet_id"]) == {"sound.jpg"}
 
 
 def test_links_inside_the_folder_and_to_the_folder_are_followed(folder, tmp_path):
-    folder.path_of("a.jpg").write_bytes(pillow(MASK))
-    folder.path_of("sound.jpg").symlink_to("a.png")
+    (folder.root / "a.png").write_bytes(pillow(MASK))
+    (folder.root / "sound.png").symlink_to("a.png")
     (tmp_path / "link").symlink_to("annotations")
     table, findings = read(MaskFolder(tmp_path / "link"))
     assert findings == []
@@ -136,7 +142,7 @@ def test_links_inside_the_folder_and_to_the_folder_are_followed(folder, tmp_path
 
 
 def test_a_pipe_is_not_waited_for(folder):
-    os.mkfifo(folder.path_of("a.jpg"))
+    os.mkfifo(folder.root / "a.png")
     _, (finding, *_) = read(folder)
     assert finding.reason.startswith("picture without a mask file")
 
@@ -144,6 +150,6 @@ def test_a_pipe_is_not_waited_for(folder):
 def test_names_that_no_table_can_hold_are_shown_as_escapes(folder):
     with open(os.fsencode(folder.root) + b"/caf\xe9.png", "wb") as file:
         file.write(pillow(MASK))
-    _, findings = read_annotations(folder, {}, classes=2)
+    findings = read_annotations(folder, {}, MaskRules(classes=2)).findings
     assert [finding.sheet_id for finding in findings] == [r"caf\xe9.png"]
     assert all(finding.where.isprintable() for finding in findings)

@@ -22,9 +22,16 @@ def rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
     return list(table[["sheet_id", "class_id", "rle"]].itertuples(index=False, name=None))
 
 
+NAMES = ("pitting", "crack", "scratch", "scale")
+
+
+def checked(table: pd.DataFrame, sizes: dict[str, tuple[int, int]] = SIZES):
+    masks = check_annotations(table, sizes, NAMES)
+    return masks.table, masks.findings
+
+
 def check(*lines: str):
-    table = normalise_columns(read("\n".join(["ImageId,ClassId,EncodedPixels", *lines])))
-    return check_annotations(table, SIZES, classes=4)
+    return checked(normalise_columns(read("\n".join(["ImageId,ClassId,EncodedPixels", *lines]))))
 
 
 def test_todays_layout():
@@ -59,7 +66,7 @@ def test_untidy_headers_and_cells(text):
     "header", ["ImageId,ClassId,EncodedPixels", "ImageId_ClassId,EncodedPixels"]
 )
 def test_a_file_with_a_header_alone_says_that_every_sheet_is_clean(header):
-    kept, findings = check_annotations(normalise_columns(read(header + "\n")), SIZES, 4)
+    kept, findings = checked(normalise_columns(read(header + "\n")))
     assert len(kept) == 0
     assert findings == []
     schemas.annotations.validate(kept)
@@ -67,11 +74,11 @@ def test_a_file_with_a_header_alone_says_that_every_sheet_is_clean(header):
 
 def test_a_key_without_a_class_is_found():
     table = normalise_columns(read("ImageId_ClassId,EncodedPixels\na.jpg,1 2\na.jpg_,1 2\n"))
-    kept, findings = check_annotations(table, SIZES, classes=4)
+    kept, findings = checked(table)
     assert len(kept) == 0
     assert [finding.reason for finding in findings] == [
-        "class 'a.jpg' is not one of 1 to 4",
         "class '' is not one of 1 to 4",
+        "1 row names no picture that is there",
     ]
 
 
@@ -99,19 +106,17 @@ def test_sound_rows_come_sorted_with_their_areas():
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("c.jpg,1,1 2", "picture that is missing"),
         ("a.jpg,0,1 2", "class '0' is not one of 1 to 4"),
         ("a.jpg,9,1 2", "class '9' is not one of 1 to 4"),
         ("a.jpg,two,1 2", "class 'two' is not one of 1 to 4"),
         ("a.jpg,,1 2", "class '' is not one of 1 to 4"),
-        ("a.jpg,1.0,1 2", "class '1.0' is not one of 1 to 4"),
+        ("a.jpg,1.5,1 2", "class '1.5' is not one of 1 to 4"),
         ("a.jpg,٢,1 2", "class '٢' is not one of 1 to 4"),
         ("a.jpg,000000001234,1 2", "class '000000001234' is not one of 1 to 4"),
         ("a.jpg," + "9" * 5000 + ",1 2", "is not one of 1 to 4"),
         ("a.jpg,1,6 2", "past the end"),
         ("a.jpg,1,1 2 3", "odd count"),
         ("a.jpg,1,x", "not a positive whole number"),
-        ("b.jpg,4,3 1", "second row for class 4"),
     ],
 )
 def test_a_bad_row_is_one_finding_and_the_others_stay(line, reason):
@@ -122,6 +127,13 @@ def test_a_bad_row_is_one_finding_and_the_others_stay(line, reason):
     assert finding.where == "annotations, row 2"
     assert finding.sheet_id == line.split(",")[0]
     assert finding.set_aside
+
+
+def test_a_picture_that_is_not_there_is_told_once():
+    kept, (finding,) = check("c.jpg,1,1 2", "d.jpg,1,1 2", "a.jpg,2,2 2")
+    assert rows(kept) == [("a.jpg", 2, "2 2")]
+    assert finding.reason == "2 rows name no picture that is there"
+    assert not finding.set_aside
 
 
 def test_a_sound_row_after_a_bad_one_of_the_same_class_is_kept():
@@ -147,6 +159,6 @@ def test_the_real_file_has_no_bad_row(real_data):
     table = normalise_columns(
         pd.read_csv(real_data / "severstal" / "train.csv", dtype=str, keep_default_na=False)
     )
-    kept, findings = check_annotations(table, dict.fromkeys(table["sheet_id"], (256, 1600)), 4)
+    kept, findings = checked(table, dict.fromkeys(table["sheet_id"], (256, 1600)))
     assert len(kept) == len(table) > 0
     assert findings == []

@@ -5,7 +5,7 @@ from kedro.runner import SequentialRunner
 from tests.support.data import CONFIG, PLAN, Data
 
 from steel_defects import tables as schemas
-from steel_defects.data.config import PositionsConfig
+from steel_defects.data.config import PositionsConfig, TrustLimits
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import Backbones
 from steel_defects.pipelines.data_engineering import create_pipeline, nodes
@@ -26,7 +26,8 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
     raw = data.raw_annotations.copy()
     victim = raw["ImageId"].iloc[0]
     raw.loc[0, "EncodedPixels"] = f"{64 * 256} 2"
-    annotations, findings = nodes.check_annotations(raw, data.inventory, data.groups, CONFIG)
+    tolerant = CONFIG.model_copy(update={"limits": TrustLimits(lost=0.5)})
+    annotations, findings = nodes.check_annotations(raw, data.inventory, data.groups, tolerant)
     assert victim not in set(annotations["sheet_id"])
     assert [finding["sheet_id"] for finding in findings] == [victim, victim]
     sheets = nodes.build_sheets(data.inventory, data.groups, annotations, findings)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from steel_defects.data.config import DataEngineeringConfig, SampleDataConfig, TrustLimits
 from steel_defects.errors import SteelDefectsError
@@ -153,7 +154,9 @@ def test_zeros_that_a_spreadsheet_dropped(sheets: Sheets):
 
 def test_names_in_another_unicode_form(sheets: Sheets):
     names = move_all(sheets, lambda name: unicodedata.normalize("NFC", f"Blech_übrig_{name}"))
-    sheets.rows["ImageId"] = [unicodedata.normalize("NFD", names[n]) for n in sheets.rows["ImageId"]]
+    sheets.rows["ImageId"] = [
+        unicodedata.normalize("NFD", names[n]) for n in sheets.rows["ImageId"]
+    ]
     with pytest.raises(SteelDefectsError, match="if the Unicode form changed"):
         sheets.read()
 
@@ -224,7 +227,10 @@ def test_a_row_per_instance_is_joined(sheets: Sheets):
     sheets.read()
     before = sheets.annotations
     runs = [row.split() for row in sheets.rows["EncodedPixels"]]
-    halves = [[" ".join(r[: len(r) // 4 * 2]) for r in runs], [" ".join(r[len(r) // 4 * 2 :]) for r in runs]]
+    halves = [
+        [" ".join(r[: len(r) // 4 * 2]) for r in runs],
+        [" ".join(r[len(r) // 4 * 2 :]) for r in runs],
+    ]
     parts = [sheets.rows.assign(EncodedPixels=half) for half in halves]
     sheets.rows = pd.concat(parts, ignore_index=True)
     assert len(sheets.read()) == 12
@@ -294,7 +300,9 @@ def test_cells_that_a_spreadsheet_cut(sheets: Sheets):
 def test_what_was_lost_is_said(sheets: Sheets, caplog: pytest.LogCaptureFixture):
     first = sheets.rows["ImageId"] == sheets.rows["ImageId"][0]
     sheets.rows.loc[first, "EncodedPixels"] = "1 2 3"
-    with pytest.raises(SteelDefectsError, match=r"1 of \d .*set aside: mask has an odd count.*lost"):
+    with pytest.raises(
+        SteelDefectsError, match=r"1 of \d .*set aside: mask has an odd count.*lost"
+    ):
         sheets.read()
     with caplog.at_level(logging.WARNING):
         sheets.read(limits=TOLERANT)
@@ -359,7 +367,9 @@ def test_masks_with_a_suffix_are_named(sheets: Sheets):
     place = sheets.masks()
     for file in sorted(place.iterdir()):
         file.rename(file.with_name(f"{file.stem}_GT.png"))
-    with pytest.raises(SteelDefectsError, match=r"there is sheet_\d+_GT\.png|none of the 12 labels"):
+    with pytest.raises(
+        SteelDefectsError, match=r"there is sheet_\d+_GT\.png|none of the 12 labels"
+    ):
         sheets.read(MaskFolder(place))
 
 
@@ -415,7 +425,9 @@ def test_masks_through_jpeg(sheets: Sheets, quality: int):
     except SteelDefectsError:
         return
     exact = all(
-        np.array_equal(cv2.imread(str(quiet.path_of(name)), cv2.IMREAD_UNCHANGED), sheets.mask(name))
+        np.array_equal(
+            cv2.imread(str(quiet.path_of(name)), cv2.IMREAD_UNCHANGED), sheets.mask(name)
+        )
         for name in sheets.drawn
     )
     assert exact or any("may have been" in reason for reason in sheets.findings)
@@ -444,7 +456,9 @@ def test_leftovers_of_editors_are_left_out(sheets: Sheets, caplog: pytest.LogCap
     for place in (".ipynb_checkpoints", "__MACOSX", "."):
         (sheets.pictures / place).mkdir(exist_ok=True)
     stem = victim.removesuffix(".jpg")
-    shutil.copy(sheets.pictures / victim, sheets.pictures / f".ipynb_checkpoints/{stem}-checkpoint.jpg")
+    shutil.copy(
+        sheets.pictures / victim, sheets.pictures / f".ipynb_checkpoints/{stem}-checkpoint.jpg"
+    )
     shutil.copy(sheets.pictures / victim, sheets.pictures / f"__MACOSX/._{victim}")
     shutil.copy(sheets.pictures / victim, sheets.pictures / f"._{victim}")
     assert len(sheets.read()) == 12
@@ -476,3 +490,81 @@ def test_no_row_is_read_where_unreadable_pictures_are_all_of_a_kind(sheets: Shee
         os.truncate(sheets.pictures / name, 600)
     with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets set aside: truncated"):
         sheets.read()
+
+
+def with_exif(file: Path, orientation: int, picture: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(picture).save(file, exif=exif, quality=95)
+
+
+#: How a picture is stored that EXIF's number turns into what is seen.
+STORED = {
+    2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1],
+    5: lambda p: p.T, 6: np.rot90, 7: lambda p: p[::-1, ::-1].T,
+    8: lambda p: np.rot90(p, -1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("exif", [5, 6, 7, 8])
+def test_quarter_turns_are_applied_where_the_size_shows_them(
+    sheets: Sheets, exif: int, ending: str
+):
+    name = sorted(sheets.defective)[0]
+    file = sheets.pictures / name
+    picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    file.unlink()
+    turned = file.with_suffix(ending)
+    with_exif(turned, exif, np.ascontiguousarray(STORED[exif](picture)))
+    sheets.rows["ImageId"] = sheets.rows["ImageId"].replace(name, turned.name)
+    table = sheets.read()
+    assert len(table) == 12
+    seen = SheetFolder(sheets.root).read(f"train_images/{turned.name}").astype(int)
+    assert np.abs(seen - picture).mean() < 4
+    # Without a size to hold it against, nobody knows whether its labels fit.
+    table = sheets.read(expected_size=None, limits=TOLERANT)
+    assert turned.name not in set(table["sheet_id"])
+    # A mask as large as the turned picture shows it, too.
+    masks = MaskFolder(sheets.masks())
+    assert len(sheets.read(masks, expected_size=None)) == 12
+
+
+@pytest.mark.parametrize("exif", [2, 3, 4])
+def test_half_turns_and_mirrors_are_set_aside(sheets: Sheets, exif: int):
+    name = sorted(sheets.defective)[0]
+    picture = cv2.imread(str(sheets.pictures / name), cv2.IMREAD_GRAYSCALE)
+    with_exif(sheets.pictures / name, exif, np.ascontiguousarray(STORED[exif](picture)))
+    table = sheets.read()
+    assert name not in set(table["sheet_id"])
+    assert any(f"EXIF {exif}" in reason for reason in sheets.findings)
+
+
+@pytest.mark.parametrize("exif", [6, 8])
+def test_pictures_that_turn_to_another_size_are_set_aside(sheets: Sheets, exif: int):
+    name = sorted(sheets.defective)[0]
+    picture = cv2.imread(str(sheets.pictures / name), cv2.IMREAD_GRAYSCALE)
+    with_exif(sheets.pictures / name, exif, picture)
+    assert name not in set(sheets.read()["sheet_id"])
+    assert any("turned, as its EXIF data ask" in reason for reason in sheets.findings)
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_masks_beside_the_pictures_stop_the_run(sheets: Sheets, scale: int):
+    for name in sheets.defective:
+        mask = sheets.mask(name) if scale == 1 else (sheets.mask(name) > 0) * np.uint8(255)
+        cv2.imwrite(str(sheets.pictures / name.replace(".jpg", "_mask.png")), mask)
+    with pytest.raises(SteelDefectsError, match="6 of 18 pictures are masks.*allow_suspect"):
+        sheets.read()
+    table = sheets.read(allow_suspect=True)
+    assert set(table["sheet_id"]) == set(sheets.drawn)
+
+
+def test_what_is_not_looked_at_is_told(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+    elsewhere = sheets.root.with_name("store")
+    shutil.copytree(sheets.pictures, elsewhere)
+    (sheets.pictures / "linked").symlink_to(elsewhere)
+    (sheets.pictures / "film.gif").write_bytes(b"GIF89a")
+    (sheets.root / "images").mkdir()
+    assert len(sheets.read()) == 12
+    assert "1 linked folders, 1 .gif, the folder images" in caplog.text

@@ -460,8 +460,8 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, predictions, tm
 
     def build() -> PackageContents:
         return comparison_nodes.build_package(
-            data.folder, data.sheets, data.splits, unet, table, CONFIG, FLIPPED, POINT, 0.5,
-            vgg16 if gate else None,
+            data.folder, data.sheets, data.splits, data.inventory, unet, table, CONFIG, FLIPPED,
+            POINT, 0.5, vgg16 if gate else None,
         )  # fmt: skip
 
     with pytest.raises(SteelDefectsError, match=ANEW.format("segmenter", "unet.predict_prob.*")):

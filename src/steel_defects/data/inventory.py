@@ -31,6 +31,7 @@ from steel_defects.images.reading import (
     decode_gray,
     limited_by_memory,
     picture_note,
+    sound_header,
 )
 from steel_defects.progress import track
 from steel_defects.tables.declared import SHEET_INVENTORY
@@ -47,7 +48,7 @@ SATURATED_LEVEL = 250
 # Share of black or of saturated pixels from which a frame shows next to nothing of the steel.
 _FEATURELESS = 0.98
 #: Of what is measured. Raise it with any change: rows of another version are measured anew.
-VERSION = 3
+VERSION = 4
 
 
 def take_inventory(
@@ -76,7 +77,7 @@ def take_inventory(
 
     ids = folder.sheet_ids
     rows = track(map_in_order(describe, ids), len(ids), "reading sheets")
-    table = SHEET_INVENTORY.typed(list(rows))
+    table = _check_turn(SHEET_INVENTORY.typed(list(rows)))
     return _check_size(table, expected_size) if expected_size else table
 
 
@@ -85,7 +86,9 @@ def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
     if earlier is None or earlier.empty or set(earlier.columns) != set(SHEET_INVENTORY.columns):
         return {}
     usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]
-    return {row["path"]: row | {"problem": ""} for row in usable.to_dict("records")}
+    # Problems of sizes and turns are looked for in every run, with that run's parameters.
+    kept = usable["problem"].where(usable["problem"].str.startswith(_MASK), "")
+    return {row["path"]: row for row in usable.assign(problem=kept).to_dict("records")}
 
 
 def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
@@ -99,7 +102,7 @@ def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
 def _describe(folder: SheetFolder, sheet_id: str) -> Row:
     row: Row = dict.fromkeys(SHEET_INVENTORY.columns)
     row |= {"sheet_id": sheet_id, "path": folder.relative_path(sheet_id), "version": VERSION}
-    row |= {"problem": "", "note": "", "bytes": 0, "modified_ns": 0}
+    row |= {"problem": "", "note": "", "bytes": 0, "modified_ns": 0, "exif": 1, "bits": 8}
     try:
         modified_ns = 0
         # Before the file is read: if it changes meanwhile, the next run reads it again.
@@ -110,11 +113,27 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
             row |= {"bytes": len(data), "modified_ns": modified_ns}
             row["sha256"] = hashlib.sha256(data).hexdigest()
             image = decode_gray(data)
-            row |= _measure(image)
+            header = sound_header(data)
+            row |= _measure(image) | {"exif": header.exif, "bits": header.bits}
+            row["problem"] = _mask_values(image)
             row["note"] = "; ".join(filter(None, _notes(data, image, row)))
     except UnreadableSheet as error:
         row["problem"] = str(error)
     return row
+
+
+def _check_turn(table: pd.DataFrame) -> pd.DataFrame:
+    """Find fault with pictures that ask to be turned where their size can't show that it fits."""
+    asked = table["exif"].astype("str")
+    unclear = (table["exif"] > 1) & ((table["exif"] < 5) | (table["width"] == table["height"]))
+    unclear = unclear.fillna(False) & (table["problem"] == "")
+    table.loc[unclear, "problem"] = (
+        "asks to be turned or mirrored (EXIF "
+        + asked[unclear]
+        + "), and nothing shows whether its "
+        "labels were drawn so; save it as it is to be seen"
+    )
+    return table
 
 
 def _check_size(table: pd.DataFrame, expected: tuple[int, int]) -> pd.DataFrame:
@@ -122,7 +141,9 @@ def _check_size(table: pd.DataFrame, expected: tuple[int, int]) -> pd.DataFrame:
     sizes = table["width"].astype("str") + "×" + table["height"].astype("str")
     wrong = (table["width"] != width) | (table["height"] != height)
     wrong = wrong.fillna(False) & (table["problem"] == "")
-    table.loc[wrong, "problem"] = "size " + sizes[wrong] + f", expected {width}×{height}"
+    turned = np.where(table["exif"] > 1, " (turned, as its EXIF data ask)", "")
+    size = "size " + sizes + pd.Series(turned, table.index) + f", expected {width}×{height}"
+    table.loc[wrong, "problem"] = size[wrong]
     return table
 
 
@@ -141,6 +162,22 @@ def _measure(image: NDArray[np.uint8]) -> Row:
     }
 
 
+_MASK = "a mask, not a picture"
+_MOST_CLASSES = 10
+_MASK_EDGES = 0.1
+
+
+def _mask_values(image: NDArray[np.uint8]) -> str:
+    """Say so where a picture holds areas of a mask's values: 0, and small ones or 255."""
+    levels = np.flatnonzero(np.bincount(image.reshape(-1), minlength=256)).tolist()
+    few = 2 <= len(levels) <= _MOST_CLASSES and levels[0] == 0
+    small = few and (levels[-1] < _MOST_CLASSES or levels == [0, 255])
+    # In a dark frame of few values every other pixel differs from its neighbour.
+    if small and np.count_nonzero(image[1:] != image[:-1]) < _MASK_EDGES * image.size:
+        return f"{_MASK}: its only values are {', '.join(map(str, levels))}"
+    return ""
+
+
 def _notes(data: bytes, image: NDArray[np.uint8], row: Row) -> Iterator[str]:
     yield picture_note(data)
     black, saturated = row["black_fraction"], row["saturated_fraction"]
@@ -150,6 +187,11 @@ def _notes(data: bytes, image: NDArray[np.uint8], row: Row) -> Iterator[str]:
         yield f"overexposed frame: {saturated:.0%} of its pixels are {SATURATED_LEVEL} or brighter"
     if damage := frame_damage(image):
         yield f"incomplete frame: {damage}"
+
+
+def masks_among(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Say of each picture whether it is a mask."""
+    return table["problem"].str.startswith(_MASK)
 
 
 def is_featureless(table: pd.DataFrame) -> "pd.Series[bool]":

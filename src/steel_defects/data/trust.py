@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+import pandas as pd
+
 from steel_defects.data.config import TrustLimits
+from steel_defects.data.inventory import masks_among
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels.masks import Finding, Masks
 from steel_defects.labels.suspects import Suspicion
 
 _SETTING = "data_engineering.limits"
+_MASKS_AMONG = 0.1
 
 
 def refuse_lost_labels(masks: Masks, limits: TrustLimits) -> None:
@@ -31,6 +35,21 @@ def refuse_lost_labels(masks: Masks, limits: TrustLimits) -> None:
         raise SteelDefectsError(
             f"none of the {masks.labels:,} labels names a picture that is there{example}; check "
             "raw_dir and the names"
+        )
+
+
+def refuse_masks_among(sheet_inventory: pd.DataFrame, allow_suspect: bool) -> None:
+    """Refuse a folder of pictures of which a tenth or more are masks.
+
+    Raises:
+        SteelDefectsError: They are, and the user has not looked at them yet.
+    """
+    masks = sheet_inventory.loc[masks_among(sheet_inventory), "path"]
+    if len(masks) > _MASKS_AMONG * len(sheet_inventory) and not allow_suspect:
+        raise SteelDefectsError(
+            f"{len(masks):,} of {len(sheet_inventory):,} pictures are masks, such as "
+            f"{masks.iloc[0]}: move them into a folder annotations beside that of the pictures, or "
+            "set data_engineering.allow_suspect: true to leave them out"
         )
 
 

@@ -5,6 +5,8 @@ Names in braces stand for what differs from sheet to sheet.
 
 #: How the reason of a sheet that can't be read begins.
 UNREADABLE = "unreadable"
+#: How the reason of a picture begins that is unlike those that the networks learned from.
+UNLEARNED = "unlike what was learned"
 _CAMERA = "camera: "
 
 BLACK = _CAMERA + "black frame"
@@ -27,6 +29,7 @@ DOUBTFUL = "doubtful: gate between its thresholds, no region"
 #: All of them, with the verdict that goes with each.
 REASONS = {
     UNREADABLE + ": {problem}": "review",
+    UNLEARNED + ": {problem}": "review",
     **dict.fromkeys((BLACK, SATURATED, INCOMPLETE, OUT_OF_FOCUS, REPEATED), "review"),
     CLEARED: "accept",
     CLEARED_BY_BOTH: "accept",
@@ -42,4 +45,6 @@ REASONS = {
 
 def before_regions(reason: str) -> bool:
     """Say whether a sheet was decided on before anybody asked which regions it has."""
-    return reason in {CLEARED, CLEARED_BY_BOTH} or reason.startswith((UNREADABLE, _CAMERA))
+    return reason in {CLEARED, CLEARED_BY_BOTH} or reason.startswith(
+        (UNREADABLE, UNLEARNED, _CAMERA)
+    )

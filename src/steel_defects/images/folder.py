@@ -1,6 +1,7 @@
 """A folder of pictures, listed at once and read one picture at a time."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.reading import PICTURE_ENDINGS, UnreadableSheet, decode_gray, read_file
-from steel_defects.paths import leads_out, leave_out_housekeeping, names_shown_as, shown_name
+from steel_defects.paths import (
+    is_housekeeping,
+    leads_out,
+    leave_out_housekeeping,
+    names_shown_as,
+    shown_name,
+)
 
 # Where data sets keep their pictures, in order of preference.
 _PICTURE_FOLDERS = ("train_images", "images")
@@ -46,6 +53,14 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
             if (self.root / name).is_dir():
                 return self.root / name
         return self.root
+
+    @cached_property
+    def left_out(self) -> str:
+        """What is not looked at, in words, such as ``3 .gif, 1 linked folders``; mostly empty."""
+        counts = not_looked_at(self.picture_folder)
+        others = [name for name in _PICTURE_FOLDERS if (self.root / name).is_dir()]
+        also = [f"the folder {name}" for name in others if self.root / name != self.picture_folder]
+        return ", ".join([*(f"{n:,} {what}" for what, n in counts.most_common()), *also])
 
     @cached_property
     def sheet_ids(self) -> list[str]:
@@ -141,6 +156,24 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
 
     def __len__(self) -> int:
         return len(self.sheet_ids)
+
+
+def not_looked_at(folder: Path) -> Counter[str]:
+    """Count what lies below a folder and is no picture that is read: endings, and linked folders.
+
+    Tables and texts that people keep beside pictures do not count, nor do names that drives and
+    desktops keep for themselves.
+    """
+    counts: Counter[str] = Counter()
+    for place, folders, files in os.walk(folder, onerror=None):
+        folders[:] = [name for name in folders if not is_housekeeping(name)]
+        counts["linked folders"] += sum(os.path.islink(os.path.join(place, one)) for one in folders)
+        endings = [os.path.splitext(name)[1].lower() for name in files if not is_housekeeping(name)]
+        counts.update(one or "files without an ending" for one in endings if one not in _READ)
+    return +counts
+
+
+_READ = PICTURE_ENDINGS | {".csv", ".json", ".yml", ".yaml", ".xml", ".txt", ".md", ".ndjson"}
 
 
 def walk(folder: str, order: Callable[[str], Any] | None = None, below: str = "") -> Iterator[str]:

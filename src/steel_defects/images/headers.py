@@ -23,6 +23,7 @@ class Header:
         several: Whether the file holds more than one picture.
         scans: Whether the pixels may lie in several scans, as in a progressive JPEG.
         numbers: What its pixels are unless they are whole numbers from 0 on, such as ``signed``.
+        exif: How the file asks to be turned, from 1, not at all, to 8, as EXIF numbers it.
     """
 
     width: int
@@ -34,6 +35,7 @@ class Header:
     several: bool
     scans: bool = False
     numbers: str = ""
+    exif: int = 1
 
 
 def read_header(data: bytes) -> Header | None:
@@ -89,7 +91,12 @@ def _of_picture(picture: Image.Image, bits: int) -> Header:
         cmyk=mode == "CMYK",
         alpha=mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info,
         several=bool(getattr(picture, "is_animated", False)),
+        exif=_exif(picture.getexif().get(_ORIENTATION)) if "exif" in picture.info else 1,
     )
+
+
+def _exif(value: object) -> int:
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _tiff(data: bytes) -> Header:
@@ -103,6 +110,7 @@ def _tiff(data: bytes) -> Header:
         cmyk=kind == _INKS,
         alpha=bool({1, 2} & set(tags.get(_EXTRA_CHANNELS, ()))),
         several=several,
+        exif=_exif(tags.get(_ORIENTATION, (1,))[0]),
         numbers=next((_NUMBERS[n] for n in tags.get(_SAMPLE_FORMAT, ()) if n in _NUMBERS), ""),
     )
 
@@ -131,8 +139,8 @@ def _tiff_tags(data: bytes) -> tuple[dict[int, tuple[int, ...]], bool]:
     return tags, unpack_from(order + offset, data, start + entries * size) != (0,)
 
 
-_TAGS = 256, 257, 258, 262, 338, 339
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _EXTRA_CHANNELS, _SAMPLE_FORMAT = _TAGS
+_TAGS = 256, 257, 258, 262, 274, 338, 339
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _EXTRA_CHANNELS, _SAMPLE_FORMAT = _TAGS
 _GRAY, _INKS = (0, 1), 5
 # Sample formats of TIFF 6.0 and of its later additions; 1 is unsigned, 4 is not said.
 _NUMBERS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}

@@ -16,10 +16,9 @@ from PIL import Image
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.headers import STARTS, Header, read_header
+from steel_defects.images.orientations import turned
 
-PICTURE_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2"}
-)
+PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2"})
 
 _JPEG = b"\xff\xd8"
 # Where a whole file of the format ends; decoders fill the rest of a truncated one with gray.
@@ -93,7 +92,10 @@ def read_file(path: Path) -> bytes:
 
 
 def decode_gray(data: bytes) -> NDArray[np.uint8]:
-    """Decode the bytes of a picture file, in the orientation in which its pixels are stored.
+    """Decode the bytes of a picture file.
+
+    It is turned by a quarter where it asks for that (EXIF 5 to 8), which its size then shows. What
+    EXIF says of half turns and mirrors is left out: callers look at :func:`sound_header`.
 
     Colour and printing inks become luminance, 16 bits a pixel the upper 8 of them; transparency is
     left out, and so are all pictures of a file but the first. :func:`picture_note` says so.
@@ -112,12 +114,20 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
         whole = not data.startswith(start) or end in data[-_TAIL:]
         if not whole and end not in data.rstrip(b"\0")[-_TAIL:]:
             raise UnreadableSheet("truncated file")
-    _sound_header(data)
+    header = sound_header(data)
     image = np.asarray(_decode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
     unchecked = len(data) >= image.size and not data.startswith(tuple(_END_MARKERS))
     if unchecked and _half_empty(data) and image.min() < image.max():
         raise UnreadableSheet("half of the file is missing: it holds zero bytes instead")
-    return image
+    turn = _QUARTER_TURNS.get(header.exif)
+    # OpenCV turns a TIFF by itself.
+    if turn is None or image.shape != (header.height, header.width):
+        return image
+    return np.ascontiguousarray(turned(image, turn))
+
+
+#: Orientation, as :func:`steel_defects.images.orientations.oriented` numbers it, by EXIF's number.
+_QUARTER_TURNS = {5: 4, 6: 5, 7: 7, 8: 6}
 
 
 def _half_empty(data: bytes) -> bool:
@@ -131,8 +141,12 @@ def _half_empty(data: bytes) -> bool:
     return len(before.rstrip(b"\0")) + len(after.lstrip(b"\0")) <= len(data) - middle
 
 
-def _sound_header(data: bytes) -> Header:
-    """Refuse what would cost more memory than a sheet can, before any of it is spent."""
+def sound_header(data: bytes) -> Header:
+    """Read the head of a picture file.
+
+    Raises:
+        UnreadableSheet: It is no picture, or one that would cost more memory than a sheet can.
+    """
     try:
         header = read_header(data)
     except Image.DecompressionBombError:
@@ -180,7 +194,7 @@ def picture_note(data: bytes) -> str:
         whose channels are alike, and for one that is not read.
     """
     try:
-        header = _sound_header(data)
+        header = sound_header(data)
         notes = [
             _colour_note(data, header),
             _depth_note(data) if header.bits == 16 else "",

@@ -9,13 +9,19 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from steel_defects.decision.reasons import REPEATED, UNREADABLE
+from steel_defects.decision.reasons import REPEATED, UNLEARNED, UNREADABLE
 from steel_defects.decision.regions import Region
 from steel_defects.decision.verdict import Verdict, decide
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import UnreadableSheet, limited_by_memory
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import Frame, RecentFrames, frame_problem, read_frame
+from steel_defects.inspection.frames import (
+    Frame,
+    RecentFrames,
+    accepted_pictures,
+    frame_problem,
+    read_frame,
+)
 from steel_defects.labels import rle as run_length
 from steel_defects.package.folder import ModelPackage
 from steel_defects.package.recall import at_recall
@@ -52,6 +58,7 @@ class InspectedSheet:
     inspected_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     joint_score: float | None = None
     margin: float | None = None
+    remarks: str = ""
 
 
 class Cascade:
@@ -66,6 +73,7 @@ class Cascade:
         package = at_recall(package, config.target_recall)
         self.runtime, self.policy, self._config = runtime, package.manifest.policy, config
         self._least_sharpness = package.manifest.reference.get("sharpness", [0.0])[0]
+        self._accepted = accepted_pictures(package.manifest.learned, config)
         self._no_masks = ("",) * len(package.manifest.class_names)
 
     def judge(self, frame: Frame) -> InspectedSheet:
@@ -73,6 +81,7 @@ class Cascade:
         try:
             with limited_by_memory():
                 problem = frame.problem or (REPEATED if frame.repeated else "")
+                problem = problem or self._unlearned(frame)
                 problem = problem or frame_problem(
                     frame.statistics, self._least_sharpness, self._config, frame.damage
                 )
@@ -83,7 +92,16 @@ class Cascade:
         return InspectedSheet(
             frame.sheet_id, Verdict("review", problem), None, (), self._no_masks,
             frame.statistics, frame=frame.digest, file=frame.file, thumbnail=frame.thumbnail,
+            remarks=frame.remarks,
         )  # fmt: skip
+
+    def _unlearned(self, frame: Frame) -> str:
+        header = frame.header
+        if frame.image is None or header is None:
+            return ""
+        height, width = frame.image.shape
+        problem = self._accepted.problem_of((height, width), header)
+        return f"{UNLEARNED}: {problem}" if problem else ""
 
     def _judge(self, frame: Frame, image: NDArray[np.uint8]) -> InspectedSheet:
         started = time.perf_counter()
@@ -96,7 +114,7 @@ class Cascade:
             frame.sheet_id, decision.verdict, gate_score, decision.regions, masks,
             frame.statistics, time.perf_counter() - started, frame.digest, frame.file,
             frame.thumbnail, frame.nearly_repeated,
-            joint_score=decision.joint_score, margin=decision.margin,
+            joint_score=decision.joint_score, margin=decision.margin, remarks=frame.remarks,
         )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """Parameters of inspection; free of Keras."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from steel_defects.config import Config
 from steel_defects.decision.limits import VerdictConfig
+from steel_defects.package.manifest import Range
 from steel_defects.package.networks import ExecutionConfig
 
 
@@ -45,6 +46,10 @@ class InspectionConfig(VerdictConfig):
         saturated_share: Share of white pixels from which a frame counts as saturated.
         focus_share: Sharpness, as a share of the least sharp reference sheets', under which a frame
             counts as out of focus.
+        height: Least and greatest height of a sheet, pixels, that is judged; None for those that
+            the package learned.
+        width: The same for its width.
+        bits: Bits of a channel that are judged at most; None for those that the package learned.
         overlays: How many sheets are drawn at most.
         sheets_to_check: How many sheets are listed to be checked again, at most.
         runtime: What runs the networks; ``auto`` takes the fastest that the package offers.
@@ -62,6 +67,9 @@ class InspectionConfig(VerdictConfig):
     black_share: float = Field(gt=0, le=1)
     saturated_share: float = Field(gt=0, le=1)
     focus_share: float = Field(ge=0, le=1)
+    height: Range | None = None
+    width: Range | None = None
+    bits: Literal[8, 16] | None = None
     overlays: int = Field(default=1000, ge=0)
     sheets_to_check: int = Field(default=50, ge=0)
     runtime: str = "auto"

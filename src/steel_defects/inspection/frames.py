@@ -17,8 +17,16 @@ from steel_defects.decision.reasons import (
     SATURATED,
     UNREADABLE,
 )
-from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory
+from steel_defects.images.headers import Header
+from steel_defects.images.reading import (
+    UnreadableSheet,
+    decode_gray,
+    limited_by_memory,
+    picture_note,
+    sound_header,
+)
 from steel_defects.inspection.config import InspectionConfig
+from steel_defects.package.manifest import LearnedPictures, Range
 
 _DIGEST_BLOCKS = 8
 #: Pictures that are read ahead of the networks, at most.
@@ -53,6 +61,47 @@ def frame_problem(
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What pictures are judged: sizes in pixels, least and greatest; None takes any.
+
+    Attributes:
+        bits: Of a channel, at most.
+    """
+
+    height: Range | None
+    width: Range | None
+    bits: int | None
+
+    def problem_of(self, size: tuple[int, int], header: Header) -> str:
+        """Say why a picture of a height and width, as it was decoded, is not judged."""
+        if header.several:
+            return "several pictures in one file, of which nobody knows which is meant"
+        if self.bits is not None and header.bits > self.bits:
+            return f"{header.bits} bits a channel, of which nobody knows how many are used"
+        fits = self._fits(size)
+        if header.exif > 1 and not (header.exif > 4 and fits and not self._fits(size[::-1])):
+            return (
+                f"asks to be turned or mirrored (EXIF {header.exif}), and its size doesn't show it"
+            )
+        return "" if fits else f"size {size[1]}×{size[0]}"
+
+    def _fits(self, size: tuple[int, int]) -> bool:
+        allowed = zip(size, (self.height, self.width), strict=True)
+        return all(limits is None or limits[0] <= side <= limits[1] for side, limits in allowed)
+
+
+def accepted_pictures(learned: LearnedPictures | None, config: InspectionConfig) -> Accepted:
+    """Return what is judged: what the package learned, unless the settings say otherwise."""
+    if learned is None:
+        return Accepted(config.height, config.width, config.bits)
+    return Accepted(
+        config.height or learned.height,
+        config.width or learned.width,
+        config.bits or learned.bits,
+    )
+
+
+@dataclass(frozen=True)
 class Frame:
     """A sheet that was read, ready to be judged; of an unreadable one most is None or empty.
 
@@ -65,6 +114,7 @@ class Frame:
         thumbnail: From :func:`thumbnail_of`.
         repeated: Whether one of the last frames before it has its pixels.
         nearly_repeated: Whether several of them nearly have.
+        data: The bytes of its file.
     """
 
     sheet_id: str
@@ -76,6 +126,17 @@ class Frame:
     thumbnail: str = ""
     repeated: bool = False
     nearly_repeated: bool = False
+    data: bytes = field(default=b"", repr=False)
+
+    @property
+    def header(self) -> Header | None:
+        """What its file says of itself."""
+        return sound_header(self.data) if self.data else None
+
+    @property
+    def remarks(self) -> str:
+        """What reading changed in the picture: looked for when the frame is judged, not read."""
+        return picture_note(self.data) if self.data else ""
 
     @property
     def damage(self) -> str:
@@ -87,9 +148,12 @@ def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
     """Read and measure a sheet; one for which ``read_file`` raises has a problem."""
     try:
         with limited_by_memory():
-            image = decode_gray(read_file(sheet_id))
+            data = read_file(sheet_id)
+            image = decode_gray(data)
             digest, statistics = pixel_digest(image), frame_statistics(image)
-            return Frame(sheet_id, image, digest, statistics, thumbnail=thumbnail_of(image))
+            return Frame(
+                sheet_id, image, digest, statistics, thumbnail=thumbnail_of(image), data=data
+            )
     except UnreadableSheet as error:
         return Frame(sheet_id, None, problem=f"{UNREADABLE}: {error}")
 

@@ -49,6 +49,7 @@ def verdicts_table(
             "joint_score": sheet.joint_score,
             "margin": sheet.margin,
             **vars(sheet.verdict),
+            "remarks": sheet.remarks,
             **defects_of_sheet(
                 sheet.regions,
                 severities(sheet.regions, rules),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from steel_defects.data.appearance import frame_statistics
 from steel_defects.decision.operating_point import OperatingPoint
-from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS, GateSpec
+from steel_defects.package.manifest import SCORES_BY_CLASS, SHEETS, GateSpec, LearnedPictures
 from steel_defects.tables.columns import TIME_COLUMNS
 
 _QUANTILES = np.linspace(0, 1, 101)
@@ -57,6 +57,16 @@ def package_metrics(
         metrics[name] = one.model_dump(exclude={"test", "models"})
         metrics[f"{name}_test"] = one.test.model_dump() if one.test else {}
     return metrics
+
+
+def learned_pictures(sheet_inventory: pd.DataFrame) -> LearnedPictures:
+    """Sum up the sizes and the bits of the pictures that were learned from, one row for each."""
+    height, width = (
+        (int(sheet_inventory[side].min()), int(sheet_inventory[side].max()))
+        for side in ("height", "width")
+    )
+    deep = bool((sheet_inventory["bits"] > 8).any())
+    return LearnedPictures(height=height, width=width, bits=16 if deep else 8)
 
 
 def reference_quantiles(

@@ -67,8 +67,11 @@ class ModelPackage:
         """
         manifest, used = self.manifest, set(runtimes)
         exports = [export for export in manifest.exports if export.name in used]
+        named = {"class_names", "mm_per_px", "reference"} | (
+            {"learned"} if manifest.learned else set()
+        )
         return {
-            **manifest.model_dump(mode="json", include={"class_names", "mm_per_px", "reference"}),
+            **manifest.model_dump(mode="json", include=named),
             "exports": {file: manifest.files.get(file) for one in exports for file in one.files},
         }
 

@@ -146,6 +146,23 @@ class ExportSpec(Config):
         return f"{self.runtime}_{self.precision}"
 
 
+Range = tuple[PositiveInt, PositiveInt]
+
+
+class LearnedPictures(Config):
+    """What the pictures were like that the networks learned from.
+
+    Attributes:
+        height: Least and greatest, pixels.
+        width: Least and greatest, pixels.
+        bits: Of a channel, at most.
+    """
+
+    height: Range
+    width: Range
+    bits: Literal[8, 16] = 8
+
+
 class Manifest(Config):
     """What ``package.json`` holds.
 
@@ -162,6 +179,7 @@ class Manifest(Config):
         exports: The same networks for other runtimes.
         mm_per_px: Length of a pixel on the strip; None where it is not known.
         metrics: What the models reached on the test split.
+        learned: What pictures may be like; None in packages of earlier releases, which take any.
         reference: Quantiles of what sheets looked like and scored, for the drift alarm.
         versions: Of the libraries that trained it.
         data_fingerprint: Digest of the sheets it was trained on.
@@ -178,6 +196,7 @@ class Manifest(Config):
     exports: tuple[ExportSpec, ...] = ()
     mm_per_px: float | None = Field(default=None, gt=0)
     metrics: dict[str, dict[str, float | int | str | None]] = Field(default_factory=dict)
+    learned: LearnedPictures | None = None
     reference: dict[str, Quantiles] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     data_fingerprint: str = ""

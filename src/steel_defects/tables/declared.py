@@ -46,8 +46,8 @@ _ANY_REASON = _least("reason", None)
 SHEET_INVENTORY = _table(
     "One row per picture that was found; one that can't be used has a `problem` and may lack the "
     "rest.",
-    "sheet_id* path problem note width? height? sha256? bytes modified_ns mean_intensity? "
-    "contrast? black_fraction? saturated_fraction? thumbnail fingerprint version",
+    "sheet_id* path problem note width? height? exif bits sha256? bytes modified_ns "
+    "mean_intensity? contrast? black_fraction? saturated_fraction? thumbnail fingerprint version",
 )
 SIMILAR_SHEETS = _table(
     "One row per pair of sheets that was worth comparing.",
@@ -230,7 +230,8 @@ SUBMISSION = _table(
 VERDICTS = _table(
     "One row per inspected sheet.",
     "sheet_id* path coil_id position_mm gate_score joint_score margin verdict defect_count "
-    "defect_area_px classes severity? ignored_count reason model_id thresholds_id inspected_at",
+    "defect_area_px classes severity? ignored_count reason remarks model_id thresholds_id "
+    "inspected_at",
 )
 DEFECTS = _table(
     "One row per defect region.",

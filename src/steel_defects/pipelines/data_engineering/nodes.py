@@ -33,6 +33,7 @@ from steel_defects.data.trust import (
     lost_words,
     refuse_losses,
     refuse_lost_labels,
+    refuse_masks_among,
     refuse_suspects,
 )
 from steel_defects.errors import SteelDefectsError
@@ -59,6 +60,8 @@ def inventory_sheets(
     data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
     """Read every new or changed picture: size, brightness, fingerprint, or what is wrong."""
+    if raw_sheets.left_out:
+        logger.warning("not looked at in %s: %s", raw_sheets.picture_folder, raw_sheets.left_out)
     return take_inventory(raw_sheets, data_engineering.expected_size, earlier_sheet_inventory)
 
 
@@ -119,11 +122,14 @@ def check_annotations(
     """
     config = data_engineering
     masks = _read_masks(raw_annotations, sheet_inventory, config)
+    refuse_masks_among(sheet_inventory, config.allow_suspect)
     refuse_lost_labels(masks, config.limits)
     suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
     refuse_suspects(suspects, config.allow_suspect)
     doubts = [Finding("labels", one.examples[0], str(one), set_aside=False) for one in suspects]
     pictures = _picture_findings(sheet_inventory) + _empty_frames(sheet_inventory, masks)
+    if isinstance(raw_annotations, pd.DataFrame) and not config.expected_size:
+        pictures += _turned_pictures(sheet_inventory)
     kinds = kinds_of(sheet_inventory["sheet_id"], masks.claims, config.class_names)
     for findings, share, setting in (
         (masks.findings, config.limits.lost, "lost"),
@@ -203,6 +209,16 @@ def _empty_frames(sheet_inventory: pd.DataFrame, masks: Masks) -> list[Finding]:
     table = sound[is_featureless(sound) & ~sound["sheet_id"].isin(set(masks.claims))]
     reason = "black or white all over, and without a label: not a clean sheet"
     return _findings(table.assign(reason=reason), "reason", set_aside=True)
+
+
+def _turned_pictures(sheet_inventory: pd.DataFrame) -> list[Finding]:
+    """Set aside pictures that ask for a quarter turn where no size shows that their labels fit."""
+    sound = _sound(sheet_inventory)
+    reason = (
+        "asks to be turned (EXIF), and nothing shows whether its labels were drawn so; give "
+        "data_engineering.expected_size, or save it as it is to be seen"
+    )
+    return _findings(sound[sound["exif"] > 1].assign(reason=reason), "reason", set_aside=True)
 
 
 def _leaking_sheets(sheet_inventory: pd.DataFrame, sheet_groups: pd.DataFrame) -> list[Finding]:

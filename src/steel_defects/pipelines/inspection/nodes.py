@@ -50,6 +50,8 @@ def inspect_sheets(
 
     package = at_recall(inspection_package, inspection.target_recall)
     manifest = package.manifest
+    if not manifest.learned:
+        logger.warning("the package does not say which pictures it learned: it judges any size")
     inspection = inspection.for_classes(manifest.class_names)
     # First, so that a file of positions that can't be used ends the run before the long work.
     places = Places(inspection_positions, positions, exists, grows=inspection.follow)

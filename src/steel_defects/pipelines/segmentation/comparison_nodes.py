@@ -24,6 +24,7 @@ from steel_defects.models.trained import (
 )
 from steel_defects.package.build import (
     gate_spec,
+    learned_pictures,
     library_versions,
     package_metrics,
     reference_quantiles,
@@ -135,6 +136,7 @@ def build_package(
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     splits: pd.DataFrame,
+    sheet_inventory: pd.DataFrame,
     chosen_segmenter: TrainedSegmenter,
     segmentation_comparison: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
@@ -159,6 +161,7 @@ def build_package(
         trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
         scores=scores, operating_point=point,
     )  # fmt: skip
+    learned = of_splits(sheets, splits, ("train",))["sheet_id"]
     pictures = map(raw_sheets.read, of_splits(sheets, splits, TUNING_SPLITS)["path"])
     manifest = Manifest(
         class_names=data_engineering.class_names,
@@ -174,6 +177,7 @@ def build_package(
             point,
             stacking.operating_point if stacking else None,
         ),  # fmt: skip
+        learned=learned_pictures(sheet_inventory[sheet_inventory["sheet_id"].isin(learned)]),
         reference=reference_quantiles(pictures, scores),
         versions=library_versions(),
         data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
