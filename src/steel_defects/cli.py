@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import sys
 import warnings
@@ -71,7 +72,7 @@ def faulty_table(error: DataValidationError) -> str:
     Args:
         error: Names the table, and has one failure or more.
     """
-    from steel_defects.hooks import remedy
+    from steel_defects.missing_inputs import remedy
 
     # A column counts once: with a wrong type, all its other checks fail, too.
     more = len({fault.column or fault.check for fault in error.failures}) - 1
@@ -157,11 +158,19 @@ def _read_parameters(context: click.Context, option: click.Parameter, value: Any
     """Read ``--params`` as Kedro does, but take paths as they are typed, 0045 too."""
     from steel_defects.parameter_hooks import CATALOG_PARAMETERS
 
-    parameters = split_params(context, option, value)
+    try:
+        parameters = split_params(context, option, value)
+    except click.UsageError as error:
+        if "must contain a key" in error.message and "/" in str(value):
+            hint = "a path with a comma is given in globals.yml of the environment"
+            raise click.UsageError(f"{error.message} ({hint})", context) from error
+        raise
     for item in value.split(",") if isinstance(value, str) else ():
         name, _, text = map(str.strip, item.partition("="))
         if name in CATALOG_PARAMETERS and not isinstance(parameters[name], str | None):
             parameters[name] = text
+        if name in CATALOG_PARAMETERS and text.startswith("~"):
+            parameters[name] = os.path.expanduser(text)
     return parameters
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
 from kedro.io import AbstractVersionedDataset, DataCatalog
 from kedro.pipeline import Node, Pipeline
 
@@ -18,7 +17,7 @@ from steel_defects.kedro_compat import (
     load_what_was_saved,
 )
 from steel_defects.locks import lock_all
-from steel_defects.package.folder import find_packages
+from steel_defects.missing_inputs import remedy, where
 from steel_defects.paths import refuse_pattern, refuse_remote
 from steel_defects.run_record import RUN_RECORD, path_of_record
 
@@ -67,19 +66,8 @@ class InputHooks:
             given = name.startswith("params:") or name in ("parameters", RUN_RECORD)
             if given or catalog.exists(name):
                 continue
-            place = _where(name, catalog, Path(run_params["project_path"]))
+            place = where(name, catalog, Path(run_params["project_path"]))
             raise SteelDefectsError(f"{name} is missing{place}; {remedy(name)}")
-
-
-def _where(name: str, catalog: DataCatalog, project: Path) -> str:
-    """Say where sheets and packages were looked for, and which packages there are."""
-    if name == "inspection_sheets":
-        return f": there is nothing at {filepath_of(catalog[name])}"
-    if name != "inspection_package":
-        return ""
-    packages = [str(path.relative_to(project)) for path in find_packages(project)]
-    there_are = f"there are {', '.join(packages)}" if packages else "there are none elsewhere"
-    return f": there is none at {filepath_of(catalog[name])}; {there_are}"
 
 
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -88,29 +76,6 @@ def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
         folder = filepath_of(dataset)
         if folder:
             refuse_pattern(str(folder.parent), ", or change data_root in globals.yml")
-
-
-_NO_DATA = (
-    "give the folder that holds train_images and train.csv with --params raw_dir=PATH, or draw "
-    "synthetic sheets with --pipelines=sample_data"
-)
-_REMEDIES = {
-    "raw_sheets": _NO_DATA,
-    "raw_annotations": _NO_DATA,
-    "inspection_sheets": "give the folder of the sheets with --params sheets_dir=PATH",
-    "inspection_package": "give a package with --params models_dir=PATH, or run the pipelines "
-    "classification and segmentation first",
-}
-
-
-def remedy(dataset: str) -> str:
-    """Say how to come by a dataset."""
-    if dataset in _REMEDIES:
-        return _REMEDIES[dataset]
-    for name, pipeline in pipelines.items():
-        if name != "__default__" and dataset in pipeline.all_outputs():
-            return f"run the pipeline {name} first (--pipelines={name})"
-    return "and no pipeline makes it"
 
 
 class ComparisonHooks:

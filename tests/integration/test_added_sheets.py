@@ -25,6 +25,10 @@ def before_and_after(make_project: Callable[[str], Project]) -> tuple[pd.DataFra
     cv2.imwrite(str(pictures / "turned.png"), np.ascontiguousarray(turned))
     (pictures / "coil_7").mkdir()
     shutil.move(pictures / second, pictures / "coil_7" / second)
+    labels = project.data / "01_raw" / "train.csv"
+    rows = pd.read_csv(labels, dtype=str)
+    rows["ImageId"] = rows["ImageId"].replace(second, f"coil_7/{second}")
+    rows.to_csv(labels, index=False)
     for number, path in enumerate(sorted((project.data / "01_raw" / "new_sheets").glob("*.jpg"))):
         shutil.copy(path, pictures / f"added_{number}.jpg")
     project.must_run("--pipelines=data_engineering")

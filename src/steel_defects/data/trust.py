@@ -114,7 +114,9 @@ def refuse_losses(lost: Iterable[tuple[str, int, int, str]], share: float, setti
     Raises:
         SteelDefectsError: It does; the message says why.
     """
-    worst = max(lost, key=lambda one: one[1] / one[2], default=None)
+    # A single sheet is no sign of a fault in all of them, however few of its class there are.
+    several = (one for one in lost if one[1] > 1)
+    worst = max(several, key=lambda one: one[1] / one[2], default=None)
     if worst and worst[1] > share * worst[2]:
         raise SteelDefectsError(
             f"{lost_words(*worst)}; mend them, or raise {_SETTING}.{setting} ({share:g})"
