@@ -156,7 +156,7 @@ def _silence_tracebacks() -> _WithoutErrors:
 
 def _read_parameters(context: click.Context, option: click.Parameter, value: Any) -> Any:
     """Read ``--params`` as Kedro does, but take paths as they are typed, 0045 too."""
-    from steel_defects.parameter_hooks import CATALOG_PARAMETERS
+    from steel_defects.parameter_hooks import PATH_PARAMETERS
 
     try:
         parameters = split_params(context, option, value)
@@ -167,9 +167,9 @@ def _read_parameters(context: click.Context, option: click.Parameter, value: Any
         raise
     for item in value.split(",") if isinstance(value, str) else ():
         name, _, text = map(str.strip, item.partition("="))
-        if name in CATALOG_PARAMETERS and not isinstance(parameters[name], str | None):
+        if name in PATH_PARAMETERS and not isinstance(parameters[name], str | None):
             parameters[name] = text
-        if name in CATALOG_PARAMETERS and text.startswith("~"):
+        if name in PATH_PARAMETERS and text.startswith("~"):
             parameters[name] = os.path.expanduser(text)
     return parameters
 

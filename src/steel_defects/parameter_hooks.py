@@ -16,12 +16,16 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.kedro_compat import runtime_parameters
 from steel_defects.selection import DECIDING
 
-#: Runtime parameters that only the catalog takes, and the datasets whose paths they give.
-CATALOG_PARAMETERS = {
+#: Runtime parameters that give the paths of datasets, and these.
+PATH_PARAMETERS = {
     "raw_dir": {"raw_sheets", "raw_annotations", "raw_positions", "deployment_raw"},
     "weights_dir": {"pretrained_weights"},
     "sheets_dir": {"inspection_sheets", "inspection_positions", "deployment_folder"},
     "models_dir": {"inspection_package"},
+}
+#: Runtime parameters that only the catalog takes, and the datasets that take them.
+CATALOG_PARAMETERS = PATH_PARAMETERS | {
+    "follow_links": {"raw_sheets", "raw_annotations", "inspection_sheets"},
 }
 
 
@@ -39,10 +43,12 @@ class ParameterHooks:
                 near = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise SteelDefectsError(f"there is no parameter {name}{hint}")
-        for name in CATALOG_PARAMETERS:
+        for name in PATH_PARAMETERS:
             value = given.get(name)
             if not isinstance(value, str | Path | None):
                 raise SteelDefectsError(f"{name} must be a path: put {value!r} in quotes")
+        if not isinstance(given.get("follow_links"), bool | None):
+            raise SteelDefectsError("follow_links must be true or false")
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -113,9 +115,8 @@ def test_what_drives_and_desktops_keep_for_themselves_is_no_sheet(tmp_path, capl
         assert [file.sheet_id for file in FolderSource(tmp_path).list_files()] == sheets
     assert MaskFolder(tmp_path / "annotations").files == {"a": "a.png"}
     told = [record.getMessage() for record in caplog.records]
-    assert [text.split(":")[0] for text in told] == [
-        str(tmp_path / "train_images"), str(tmp_path / "train_images" / "coil"),
-    ]  # fmt: skip
+    places = ("train_images", "train_images/coil", "annotations", "annotations/coil")
+    assert [text.split(":")[0] for text in told] == [str(tmp_path / place) for place in places]
     assert "9 names are left out" in told[0]
 
 
@@ -126,3 +127,30 @@ def test_watching_leaves_the_same_names_out(tmp_path):
     watch = FolderWatch(tmp_path, FollowConfig(ignore=()))
     watch.poll()
     assert watch.poll() == ["a.png"]
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    """A data folder whose pictures are links into a store."""
+    for number in range(3):
+        put(tmp_path / "store" / "coil" / f"{number}.png")
+    folder = tmp_path / "data" / "images"
+    folder.mkdir(parents=True)
+    (folder / "one.png").symlink_to(tmp_path / "store" / "coil" / "0.png")
+    (folder / "coil_7").symlink_to(tmp_path / "store" / "coil")
+    (folder / "round").symlink_to(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_links_into_a_store_are_counted_or_followed(store):
+    kept = SheetFolder(store)
+    assert list(kept) == ["one.png"] and kept.left_out == "2 linked folders"
+    assert kept.problem_of("one.png") == "symbolic link that leads out of the folder"
+    followed = SheetFolder(store, follow_links=True)
+    names = ["coil_7/0.png", "coil_7/1.png", "coil_7/2.png", "one.png"]
+    assert list(followed) == names and followed.left_out == ""
+    assert all(followed[name].shape for name in names)
+    source = FolderSource(store, follow_links=True)
+    assert [file.sheet_id for file in source.list_files()] == names
+    masks = MaskFolder(store / "images", follow_links=True)
+    assert sorted(masks.files.values()) == names

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from steel_defects.data.config import DataEngineeringConfig, SampleDataConfig, TrustLimits
@@ -21,6 +23,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.mask_folder import MaskFolder
+from steel_defects.labels.masks import masks_by_sheet
 from steel_defects.pipelines.data_engineering import nodes
 from steel_defects.pipelines.sample_data import draw_annotated_sheets
 
@@ -568,3 +571,68 @@ def test_what_is_not_looked_at_is_told(sheets: Sheets, caplog: pytest.LogCapture
     (sheets.root / "images").mkdir()
     assert len(sheets.read()) == 12
     assert "1 linked folders, 1 .gif, the folder images" in caplog.text
+
+
+NAME_DAMAGES = [
+    *(change for change, _ in RENAMED.values()),
+    "typo_{}".format,
+    lambda name: name.replace("0", "O"),
+    lambda name: name + " ",
+    lambda name: "",
+]
+CELL_DAMAGES = [
+    lambda rle: rle + " 5",
+    lambda rle: rle.replace("1", "l"),
+    lambda rle: " ".join(reversed(rle.split())),
+    lambda rle: rle + f" {HEIGHT * WIDTH} 9",
+    lambda rle: "0 " + rle.partition(" ")[2],
+    lambda rle: rle + " " + rle,
+]
+CLASS_DAMAGES = ["0", "9", "Riss", "", "1;2", "-3"]
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> list[tuple[str, int, int]]:
+    """What is damaged, in which row, and how."""
+    kind = st.sampled_from(["name", "cell", "class", "cut", "gone"])
+    return draw(
+        st.lists(st.tuples(kind, st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=4)
+    )
+
+
+def damage(sheets: Sheets, kind: str, row: int, how: int) -> None:
+    row %= len(sheets.rows)
+    picture = sheets.pictures / sorted(sheets.defective)[row % len(sheets.defective)]
+    if kind == "name":
+        change = NAME_DAMAGES[how % len(NAME_DAMAGES)]
+        sheets.rows.loc[row, "ImageId"] = change(sheets.rows.loc[row, "ImageId"])
+    elif kind == "cell":
+        change = CELL_DAMAGES[how % len(CELL_DAMAGES)]
+        sheets.rows.loc[row, "EncodedPixels"] = change(sheets.rows.loc[row, "EncodedPixels"])
+    elif kind == "class":
+        sheets.rows.loc[row, "ClassId"] = CLASS_DAMAGES[how % len(CLASS_DAMAGES)]
+    elif kind == "cut" and picture.is_file():
+        os.truncate(picture, 100 + how)
+    elif picture.is_file():
+        picture.unlink()
+
+
+@pytest.mark.slow
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(damaged=damages(), tolerant=st.booleans())
+def test_no_label_is_lost_without_a_word(tmp_path_factory, damaged, tolerant: bool):
+    sheets = Sheets(tmp_path_factory.mktemp("damaged") / "data")
+    sheets.read()
+    truth = masks_by_sheet(sheets.annotations)
+    for one in damaged:
+        damage(sheets, *one)
+    try:
+        table = sheets.read(limits=TOLERANT if tolerant else TrustLimits())
+    except SteelDefectsError:
+        return
+    found = masks_by_sheet(sheets.annotations)
+    changed = {s for s in table["sheet_id"] if found.get(s, {}) != truth.get(s, {})}
+    # Of a name that is nobody's, nobody can say whose it was; that there are such is said.
+    told = any("no picture that is there" in reason for reason in sheets.findings)
+    assert not changed or told
+    assert told or not sheets.false_clean(table)

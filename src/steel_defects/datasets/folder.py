@@ -59,11 +59,17 @@ class FolderDataset(ReadOnlyDataset[Path]):
 class MaskFolderDataset(ReadOnlyDataset[MaskFolder]):
     """Loads as a :class:`MaskFolder`, whose masks are read where they are used."""
 
+    def __init__(
+        self, *, filepath: str, follow_links: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._follow_links = follow_links
+
     def load(self) -> MaskFolder:
         """Name the folder to those who read masks."""
         if not self._exists():
             raise DatasetError(f"there is no folder {self._filepath}")
-        return MaskFolder(self._filepath)
+        return MaskFolder(self._filepath, self._follow_links)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

@@ -34,18 +34,23 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
     Saving takes a mapping of file names to functions that make the pictures. Each core makes and
     writes one at a time, into a temporary folder; its pictures take the place of the old ones when
     all are written. A folder that the catalog wrote counts as there only once it is whole.
-    ``subfolder`` is the one in it that is written.
+    ``subfolder`` is the one in it that is written; ``follow_links`` is as in :class:`SheetFolder`.
     """
 
     def __init__(
-        self, *, filepath: str, subfolder: str = "", metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        subfolder: str = "",
+        follow_links: bool = False,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._pictures = self._filepath / subfolder
+        self._pictures, self._follow_links = self._filepath / subfolder, follow_links
 
     def load(self) -> SheetFolder:
         """List the pictures; none is read yet."""
-        folder = SheetFolder(self._filepath)
+        folder = self._folder()
         if not self._is_whole(folder):
             raise DatasetError(f"there are no pictures in {folder.picture_folder}")
         return folder
@@ -83,10 +88,13 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
 
     def preview(self, rows: int = 6) -> ImagePreview:
         """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""
-        return contact_sheet(SheetFolder(self._filepath), rows)
+        return contact_sheet(self._folder(), rows)
+
+    def _folder(self) -> SheetFolder:
+        return SheetFolder(self._filepath, follow_links=self._follow_links)
 
     def _exists(self) -> bool:
-        folder = SheetFolder(self._filepath)
+        folder = self._folder()
         return folder.picture_folder.is_dir() and self._is_whole(folder)
 
     def _is_whole(self, folder: SheetFolder) -> bool:
@@ -128,7 +136,16 @@ def _strips(folder: SheetFolder) -> Iterator[Picture]:
 
 
 class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource]):
-    """A folder of pictures, or a text file with one path per line; nothing is listed yet."""
+    """A folder of pictures, or a text file with one path per line; nothing is listed yet.
+
+    ``follow_links`` is as in :class:`SheetFolder`; it is not for a list.
+    """
+
+    def __init__(
+        self, *, filepath: str, follow_links: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._follow_links = follow_links
 
     def load(self) -> FolderSource | ListSource:
         """Open the folder or the list."""
@@ -137,7 +154,7 @@ class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource]):
     @cached_property
     def _source(self) -> FolderSource | ListSource:
         """Opened once: all nodes of a run read the same picture folder, whatever comes later."""
-        return open_source(self._filepath)
+        return open_source(self._filepath, self._follow_links)
 
     def preview(self) -> ImagePreview:
         """Draw a contact sheet of the first pictures that can be read, for kedro-viz."""

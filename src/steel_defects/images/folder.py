@@ -39,10 +39,13 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     Attributes:
         root: The data folder.
         pictures: Name of the picture folder in it; None for the one that is there.
+        follow_links: Follow links wherever they lead, into a data store for instance; one that
+            leads to a folder above it is left out.
     """
 
     root: Path
     pictures: str | None = None
+    follow_links: bool = False
 
     @cached_property
     def picture_folder(self) -> Path:
@@ -58,6 +61,8 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     def left_out(self) -> str:
         """What is not looked at, in words, such as ``3 .gif, 1 linked folders``; mostly empty."""
         counts = not_looked_at(self.picture_folder)
+        if self.follow_links:
+            del counts[LINKED_FOLDERS]
         others = [name for name in _PICTURE_FOLDERS if (self.root / name).is_dir()]
         also = [f"the folder {name}" for name in others if self.root / name != self.picture_folder]
         return ", ".join([*(f"{n:,} {what}" for what, n in counts.most_common()), *also])
@@ -73,7 +78,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         folder = self.picture_folder
         if not folder.is_dir():
             raise SteelDefectsError(f"there is no folder {folder}")
-        return list(walk(str(folder)))
+        return list(walk(str(folder), follow_links=self.follow_links))
 
     @cached_property
     def _real_folder(self) -> str:
@@ -110,7 +115,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     def _problem(self, path: Path) -> str:
         if self._odd_file(path):
             return "name of the file is not plain text in UTF-8"
-        if leads_out(path, self._real_folder):
+        if not self.follow_links and leads_out(path, self._real_folder):
             return "symbolic link that leads out of the folder"
         # Reading a pipe would wait for ever.
         regular = os.path.isfile(path) or not os.path.exists(path)
@@ -167,36 +172,55 @@ def not_looked_at(folder: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     for place, folders, files in os.walk(folder, onerror=None):
         folders[:] = [name for name in folders if not is_housekeeping(name)]
-        counts["linked folders"] += sum(os.path.islink(os.path.join(place, one)) for one in folders)
+        counts[LINKED_FOLDERS] += sum(os.path.islink(os.path.join(place, one)) for one in folders)
         endings = [os.path.splitext(name)[1].lower() for name in files if not is_housekeeping(name)]
         counts.update(one or "files without an ending" for one in endings if one not in _READ)
     return +counts
 
 
+#: What :func:`not_looked_at` calls links to folders.
+LINKED_FOLDERS = "linked folders"
 _READ = PICTURE_ENDINGS | {".csv", ".json", ".yml", ".yaml", ".xml", ".txt", ".md", ".ndjson"}
 
 
-def walk(folder: str, order: Callable[[str], Any] | None = None, below: str = "") -> Iterator[str]:
-    """List the pictures below a folder; links to folders are not followed.
+def walk(
+    folder: str,
+    order: Callable[[str], Any] | None = None,
+    below: str = "",
+    *,
+    follow_links: bool = False,
+) -> Iterator[str]:
+    """List the pictures below a folder.
 
     Args:
         folder: Its path.
         order: Key by which the names in each folder are sorted; a folder, with its slash, stands
             where the paths of its pictures belong.
         below: What the paths that are returned begin with.
+        follow_links: Whether links to folders are followed, but for those to a folder above.
 
     Raises:
         SteelDefectsError: A folder can't be listed; its sheets would be missing without a word.
     """
-    names = list_folder(folder)
+    names = list_folder(folder, follow_links)
     for name in sorted(names, key=order) if order else names:
-        if name.endswith("/"):
-            yield from walk(os.path.join(folder, name[:-1]), order, below + name)
-        else:
+        if not name.endswith("/"):
             yield below + name
+            continue
+        inside = os.path.join(folder, name[:-1])
+        if not _leads_up(inside, folder):
+            yield from walk(inside, order, below + name, follow_links=follow_links)
 
 
-def list_folder(folder: str) -> list[str]:
+def _leads_up(inside: str, folder: str) -> bool:
+    """Tell whether a folder is a link to one that it lies in."""
+    real = os.path.realpath(inside)
+    return os.path.islink(inside) and os.path.join(os.path.realpath(folder), "").startswith(
+        os.path.join(real, "")
+    )
+
+
+def list_folder(folder: str, follow_links: bool = False) -> list[str]:
     """Return the pictures in a folder, and the folders in it, which end in a slash.
 
     Raises:
@@ -204,15 +228,16 @@ def list_folder(folder: str) -> list[str]:
     """
     try:
         with os.scandir(folder) as entries:
-            return leave_out_housekeeping(folder, filter(None, map(_name, entries)))
+            names = (_name(entry, follow_links) for entry in entries)
+            return leave_out_housekeeping(folder, filter(None, names))
     except OSError as error:
         raise SteelDefectsError(f"cannot list {shown_name(folder)}: {error.strerror}") from error
 
 
-def _name(entry: os.DirEntry[str]) -> str:
-    if entry.is_dir(follow_symlinks=False):
+def _name(entry: os.DirEntry[str], follow_links: bool) -> str:
+    # Not entry.is_dir alone, which fails at links that go round in a circle.
+    if entry.is_dir(follow_symlinks=False) or (follow_links and os.path.isdir(entry.path)):
         return entry.name + "/"
     if os.path.splitext(entry.name)[1].lower() not in PICTURE_ENDINGS:
         return ""
-    # Not entry.is_dir, which fails at links that go round in a circle.
     return "" if entry.is_symlink() and os.path.isdir(entry.path) else entry.name

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,10 @@ class SheetFile(NamedTuple):
     modified_ns: int
 
 
+def _order(name: str) -> tuple[list[int | str], str]:
+    return natural_order(shown_name(name))
+
+
 class FolderSource(SheetFolder):
     """The pictures of a folder, also of those in it, in natural order of their names.
 
@@ -46,7 +51,7 @@ class FolderSource(SheetFolder):
             SteelDefectsError: A folder can't be listed; its sheets would be missing.
         """
         last = ""
-        for name in walk(str(self.place), lambda name: natural_order(shown_name(name))):
+        for name in walk(str(self.place), _order, follow_links=self.follow_links):
             sheet_id = shown_name(name)
             if sheet_id != last:  # two odd names may be shown as one
                 yield SheetFile(sheet_id, *size_and_time(self.place / name))
@@ -116,14 +121,14 @@ class ListSource:
 SheetSource = FolderSource | ListSource
 
 
-def open_source(place: Path) -> SheetSource:
+def open_source(place: Path, follow_links: bool = False) -> SheetSource:
     """Tell a folder from a list.
 
     Raises:
         SteelDefectsError: There is neither.
     """
     if place.is_dir():
-        source = FolderSource(place)
+        source = FolderSource(place, follow_links=follow_links)
         chosen = f"{source.place.name}/"
         # Where the pictures of a data set are in a folder of their own, say what is left out.
         siblings = list_folder(str(place)) if source.place != place else []
@@ -151,7 +156,7 @@ def as_begun(source: SheetSource, job: Path, begin: bool = False) -> SheetSource
         return source
     if not note.is_file():
         note.write_bytes(os.fsencode(source.place.relative_to(source.root)))
-    begun = FolderSource(source.root, os.fsdecode(note.read_bytes()))
+    begun = replace(source, pictures=os.fsdecode(note.read_bytes()))
     if begun.place != source.place:
         logger.warning("the job goes on with %s, where it began", shown(str(begun.place)))
     return begun

@@ -19,10 +19,11 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import walk
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import UNKNOWN_CLASS, Finding, Masks
 from steel_defects.labels.names import misnamed_of, near_names
-from steel_defects.paths import is_housekeeping, leads_out, shown_name
+from steel_defects.paths import leads_out, shown_name
 from steel_defects.tables.declared import ANNOTATIONS
 from steel_defects.threads import map_in_order
 
@@ -36,10 +37,12 @@ _ENDINGS = (".png", ".tif", ".tiff", ".bmp")
 class MaskFolder:
     """A folder of masks, named as their sheets are, but for the ending.
 
-    It may be a symbolic link. Inside, links to files are followed if they stay in it.
+    It may be a symbolic link. Inside, links to files are followed if they stay in it, and all of
+    them with ``follow_links``.
     """
 
     root: Path
+    follow_links: bool = False
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the mask file of a sheet; where there is none, the one that would be it."""
@@ -49,10 +52,8 @@ class MaskFolder:
     @cached_property
     def files(self) -> dict[str, str]:
         """Path below the folder, POSIX, of each mask, by its path without the ending."""
-        found = (path for path in self.root.rglob("*") if path.suffix.lower() in _ENDINGS)
-        paths = sorted(path.relative_to(self.root) for path in found)
-        names = (p.as_posix() for p in paths if not any(map(is_housekeeping, p.parts)))
-        return {_stem(name): name for name in names}
+        names = sorted(walk(str(self.root), follow_links=self.follow_links))
+        return {_stem(name): name for name in names if name.lower().endswith(_ENDINGS)}
 
     @cached_property
     def real_root(self) -> str:
@@ -169,7 +170,7 @@ def _read_rows(
     folder: MaskFolder, sheet_id: str, size: tuple[int, int], rules: MaskRules
 ) -> Iterator[Row]:
     path = folder.path_of(sheet_id)
-    if leads_out(path, folder.real_root):
+    if not folder.follow_links and leads_out(path, folder.real_root):
         raise SteelDefectsError("symbolic link that leads out of the folder")
     if not path.is_file():
         if rules.missing_is_clean:
