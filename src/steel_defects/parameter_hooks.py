@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 
 from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.reading import BIT_DEPTHS
 from steel_defects.kedro_compat import runtime_parameters
 from steel_defects.selection import DECIDING
 
@@ -25,6 +26,7 @@ PATH_PARAMETERS = {
 }
 #: Runtime parameters that only the catalog takes, and the datasets that take them.
 CATALOG_PARAMETERS = PATH_PARAMETERS | {
+    "bit_depth": {"raw_sheets"},
     "follow_links": {"raw_sheets", "raw_annotations", "inspection_sheets"},
 }
 
@@ -49,6 +51,8 @@ class ParameterHooks:
                 raise SteelDefectsError(f"{name} must be a path: put {value!r} in quotes")
         if not isinstance(given.get("follow_links"), bool | None):
             raise SteelDefectsError("follow_links must be true or false")
+        if given.get("bit_depth") not in (None, *BIT_DEPTHS):
+            raise SteelDefectsError(f"bit_depth must be one of {', '.join(map(str, BIT_DEPTHS))}")
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:

@@ -41,7 +41,7 @@ def judged(data: bytes, learned: LearnedPictures | None = LEARNED, **settings: o
     one = package()
     one = replace(one, manifest=one.manifest.model_copy(update={"learned": learned}))
     cascade = Cascade(one, BrightnessRuntime(), config(**settings))
-    return cascade.judge(read_frame(lambda _: data, "a.png"))
+    return cascade.judge(read_frame(lambda _: data, "a.png", cascade.accepted.bits))
 
 
 def test_a_picture_like_those_learned_is_judged():
@@ -81,6 +81,19 @@ def test_a_turn_that_the_size_shows_is_made(form: str, exif: int, turn: int):
     assert len(sheet.regions) == 3
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_the_depth_that_was_learned_is_decoded(bits: int):
+    deep = png(SHEET.astype(np.uint16) << (bits - 8))
+    learned = LEARNED.model_copy(update={"bits": bits})
+    found = judged(deep, learned)
+    assert (found.verdict, found.masks) == (judged(png(SHEET)).verdict, judged(png(SHEET)).masks)
+    assert judged(deep, bits=bits).verdict == found.verdict
+    assert judged(png(SHEET), learned).verdict == found.verdict
+    if bits < 16:
+        brighter = judged(png(SHEET.astype(np.uint16) << (bits - 6)), learned).verdict
+        assert brighter.reason.startswith("unreadable: a value of")
+
+
 def test_settings_widen_what_is_judged():
     small = png(cv2.resize(SHEET, (48, 16)))
     assert judged(small, height=(16, 32), width=(48, 96)).verdict.reason.startswith("3 regions")
@@ -89,12 +102,14 @@ def test_settings_widen_what_is_judged():
     assert judged(deep, LEARNED.model_copy(update={"bits": 16})).verdict.verdict == "reject"
 
 
-@pytest.mark.parametrize("name", ["half the size", "16 bits"])
+@pytest.mark.parametrize("name", ["half the size", "a corner", "rotated"])
 def test_packages_of_earlier_releases_take_any_size(name: str):
     assert not judged(OTHERS[name][0], None).verdict.reason.startswith(UNLIKE)
 
 
-@pytest.mark.parametrize("name", ["pages of a TIFF", "EXIF 3", "EXIF 6"])
+@pytest.mark.parametrize(
+    "name", ["pages of a TIFF", "EXIF 3", "EXIF 6", "16 bits", "12 bits in 16"]
+)
 def test_what_nobody_can_know_is_a_review_with_any_package(name: str):
     assert judged(OTHERS[name][0], None).verdict.reason.startswith(UNLIKE)
 

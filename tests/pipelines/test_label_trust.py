@@ -48,6 +48,7 @@ class Sheets:
             (self.pictures / name).write_bytes(picture())
         self.rows = rows.astype("str")
         self.defective = set(self.rows["ImageId"])
+        self.inventory = pd.DataFrame()
 
     def masks(self, folder: str = "annotations") -> Path:
         """Write the labels as a folder of masks instead."""
@@ -69,11 +70,14 @@ class Sheets:
         changed = self.rows["ImageId"].map(lambda name: change(name) if name in names else name)
         self.rows = self.rows.assign(ImageId=changed)
 
-    def read(self, labels: MaskFolder | None = None, **changes: object) -> pd.DataFrame:
+    def read(
+        self, labels: MaskFolder | None = None, bit_depth: int | None = None, **changes: object
+    ) -> pd.DataFrame:
         """Check the labels and build the table of sheets."""
         config = CONFIG.model_copy(update=changes)
         raw = self.rows if labels is None else labels
-        inventory = nodes.inventory_sheets(SheetFolder(self.root), pd.DataFrame(), config)
+        folder = SheetFolder(self.root, bit_depth=bit_depth)
+        inventory = self.inventory = nodes.inventory_sheets(folder, self.inventory, config)
         sound = inventory[inventory["problem"] == ""]
         groups = sound[["sheet_id"]].assign(group_id=sound["sheet_id"], problem="")
         self.annotations, findings = nodes.check_annotations(raw, inventory, groups, config)
@@ -636,3 +640,33 @@ def test_no_label_is_lost_without_a_word(tmp_path_factory, damaged, tolerant: bo
     told = any("no picture that is there" in reason for reason in sheets.findings)
     assert not changed or told
     assert told or not sheets.false_clean(table)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_pictures_of_a_camera_of_few_bits(sheets: Sheets, bits: int):
+    for file in sorted(sheets.pictures.iterdir()):
+        picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(file.with_suffix(".png")), picture.astype(np.uint16) << (bits - 8))
+        file.unlink()
+    sheets.rows["ImageId"] = sheets.rows["ImageId"].str.replace(".jpg", ".png")
+    with pytest.raises(
+        SteelDefectsError, match=rf"6 of 6 .* of which {bits} are used.*bit_depth={bits}"
+    ):
+        sheets.read()
+    assert len(sheets.read(bit_depth=bits)) == 12
+    assert set(sheets.inventory["bits"]) == {bits}
+    assert sheets.inventory["mean_intensity"].between(40, 200).all()
+    with pytest.raises(SteelDefectsError, match="bit_depth="):
+        sheets.read()
+    with pytest.raises(SteelDefectsError, match="takes more than 10 bits|of which"):
+        sheets.read(bit_depth=10 if bits > 10 else None)
+
+
+def test_pictures_of_sixteen_bits_are_read(sheets: Sheets):
+    for file in sorted(sheets.pictures.iterdir()):
+        picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(file.with_suffix(".png")), picture.astype(np.uint16) * 257)
+        file.unlink()
+    sheets.rows["ImageId"] = sheets.rows["ImageId"].str.replace(".jpg", ".png")
+    assert len(sheets.read()) == 12
+    assert set(sheets.inventory["bits"]) == {16}

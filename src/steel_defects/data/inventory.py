@@ -28,10 +28,10 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.images.orientations import is_oblong, laid_down
 from steel_defects.images.reading import (
     UnreadableSheet,
-    decode_gray,
     limited_by_memory,
     picture_note,
     sound_header,
+    used_bits,
 )
 from steel_defects.progress import track
 from steel_defects.tables.declared import SHEET_INVENTORY
@@ -87,7 +87,7 @@ def _by_path(earlier: pd.DataFrame | None) -> dict[str, Row]:
         return {}
     usable = earlier[earlier["width"].notna() & (earlier["version"] == VERSION)]
     # Problems of sizes and turns are looked for in every run, with that run's parameters.
-    kept = usable["problem"].where(usable["problem"].str.startswith(_MASK), "")
+    kept = usable["problem"].where(usable["problem"].str.startswith((_MASK, _DEPTH)), "")
     return {row["path"]: row for row in usable.assign(problem=kept).to_dict("records")}
 
 
@@ -95,8 +95,15 @@ def _unchanged(row: Row, folder: SheetFolder, sheet_id: str) -> bool:
     with suppress(OSError):
         file = folder.path_of(sheet_id).stat()
         same = (file.st_size, file.st_mtime_ns) == (row["bytes"], row["modified_ns"])
+        if row["bits"] > 8:  # it is decoded with the depth of this run
+            same = same and row["bits"] == _decoded_bits(folder)
         return same and not folder.problem_of(sheet_id)
     return False
+
+
+def _decoded_bits(folder: SheetFolder) -> int:
+    """Return the bits with which pictures of 16 are decoded."""
+    return folder.bit_depth or 16
 
 
 def _describe(folder: SheetFolder, sheet_id: str) -> Row:
@@ -112,10 +119,10 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
             data = folder.read_file(sheet_id)
             row |= {"bytes": len(data), "modified_ns": modified_ns}
             row["sha256"] = hashlib.sha256(data).hexdigest()
-            image = decode_gray(data)
-            header = sound_header(data)
-            row |= _measure(image) | {"exif": header.exif, "bits": header.bits}
-            row["problem"] = _mask_values(image)
+            image, bits = folder.decode(data), used_bits(data)
+            row |= _measure(image) | {"exif": sound_header(data).exif}
+            row["bits"] = _decoded_bits(folder) if bits > 8 else 8
+            row["problem"] = _unknown_depth(bits, folder.bit_depth) or _mask_values(image)
             row["note"] = "; ".join(filter(None, _notes(data, image, row)))
     except UnreadableSheet as error:
         row["problem"] = str(error)
@@ -160,6 +167,16 @@ def _measure(image: NDArray[np.uint8]) -> Row:
         "thumbnail": thumbnail_of(image).tobytes(),
         "fingerprint": fingerprint(image).tobytes(),
     }
+
+
+_DEPTH = "16 bits a channel"
+
+
+def _unknown_depth(bits: int, bit_depth: int | None) -> str:
+    """Say so where a camera seems to use fewer bits than it stores."""
+    if bit_depth or bits in (8, 16):
+        return ""
+    return f"{_DEPTH}, of which {bits} are used: give --params bit_depth={bits} if they all are so"
 
 
 _MASK = "a mask, not a picture"

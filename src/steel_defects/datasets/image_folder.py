@@ -34,7 +34,8 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
     Saving takes a mapping of file names to functions that make the pictures. Each core makes and
     writes one at a time, into a temporary folder; its pictures take the place of the old ones when
     all are written. A folder that the catalog wrote counts as there only once it is whole.
-    ``subfolder`` is the one in it that is written; ``follow_links`` is as in :class:`SheetFolder`.
+    ``subfolder`` is the one in it that is written; ``follow_links`` and ``bit_depth`` are as in
+    :class:`SheetFolder`.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
         filepath: str,
         subfolder: str = "",
         follow_links: bool = False,
+        bit_depth: int | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._pictures, self._follow_links = self._filepath / subfolder, follow_links
+        self._pictures = self._filepath / subfolder
+        self._follow_links, self._bit_depth = follow_links, bit_depth
 
     def load(self) -> SheetFolder:
         """List the pictures; none is read yet."""
@@ -91,7 +94,9 @@ class ImageFolderDataset(LocalDataset[Mapping[str, MakePicture], SheetFolder]):
         return contact_sheet(self._folder(), rows)
 
     def _folder(self) -> SheetFolder:
-        return SheetFolder(self._filepath, follow_links=self._follow_links)
+        return SheetFolder(
+            self._filepath, follow_links=self._follow_links, bit_depth=self._bit_depth
+        )
 
     def _exists(self) -> bool:
         folder = self._folder()

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from steel_defects.config import Config
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.reading import UnreadableSheet, decode_gray
+from steel_defects.images.reading import UnreadableSheet
 from steel_defects.labels.masks import masks_by_sheet
 from steel_defects.models.config import split_names
 from steel_defects.package.manifest import ExportRuntime, Precision
@@ -79,7 +79,7 @@ class DeploymentSheets:
         """Read sheets one by one; those that can't be read are passed over."""
         for sheet_id in sheet_ids:
             try:
-                yield sheet_id, decode_gray(self.folder.read_file(sheet_id))
+                yield sheet_id, self.folder.decode(self.folder.read_file(sheet_id))
             except UnreadableSheet:
                 continue
 
@@ -103,14 +103,17 @@ def choose_sheets(
     sheets_dir: Path,
     splits: pd.DataFrame,
     annotations: pd.DataFrame,
+    bit_depth: int | None = None,
 ) -> DeploymentSheets:
     """Draw sheets from the splits of the catalog, or from a folder.
+
+    ``bit_depth`` is as in :func:`steel_defects.images.reading.decode_gray`.
 
     Raises:
         SteelDefectsError: There are none.
     """
     if config.sheets == "folder":
-        folder = SheetFolder(sheets_dir)
+        folder = SheetFolder(sheets_dir, bit_depth=bit_depth)
         ids = folder.sheet_ids
         if not ids:
             raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
@@ -129,7 +132,7 @@ def choose_sheets(
     # Two forms of one network are compared, for which seen sheets are as good; test stays unread.
     compared = _draw(unseen, config.parity_sheets)
     compared += _draw(ids_of("train"), config.parity_sheets - len(compared))
-    folder = SheetFolder(raw_dir)
+    folder = SheetFolder(raw_dir, bit_depth=bit_depth)
     if not any(folder.path_of(sheet_id).is_file() for sheet_id in compared):
         raise SteelDefectsError(
             f"none of the sheets of the splits is in {folder.picture_folder}; give their folder "

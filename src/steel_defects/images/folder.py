@@ -41,11 +41,13 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         pictures: Name of the picture folder in it; None for the one that is there.
         follow_links: Follow links wherever they lead, into a data store for instance; one that
             leads to a folder above it is left out.
+        bit_depth: As in :func:`decode_gray`.
     """
 
     root: Path
     pictures: str | None = None
     follow_links: bool = False
+    bit_depth: int | None = None
 
     @cached_property
     def picture_folder(self) -> Path:
@@ -141,13 +143,17 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         Raises:
             UnreadableSheet: See :meth:`read_file` and :func:`decode_gray`.
         """
-        return decode_gray(self._read(self.root / relative_path))
+        return self.decode(self._read(self.root / relative_path))
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Decode the bytes of a sheet's file; see :func:`decode_gray`."""
+        return decode_gray(data, self.bit_depth)
 
     def __getitem__(self, sheet_id: str) -> NDArray[np.uint8]:
         """Read a sheet as a gray picture of shape ``(height, width)``, uint8."""
         if sheet_id not in self:
             raise KeyError(sheet_id)
-        return decode_gray(self.read_file(sheet_id))
+        return self.decode(self.read_file(sheet_id))
 
     def __contains__(self, sheet_id: object) -> bool:
         # Mapping's own would read the picture, and fail at a broken one.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import force, mapped_bytes, replaced
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.reading import UnreadableSheet, decode_gray
+from steel_defects.images.reading import UnreadableSheet
 from steel_defects.progress import track
 from steel_defects.threads import map_in_order
 
@@ -131,7 +131,7 @@ def _write(
 def _decode(folder: SheetFolder, sheet_id: str, key: SheetKey) -> Gray:
     try:
         data = folder.read_file(sheet_id)
-        image = decode_gray(data)
+        image = folder.decode(data)
     except UnreadableSheet as error:
         raise SteelDefectsError(f"{sheet_id}: {error}") from error
     if hashlib.sha256(data).hexdigest() != key.sha256 or image.shape != key[1:]:

@@ -51,6 +51,7 @@ _LONGEST_SIDE = 65_500  # pixels of a JPEG; libjpeg writes no more
 _COLOUR_NOISE = 6
 # Values that are looked at for colour and transparency.
 _LOOKED_AT = 2**24
+
 # Where 16 bits a pixel hold values below this, little is left of them in 8.
 _DARK_16_BITS = 2**12
 
@@ -91,7 +92,7 @@ def read_file(path: Path) -> bytes:
         raise UnreadableSheet(f"cannot be read: {error.strerror}") from error
 
 
-def decode_gray(data: bytes) -> NDArray[np.uint8]:
+def decode_gray(data: bytes, bit_depth: int | None = None) -> NDArray[np.uint8]:
     """Decode the bytes of a picture file.
 
     It is turned by a quarter where it asks for that (EXIF 5 to 8), which its size then shows. What
@@ -100,12 +101,18 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
     Colour and printing inks become luminance, 16 bits a pixel the upper 8 of them; transparency is
     left out, and so are all pictures of a file but the first. :func:`picture_note` says so.
 
+    Args:
+        data: The file.
+        bit_depth: How many bits a camera uses where it stores 16, one of :data:`BIT_DEPTHS`; with
+            anything else all of them count.
+
     Returns:
         Gray picture of shape ``(height, width)``, uint8.
 
     Raises:
         UnreadableSheet: It is empty, truncated, damaged, not a picture, or one of more than
-            :data:`MAX_PIXELS` pixels, 16 bits a pixel or 32 scans.
+            :data:`MAX_PIXELS` pixels, 16 bits a pixel or 32 scans, or has values that need more
+            bits than ``bit_depth``.
     """
     if not data:
         raise UnreadableSheet("empty file")
@@ -115,7 +122,10 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
         if not whole and end not in data.rstrip(b"\0")[-_TAIL:]:
             raise UnreadableSheet("truncated file")
     header = sound_header(data)
-    image = np.asarray(_decode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+    if header.bits == _DEEP and bit_depth in BIT_DEPTHS and bit_depth < _DEEP:
+        image = _upper_bits(_deep_pixels(data), bit_depth)
+    else:
+        image = np.asarray(_decode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
     unchecked = len(data) >= image.size and not data.startswith(tuple(_END_MARKERS))
     if unchecked and _half_empty(data) and image.min() < image.max():
         raise UnreadableSheet("half of the file is missing: it holds zero bytes instead")
@@ -126,6 +136,33 @@ def decode_gray(data: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(turned(image, turn))
 
 
+_DEEP = 16
+
+
+def _deep_pixels(data: bytes) -> NDArray[np.uint16]:
+    return np.asarray(_decode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH), np.uint16)
+
+
+def _upper_bits(image: NDArray[np.uint16], bit_depth: int) -> NDArray[np.uint8]:
+    largest = int(image.max())
+    if largest >> bit_depth:
+        raise UnreadableSheet(f"a value of {largest:,}, which takes more than {bit_depth} bits")
+    return np.asarray(image >> (bit_depth - 8), np.uint8)
+
+
+def used_bits(data: bytes) -> int:
+    """Return how many bits a channel of a sound picture file holds: 8, or 10, 12, 14 or 16.
+
+    Of 16 bits those that its largest value takes: a camera of 12 bits leaves the upper 4 empty.
+    """
+    if sound_header(data).bits < _DEEP:
+        return 8
+    largest = int(_deep_pixels(data).max())
+    return next(bits for bits in BIT_DEPTHS if not largest >> bits)
+
+
+#: Bits of a channel that cameras use where they store 16.
+BIT_DEPTHS = (10, 12, 14, 16)
 #: Orientation, as :func:`steel_defects.images.orientations.oriented` numbers it, by EXIF's number.
 _QUARTER_TURNS = {5: 4, 6: 5, 7: 7, 8: 6}
 
@@ -197,7 +234,7 @@ def picture_note(data: bytes) -> str:
         header = sound_header(data)
         notes = [
             _colour_note(data, header),
-            _depth_note(data) if header.bits == 16 else "",
+            _depth_note(data) if header.bits == _DEEP else "",
             _transparency_note(data, header) if header.alpha else "",
             "only the first of several pictures in the file is read" if header.several else "",
         ]
@@ -221,7 +258,7 @@ def _colour_note(data: bytes, header: Header) -> str:
 
 
 def _depth_note(data: bytes) -> str:
-    largest = int(_decode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH).max())
+    largest = int(_deep_pixels(data).max())
     if 0 < largest < _DARK_16_BITS:
         return f"16 bits a pixel, reduced to 8, nearly black: its largest value is {largest}"
     return "16 bits a pixel, reduced to 8"

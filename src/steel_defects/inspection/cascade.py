@@ -62,7 +62,13 @@ class InspectedSheet:
 
 
 class Cascade:
-    """Judges frames with the networks of a package."""
+    """Judges frames with the networks of a package.
+
+    Attributes:
+        runtime: What runs them.
+        policy: What decides on their answers.
+        accepted: Which pictures are judged at all.
+    """
 
     def __init__(
         self,
@@ -73,7 +79,7 @@ class Cascade:
         package = at_recall(package, config.target_recall)
         self.runtime, self.policy, self._config = runtime, package.manifest.policy, config
         self._least_sharpness = package.manifest.reference.get("sharpness", [0.0])[0]
-        self._accepted = accepted_pictures(package.manifest.learned, config)
+        self.accepted = accepted_pictures(package.manifest.learned, config)
         self._no_masks = ("",) * len(package.manifest.class_names)
 
     def judge(self, frame: Frame) -> InspectedSheet:
@@ -100,7 +106,7 @@ class Cascade:
         if frame.image is None or header is None:
             return ""
         height, width = frame.image.shape
-        problem = self._accepted.problem_of((height, width), header)
+        problem = self.accepted.problem_of((height, width), header)
         return f"{UNLEARNED}: {problem}" if problem else ""
 
     def _judge(self, frame: Frame, image: NDArray[np.uint8]) -> InspectedSheet:
@@ -138,5 +144,6 @@ def judge_in_order(
 def inspect_folder(cascade: Cascade, folder: SheetFolder) -> Iterator[InspectedSheet]:
     """Judge every sheet of a folder in natural order of their names, and keep nothing on disk."""
     names = sorted(folder.sheet_ids, key=natural_order)
-    frames = map(partial(read_frame, folder.read_file), names)
+    bits = cascade.accepted.bits
+    frames = map(partial(read_frame, folder.read_file, bit_depth=bits), names)
     return (sheet for _, sheet in judge_in_order(cascade, frames, RecentFrames(), threads=1))

@@ -1,12 +1,12 @@
 """Parameters of inspection; free of Keras."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from steel_defects.config import Config
 from steel_defects.decision.limits import VerdictConfig
-from steel_defects.package.manifest import Range
+from steel_defects.package.manifest import BitDepth, Range
 from steel_defects.package.networks import ExecutionConfig
 
 
@@ -49,7 +49,7 @@ class InspectionConfig(VerdictConfig):
         height: Least and greatest height of a sheet, pixels, that is judged; None for those that
             the package learned.
         width: The same for its width.
-        bits: Bits of a channel that are judged at most; None for those that the package learned.
+        bits: Bits of a channel that the camera uses; None for those that the package learned.
         overlays: How many sheets are drawn at most.
         sheets_to_check: How many sheets are listed to be checked again, at most.
         runtime: What runs the networks; ``auto`` takes the fastest that the package offers.
@@ -69,7 +69,7 @@ class InspectionConfig(VerdictConfig):
     focus_share: float = Field(ge=0, le=1)
     height: Range | None = None
     width: Range | None = None
-    bits: Literal[8, 16] | None = None
+    bits: BitDepth | None = None
     overlays: int = Field(default=1000, ge=0)
     sheets_to_check: int = Field(default=50, ge=0)
     runtime: str = "auto"

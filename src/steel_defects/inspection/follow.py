@@ -233,7 +233,11 @@ class _Following:
     def __init__(self, inspection: Inspection, parts: Parts, on_sheet: OnSheet | None) -> None:
         self._setup, self._parts, self._on_sheet = inspection, parts, on_sheet
         self._watch = FolderWatch(inspection.source.place, inspection.config.following)
-        self._read = partial(read_frame, inspection.source.read_file)
+        self._read = partial(
+            read_frame,
+            inspection.source.read_file,
+            bit_depth=inspection.cascade.accepted.bits,
+        )
         finished = parts.all_finished()
         for part in set(finished) & set(parts.begun()):
             parts.journal(part).unlink()  # left by a process that was killed

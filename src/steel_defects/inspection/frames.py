@@ -26,9 +26,10 @@ from steel_defects.images.reading import (
     sound_header,
 )
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.package.manifest import LearnedPictures, Range
+from steel_defects.package.manifest import BitDepth, LearnedPictures, Range
 
 _DIGEST_BLOCKS = 8
+_PLAIN_BITS: BitDepth = 8
 #: Pictures that are read ahead of the networks, at most.
 READ_AHEAD = 16
 #: Frames before a frame that it is compared with.
@@ -65,18 +66,18 @@ class Accepted:
     """What pictures are judged: sizes in pixels, least and greatest; None takes any.
 
     Attributes:
-        bits: Of a channel, at most.
+        bits: Of a channel that the camera uses where it stores 16; 8 takes no such picture.
     """
 
     height: Range | None
     width: Range | None
-    bits: int | None
+    bits: BitDepth
 
     def problem_of(self, size: tuple[int, int], header: Header) -> str:
         """Say why a picture of a height and width, as it was decoded, is not judged."""
         if header.several:
             return "several pictures in one file, of which nobody knows which is meant"
-        if self.bits is not None and header.bits > self.bits:
+        if self.bits == _PLAIN_BITS < header.bits:
             return f"{header.bits} bits a channel, of which nobody knows how many are used"
         fits = self._fits(size)
         if header.exif > 1 and not (header.exif > 4 and fits and not self._fits(size[::-1])):
@@ -93,7 +94,7 @@ class Accepted:
 def accepted_pictures(learned: LearnedPictures | None, config: InspectionConfig) -> Accepted:
     """Return what is judged: what the package learned, unless the settings say otherwise."""
     if learned is None:
-        return Accepted(config.height, config.width, config.bits)
+        return Accepted(config.height, config.width, config.bits or _PLAIN_BITS)
     return Accepted(
         config.height or learned.height,
         config.width or learned.width,
@@ -144,12 +145,17 @@ class Frame:
         return "" if self.image is None else frame_damage(self.image)
 
 
-def read_frame(read_file: Callable[[str], bytes], sheet_id: str) -> Frame:
-    """Read and measure a sheet; one for which ``read_file`` raises has a problem."""
+def read_frame(
+    read_file: Callable[[str], bytes], sheet_id: str, bit_depth: int | None = None
+) -> Frame:
+    """Read and measure a sheet; one for which ``read_file`` raises has a problem.
+
+    ``bit_depth`` is as in :func:`steel_defects.images.reading.decode_gray`.
+    """
     try:
         with limited_by_memory():
             data = read_file(sheet_id)
-            image = decode_gray(data)
+            image = decode_gray(data, bit_depth)
             digest, statistics = pixel_digest(image), frame_statistics(image)
             return Frame(
                 sheet_id, image, digest, statistics, thumbnail=thumbnail_of(image), data=data

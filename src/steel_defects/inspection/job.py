@@ -222,7 +222,11 @@ class _Job:
     def __init__(self, inspection: Inspection, parts: Parts, listing: SheetList) -> None:
         self._inspection, self._parts, self._listing = inspection, parts, listing
         self._judges = 1
-        self._read = partial(read_frame, inspection.source.read_file)
+        self._read = partial(
+            read_frame,
+            inspection.source.read_file,
+            bit_depth=inspection.cascade.accepted.bits,
+        )
 
     def run(self, mine: range, stop: Stop) -> None:
         sizes = {part: len(self._listing.span(part)) for part in mine}

@@ -65,8 +65,8 @@ def learned_pictures(sheet_inventory: pd.DataFrame) -> LearnedPictures:
         (int(sheet_inventory[side].min()), int(sheet_inventory[side].max()))
         for side in ("height", "width")
     )
-    deep = bool((sheet_inventory["bits"] > 8).any())
-    return LearnedPictures(height=height, width=width, bits=16 if deep else 8)
+    bits = int(sheet_inventory["bits"].max())
+    return LearnedPictures.model_validate({"height": height, "width": width, "bits": bits})
 
 
 def reference_quantiles(

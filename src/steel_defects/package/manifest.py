@@ -147,6 +147,7 @@ class ExportSpec(Config):
 
 
 Range = tuple[PositiveInt, PositiveInt]
+BitDepth = Literal[8, 10, 12, 14, 16]
 
 
 class LearnedPictures(Config):
@@ -155,12 +156,12 @@ class LearnedPictures(Config):
     Attributes:
         height: Least and greatest, pixels.
         width: Least and greatest, pixels.
-        bits: Of a channel, at most.
+        bits: Of a channel that cameras used: 8, or where they stored 16, how many of them.
     """
 
     height: Range
     width: Range
-    bits: Literal[8, 16] = 8
+    bits: BitDepth = 8
 
 
 class Manifest(Config):

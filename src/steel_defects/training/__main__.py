@@ -20,6 +20,7 @@ from steel_defects.environment import check_backend
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
 from steel_defects.images.folder import SheetFolder
+from steel_defects.images.reading import BIT_DEPTHS
 from steel_defects.models.config import ARCHITECTURES, BACKBONES, NetworkConfig
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.retired import bring_up_to_date
@@ -128,16 +129,19 @@ def group(parameters: Json, name: str, model: type[C]) -> C:
 # === Tables and results, where Kedro's catalog has them ===
 
 
-def read_data(tables: Path, raw_dir: Path, checkpoints: Path) -> TrainingData:
+def read_data(
+    tables: Path, raw_dir: Path, checkpoints: Path, bit_depth: int | None = None
+) -> TrainingData:
     """Read the tables of data engineering.
 
     They lie in a data folder of an environment, such as ``data/cpu``, or in one folder; pictures
-    in ``raw_dir``, and unfinished trainings in ``checkpoints``.
+    in ``raw_dir``, and unfinished trainings in ``checkpoints``. ``bit_depth`` is as in
+    :func:`steel_defects.images.reading.decode_gray`.
 
     Raises:
         SteelDefectsError: A table can't be read or there are no pictures.
     """
-    folder = SheetFolder(raw_dir)
+    folder = SheetFolder(raw_dir, bit_depth=bit_depth)
     if not len(folder):
         raise SteelDefectsError(f"there are no pictures in {folder.picture_folder}")
     frames = {name: _read_table(tables, layer, name) for name, layer in _TABLES.items()}
@@ -219,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_backend()
         parameters = read_parameters(options.parameters or options.tables / RUN_RECORD, options.set)
         checkpoints = options.checkpoints or options.output / "05_model_input" / "checkpoints"
-        data = read_data(options.tables, options.raw_dir, checkpoints)
+        data = read_data(options.tables, options.raw_dir, checkpoints, options.bit_depth)
         options.run(options, parameters, data, CatalogFolder(options.output))
     except SteelDefectsError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -234,6 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         help="data folder of an environment, such as data/cpu, or a folder with the tables sheets, "
         "annotations, splits and tiles")  # fmt: skip
     add("--raw-dir", type=Path, required=True, metavar="DIR", help="folder of the pictures")
+    add("--bit-depth", type=int, choices=BIT_DEPTHS, help="bits that a camera uses of 16")
     add("--parameters", type=Path, metavar="FILE",
         help=f"run.json of a run; otherwise {RUN_RECORD} in the folder of the tables")  # fmt: skip
     add("--set", action="append", default=[], metavar="NAME=VALUE",

@@ -26,7 +26,8 @@ def export_networks(
     from steel_defects.deployment import export
     from steel_defects.deployment.parity import compare_exports
 
-    sheets = choose_sheets(deployment, raw_dir, sheets_dir, splits, annotations)
+    bits = _bit_depth(inspection_package)
+    sheets = choose_sheets(deployment, raw_dir, sheets_dir, splits, annotations, bits)
     folder = TemporaryDirectory(prefix="exports_")
     made = Path(folder.name)
     candidates = list(export.export_networks(inspection_package, sheets, deployment, made))
@@ -36,6 +37,10 @@ def export_networks(
     parity = compare_exports(package, candidates, sheets, inspection)
     copies = {name: partial(_copy, folder, name) for name in writers}
     return PackageContents(manifest, copies), parity
+
+
+def _bit_depth(package: ModelPackage) -> int | None:
+    return package.manifest.learned.bits if package.manifest.learned else None
 
 
 def _copy(folder: "TemporaryDirectory[str]", name: str, path: Path) -> None:
@@ -54,7 +59,8 @@ def measure_latency(
     """Time every export, and Keras, on sheets of the size that they are compared on."""
     from steel_defects.deployment.latency import measure_exports
 
-    sheets = choose_sheets(deployment, raw_dir, sheets_dir, splits, annotations)
+    bits = _bit_depth(export_candidates)
+    sheets = choose_sheets(deployment, raw_dir, sheets_dir, splits, annotations, bits)
     return measure_exports(export_candidates, sheets.first_size, deployment.latency_repeats)
 
 

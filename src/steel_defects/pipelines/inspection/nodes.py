@@ -116,8 +116,7 @@ def draw_inspection_overlays(
     chosen = drawings(*result.tables(), inspection, set(sheets_to_check["sheet_id"]))
     sheets = as_begun(inspection_sheets, result.parts.folder)
     live = result.parts.folder / _LIVE
-    rules = inspection.for_classes(inspection_package.manifest.class_names)
-    return pictures(chosen, sheets, inspection_package.manifest, live, rules.ignored_numbers)
+    return pictures(chosen, sheets, inspection_package.manifest, live, inspection)
 
 
 def write_shift_results(

@@ -20,7 +20,7 @@ from steel_defects.files import replaced
 from steel_defects.images.reading import UnreadableSheet, decode_gray, limited_by_memory, to_jpeg
 from steel_defects.inspection.cascade import InspectedSheet
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.inspection.frames import Frame
+from steel_defects.inspection.frames import Frame, accepted_pictures
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.inspection.store.parts import JoinedTable
 from steel_defects.labels import rle as run_length
@@ -197,16 +197,18 @@ def pictures(
     source: SheetSource,
     manifest: Manifest,
     live: Path,
-    drawn_thin: Collection[int] = (),
+    inspection: InspectionConfig,
 ) -> Mapping[str, Callable[[], np.ndarray | bytes]]:
     """Return a function that makes each picture: from the one drawn before, or from the sheet."""
+    drawn_thin = inspection.for_classes(manifest.class_names).ignored_numbers
+    bit_depth = accepted_pictures(manifest.learned, inspection).bits
 
     def draw(drawing: Drawing) -> np.ndarray | bytes:
         if (live / drawing.name).is_file():
             return (live / drawing.name).read_bytes()
         try:
             with limited_by_memory():
-                image = decode_gray(source.read_file(drawing.sheet_id))
+                image = decode_gray(source.read_file(drawing.sheet_id), bit_depth)
                 return drawing.draw(image, manifest, drawn_thin)
         except UnreadableSheet as error:
             earlier = live / f"{drawing.name}.jpg"  # as earlier releases named it
