@@ -71,7 +71,7 @@ def test_no_more_than_asked_for(result, most):
 
 
 def test_masks_and_regions_are_those_of_the_sheet(result, sheets, tmp_path):
-    made = pictures(iter(chosen(result)), FolderSource(sheets), MANIFEST, tmp_path)
+    made = pictures(iter(chosen(result)), FolderSource(sheets), MANIFEST, tmp_path, config())
     picture = made["reject_coil__sheet_0001.png.jpg"]()
     height = 7 * 32  # a sheet of 32×96 pixels, enlarged to 600 and more
     assert picture.shape[1] == 7 * 96 and len(picture) > height
@@ -93,7 +93,8 @@ def test_classes_that_do_not_count_are_drawn_thin_and_said_to_be_ignored(
     source, one = FolderSource(sheets), chosen(result)
     name = "reject_coil__sheet_0001.png.jpg"
     plain, thin = (
-        pictures(iter(one), source, MANIFEST, tmp_path, ignored)[name]() for ignored in ((), (1,))
+        pictures(iter(one), source, MANIFEST, tmp_path, config(ignore_classes=ignored))[name]()
+        for ignored in ((), (1,))
     )
     assert written == ["minor", "ignored"]
 
@@ -135,7 +136,7 @@ def test_a_banner_above_a_sheet_says_what_became_of_it_and_why():
 
 def test_a_sheet_that_is_gone_leaves_a_note_or_the_picture_of_an_earlier_release(result, tmp_path):
     gone = [Drawing("a.jpg", "review", "no region", ("",)), *chosen(result)]
-    made = pictures(iter(gone), FolderSource(tmp_path), MANIFEST, tmp_path)
+    made = pictures(iter(gone), FolderSource(tmp_path), MANIFEST, tmp_path, config())
     picture = made["review_a.jpg"]()
     assert picture.shape[1] == 600 and len(picture) < 120
     (tmp_path / "review_a.jpg.jpg").write_bytes(b"earlier")
@@ -166,6 +167,6 @@ def test_a_watched_folder_is_drawn_while_it_runs(sheets, result, tmp_path):
     assert {path.name for path in live.iterdir()} == wanted
     assert len(wanted) == len(chosen(result))
     # At the end they are taken from there, even if the sheets are gone.
-    made = pictures(iter(chosen(followed)), FolderSource(tmp_path), MANIFEST, live)
+    made = pictures(iter(chosen(followed)), FolderSource(tmp_path), MANIFEST, live, config())
     data = np.frombuffer(made["reject_coil__sheet_0001.png.jpg"](), np.uint8)
     assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape[1] == 7 * 96

@@ -41,6 +41,7 @@ def inspect_sheets(
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
+    from steel_defects.inspection.sources import FolderSource
     from steel_defects.package.recall import at_recall
     from steel_defects.package.runtimes import DeferredRuntime
     from steel_defects.pipelines.inspection.overlays import LiveOverlays
@@ -50,6 +51,8 @@ def inspect_sheets(
 
     package = at_recall(inspection_package, inspection.target_recall)
     manifest = package.manifest
+    if isinstance(inspection_sheets, FolderSource) and inspection_sheets.left_out:
+        logger.warning("not looked at: %s", inspection_sheets.left_out)
     if not manifest.learned:
         logger.warning("the package does not say which pictures it learned: it judges any size")
     inspection = inspection.for_classes(manifest.class_names)
