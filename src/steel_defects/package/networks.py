@@ -153,6 +153,9 @@ class OpenVINONetwork(ExportedNetwork):
         import openvino
 
         self._core, self._device = openvino.Core(), self._execution.device
+        # Its bindings load NumPy's types at their first use; two threads that come there at once
+        # would wait for each other, one for the GIL and one for the other, for ever.
+        openvino.Tensor(np.zeros(1, np.float32)).element_type.to_dtype()
         if not files[0].lstrip().startswith(b"<"):  # other formats may name files to be read, too
             raise SteelDefectsError(f"OpenVINO cannot run {self.path}: it is no XML")
         with self._refusals("OpenVINO", line=-1):
