@@ -26,6 +26,7 @@ _LEAST_AREA = 64  # pixels; smaller masks look alike however they are read
 _TORN = 0.6
 # Chance of sound masks of different sheets to lie, all of them, in one part of the sheets.
 _CHANCE = 0.01
+_FEWEST_SHEETS = 5  # of which their place says anything
 _SPECK = 4  # pixels of what compression leaves around a mask
 _FEWEST_SPECKS = 8
 _RIM = 2  # pixels, the width of what resizing leaves around a mask
@@ -122,7 +123,7 @@ def _of_other_size(table: pd.DataFrame, sizes: Sizes) -> Suspicion:
     shares = (np.array(ends) / np.maximum(pixels, 1)).tolist()
     last = pd.Series(shares, dtype=float).groupby(table["sheet_id"].to_numpy()).max()
     share = float(last.max()) if len(last) else 1.0
-    if share > 0.5 or share ** len(last) > _CHANCE:
+    if len(last) < _FEWEST_SHEETS or share > 0.5 or share ** len(last) > _CHANCE:
         return _suspicion(kind, [], len(table))
     return _suspicion(kind, table["sheet_id"].tolist(), len(table))
 
