@@ -143,9 +143,9 @@ def check_annotations(
     ]
     aside = _aside(findings)
     kept = masks.table[~masks.table["sheet_id"].isin(aside)].reset_index(drop=True)
-    if masks.matched and kept.empty and masks.claims:
-        lost = next(losses({"defective": list(masks.claims)}, findings))
-        raise SteelDefectsError(f"no defect is left: {lost_words(*lost)}")
+    if kept.empty:
+        for lost in losses({"defective": list(masks.claims)}, findings):
+            raise SteelDefectsError(f"no defect is left: {lost_words(*lost)}")
     _tell(findings, list(losses(kinds, findings)), doubts)
     return kept, [asdict(finding) for finding in findings]
 

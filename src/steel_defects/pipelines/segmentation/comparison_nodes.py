@@ -161,7 +161,7 @@ def build_package(
         trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
         scores=scores, operating_point=point,
     )  # fmt: skip
-    learned = of_splits(sheets, splits, ("train",))["sheet_id"]
+    seen = sheet_inventory.merge(of_splits(sheets, splits, ("train",))[["sheet_id"]])
     pictures = map(raw_sheets.read, of_splits(sheets, splits, TUNING_SPLITS)["path"])
     manifest = Manifest(
         class_names=data_engineering.class_names,
@@ -177,7 +177,7 @@ def build_package(
             point,
             stacking.operating_point if stacking else None,
         ),  # fmt: skip
-        learned=learned_pictures(sheet_inventory[sheet_inventory["sheet_id"].isin(learned)]),
+        learned=learned_pictures(seen),
         reference=reference_quantiles(pictures, scores),
         versions=library_versions(),
         data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
