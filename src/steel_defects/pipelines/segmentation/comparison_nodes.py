@@ -161,6 +161,7 @@ def build_package(
         trained_networks=stamp_of(**networks), postprocessing=postprocessing, stacking=stacking,
         scores=scores, operating_point=point,
     )  # fmt: skip
+    joint = stacking.operating_point if stacking else None
     seen = sheet_inventory.merge(of_splits(sheets, splits, ("train",))[["sheet_id"]])
     pictures = map(raw_sheets.read, of_splits(sheets, splits, TUNING_SPLITS)["path"])
     manifest = Manifest(
@@ -171,12 +172,7 @@ def build_package(
         mm_per_px=mm_per_px,
         recalls=_recalls(chosen_gate, chosen_segmenter, sheets, operating_point),
         networks={name: network_digest(model) for name, model in networks.items()},
-        metrics=package_metrics(
-            segmentation_comparison,
-            chosen_segmenter.name,
-            point,
-            stacking.operating_point if stacking else None,
-        ),  # fmt: skip
+        metrics=package_metrics(segmentation_comparison, chosen_segmenter.name, point, joint),
         learned=learned_pictures(seen),
         reference=reference_quantiles(pictures, scores),
         versions=library_versions(),
