@@ -1,7 +1,8 @@
 """When labels lose too much to be trained on: a run that ends here does no harm."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -66,27 +67,50 @@ def refuse_suspects(found: Sequence[Suspicion], allow_suspect: bool) -> None:
         )
 
 
-def losses(
-    kinds: Mapping[str, Collection[str]], findings: Iterable[Finding]
-) -> Iterator[tuple[str, int, int, str]]:
+@dataclass(frozen=True)
+class Loss:
+    """Sheets of a kind that were set aside.
+
+    Attributes:
+        kind: Such as ``defective``.
+        sheets: How many were set aside, of ``of`` that there are.
+        reason: The one that most of them share.
+    """
+
+    kind: str
+    sheets: int
+    of: int
+    reason: str
+
+    @property
+    def share(self) -> float:
+        """Of all sheets of the kind."""
+        return self.sheets / self.of
+
+    def __str__(self) -> str:
+        return f"{self.sheets:,} of {self.of:,} {self.kind} sheets set aside: {self.reason}"
+
+
+def losses(kinds: Mapping[str, Collection[str]], findings: Iterable[Finding]) -> list[Loss]:
     """Say how many sheets of each kind were set aside, and why most of them were.
 
     Args:
-        kinds: Sheets of each kind, such as ``defective``.
+        kinds: Sheets of each kind.
         findings: All of them.
-
-    Yields:
-        Kind, number of its sheets that were set aside, number of its sheets, and the reason that
-        most of them share.
     """
     reasons: dict[str, str] = {}
     for finding in findings:
         if finding.set_aside:
             reasons.setdefault(finding.sheet_id, finding.reason)
-    for kind, sheets in kinds.items():
-        lost = [reasons[sheet_id] for sheet_id in sheets if sheet_id in reasons]
-        if lost:
-            yield kind, len(lost), len(sheets), Counter(lost).most_common(1)[0][0]
+    lost = {
+        kind: [reasons[sheet_id] for sheet_id in sheets if sheet_id in reasons]
+        for kind, sheets in kinds.items()
+    }
+    return [
+        Loss(kind, len(why), len(kinds[kind]), Counter(why).most_common(1)[0][0])
+        for kind, why in lost.items()
+        if why
+    ]
 
 
 def kinds_of(
@@ -103,21 +127,14 @@ def kinds_of(
     return kinds
 
 
-def lost_words(kind: str, lost: int, of: int, reason: str) -> str:
-    """Say in one line how many sheets of a kind were lost, and why."""
-    return f"{lost:,} of {of:,} {kind} sheets set aside: {reason}"
-
-
-def refuse_losses(lost: Iterable[tuple[str, int, int, str]], share: float, setting: str) -> None:
+def refuse_losses(lost: Iterable[Loss], share: float, setting: str) -> None:
     """Refuse to go on where a kind loses more than a share of its sheets.
 
     Raises:
         SteelDefectsError: It does; the message says why.
     """
     # A single sheet is no sign of a fault in all of them, however few of its class there are.
-    several = (one for one in lost if one[1] > 1)
-    worst = max(several, key=lambda one: one[1] / one[2], default=None)
-    if worst and worst[1] > share * worst[2]:
-        raise SteelDefectsError(
-            f"{lost_words(*worst)}; mend them, or raise {_SETTING}.{setting} ({share:g})"
-        )
+    several = (loss for loss in lost if loss.sheets > 1)
+    worst = max(several, key=lambda loss: loss.share, default=None)
+    if worst and worst.share > share:
+        raise SteelDefectsError(f"{worst}; mend them, or raise {_SETTING}.{setting} ({share:g})")

@@ -28,9 +28,9 @@ from steel_defects.data.splits import (
 )
 from steel_defects.data.tiles import tile_table
 from steel_defects.data.trust import (
+    Loss,
     kinds_of,
     losses,
-    lost_words,
     refuse_losses,
     refuse_lost_labels,
     refuse_masks_among,
@@ -144,9 +144,9 @@ def check_annotations(
     aside = _aside(findings)
     kept = masks.table[~masks.table["sheet_id"].isin(aside)].reset_index(drop=True)
     if kept.empty:
-        for lost in losses({"defective": list(masks.claims)}, findings):
-            raise SteelDefectsError(f"no defect is left: {lost_words(*lost)}")
-    _tell(findings, list(losses(kinds, findings)), doubts)
+        for loss in losses({"defective": list(masks.claims)}, findings):
+            raise SteelDefectsError(f"no defect is left: {loss}")
+    _tell(findings, [*losses(kinds, findings), *(doubt.reason for doubt in doubts)])
     return kept, [asdict(finding) for finding in findings]
 
 
@@ -171,21 +171,15 @@ def _aside(findings: Iterable[Finding]) -> set[str]:
     return {finding.sheet_id for finding in findings if finding.set_aside}
 
 
-def _tell(
-    findings: Sequence[Finding],
-    lost: Sequence[tuple[str, int, int, str]],
-    doubts: Sequence[Finding],
-) -> None:
+def _tell(findings: Sequence[Finding], labels: Iterable[Loss | str]) -> None:
     """Log what was lost and what looks wrong; the tables have each case."""
     if findings:
         logger.warning(
             "%d findings, listed in data_quality.json and findings.json; the first: %s: %s",
             len(findings), findings[0].where, findings[0].reason,
         )  # fmt: skip
-    for each in lost:
-        logger.warning("%s", lost_words(*each))
-    for doubt in doubts:
-        logger.warning("labels: %s", doubt.reason)
+    for text in labels:
+        logger.warning("labels: %s", text)
 
 
 def _picture_findings(sheet_inventory: pd.DataFrame) -> list[Finding]:
