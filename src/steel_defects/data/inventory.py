@@ -119,10 +119,13 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
             data = folder.read_file(sheet_id)
             row |= {"bytes": len(data), "modified_ns": modified_ns}
             row["sha256"] = hashlib.sha256(data).hexdigest()
-            image, bits = folder.decode(data), used_bits(data)
-            row |= _measure(image) | {"exif": sound_header(data).exif}
-            row["bits"] = _decoded_bits(folder) if bits > 8 else 8
-            row["problem"] = _unknown_depth(bits, folder.bit_depth) or _mask_values(image)
+            image, header = folder.decode(data), sound_header(data)
+            row |= _measure(image) | {"exif": header.exif}
+            row["problem"] = _mask_values(image)
+            if header.bits > 8:
+                row["bits"] = _decoded_bits(folder)
+                unknown = _unknown_depth(used_bits(data), folder.bit_depth)
+                row["problem"] = unknown or row["problem"]
             row["note"] = "; ".join(filter(None, _notes(data, image, row)))
     except UnreadableSheet as error:
         row["problem"] = str(error)
@@ -131,15 +134,11 @@ def _describe(folder: SheetFolder, sheet_id: str) -> Row:
 
 def _check_turn(table: pd.DataFrame) -> pd.DataFrame:
     """Find fault with pictures that ask to be turned where their size can't show that it fits."""
-    asked = table["exif"].astype("str")
     unclear = (table["exif"] > 1) & ((table["exif"] < 5) | (table["width"] == table["height"]))
     unclear = unclear.fillna(False) & (table["problem"] == "")
-    table.loc[unclear, "problem"] = (
-        "asks to be turned or mirrored (EXIF "
-        + asked[unclear]
-        + "), and nothing shows whether its "
-        "labels were drawn so; save it as it is to be seen"
-    )
+    asked = "asks to be turned or mirrored (EXIF " + table["exif"].astype("str")
+    why = "), and nothing shows whether its labels were drawn so; save it as it is to be seen"
+    table.loc[unclear, "problem"] = asked[unclear] + why
     return table
 
 

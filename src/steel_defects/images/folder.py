@@ -176,7 +176,7 @@ def not_looked_at(folder: Path) -> Counter[str]:
     desktops keep for themselves.
     """
     counts: Counter[str] = Counter()
-    for place, folders, files in os.walk(folder, onerror=None):
+    for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not is_housekeeping(name)]
         counts[LINKED_FOLDERS] += sum(os.path.islink(os.path.join(place, one)) for one in folders)
         endings = [os.path.splitext(name)[1].lower() for name in files if not is_housekeeping(name)]
@@ -214,16 +214,17 @@ def walk(
             yield below + name
             continue
         inside = os.path.join(folder, name[:-1])
-        if not _leads_up(inside, folder):
+        # Without follow_links, no link is among the folders.
+        if not (follow_links and _leads_up(inside, folder)):
             yield from walk(inside, order, below + name, follow_links=follow_links)
 
 
 def _leads_up(inside: str, folder: str) -> bool:
     """Tell whether a folder is a link to one that it lies in."""
-    real = os.path.realpath(inside)
-    return os.path.islink(inside) and os.path.join(os.path.realpath(folder), "").startswith(
-        os.path.join(real, "")
-    )
+    if not os.path.islink(inside):
+        return False
+    above = os.path.join(os.path.realpath(inside), "")
+    return os.path.join(os.path.realpath(folder), "").startswith(above)
 
 
 def list_folder(folder: str, follow_links: bool = False) -> list[str]:

@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from steel_defects.errors import shown
+from steel_defects.images.reading import PICTURE_ENDINGS
 from steel_defects.labels.masks import Misnamed
 
 _FOLDER, _SUBFOLDER = "the folder", "the subfolder"
-_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".json", ".txt", ".xml"}
-)
+_ENDINGS = PICTURE_ENDINGS | {".json", ".txt", ".xml"}
 
 Change = tuple[str, ...]
 #: For each name: what would have to change, and the pictures that it may mean.
