@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, MemoryDataset
 from tests.support.run_params import run_params
 
@@ -11,6 +12,13 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.parameter_hooks import CATALOG_PARAMETERS, ParameterHooks
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def base_environment() -> None:
+    """Choose what conf/base chooses, whatever another module's tests chose before."""
+    with KedroSession.create(ROOT) as session:
+        session.load_context()
 
 
 def check(pipelines: list[str] | None, given: dict[str, object]) -> None:

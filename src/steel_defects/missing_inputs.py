@@ -76,8 +76,6 @@ def _hints(dataset: str, folder: Path, wanted: str) -> Iterator[str]:
         alike = [one.name for one in folders if one.name.lower() in others and one.name != name]
         if alike and wanted in (name, folder.name):
             yield f" (rename {alike[0]} to {name})"
-    if wanted == "train.csv" and (folder / "annotations").is_dir():
-        yield " (masks as pictures: copy conf/neu_seg, whose catalog.yml reads them)"
     if wanted == "annotations" and (folder / "train.csv").is_file():
         yield " (masks in train.csv: run it with --env=cpu, or leave catalog.yml out of your copy)"
     if dataset == "raw_sheets":

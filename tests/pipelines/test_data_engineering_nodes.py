@@ -27,7 +27,9 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
     victim = raw["ImageId"].iloc[0]
     raw.loc[0, "EncodedPixels"] = f"{64 * 256} 2"
     tolerant = CONFIG.model_copy(update={"limits": TrustLimits(lost=0.5)})
-    annotations, findings = nodes.check_annotations(raw, data.inventory, data.groups, tolerant)
+    annotations, findings = nodes.check_annotations(
+        raw, data.folder, data.inventory, data.groups, tolerant
+    )
     assert victim not in set(annotations["sheet_id"])
     assert [finding["sheet_id"] for finding in findings] == [victim, victim]
     sheets = nodes.build_sheets(data.inventory, data.groups, annotations, findings)
@@ -87,7 +89,7 @@ def test_a_new_sheet_between_two_splits_is_set_aside(data: Data):
     earlier = assignments.reset_index()
     groups = nodes.group_similar_sheets(data.inventory, pairs, earlier, CONFIG)
     annotations, findings = nodes.check_annotations(
-        data.raw_annotations, data.inventory, groups, CONFIG
+        data.raw_annotations, data.folder, data.inventory, groups, CONFIG
     )
     victim = data.inventory["sheet_id"][2]
     assert [(f["sheet_id"], f["set_aside"]) for f in findings] == [(victim, True)]

@@ -1,4 +1,5 @@
 import logging
+import shutil
 from dataclasses import replace
 
 import keras
@@ -19,6 +20,7 @@ from steel_defects.package.folder import ModelPackage, write_package
 from steel_defects.package.manifest import GateSpec, Manifest, SegmenterSpec
 from steel_defects.pipelines.inspection import nodes
 from steel_defects.pipelines.inspection.overlays import ACCEPTED
+from steel_defects.reporting.inspection_page import InspectionPage
 from steel_defects.tables.declared import SHEETS_TO_CHECK
 
 RULES = InspectionConfig(
@@ -71,7 +73,7 @@ def run(data: Data, package: ModelPackage, tmp_path):
         source = FolderSource(data.folder.root)
         jobs = tmp_path / "jobs"
         job = nodes.inspect_sheets(source, package, table, jobs, config, positions)
-        *tables, summary, timing = nodes.collect_results(job, jobs, package, config)
+        *tables, summary, timing = nodes.collect_results(job, jobs, source, package, config)
         datasets = [
             JoinedParquetDataset(filepath=str(tmp_path / "verdicts.parquet")),
             JoinedParquetDataset(filepath=str(tmp_path / "defects.parquet")),
@@ -95,6 +97,7 @@ def test_a_folder_from_sheets_to_overlays(data: Data, package: ModelPackage, run
     assert verdicts["sheet_id"].tolist() == data.folder.sheet_ids
     assert verdicts[["coil_id", "position_mm"]].isna().all(axis=None)
     assert len(submission) == 4 * len(verdicts)
+    assert summary["not_looked_at"] == ""
     assert timing["sheets_per_second"] > 0
     overlays = nodes.draw_inspection_overlays(
         summary,
@@ -135,7 +138,7 @@ def test_another_recall_judges_anew_with_its_thresholds(
         source, jobs = FolderSource(data.folder.root), tmp_path / "jobs"
         nothing = pd.DataFrame()
         job = nodes.inspect_sheets(source, package, nothing, jobs, config, PositionsConfig())
-        verdicts, *_, summary, _ = nodes.collect_results(job, jobs, package, config)
+        verdicts, *_, summary, _ = nodes.collect_results(job, jobs, source, package, config)
         return summary, pd.concat(map(pd.read_parquet, verdicts))
 
     with caplog.at_level(logging.INFO):
@@ -173,3 +176,13 @@ def test_coil_and_position_come_along(data: Data, run, caplog):
         "2 findings in the positions of sheets; the first: positions.csv, row 2 (absent.jpg), "
         "row for a sheet that is not there"
     ]
+
+
+def test_what_is_not_looked_at_stands_in_the_summary(data: Data, package: ModelPackage, tmp_path):
+    shutil.copytree(data.folder.root, tmp_path / "sheets")
+    (tmp_path / "sheets" / "train_images" / "film.gif").write_bytes(b"GIF89a")
+    source, jobs = FolderSource(tmp_path / "sheets"), tmp_path / "jobs"
+    job = nodes.inspect_sheets(source, package, pd.DataFrame(), jobs, RULES, PositionsConfig())
+    *_, summary, _ = nodes.collect_results(job, jobs, source, package, RULES)
+    assert summary["not_looked_at"] == "1 .gif"
+    assert "Not looked at: 1 .gif." in InspectionPage(summary, {}).warnings

@@ -17,84 +17,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.support.labelled_sheets import HEIGHT, NAMES, TOLERANT, WIDTH, LabelledSheets
 
-from steel_defects.data.config import DataEngineeringConfig, SampleDataConfig, TrustLimits
+from steel_defects.data.config import TrustLimits
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.mask_folder import MaskFolder
 from steel_defects.labels.masks import masks_by_sheet
-from steel_defects.pipelines.data_engineering import nodes
-from steel_defects.pipelines.sample_data import draw_annotated_sheets
-
-HEIGHT, WIDTH = 64, 256
-NAMES = ("pitting", "crack", "scratch", "scale")
-CONFIG = DataEngineeringConfig(
-    seed=1, class_names=NAMES, expected_size=(HEIGHT, WIDTH), shares={"train": 1},
-    tile_size=(64, 64), tile_stride=(64, 64),
-)  # fmt: skip
-TOLERANT = TrustLimits(misnamed=1, lost=1, unusable=1)
-
-
-class Sheets:
-    """Twelve sheets in a folder, and the rows of their labels."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.pictures = root, root / "train_images"
-        drawn = SampleDataConfig(seed=5, sheets=12, new_sheets=1, width=WIDTH, height=HEIGHT)
-        self.drawn, rows = draw_annotated_sheets(drawn)
-        self.pictures.mkdir(parents=True)
-        for name, picture in self.drawn.items():
-            (self.pictures / name).write_bytes(picture())
-        self.rows = rows.astype("str")
-        self.defective = set(self.rows["ImageId"])
-        self.inventory = pd.DataFrame()
-
-    def masks(self, folder: str = "annotations") -> Path:
-        """Write the labels as a folder of masks instead."""
-        place = self.root / folder
-        place.mkdir()
-        for name in self.drawn:
-            cv2.imwrite(str(place / name.replace(".jpg", ".png")), self.mask(name))
-        return place
-
-    def mask(self, name: str) -> np.ndarray:
-        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-        for row in self.rows[self.rows["ImageId"] == name].itertuples():
-            mask[run_length.decode(row.EncodedPixels, HEIGHT, WIDTH) > 0] = int(row.ClassId)
-        return mask
-
-    def rename(self, change: Callable[[str], str], every: int = 1) -> None:
-        """Change the names in the rows of each nth defective sheet."""
-        names = sorted(self.defective)[::every]
-        changed = self.rows["ImageId"].map(lambda name: change(name) if name in names else name)
-        self.rows = self.rows.assign(ImageId=changed)
-
-    def read(
-        self, labels: MaskFolder | None = None, bit_depth: int | None = None, **changes: object
-    ) -> pd.DataFrame:
-        """Check the labels and build the table of sheets."""
-        config = CONFIG.model_copy(update=changes)
-        raw = self.rows if labels is None else labels
-        folder = SheetFolder(self.root, bit_depth=bit_depth)
-        inventory = self.inventory = nodes.inventory_sheets(folder, self.inventory, config)
-        sound = inventory[inventory["problem"] == ""]
-        groups = sound[["sheet_id"]].assign(group_id=sound["sheet_id"], problem="")
-        self.annotations, findings = nodes.check_annotations(raw, inventory, groups, config)
-        self.findings = [finding["reason"] for finding in findings]
-        return nodes.build_sheets(inventory, groups, self.annotations, findings)
-
-    def false_clean(self, table: pd.DataFrame) -> set[str]:
-        """Return the defective sheets that pass for clean."""
-        return set(table.loc[~table["has_defect"], "sheet_id"]) & self.defective
 
 
 @pytest.fixture
-def sheets(tmp_path: Path) -> Sheets:
-    return Sheets(tmp_path / "data")
+def sheets(tmp_path: Path) -> LabelledSheets:
+    return LabelledSheets(tmp_path / "data")
 
 
-def test_the_sound_set_is_read_without_a_word(sheets: Sheets):
+def test_the_sound_set_is_read_without_a_word(sheets: LabelledSheets):
     table = sheets.read()
     assert (len(table), table["has_defect"].sum(), sheets.findings) == (12, 6, [])
     masks = MaskFolder(sheets.masks())
@@ -119,7 +57,7 @@ RENAMED = {
 
 @pytest.mark.parametrize("every", [1, 2, 6], ids=["all", "half", "one"])
 @pytest.mark.parametrize(("change", "said"), RENAMED.values(), ids=RENAMED)
-def test_names_that_do_not_meet_stop_the_run(sheets: Sheets, change, said: str, every: int):
+def test_names_that_do_not_meet_stop_the_run(sheets: LabelledSheets, change, said: str, every: int):
     sheets.rename(change, every)
     count = (~sheets.rows["ImageId"].isin(sheets.drawn)).sum()
     fault = rf"^{count} of {len(sheets.rows)} labels name no picture, but would if {said} changed"
@@ -128,7 +66,9 @@ def test_names_that_do_not_meet_stop_the_run(sheets: Sheets, change, said: str, 
 
 
 @pytest.mark.parametrize(("change", "said"), RENAMED.values(), ids=RENAMED)
-def test_below_the_limit_sheets_that_rows_may_mean_are_set_aside(sheets: Sheets, change, said: str):
+def test_below_the_limit_sheets_that_rows_may_mean_are_set_aside(
+    sheets: LabelledSheets, change, said: str
+):
     sheets.rename(change, 6)
     table = sheets.read(limits=TOLERANT)
     assert sheets.false_clean(table) == set()
@@ -136,7 +76,7 @@ def test_below_the_limit_sheets_that_rows_may_mean_are_set_aside(sheets: Sheets,
     assert any(f"{said} would have to change" in reason for reason in sheets.findings)
 
 
-def move_all(sheets: Sheets, place: Callable[[str], str]) -> dict[str, str]:
+def move_all(sheets: LabelledSheets, place: Callable[[str], str]) -> dict[str, str]:
     """Move all pictures; returns their new names."""
     names = {name: place(name) for name in sheets.drawn}
     for old, new in names.items():
@@ -145,13 +85,13 @@ def move_all(sheets: Sheets, place: Callable[[str], str]) -> dict[str, str]:
     return names
 
 
-def test_pictures_in_subfolders_that_rows_do_not_name(sheets: Sheets):
+def test_pictures_in_subfolders_that_rows_do_not_name(sheets: LabelledSheets):
     move_all(sheets, "coil_7/{}".format)
     with pytest.raises(SteelDefectsError, match="if the subfolder changed"):
         sheets.read()
 
 
-def test_zeros_that_a_spreadsheet_dropped(sheets: Sheets):
+def test_zeros_that_a_spreadsheet_dropped(sheets: LabelledSheets):
     numbers = {name: f"{n:04}" for n, name in enumerate(sorted(sheets.drawn), start=1)}
     move_all(sheets, lambda name: f"{numbers[name]}.jpg")
     sheets.rows["ImageId"] = sheets.rows["ImageId"].map(lambda name: str(int(numbers[name])))
@@ -159,7 +99,7 @@ def test_zeros_that_a_spreadsheet_dropped(sheets: Sheets):
         sheets.read()
 
 
-def test_names_in_another_unicode_form(sheets: Sheets):
+def test_names_in_another_unicode_form(sheets: LabelledSheets):
     names = move_all(sheets, lambda name: unicodedata.normalize("NFC", f"Blech_übrig_{name}"))
     sheets.rows["ImageId"] = [
         unicodedata.normalize("NFD", names[n]) for n in sheets.rows["ImageId"]
@@ -168,7 +108,7 @@ def test_names_in_another_unicode_form(sheets: Sheets):
         sheets.read()
 
 
-def test_rows_of_pictures_that_are_simply_not_there_are_counted(sheets: Sheets):
+def test_rows_of_pictures_that_are_simply_not_there_are_counted(sheets: LabelledSheets):
     others = pd.DataFrame({"ImageId": [f"other_{n}.jpg" for n in range(5000)]})
     others = others.assign(ClassId="1", EncodedPixels="1 2")
     sheets.rows = pd.concat([sheets.rows, others], ignore_index=True)
@@ -177,7 +117,7 @@ def test_rows_of_pictures_that_are_simply_not_there_are_counted(sheets: Sheets):
     assert sheets.findings == ["5,000 rows name no picture that is there"]
 
 
-def test_a_folder_whose_names_recur_in_other_folders_is_no_mistake(sheets: Sheets):
+def test_a_folder_whose_names_recur_in_other_folders_is_no_mistake(sheets: LabelledSheets):
     move_all(sheets, "a/{}".format)
     rows = sheets.rows.assign(ImageId="a/" + sheets.rows["ImageId"])
     elsewhere = sheets.rows.assign(ImageId="b/" + sheets.rows["ImageId"])
@@ -185,14 +125,14 @@ def test_a_folder_whose_names_recur_in_other_folders_is_no_mistake(sheets: Sheet
     assert sheets.read()["has_defect"].sum() == 6
 
 
-def test_no_row_meets_a_picture(sheets: Sheets):
+def test_no_row_meets_a_picture(sheets: LabelledSheets):
     sheets.rename(lambda name: f"other_{name}")
     with pytest.raises(SteelDefectsError, match=r"none of the \d+ labels names a picture.*other_"):
         sheets.read()
 
 
 @pytest.mark.parametrize("cell", ["-1", "nan", "NaN", "", "None"])
-def test_what_tools_write_for_no_mask_is_none(sheets: Sheets, cell: str):
+def test_what_tools_write_for_no_mask_is_none(sheets: LabelledSheets, cell: str):
     clean = sorted(set(sheets.drawn) - sheets.defective)
     more = pd.DataFrame({"ImageId": clean, "ClassId": "1", "EncodedPixels": cell})
     sheets.rows = pd.concat([sheets.rows, more], ignore_index=True)
@@ -201,13 +141,13 @@ def test_what_tools_write_for_no_mask_is_none(sheets: Sheets, cell: str):
 
 
 @pytest.mark.parametrize("written", ["{}.0", "{}.", "{}.00"])
-def test_classes_with_a_point(sheets: Sheets, written: str):
+def test_classes_with_a_point(sheets: LabelledSheets, written: str):
     sheets.rows["ClassId"] = sheets.rows["ClassId"].map(written.format)
     assert sheets.read()["has_defect"].sum() == 6
     assert sheets.findings == []
 
 
-def test_classes_by_name(sheets: Sheets):
+def test_classes_by_name(sheets: LabelledSheets):
     before = sheets.read() is not None and sheets.annotations
     sheets.rows["ClassId"] = [NAMES[int(k) - 1] for k in sheets.rows["ClassId"]]
     sheets.read()
@@ -215,13 +155,13 @@ def test_classes_by_name(sheets: Sheets):
 
 
 @pytest.mark.parametrize("word", ["1.5", "Riss", "", "0", "٢"])
-def test_classes_that_nobody_knows_stop_the_run(sheets: Sheets, word: str):
+def test_classes_that_nobody_knows_stop_the_run(sheets: LabelledSheets, word: str):
     sheets.rows["ClassId"] = word
     with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets set aside|class 0"):
         sheets.read()
 
 
-def test_every_row_twice_counts_once(sheets: Sheets):
+def test_every_row_twice_counts_once(sheets: LabelledSheets):
     sheets.read()
     before = sheets.annotations
     sheets.rows = pd.concat([sheets.rows, sheets.rows], ignore_index=True)
@@ -230,7 +170,7 @@ def test_every_row_twice_counts_once(sheets: Sheets):
     assert all("the same pixels, counted once" in reason for reason in sheets.findings)
 
 
-def test_a_row_per_instance_is_joined(sheets: Sheets):
+def test_a_row_per_instance_is_joined(sheets: LabelledSheets):
     sheets.read()
     before = sheets.annotations
     runs = [row.split() for row in sheets.rows["EncodedPixels"]]
@@ -245,7 +185,7 @@ def test_a_row_per_instance_is_joined(sheets: Sheets):
     assert "joined with the first" in sheets.findings[0]
 
 
-def replace_masks(sheets: Sheets, change: Callable[[np.ndarray], str]) -> None:
+def replace_masks(sheets: LabelledSheets, change: Callable[[np.ndarray], str]) -> None:
     sheets.rows["EncodedPixels"] = [
         change(run_length.decode(rle, HEIGHT, WIDTH)) for rle in sheets.rows["EncodedPixels"]
     ]
@@ -270,7 +210,7 @@ SUSPECT = {
 
 
 @pytest.mark.parametrize(("change", "said"), SUSPECT.values(), ids=SUSPECT)
-def test_masks_that_look_wrong_stop_the_run(sheets: Sheets, change, said: str):
+def test_masks_that_look_wrong_stop_the_run(sheets: LabelledSheets, change, said: str):
     replace_masks(sheets, change)
     with pytest.raises(SteelDefectsError, match=f"{said}.*allow_suspect"):
         sheets.read()
@@ -278,7 +218,9 @@ def test_masks_that_look_wrong_stop_the_run(sheets: Sheets, change, said: str):
     assert any(said in reason for reason in sheets.findings)
 
 
-def test_some_masks_that_look_wrong_are_told(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+def test_some_masks_that_look_wrong_are_told(
+    sheets: LabelledSheets, caplog: pytest.LogCaptureFixture
+):
     rle = run_length.decode(sheets.rows["EncodedPixels"][0], HEIGHT, WIDTH)
     sheets.rows.loc[0, "EncodedPixels"] = along_rows(rle)
     with caplog.at_level(logging.WARNING):
@@ -287,13 +229,13 @@ def test_some_masks_that_look_wrong_are_told(sheets: Sheets, caplog: pytest.LogC
     assert "read along rows" in caplog.text
 
 
-def test_classes_counted_from_zero(sheets: Sheets):
+def test_classes_counted_from_zero(sheets: LabelledSheets):
     sheets.rows["ClassId"] = [str(int(k) - 1) for k in sheets.rows["ClassId"]]
     with pytest.raises(SteelDefectsError, match="may be counted from 0"):
         sheets.read()
 
 
-def test_cells_that_a_spreadsheet_cut(sheets: Sheets):
+def test_cells_that_a_spreadsheet_cut(sheets: LabelledSheets):
     runs = "".join(f"{n} 1 " for n in range(1, HEIGHT * WIDTH, 2))
     cut = runs[:32_767]
     sheets.rows.loc[0, "EncodedPixels"] = cut
@@ -304,7 +246,7 @@ def test_cells_that_a_spreadsheet_cut(sheets: Sheets):
     assert any("longest cell of a spreadsheet" in reason for reason in sheets.findings)
 
 
-def test_what_was_lost_is_said(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+def test_what_was_lost_is_said(sheets: LabelledSheets, caplog: pytest.LogCaptureFixture):
     names = sorted(sheets.defective)
     sheets.rows.loc[sheets.rows["ImageId"] == names[0], "EncodedPixels"] = "1 2 3"
     with caplog.at_level(logging.WARNING):
@@ -317,7 +259,7 @@ def test_what_was_lost_is_said(sheets: Sheets, caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize("ending", [".png", ".PNG", ".tif", ".TIFF", ".bmp"])
-def test_masks_of_any_lossless_format(sheets: Sheets, ending: str):
+def test_masks_of_any_lossless_format(sheets: LabelledSheets, ending: str):
     sheets.read()
     before = sheets.annotations
     place = sheets.masks()
@@ -330,7 +272,7 @@ def test_masks_of_any_lossless_format(sheets: Sheets, ending: str):
     pd.testing.assert_frame_equal(sheets.annotations, before)
 
 
-def test_opaque_masks_with_alpha(sheets: Sheets):
+def test_opaque_masks_with_alpha(sheets: LabelledSheets):
     sheets.read()
     before = sheets.annotations
     place = sheets.masks()
@@ -351,7 +293,7 @@ def blurred(mask: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(np.where(mask > 0, 255, 0).astype(np.uint8), (3, 3), 0)
 
 
-def test_soft_masks(sheets: Sheets):
+def test_soft_masks(sheets: LabelledSheets):
     masks = change_masks(sheets.masks(), blurred)
     one = {"class_names": ("defect",)}
     with pytest.raises(SteelDefectsError, match=r"6 of 6 defective.*mask_threshold"):
@@ -360,7 +302,7 @@ def test_soft_masks(sheets: Sheets):
     assert len(sheets.annotations) == 6
 
 
-def test_pictures_without_a_mask(sheets: Sheets):
+def test_pictures_without_a_mask(sheets: LabelledSheets):
     place = sheets.masks()
     for name in set(sheets.drawn) - sheets.defective:
         (place / name.replace(".jpg", ".png")).unlink()
@@ -370,23 +312,31 @@ def test_pictures_without_a_mask(sheets: Sheets):
     assert (len(table), table["has_defect"].sum()) == (12, 6)
 
 
-def test_masks_with_a_suffix_are_named(sheets: Sheets):
+@pytest.mark.parametrize("suffix", ["_GT", "_mask", "-label", ".mask"])
+def test_masks_with_a_suffix_are_read(sheets: LabelledSheets, suffix: str):
     place = sheets.masks()
     for file in sorted(place.iterdir()):
+        file.rename(file.with_name(f"{file.stem}{suffix}.png"))
+    table = sheets.read(MaskFolder(place))
+    assert (len(table), table["has_defect"].sum()) == (12, 6)
+    assert sheets.findings == [f"masks are named as their pictures and {suffix}"]
+
+
+def test_a_suffix_of_some_masks_only_is_named(sheets: LabelledSheets):
+    place = sheets.masks()
+    for file in sorted(place.iterdir())[:6]:
         file.rename(file.with_name(f"{file.stem}_GT.png"))
-    with pytest.raises(
-        SteelDefectsError, match=r"there is sheet_\d+_GT\.png|none of the 12 labels"
-    ):
+    with pytest.raises(SteelDefectsError, match=r"there is sheet_\d+_GT\.png"):
         sheets.read(MaskFolder(place))
 
 
-def test_masks_of_unknown_values_name_the_parameter(sheets: Sheets):
+def test_masks_of_unknown_values_name_the_parameter(sheets: LabelledSheets):
     masks = change_masks(sheets.masks(), lambda mask: np.where(mask > 0, 255, 0).astype(np.uint8))
     with pytest.raises(SteelDefectsError, match=r"6 of 6 defective.*value 255.*mask_values"):
         sheets.read(masks)
 
 
-def test_one_mask_for_two_pictures(sheets: Sheets):
+def test_one_mask_for_two_pictures(sheets: LabelledSheets):
     masks = MaskFolder(sheets.masks())
     name = sorted(sheets.defective)[0]
     picture = cv2.imread(str(sheets.pictures / name))
@@ -397,7 +347,7 @@ def test_one_mask_for_two_pictures(sheets: Sheets):
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_masks_that_were_resized_as_pictures_are_told(sheets: Sheets, factor: int):
+def test_masks_that_were_resized_as_pictures_are_told(sheets: LabelledSheets, factor: int):
     size = WIDTH // factor, HEIGHT // factor
     place = sheets.masks()
     for file in place.iterdir():
@@ -408,7 +358,7 @@ def test_masks_that_were_resized_as_pictures_are_told(sheets: Sheets, factor: in
         sheets.read(MaskFolder(place))
 
 
-def test_one_resized_mask_is_told(sheets: Sheets):
+def test_one_resized_mask_is_told(sheets: LabelledSheets):
     place = sheets.masks()
     file = place / sorted(sheets.defective)[0].replace(".jpg", ".png")
     mask = np.where(cv2.imread(str(file), cv2.IMREAD_UNCHANGED) > 0, 4, 0).astype(np.uint8)
@@ -418,7 +368,7 @@ def test_one_resized_mask_is_told(sheets: Sheets):
 
 
 @pytest.mark.parametrize("quality", [30, 60, 95])
-def test_masks_through_jpeg(sheets: Sheets, quality: int):
+def test_masks_through_jpeg(sheets: LabelledSheets, quality: int):
     def saved(mask: np.ndarray) -> np.ndarray:
         data = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
@@ -440,7 +390,7 @@ def test_masks_through_jpeg(sheets: Sheets, quality: int):
     assert exact or any("may have been" in reason for reason in sheets.findings)
 
 
-def test_a_jpeg_is_no_mask(sheets: Sheets):
+def test_a_jpeg_is_no_mask(sheets: LabelledSheets):
     place = sheets.masks()
     for file in place.iterdir():
         mask = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
@@ -450,7 +400,7 @@ def test_a_jpeg_is_no_mask(sheets: Sheets):
 
 
 @pytest.mark.parametrize("level", [0, 255])
-def test_frames_without_steel_are_not_clean(sheets: Sheets, level: int):
+def test_frames_without_steel_are_not_clean(sheets: LabelledSheets, level: int):
     frame = np.full((HEIGHT, WIDTH), level, np.uint8)
     cv2.imwrite(str(sheets.pictures / "frame.png"), frame)
     table = sheets.read()
@@ -458,7 +408,9 @@ def test_frames_without_steel_are_not_clean(sheets: Sheets, level: int):
     assert any("not a clean sheet" in reason for reason in sheets.findings)
 
 
-def test_leftovers_of_editors_are_left_out(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+def test_leftovers_of_editors_are_left_out(
+    sheets: LabelledSheets, caplog: pytest.LogCaptureFixture
+):
     victim = sorted(sheets.defective)[0]
     for place in (".ipynb_checkpoints", "__MACOSX", "."):
         (sheets.pictures / place).mkdir(exist_ok=True)
@@ -472,14 +424,14 @@ def test_leftovers_of_editors_are_left_out(sheets: Sheets, caplog: pytest.LogCap
     assert caplog.text.count("are left out") == 1, caplog.text
 
 
-def test_padded_jpegs_are_read(sheets: Sheets):
+def test_padded_jpegs_are_read(sheets: LabelledSheets):
     for file in sheets.pictures.iterdir():
         file.write_bytes(file.read_bytes() + bytes(10_000))
     assert len(sheets.read()) == 12
 
 
 @pytest.mark.parametrize("ending", [".webp", ".jp2"])
-def test_pictures_of_other_formats_are_read(sheets: Sheets, ending: str):
+def test_pictures_of_other_formats_are_read(sheets: LabelledSheets, ending: str):
     for file in sorted(sheets.pictures.iterdir()):
         picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         options = [cv2.IMWRITE_WEBP_QUALITY, 101] if ending == ".webp" else []
@@ -492,7 +444,7 @@ def test_pictures_of_other_formats_are_read(sheets: Sheets, ending: str):
     assert sheets.findings == []
 
 
-def test_no_row_is_read_where_unreadable_pictures_are_all_of_a_kind(sheets: Sheets):
+def test_no_row_is_read_where_unreadable_pictures_are_all_of_a_kind(sheets: LabelledSheets):
     for name in sheets.defective:
         os.truncate(sheets.pictures / name, 600)
     with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets set aside: truncated"):
@@ -516,7 +468,7 @@ STORED = {
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp"])
 @pytest.mark.parametrize("exif", [5, 6, 7, 8])
 def test_quarter_turns_are_applied_where_the_size_shows_them(
-    sheets: Sheets, exif: int, ending: str
+    sheets: LabelledSheets, exif: int, ending: str
 ):
     name = sorted(sheets.defective)[0]
     file = sheets.pictures / name
@@ -538,7 +490,7 @@ def test_quarter_turns_are_applied_where_the_size_shows_them(
 
 
 @pytest.mark.parametrize("exif", [2, 3, 4])
-def test_half_turns_and_mirrors_are_set_aside(sheets: Sheets, exif: int):
+def test_half_turns_and_mirrors_are_set_aside(sheets: LabelledSheets, exif: int):
     name = sorted(sheets.defective)[0]
     picture = cv2.imread(str(sheets.pictures / name), cv2.IMREAD_GRAYSCALE)
     with_exif(sheets.pictures / name, exif, np.ascontiguousarray(STORED[exif](picture)))
@@ -548,7 +500,7 @@ def test_half_turns_and_mirrors_are_set_aside(sheets: Sheets, exif: int):
 
 
 @pytest.mark.parametrize("exif", [6, 8])
-def test_pictures_that_turn_to_another_size_are_set_aside(sheets: Sheets, exif: int):
+def test_pictures_that_turn_to_another_size_are_set_aside(sheets: LabelledSheets, exif: int):
     name = sorted(sheets.defective)[0]
     picture = cv2.imread(str(sheets.pictures / name), cv2.IMREAD_GRAYSCALE)
     with_exif(sheets.pictures / name, exif, picture)
@@ -557,7 +509,7 @@ def test_pictures_that_turn_to_another_size_are_set_aside(sheets: Sheets, exif: 
 
 
 @pytest.mark.parametrize("scale", [1, 255])
-def test_masks_beside_the_pictures_stop_the_run(sheets: Sheets, scale: int):
+def test_masks_beside_the_pictures_stop_the_run(sheets: LabelledSheets, scale: int):
     for name in sheets.defective:
         mask = sheets.mask(name) if scale == 1 else (sheets.mask(name) > 0) * np.uint8(255)
         cv2.imwrite(str(sheets.pictures / name.replace(".jpg", "_mask.png")), mask)
@@ -567,7 +519,7 @@ def test_masks_beside_the_pictures_stop_the_run(sheets: Sheets, scale: int):
     assert set(table["sheet_id"]) == set(sheets.drawn)
 
 
-def test_what_is_not_looked_at_is_told(sheets: Sheets, caplog: pytest.LogCaptureFixture):
+def test_what_is_not_looked_at_is_told(sheets: LabelledSheets, caplog: pytest.LogCaptureFixture):
     elsewhere = sheets.root.with_name("store")
     shutil.copytree(sheets.pictures, elsewhere)
     (sheets.pictures / "linked").symlink_to(elsewhere)
@@ -604,7 +556,7 @@ def damages(draw: st.DrawFn) -> list[tuple[str, int, int]]:
     )
 
 
-def damage(sheets: Sheets, kind: str, row: int, how: int) -> None:
+def damage(sheets: LabelledSheets, kind: str, row: int, how: int) -> None:
     row %= len(sheets.rows)
     picture = sheets.pictures / sorted(sheets.defective)[row % len(sheets.defective)]
     if kind == "name":
@@ -625,7 +577,7 @@ def damage(sheets: Sheets, kind: str, row: int, how: int) -> None:
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(damaged=damages(), tolerant=st.booleans())
 def test_no_label_is_lost_without_a_word(tmp_path_factory, damaged, tolerant: bool):
-    sheets = Sheets(tmp_path_factory.mktemp("damaged") / "data")
+    sheets = LabelledSheets(tmp_path_factory.mktemp("damaged") / "data")
     sheets.read()
     truth = masks_by_sheet(sheets.annotations)
     for one in damaged:
@@ -643,7 +595,7 @@ def test_no_label_is_lost_without_a_word(tmp_path_factory, damaged, tolerant: bo
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])
-def test_pictures_of_a_camera_of_few_bits(sheets: Sheets, bits: int):
+def test_pictures_of_a_camera_of_few_bits(sheets: LabelledSheets, bits: int):
     for file in sorted(sheets.pictures.iterdir()):
         picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         cv2.imwrite(str(file.with_suffix(".png")), picture.astype(np.uint16) << (bits - 8))
@@ -662,7 +614,7 @@ def test_pictures_of_a_camera_of_few_bits(sheets: Sheets, bits: int):
         sheets.read(bit_depth=10 if bits > 10 else None)
 
 
-def test_pictures_of_sixteen_bits_are_read(sheets: Sheets):
+def test_pictures_of_sixteen_bits_are_read(sheets: LabelledSheets):
     for file in sorted(sheets.pictures.iterdir()):
         picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         cv2.imwrite(str(file.with_suffix(".png")), picture.astype(np.uint16) * 257)

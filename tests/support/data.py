@@ -54,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     inventory = nodes.inventory_sheets(folder, nothing, CONFIG)
     similar = nodes.compare_sheets(folder, inventory, nothing, CONFIG)
     groups = nodes.group_similar_sheets(inventory, similar, nothing, CONFIG)
-    annotations, findings = nodes.check_annotations(raw, inventory, groups, CONFIG)
+    annotations, findings = nodes.check_annotations(raw, folder, inventory, groups, CONFIG)
     sheets = nodes.build_sheets(inventory, groups, annotations, findings)
     splits, _ = nodes.split_sheets(sheets, annotations, nothing, CONFIG, PLAN, None)
     tiles = nodes.tile_sheets(sheets, annotations, splits, CONFIG)

@@ -50,6 +50,11 @@ class DataEngineeringConfig(Config):
     Attributes:
         seed: Decides the splits.
         class_names: Of classes 1, 2, …
+        labels: Format of the labels; ``auto`` finds out which one it is.
+        label_map: Class, by its name, of each name in files of labels that is none of
+            ``class_names``; null leaves out what has it.
+        unlabelled: Whether a picture that nobody finished labelling is left out, or clean; in
+            Severstal's CSV and folders of masks no picture is unlabelled.
         expected_size: Height and width, pixels, that every sheet must have; None takes any.
         mask_values: Class of each value in a folder of masks; None for values that are classes.
         mask_threshold: Least value of a defect in soft masks, 1 to 255, of a single class; None
@@ -66,6 +71,12 @@ class DataEngineeringConfig(Config):
 
     seed: int = Field(ge=0)
     class_names: tuple[str, ...] = Field(min_length=1)
+    labels: Literal[
+        "auto", "severstal", "masks", "coco", "cvat", "labelme", "label_studio", "supervisely",
+        "voc", "yolo",
+    ] = "auto"  # fmt: skip
+    label_map: dict[str, str | None] = {}
+    unlabelled: Literal["leave_out", "clean"] = "leave_out"
     expected_size: tuple[PositiveInt, PositiveInt] | None = None
     mask_values: dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
     mask_threshold: int | None = Field(default=None, ge=1, le=255)
@@ -89,6 +100,8 @@ class DataEngineeringConfig(Config):
             raise ValueError("tile_stride is larger than tile_size and would leave gaps")
         if len(set(self.class_names)) < self.classes:
             raise ValueError("class_names calls two classes alike, and figures could not tell them")
+        if unknown := set(filter(None, self.label_map.values())) - set(self.class_names):
+            raise ValueError(f"label_map names {min(unknown)}, a class that class_names does not")
         if self.mask_values and max(self.mask_values.values()) > self.classes:
             raise ValueError("mask_values names a class that class_names does not")
         if self.mask_threshold and len(set((self.mask_values or {}).values())) > 1:

@@ -114,10 +114,14 @@ def losses(kinds: Mapping[str, Collection[str]], findings: Iterable[Finding]) ->
 
 
 def kinds_of(
-    sheet_ids: Iterable[str], claims: Mapping[str, frozenset[int]], class_names: Sequence[str]
+    sheet_ids: Iterable[str], masks: Masks, class_names: Sequence[str]
 ) -> dict[str, list[str]]:
-    """Sort sheets by what their labels say, sound or not; a sheet may be of several kinds."""
-    sheet_ids = list(sheet_ids)
+    """Sort sheets by what their labels say, sound or not; a sheet may be of several kinds.
+
+    One that is not labelled is of none.
+    """
+    sheet_ids = [sheet_id for sheet_id in sheet_ids if sheet_id not in masks.unlabelled]
+    claims = masks.claims
     kinds = {
         "clean": [sheet_id for sheet_id in sheet_ids if sheet_id not in claims],
         "defective": [sheet_id for sheet_id in sheet_ids if sheet_id in claims],

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from kedro_datasets._typing import TablePreview
 from steel_defects.datasets.folder import LocalDataset, ReadOnlyDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.files import replaced
+from steel_defects.labels.formats.recognise import LabelFolder, has_labels
+from steel_defects.labels.mask_folder import MaskFolder
 from steel_defects.labels.severstal import layout_of
 from steel_defects.tables.csv_file import parse_csv, read_plain_table
 
@@ -55,6 +58,38 @@ class AnnotationFileDataset(Previewed, LocalDataset[pd.DataFrame, pd.DataFrame])
         """Write the table; the old file lives until the new one is whole."""
         with replaced(self._filepath) as temporary:
             data.to_csv(temporary, index=False)
+
+
+class LabelsDataset(AnnotationFileDataset):
+    """Labels of a data folder in whatever format, beside which ``train.csv`` would lie.
+
+    Loads ``train.csv`` as a table; where there is none, as a :class:`LabelFolder`, or, if there
+    is nothing but masks in ``annotations/``, as a :class:`MaskFolder`. Saves ``train.csv``.
+    """
+
+    def __init__(
+        self, *, filepath: str, follow_links: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._follow_links = follow_links
+
+    def load(self) -> pd.DataFrame | MaskFolder | LabelFolder:
+        """Read the table, or name the folder to those who read its labels."""
+        root = self._filepath.parent
+        if self._filepath.is_file():
+            return super().load()
+        masks = MaskFolder(root / "annotations", self._follow_links)
+        numbered = masks.root.is_dir() and masks.files and not has_labels(root)
+        return masks if numbered else LabelFolder(root)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows of the table, for kedro-viz; none of other formats."""
+        return super().preview(nrows) if self._filepath.is_file() else TablePreview({})
+
+    def _exists(self) -> bool:
+        if super()._exists():
+            return True
+        return isinstance(self.load(), MaskFolder) or has_labels(self._filepath.parent)
 
 
 class EarlierTableDataset(ReadOnlyDataset[pd.DataFrame]):

@@ -22,15 +22,15 @@ from steel_defects.paths import (
 )
 
 # Where data sets keep their pictures, in order of preference.
-_PICTURE_FOLDERS = ("train_images", "images")
+_PICTURE_FOLDERS = ("train_images", "images", "JPEGImages")
 
 
 @dataclass(frozen=True)
 class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     """Pictures below a data folder, by sheet id; a picture is read when it is asked for.
 
-    The pictures lie in ``train_images/`` or ``images/`` of the folder, or else in the folder
-    itself. A sheet's id is its path below the picture folder, POSIX, with its ending.
+    The pictures lie in ``train_images/``, ``images/`` or ``JPEGImages/`` of the folder, or else
+    in the folder itself. A sheet's id is its path below the picture folder, POSIX, with its ending.
 
     Both folders may be symbolic links. Inside, links to files are followed if they stay in the
     picture folder; one that leads out of it is listed, and refused when it is read. Links to

@@ -5,8 +5,10 @@ Masks are PNG, TIFF or BMP files; a JPEG blurs classes into others, and is refus
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -38,27 +40,42 @@ class MaskFolder:
     """A folder of masks, named as their sheets are, but for the ending.
 
     It may be a symbolic link. Inside, links to files are followed if they stay in it, and all of
-    them with ``follow_links``.
+    them with ``follow_links``. Names of masks may have a ``suffix``, such as ``_GT``.
     """
 
     root: Path
     follow_links: bool = False
+    suffix: str = ""
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the mask file of a sheet; where there is none, the one that would be it."""
         stem = _stem(sheet_id)
-        return self.root / self.files.get(stem, stem + ".png")
+        return self.root / self.files.get(stem, f"{stem}{self.suffix}.png")
 
     @cached_property
     def files(self) -> dict[str, str]:
         """Path below the folder, POSIX, of each mask, by its path without the ending."""
         names = sorted(walk(str(self.root), follow_links=self.follow_links))
-        return {_stem(name): name for name in names if name.lower().endswith(_ENDINGS)}
+        masks = [name for name in names if name.lower().endswith(_ENDINGS)]
+        return {_stem(name).removesuffix(self.suffix): name for name in masks}
 
     @cached_property
     def real_root(self) -> str:
         """The folder with all links followed."""
         return os.path.realpath(self.root)
+
+
+def with_suffix(folder: MaskFolder, sheet_ids: Iterable[str]) -> MaskFolder:
+    """Return the folder with the suffix of its masks, if no mask is named as a picture without."""
+    pictures = set(map(_stem, sheet_ids))
+    if not folder.files or pictures & folder.files.keys():
+        return folder
+    parts = [_SUFFIX.fullmatch(stem) for stem in folder.files]
+    suffixes = Counter(part[2] for part in parts if part and part[1] in pictures)
+    return replace(folder, suffix=suffixes.most_common(1)[0][0]) if suffixes else folder
+
+
+_SUFFIX = re.compile(r"(.+)([_.\- ][^_.\- /]+)")
 
 
 def _stem(name: str) -> str:
@@ -102,7 +119,7 @@ def read_annotations(folder: MaskFolder, sizes: Sizes, rules: MaskRules) -> Mask
         sheet, of unknown values, a link out of the folder, or that of two pictures. Masks without
         a picture are counted in one finding.
     """
-    twins = _twins(sizes)
+    folder, twins = with_suffix(folder, sizes), _twins(sizes)
 
     def read(sheet_id: str) -> list[Row] | Finding:
         try:
@@ -119,7 +136,14 @@ def read_annotations(folder: MaskFolder, sizes: Sizes, rules: MaskRules) -> Mask
     claims = {row[0]: set[int]() for row in rows}
     for sheet_id, class_id, *_ in rows:
         claims[sheet_id].add(class_id)
-    claims |= {f.sheet_id: {UNKNOWN_CLASS} for f in faults if _stem(f.sheet_id) in folder.files}
+    if folder.suffix:
+        reason = f"masks are named as their pictures and {shown_name(folder.suffix)}"
+        faults.append(Finding("masks", "", reason, set_aside=False))
+    claims |= {
+        f.sheet_id: {UNKNOWN_CLASS}
+        for f in faults
+        if f.set_aside and _stem(f.sheet_id) in folder.files
+    }
     strays = sorted(folder.files.keys() - set(map(_stem, sizes)))
     pictures = {_stem(sheet_id): sheet_id for sheet_id in sizes}
     near = near_names(strays, pictures)
@@ -130,6 +154,7 @@ def read_annotations(folder: MaskFolder, sizes: Sizes, rules: MaskRules) -> Mask
         labels=len(folder.files),
         matched=len(folder.files) - len(strays),
         misnamed=misnamed_of([name for name in strays if name in near], near, len(folder.files)),
+        sized=True,
     )
 
 

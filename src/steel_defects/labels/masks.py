@@ -50,6 +50,8 @@ class Masks:
         from_zero: Labels of class 0, where no label has the highest class: the classes may be
             counted from 0.
         cut: Labels whose mask is as long as the longest cell of a spreadsheet.
+        unlabelled: Sheets that nobody finished, which are neither clean nor defective.
+        sized: Whether each label says for which size of the picture it was drawn.
     """
 
     table: pd.DataFrame
@@ -60,6 +62,8 @@ class Masks:
     misnamed: Misnamed | None = None
     from_zero: int = 0
     cut: int = 0
+    unlabelled: frozenset[str] = frozenset()
+    sized: bool = False
 
 
 def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:

@@ -96,6 +96,8 @@ class InspectionPage:
             )
         if not self.summary["complete"]:
             lines.append("Other machines are still at work: these are not all sheets.")
+        if left_out := self.summary.get("not_looked_at"):
+            lines.append(f"Not looked at: {left_out}.")
         if repeated := self.summary["nearly_repeated_frames"]:
             lines.append(f"{repeated:,} frames nearly repeat others: is the camera frozen?")
         return lines

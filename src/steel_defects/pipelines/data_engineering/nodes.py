@@ -28,7 +28,6 @@ from steel_defects.data.splits import (
 )
 from steel_defects.data.tiles import tile_table
 from steel_defects.data.trust import (
-    Loss,
     kinds_of,
     losses,
     refuse_losses,
@@ -38,11 +37,10 @@ from steel_defects.data.trust import (
 )
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
-from steel_defects.labels import mask_folder, severstal
-from steel_defects.labels.mask_folder import MaskFolder, MaskRules
 from steel_defects.labels.masks import Finding, Masks, masks_by_sheet, sizes_by_sheet
 from steel_defects.labels.suspects import suspicions
 from steel_defects.models.config import Backbones
+from steel_defects.pipelines.data_engineering.label_sources import Labels, read_masks
 from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
@@ -106,7 +104,8 @@ def group_similar_sheets(
 
 
 def check_annotations(
-    raw_annotations: pd.DataFrame | MaskFolder,
+    raw_annotations: Labels,
+    raw_sheets: SheetFolder,
     sheet_inventory: pd.DataFrame,
     sheet_groups: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
@@ -121,57 +120,45 @@ def check_annotations(
             trained on them.
     """
     config = data_engineering
-    masks = _read_masks(raw_annotations, sheet_inventory, config)
+    masks = read_masks(raw_annotations, raw_sheets.root, sheet_inventory, config)
     refuse_masks_among(sheet_inventory, config.allow_suspect)
     refuse_lost_labels(masks, config.limits)
     suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
     refuse_suspects(suspects, config.allow_suspect)
     doubts = [Finding("labels", one.examples[0], str(one), set_aside=False) for one in suspects]
     pictures = _picture_findings(sheet_inventory) + _empty_frames(sheet_inventory, masks)
-    if isinstance(raw_annotations, pd.DataFrame) and not config.expected_size:
+    if not masks.sized and not config.expected_size:
         pictures += _turned_pictures(sheet_inventory)
-    kinds = kinds_of(sheet_inventory["sheet_id"], masks.claims, config.class_names)
+    kinds = kinds_of(sheet_inventory["sheet_id"], masks, config.class_names)
     for findings, share, setting in (
         (masks.findings, config.limits.lost, "lost"),
         (pictures, config.limits.unusable, "unusable"),
     ):
         refuse_losses(losses(kinds, findings), share, setting)
+    sound = set(_sound(sheet_inventory)["sheet_id"])
     findings = doubts + pictures + _leaking_sheets(sheet_inventory, sheet_groups) + masks.findings
     findings += [
         Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
-        for sheet_id in sorted(_aside(masks.findings) & set(_sound(sheet_inventory)["sheet_id"]))
+        for sheet_id in sorted(_aside(masks.findings) & sound - masks.unlabelled)
     ]
     aside = _aside(findings)
     kept = masks.table[~masks.table["sheet_id"].isin(aside)].reset_index(drop=True)
     if kept.empty:
         for loss in losses({"defective": list(masks.claims)}, findings):
             raise SteelDefectsError(f"no defect is left: {loss}")
-    _tell(findings, [*losses(kinds, findings), *(doubt.reason for doubt in doubts)])
+    told = [str(loss) for loss in losses(kinds, findings)] + [doubt.reason for doubt in doubts]
+    if masks.unlabelled:
+        count = f"{len(masks.unlabelled):,} of {len(sheet_inventory):,} pictures"
+        told.append(f"{count} are not labelled and left out (data_engineering.unlabelled)")
+    _tell(findings, told)
     return kept, [asdict(finding) for finding in findings]
-
-
-def _read_masks(
-    raw: pd.DataFrame | MaskFolder, sheet_inventory: pd.DataFrame, config: DataEngineeringConfig
-) -> Masks:
-    sizes = sizes_by_sheet(_sound(sheet_inventory))
-    if isinstance(raw, MaskFolder):
-        rules = MaskRules(
-            config.classes,
-            config.mask_values,
-            config.mask_threshold,
-            config.missing_mask == "clean",
-        )
-        return mask_folder.read_annotations(raw, sizes, rules)
-    unreadable = set(sheet_inventory["sheet_id"]) - sizes.keys()
-    rows = severstal.normalise_columns(raw)
-    return severstal.check_annotations(rows, sizes, config.class_names, unreadable)
 
 
 def _aside(findings: Iterable[Finding]) -> set[str]:
     return {finding.sheet_id for finding in findings if finding.set_aside}
 
 
-def _tell(findings: Sequence[Finding], labels: Iterable[Loss | str]) -> None:
+def _tell(findings: Sequence[Finding], labels: Iterable[str]) -> None:
     """Log what was lost and what looks wrong; the tables have each case."""
     if findings:
         logger.warning(

@@ -41,7 +41,6 @@ def inspect_sheets(
     from steel_defects.inspection.follow import follow_folder
     from steel_defects.inspection.job import Inspection, run_job
     from steel_defects.inspection.places import Places
-    from steel_defects.inspection.sources import FolderSource
     from steel_defects.package.recall import at_recall
     from steel_defects.package.runtimes import DeferredRuntime
     from steel_defects.pipelines.inspection.overlays import LiveOverlays
@@ -51,8 +50,8 @@ def inspect_sheets(
 
     package = at_recall(inspection_package, inspection.target_recall)
     manifest = package.manifest
-    if isinstance(inspection_sheets, FolderSource) and inspection_sheets.left_out:
-        logger.warning("not looked at: %s", inspection_sheets.left_out)
+    if left_out := _not_looked_at(inspection_sheets):
+        logger.warning("not looked at: %s", left_out)
     if not manifest.learned:
         logger.warning("the package does not say which pictures it learned: it judges any size")
     inspection = inspection.for_classes(manifest.class_names)
@@ -72,6 +71,7 @@ def inspect_sheets(
 def collect_results(
     inspection_job: Json,
     inspection_jobs: Path,
+    inspection_sheets: SheetSource,
     inspection_package: ModelPackage,
     inspection: InspectionConfig,
 ) -> tuple[JoinedTable, JoinedTable, JoinedTable, Json, Json]:
@@ -86,9 +86,14 @@ def collect_results(
     package = at_recall(inspection_package, inspection.target_recall)
     result = result_of(inspection_jobs, inspection_job).refreshed()
     tables, summary = result.tables(), result.summary(package)
+    summary["not_looked_at"] = _not_looked_at(inspection_sheets)
     if recall := recall_in_force(package):
         logger.info(recall.in_words)
     return *tables, summary, result.timing()
+
+
+def _not_looked_at(sheets: SheetSource) -> str:
+    return sheets.left_out if isinstance(sheets, SheetFolder) else ""
 
 
 def list_sheets_to_check(

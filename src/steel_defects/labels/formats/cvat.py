@@ -1,0 +1,97 @@
+"""CVAT's own XML, "CVAT for images 1.1".
+
+Source of the format: docs.cvat.ai, "CVAT for image". Coordinates are pixels, masks are runs along
+the rows of a box. Also video tasks use ``<track>``, which is refused.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from steel_defects.errors import SteelDefectsError, shown
+from steel_defects.labels.formats.files import folder_of, read_xml
+from steel_defects.labels.shapes import (
+    Area,
+    Bitmap,
+    Ellipse,
+    Outline,
+    PictureLabels,
+    Shape,
+    Size,
+    ring_of,
+)
+
+_DRAWN = ("polygon", "mask", "ellipse", "box", "polyline", "points", "cuboid", "skeleton")
+_LARGEST = 1 << 28  # pixels of a mask
+
+
+def is_cvat(root: Element) -> bool:
+    """Tell whether an XML file is one of CVAT's."""
+    return root.tag == "annotations" and (
+        root.find("image") is not None or root.find("meta/task") is not None
+    )
+
+
+def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
+    """Read CVAT's files; every picture that one lists is finished.
+
+    Raises:
+        SteelDefectsError: A file is no XML of CVAT's for images, or a value in it is none.
+    """
+    for path in files:
+        content, shown_path = read_xml(path), path.relative_to(root).as_posix()
+        if content.find("track") is not None:
+            raise SteelDefectsError(f"{path} is of a video; export it as 'CVAT for images 1.1'")
+        for image in content.iter("image"):
+            try:
+                yield _picture(image, folder_of(path, root), shown_path)
+            except (KeyError, ValueError, OverflowError) as error:
+                raise SteelDefectsError(
+                    f"{path}, picture {shown(image.get('name', ''))}: {_why(error)}"
+                ) from error
+
+
+def _why(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else shown(str(error))
+
+
+def _picture(image: Element, folder: str, shown_path: str) -> PictureLabels:
+    name = image.attrib["name"].replace("\\", "/")
+    where = f"{shown_path}, picture {shown(name)}"
+    size = int(image.attrib["height"]), int(image.attrib["width"])
+    shapes = [
+        Shape(one.attrib["label"], area, where, "" if area else f"a {one.tag}")
+        for one in image
+        if one.tag in _DRAWN
+        for area in [_area(one.tag, one.attrib, size)]
+    ]
+    subset = image.get("subset", "")
+    return PictureLabels((name,), folder, where, tuple(shapes), size, subset)
+
+
+def _area(tag: str, values: Mapping[str, str], size: Size) -> Area | None:
+    if tag == "polygon":
+        pairs = [pair.split(",") for pair in values["points"].split(";")]
+        return Outline((ring_of([float(number) for x, y in pairs for number in (x, y)]),))
+    if tag == "mask":
+        return _bitmap(values)
+    if tag == "ellipse":
+        cx, cy, rx, ry = (float(values[name]) for name in ("cx", "cy", "rx", "ry"))
+        return Ellipse((cx, cy), (rx, ry))
+    return None
+
+
+def _bitmap(values: Mapping[str, str]) -> Bitmap:
+    """Read runs along the rows of a box, background first."""
+    left, top, width, height = (int(values[name]) for name in ("left", "top", "width", "height"))
+    counts = [int(count) for count in values["rle"].replace(",", " ").split()]
+    if not 0 < height * width <= _LARGEST or min(counts, default=0) < 0:
+        raise ValueError(f"a mask of {width}×{height} pixels")
+    if sum(counts) > height * width:
+        raise ValueError("the runs of a mask are longer than its box")
+    flat = np.zeros(height * width, np.uint8)
+    filled = np.repeat(np.arange(len(counts), dtype=np.uint8) % 2, counts)
+    flat[: len(filled)] = filled
+    return Bitmap(flat.reshape(height, width), left, top)

@@ -1,0 +1,148 @@
+"""Which format the labels of a data folder have."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from steel_defects.errors import SteelDefectsError
+from steel_defects.labels.formats import (
+    coco,
+    cvat,
+    label_studio,
+    labelme,
+    supervisely,
+    voc,
+    yolo,
+)
+from steel_defects.labels.formats.files import Reader, folder_of
+from steel_defects.paths import is_housekeeping
+
+READERS: Mapping[str, Reader] = {
+    "coco": coco.read,
+    "cvat": cvat.read,
+    "labelme": labelme.read,
+    "label_studio": label_studio.read,
+    "supervisely": supervisely.read,
+    "voc": voc.read,
+    "yolo": yolo.read,
+}
+_JSON = {"coco", "labelme", "label_studio", "supervisely"}
+_BROKEN = "broken"  # JSON of which nobody can say what it is
+_NO_LABELS = {"classes.txt", "labelmap.txt", "obj.names", "meta.json", "notes.json"}
+
+
+@dataclass(frozen=True)
+class LabelFolder:
+    """A data folder with labels of whatever format, which is looked for where they are read."""
+
+    root: Path
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files of labels below a data folder.
+
+    Attributes:
+        root: The data folder.
+        kind: Their format: a key of :data:`READERS`.
+        files: All files of this format, sorted.
+    """
+
+    root: Path
+    kind: str
+    files: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        first = self.files[0].relative_to(self.root)
+        files = "1 file" if len(self.files) == 1 else f"{len(self.files):,} files"
+        return f"{files} of the format {self.kind}, such as {first}"
+
+
+def has_labels(root: Path) -> bool:
+    """Tell whether there are files of labels of any known format below a data folder."""
+    return any(_kind(path, root) for path in _candidates(root))
+
+
+def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
+    """Find the files of labels below a data folder, by what they hold.
+
+    Args:
+        root: The data folder.
+        wanted: A format; None finds out which one it is.
+
+    Raises:
+        SteelDefectsError: There are none, or of several formats.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in _candidates(root):
+        if kind := _kind(path, root):
+            found.setdefault(kind, []).append(path)
+    broken = found.pop(_BROKEN, [])
+    kinds = [wanted] if wanted in found else sorted(found) if wanted is None else []
+    if len(kinds) > 1:
+        names = (f"{kind} ({found[kind][0].relative_to(root)})" for kind in kinds)
+        raise SteelDefectsError(
+            f"{root} has labels of several formats: {' and '.join(names)}; name one in "
+            "data_engineering.labels"
+        )
+    if not kinds:
+        what = f"no labels of the format {wanted}" if wanted else "no labels"
+        also = f"; {broken[0].relative_to(root)} can't be read" if broken else ""
+        raise SteelDefectsError(
+            f"there are {what} below {root}{also}; docs/how-to/own_data.md says what is looked for"
+        )
+    [kind] = kinds
+    # Half a file must not pass for a picture without labels: its reader refuses it.
+    halves = broken if kind in _JSON else []
+    return LabelFiles(root, kind, tuple(sorted(found[kind] + halves)))
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not is_housekeeping(name))
+        for name in sorted(files):
+            if not is_housekeeping(name) and name not in _NO_LABELS:
+                yield Path(place, name)
+
+
+def _kind(path: Path, root: Path) -> str | None:
+    if voc.is_mask(path, root):
+        return "voc"
+    if path.suffix.lower() == ".txt":
+        return "yolo" if "labels" in folder_of(path, root).split("/") else None
+    look = _LOOKS.get(path.suffix.lower())
+    return look(path) if look else None
+
+
+def _kind_of_xml(path: Path) -> str | None:
+    try:
+        for _, element in ElementTree.iterparse(path, events=("start",)):
+            return "cvat" if element.tag == "annotations" else None
+    except (ElementTree.ParseError, OSError, ValueError, LookupError):
+        return "cvat"  # which says what is wrong with it
+    return None
+
+
+def _kind_of_json(path: Path) -> str | None:
+    if path.parent.name == "ann":
+        return "supervisely"
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, OSError, RecursionError):
+        return _BROKEN
+    if isinstance(content, list):
+        tasks = bool(content) and all(isinstance(one, dict) and "data" in one for one in content)
+        return "label_studio" if tasks else None
+    keys = set(content) if isinstance(content, dict) else set()
+    if {"images", "annotations", "categories"} <= keys:
+        return "coco"
+    return "labelme" if {"shapes", "imagePath"} <= keys else None
+
+
+_LOOKS: Mapping[str, Callable[[Path], str | None]] = {
+    ".xml": _kind_of_xml,
+    ".json": _kind_of_json,
+}
