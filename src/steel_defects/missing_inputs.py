@@ -23,6 +23,9 @@ _REMEDIES = {
     "classification and segmentation first",
     **dict.fromkeys(_RAW, _NO_DATA),
 }
+_LABELS = ("train.csv", "annotations")
+_NO_LABELS = {"train.csv": "no train.csv, annotations/ or other labels"}
+_NO_MASKS = "no annotations"
 _NAMED = 4  # names of what lies in a folder, at most
 
 
@@ -59,7 +62,7 @@ def _what_lies_there(dataset: str, path: Path) -> str:
         return f"{folder} is a file; {unpack}give a folder"
     if not folder.is_dir():
         return f"there is no folder {folder}"
-    missing = "no pictures" if dataset == "raw_sheets" else f"no {path.name}"
+    missing = "no pictures" if dataset == "raw_sheets" else _NO_LABELS.get(path.name, _NO_MASKS)
     names = sorted(one.name + "/" * one.is_dir() for one in folder.iterdir())
     there = ", ".join(map(shown, names[:_NAMED])) + ", …" * (len(names) > _NAMED)
     hint = next(_hints(dataset, folder, path.name), "")
@@ -69,12 +72,12 @@ def _what_lies_there(dataset: str, path: Path) -> str:
 def _hints(dataset: str, folder: Path, wanted: str) -> Iterator[str]:
     """Yield what people often do instead, the surest first."""
     folders = [one for one in sorted(folder.iterdir()) if one.is_dir()]
-    below = [one for one in folders if (one / wanted).exists()]
+    below = [one for one in folders if any((one / name).exists() for name in _LABELS)]
     if dataset == "raw_annotations" and below:
         yield f" (is it {below[0]} that you mean?)"
     for name, others in _OTHER_NAMES.items():
         alike = [one.name for one in folders if one.name.lower() in others and one.name != name]
-        if alike and wanted in (name, folder.name):
+        if alike and (dataset == "raw_annotations") == (name == "annotations"):
             yield f" (rename {alike[0]} to {name})"
     if wanted == "annotations" and (folder / "train.csv").is_file():
         yield " (masks in train.csv: run it with --env=cpu, or leave catalog.yml out of your copy)"

@@ -1,7 +1,8 @@
 """Supervisely: ``meta.json``, and for each data set ``img/`` and ``ann/``, which may be nested.
 
-Source of the format: docs.supervisely.com, "Supervisely JSON format". Polygons run through the
-centres of pixels; bitmaps are packed PNG files of a part of the picture.
+Source of the format: docs.supervisely.com, "Supervisely JSON format". Polygons of whole numbers
+run through the centres of pixels, others between them; bitmaps are packed PNG files of a part of
+the picture.
 """
 
 from collections.abc import Iterator, Sequence
@@ -78,7 +79,7 @@ def _area(drawn: Drawn, where: str) -> Area | None:
     if drawn.geometry == "polygon" and drawn.points:
         rings = [drawn.points.exterior, *drawn.points.interior]
         outer, *holes = (np.array(ring, np.float64).reshape(-1, 2) for ring in rings)
-        return Outline((outer,), tuple(holes), inclusive=True)
+        return Outline((outer,), tuple(holes), inclusive=None)
     if drawn.geometry in ("bitmap", "alpha_mask") and drawn.bitmap:
         return Bitmap(unpack_mask(drawn.bitmap.data, where), *drawn.bitmap.origin)
     return None

@@ -6,6 +6,7 @@ Source of the format: host.robots.ox.ac.uk/pascal/VOC, and docs.cvat.ai, "Segmen
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -45,7 +46,7 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
         if folder := _mask_folder(path, root):
             folders.setdefault(folder, []).append(path)
     for folder, masks in sorted(folders.items()):
-        names = _colours(_colour_file(folder))
+        names = _names(_colour_file(folder))
         place, finished = folder_of(folder, root), set()
         for path in masks:
             where = path.relative_to(root).as_posix()
@@ -88,14 +89,31 @@ def _listed(base: Path, root: Path) -> Iterator[tuple[str, str]]:
                 yield path.relative_to(root).as_posix(), line.strip()
 
 
-def _colours(path: Path | None) -> dict[int, str] | None:
-    """Read the names of colours; None where there is no file."""
+@dataclass(frozen=True)
+class _Names:
+    """Names of the values of masks, or of their colours; None where nothing names them."""
+
+    of: Mapping[int, str] | None
+    colours: bool = False
+
+    def name(self, value: int) -> str | None:
+        return str(value) if self.of is None else self.of.get(value)
+
+
+def _names(path: Path | None) -> _Names:
+    """Read ``labelmap.txt``, whose lines may leave out the colours: they number the names then."""
     if path is None:
-        return None
+        return _Names(None)
+    texts = (line.strip() for line in read_lines(path))
+    lines = [line for line in texts if line and not line.startswith("#")]
+    if all(line.split(":")[1:2] in ([], [""]) for line in lines):
+        return _Names(dict(enumerate(line.split(":")[0] for line in lines)))
+    return _Names(_colours(lines, path), colours=True)
+
+
+def _colours(lines: Sequence[str], path: Path) -> dict[int, str]:
     names = {}
-    for line in read_lines(path):
-        if not line.strip() or line.startswith("#"):
-            continue
+    for line in lines:
         name, _, rest = line.partition(":")
         try:
             red, green, blue = (int(part) for part in rest.split(":")[0].split(","))
@@ -106,20 +124,21 @@ def _colours(path: Path | None) -> dict[int, str] | None:
 
 
 def _read_mask(
-    path: Path, names: Mapping[int, str] | None, where: str
+    path: Path, names: _Names, where: str
 ) -> tuple[tuple[Shape, ...], tuple[int, int], bool]:
     """Return a shape for each class, the size, and whether there are void pixels."""
-    values = _by_number(path) if names is None else _by_colour(path)
-    void = _VOID if names is None else _VOID_COLOUR
+    values = _by_colour(path) if names.colours else _by_number(path)
+    void = _VOID_COLOUR if names.colours else _VOID
     shapes = []
     present = np.unique(values).tolist()
     for value in present:
-        name = str(value) if names is None else names.get(value)
+        name = names.name(value)
         if value in (0, void) or name in _BACKGROUND:
             continue
         if name is None:
-            colour = f"{value >> 16},{value >> 8 & 255},{value & 255}"
-            raise SteelDefectsError(f"{path} has the colour {colour}, which labelmap.txt lacks")
+            colour = f"colour {value >> 16},{value >> 8 & 255},{value & 255}"
+            what = colour if names.colours else f"value {value}"
+            raise SteelDefectsError(f"{path} has the {what}, which labelmap.txt lacks")
         shapes.append(Shape(name, Bitmap((values == value).astype(np.uint8)), where))
     height, width = values.shape
     return tuple(shapes), (height, width), void in present
