@@ -1,7 +1,6 @@
 """Pictures beside a folder of masks, all of them defective: every pipeline, and a package."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from tests.support.idle_files import empty_files
 from tests.support.notebooks import NOTEBOOKS, outputs_of, pictures
-from tests.support.projects import ROOT, Project
+from tests.support.projects import Project
 
 from steel_defects.data.config import SampleDataConfig
 from steel_defects.data.synthetic import draw_sheet
@@ -42,7 +41,6 @@ def write_masks(raw: Path, count: int) -> dict[str, dict[int, int]]:
 def run(make_project: Callable[[str], Project]) -> tuple[Project, dict[str, dict[int, int]]]:
     """The smallest environment on a folder of masks."""
     project = make_project("test")
-    shutil.copy(ROOT / "conf" / "neu_seg" / "catalog.yml", project.conf / "test" / "catalog.yml")
     raw = project.data / "01_raw"
     areas = write_masks(raw, 32)
     refused = project.run("--params", f"raw_dir={raw},{OPTIONS}")

@@ -11,6 +11,7 @@ import pytest
 from pycocotools import mask as coco
 from tests.support.labelled_sheets import HEIGHT, NAMES, TOLERANT, WIDTH, LabelledSheets
 
+from steel_defects.datasets.folder import MaskFolderDataset
 from steel_defects.datasets.tables import LabelsDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
@@ -142,3 +143,20 @@ def test_the_catalog_finds_out_what_lies_there(sheets):
     assert isinstance(dataset.load(), MaskFolder)
     dataset.save(sheets.rows)
     pd.testing.assert_frame_equal(dataset.load(), sheets.rows.astype(object), check_dtype=False)
+
+
+def test_a_copy_of_an_earlier_catalog_goes_on_working(sheets):
+    place = sheets.masks()
+    table = sheets.read(MaskFolderDataset(filepath=str(place)).load())
+    assert (len(table), table["has_defect"].sum()) == (12, 6)
+
+
+def test_boxes_are_told_from_outlines(sheets):
+    (sheets.root / "boxes.xml").write_text("<annotation><object/></annotation>")
+    with pytest.raises(SteelDefectsError, match=r"boxes\.xml holds boxes"):
+        sheets.read(LabelFolder(sheets.root))
+    content = as_coco(sheets, [*sheets.drawn])
+    for annotation in content["annotations"]:
+        annotation |= {"segmentation": [], "bbox": [1, 1, 9, 9]}
+    with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets.*a box without"):
+        sheets.read(put(sheets, "labels.json", content))

@@ -31,6 +31,7 @@ READERS: Mapping[str, Reader] = {
 }
 _JSON = {"coco", "labelme", "label_studio", "supervisely"}
 _BROKEN = "broken"  # JSON of which nobody can say what it is
+_BOXES = "boxes"  # of Pascal VOC
 _NO_LABELS = {"classes.txt", "labelmap.txt", "obj.names", "meta.json", "notes.json"}
 
 
@@ -80,7 +81,7 @@ def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
     for path in _candidates(root):
         if kind := _kind(path, root):
             found.setdefault(kind, []).append(path)
-    broken = found.pop(_BROKEN, [])
+    broken, boxes = found.pop(_BROKEN, []), found.pop(_BOXES, [])
     kinds = [wanted] if wanted in found else sorted(found) if wanted is None else []
     if len(kinds) > 1:
         names = (f"{kind} ({found[kind][0].relative_to(root)})" for kind in kinds)
@@ -90,7 +91,11 @@ def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
         )
     if not kinds:
         what = f"no labels of the format {wanted}" if wanted else "no labels"
-        also = f"; {broken[0].relative_to(root)} can't be read" if broken else ""
+        faults = {"can't be read": broken, "holds boxes, but outlines or masks are needed": boxes}
+        names = (
+            f"; {files[0].relative_to(root)} {what}" for what, files in faults.items() if files
+        )
+        also = next(names, "")
         raise SteelDefectsError(
             f"there are {what} below {root}{also}; docs/how-to/own_data.md says what is looked for"
         )
@@ -120,7 +125,7 @@ def _kind(path: Path, root: Path) -> str | None:
 def _kind_of_xml(path: Path) -> str | None:
     try:
         for _, element in ElementTree.iterparse(path, events=("start",)):
-            return "cvat" if element.tag == "annotations" else None
+            return {"annotations": "cvat", "annotation": _BOXES}.get(element.tag)
     except (ElementTree.ParseError, OSError, ValueError, LookupError):
         return "cvat"  # which says what is wrong with it
     return None
