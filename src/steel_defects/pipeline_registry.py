@@ -13,6 +13,7 @@ from steel_defects.pipelines import (
     data_engineering,
     deployment,
     inspection,
+    proposal,
     reporting,
     sample_data,
     segmentation,
@@ -37,6 +38,7 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
         "reporting": _in_one_box("reporting", reporting.create_pipeline(selection)),
         "inspection": inspection.create_pipeline(),
         "deployment": deployment.create_pipeline(),
+        "proposal": proposal.create_pipeline(),
     }
     main = ("data_engineering", "classification", "segmentation", "reporting")
     return {**pipelines, "__default__": Pipeline([pipelines[name] for name in main])}

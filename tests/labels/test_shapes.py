@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.labels.shapes import Bitmap, Ellipse, Outline, loops_of
+from steel_defects.labels.shapes import Bitmap, Outline, ellipse, loops_of
 
 SIZE = (96, 160)
 repeatable = settings(derandomize=True, max_examples=60, deadline=None)
@@ -93,18 +93,18 @@ def test_a_drawn_outline_is_filled_as_coco_fills_it(points):
 def test_what_reaches_out_of_the_picture_is_cut():
     square = np.array([[-10, 10], [20, 10], [20, 30], [-10, 30]], float)
     outline = Outline((square,))
-    assert outline.leaves(SIZE)
+    assert outline.remark(SIZE)
     assert outline.mask(SIZE).sum() == 20 * 20
-    bitmap = Bitmap(np.ones((20, 30), np.uint8), x=-10, y=85)
-    assert bitmap.leaves(SIZE)
+    bitmap = Bitmap.of(np.ones((20, 30), np.uint8), x=-10, y=85)
+    assert bitmap.remark(SIZE)
     assert bitmap.mask(SIZE).sum() == 11 * 20
-    assert not Bitmap(np.ones((2, 2), np.uint8)).leaves(SIZE)
+    assert not Bitmap.of(np.ones((2, 2))).remark(SIZE)
 
 
 def test_an_ellipse_covers_its_area():
-    area = Ellipse((80, 48), (40, 20)).mask(SIZE).sum()
+    area = ellipse((80, 48), (40, 20)).mask(SIZE).sum()
     assert area == pytest.approx(np.pi * 40 * 20, rel=0.01)
-    assert Ellipse((0.5, 0.5), (0.25, 20 / 96), shares=True).mask(SIZE).sum() == area
+    assert ellipse((0.5, 0.5), (0.25, 20 / 96), shares=True).mask(SIZE).sum() == area
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_an_ellipse_covers_its_area():
         (Outline((np.zeros((0, 2)),)), "0 corners"),
         (Outline((np.array([[1.0, 1], [1e9, 5], [5, 5]]),)), "far outside"),
         (Outline((np.array([[200.0, 1], [210, 1], [205, 9]]),)), "covers no pixel"),
-        (Bitmap(np.zeros((3, 3), np.uint8)), "covers no pixel"),
-        (Bitmap(np.ones((3, 3), np.uint8), x=500), "covers no pixel"),
+        (Bitmap.of(np.zeros((3, 3), np.uint8)), "covers no pixel"),
+        (Bitmap.of(np.ones((3, 3), np.uint8), x=500), "covers no pixel"),
     ],
 )
 def test_what_is_no_shape_is_refused(area, reason):

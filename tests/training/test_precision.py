@@ -6,7 +6,7 @@ from steel_defects.training.backend import resolve_precision
 
 @pytest.fixture(autouse=True)
 def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(backend, "has_accelerator", lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_auto_takes_bfloat16_where_the_processor_gains(
 
 
 def test_auto_takes_bfloat16_on_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(backend, "has_accelerator", lambda: True)
     assert resolve_precision("auto", False) == "mixed_bfloat16"
 
 

@@ -29,21 +29,27 @@ class Classes:
     names: Sequence[str]
     mapped: Mapping[str, str | None] = field(default_factory=dict)
 
-    def number(self, name: str) -> int | None:
+    def tagged(self, tag: str) -> int | None:
+        """Return the number of the class that a tag of a whole picture means; None for none."""
+        meant = self.mapped.get(tag, tag)
+        return list(self.names).index(meant) + 1 if meant and meant in self.names else None
+
+    def number(self, name: str | int) -> int | None:
         """Return the number of a class; None for one that is left out.
 
         Raises:
             SteelDefectsError: The name means no class.
         """
-        meant = self.mapped.get(name, name)
+        meant = self.mapped.get(str(name), name)
         if meant is None:
             return None
         if meant in self.names:
-            return list(self.names).index(meant) + 1
-        if meant.isdecimal() and 1 <= int(meant) <= len(self.names):
-            return int(meant)
+            return list(self.names).index(str(meant)) + 1
+        # Not the text of a number: tools count from 0 or 1, and in the order of the alphabet.
+        if isinstance(meant, int) and 1 <= meant <= len(self.names):
+            return meant
         raise SteelDefectsError(
-            f"the labels have the class {shown(name)}, which is none of "
+            f"the labels have the class {shown(str(name))}, which is none of "
             f"{', '.join(self.names)}; say which it is in data_engineering.label_map, or null to "
             "leave it out"
         )
@@ -87,20 +93,20 @@ def masks_of(
     sources = list(labels)
     read = [one for one in sources if isinstance(one, PictureLabels)]
     numbers = {s.class_name: classes.number(s.class_name) for one in read for s in one.shapes}
+    numbers |= {tag: classes.tagged(tag) for one in read for tag in one.tags}
     findings = [Finding("labels", "", one, False) for one in sources if isinstance(one, str)]
     answers, unclear, strays = _by_sheet(read, sheets)
     rows, claims = [], {finding.sheet_id: {UNKNOWN_CLASS} for finding in unclear}
     for sheet_id, given in answers.items():
         sheet = _Sheet(sheet_id, sheets.sizes.get(sheet_id), numbers)
-        finished = [one for one in given if not one.unfinished]
-        if claimed := sheet.classes(finished):
+        if claimed := sheet.classes(given):
             claims[sheet_id] = claimed
-        rows += sheet.rows(finished)
+        rows += sheet.rows(given)
         findings += sheet.findings
     stray_findings, misnamed = _strays(strays, sheets, len(read))
     findings += unclear + stray_findings
     aside = {finding.sheet_id for finding in findings if finding.set_aside}
-    unlabelled = {} if unlabelled_is_clean else _unlabelled(answers, sheets, aside)
+    unlabelled = _unlabelled(answers, sheets, aside, unlabelled_is_clean)
     findings += [Finding(f"picture {s}", s, reason) for s, reason in unlabelled.items()]
     return Masks(
         table=ANNOTATIONS.typed(rows).sort_values(["sheet_id", "class_id"], ignore_index=True),
@@ -116,7 +122,7 @@ def masks_of(
 
 Answers = dict[str, list[PictureLabels]]
 #: Number of each class by what a file calls it; None for one that is left out.
-Numbers = Mapping[str, int | None]
+Numbers = Mapping[str | int, int | None]
 
 
 def _by_sheet(
@@ -128,11 +134,13 @@ def _by_sheet(
     findings, strays = [], []
     for labels in read:
         meant = pictures.meant_by(labels)
-        if len(meant) == 1:
-            answers.setdefault(meant[0], []).append(labels)
-        elif meant:
-            reason = f"{shown(labels.names[0])} may mean this picture and {len(meant) - 1} more"
-            findings += [Finding(labels.where, sheet_id, reason) for sheet_id in meant]
+        if meant.sure:
+            answers.setdefault(meant.sheet_ids[0], []).append(labels)
+        elif meant.sheet_ids:
+            more = len(meant.sheet_ids) - 1
+            others = f", and {more} more" if more else ", which lies elsewhere"
+            reason = f"{shown(labels.names[0])} may mean this picture{others}"
+            findings += [Finding(labels.where, sheet_id, reason) for sheet_id in meant.sheet_ids]
         else:
             strays.append(labels)
     return answers, findings, strays
@@ -158,11 +166,15 @@ def _strays(
     return findings, misnamed_of([name for name in names if name in near], near, of)
 
 
-def _unlabelled(answers: Answers, sheets: Sheets, aside: Collection[str]) -> dict[str, str]:
-    """Return why sheets have no finished answer."""
+def _unlabelled(
+    answers: Answers, sheets: Sheets, aside: Collection[str], is_clean: bool
+) -> dict[str, str]:
+    """Return why sheets have no finished answer; never are they clean where something is drawn."""
     reasons = {}
     for sheet_id in sorted(sheets.sizes):
         given = answers.get(sheet_id, [])
+        if is_clean and not any(one.shapes for one in given):
+            continue
         if sheet_id not in aside and all(one.unfinished for one in given):
             why = given[0].unfinished if given else "no label file lists it"
             reasons[sheet_id] = f"not labelled: {why}"
@@ -176,25 +188,41 @@ class _Sheet:
         self.findings: list[Finding] = []
         self._sheet_id, self._size, self._numbers = sheet_id, size, numbers
 
-    def classes(self, finished: Sequence[PictureLabels]) -> set[int]:
-        """Return the classes that answers give it."""
+    def classes(self, given: Sequence[PictureLabels]) -> set[int]:
+        """Return the classes that finished answers give it, also those that can't be trusted."""
+        finished = [one for one in given if not one.unfinished]
         named = [self._numbers[shape.class_name] for one in finished for shape in one.shapes]
-        return {number for number in named if number is not None}
+        unknown = {UNKNOWN_CLASS for one in finished if one.fault}
+        return unknown | {number for number in named if number is not None}
 
-    def rows(self, finished: Sequence[PictureLabels]) -> list[tuple[str, int, str, int]]:
+    def rows(self, given: Sequence[PictureLabels]) -> list[tuple[str, int, str, int]]:
         """Draw the newest answer; nothing without one, or of a picture that can't be read."""
-        if not finished or not self._size:
+        faults = [one for one in given if one.fault]
+        for one in faults:
+            self._tell(one, one.fault)
+        finished = [one for one in given if not one.unfinished]
+        if faults or not finished or not self._size:
             return []
-        answer = max(finished, key=lambda one: one.changed)
-        if len(finished) > 1 and not answer.changed:
-            places = " and ".join(dict.fromkeys(one.where for one in finished))
-            self._tell(answer, f"two labels for one picture ({places}), none of which is newer")
-            return []
-        masks = self._masks(answer, self._size)
-        if len(finished) > 1:
+        answer = self._newest(finished)
+        masks = self._masks(answer, self._size) if answer else {}
+        if len(finished) > 1 and answer:
             self._compare(finished, self._size)
         encoded = [(k, run_length.encode(mask)) for k, mask in sorted(masks.items())]
         return [(self._sheet_id, k, rle, run_length.area(rle)) for k, rle in encoded]
+
+    def _newest(self, finished: Sequence[PictureLabels]) -> PictureLabels | None:
+        """Return the answer that counts; None where that can't be told."""
+        if len(finished) == 1:
+            return finished[0]
+        places = " and ".join(dict.fromkeys(one.where for one in finished))
+        if len({one.names for one in finished}) > 1:
+            self._tell(finished[0], f"two labels for one picture, by different names ({places})")
+            return None
+        times = sorted((one.changed for one in finished if one.changed is not None), reverse=True)
+        if len(times) < len(finished) or times[0] == times[1]:
+            self._tell(finished[0], f"two labels for one picture ({places}): which is newer?")
+            return None
+        return next(one for one in finished if one.changed == times[0])
 
     def _tell(self, labels: PictureLabels | Shape, reason: str, set_aside: bool = True) -> None:
         self.findings.append(Finding(labels.where, self._sheet_id, reason, set_aside))
@@ -210,13 +238,17 @@ class _Sheet:
             mask = None if number is None else self._draw(shape, size)
             if number is not None and mask is not None:
                 masks[number] = masks[number] | mask if number in masks else mask
+        for tag in answer.tags:
+            number = self._numbers.get(tag)
+            if number is not None and number not in masks:
+                self._tell(answer, f"is said to show {shown(tag)}, which nobody outlined")
         dropped = [f for f in self.findings if f.set_aside]
         if answer.shapes and not masks and not dropped and self.findings:
             self._tell(answer, "none of its shapes can be used; it is not clean")
         return masks
 
     def _draw(self, shape: Shape, size: Size) -> Mask | None:
-        name = shown(shape.class_name)
+        name = shown(str(shape.class_name))
         if shape.area is None:
             # A defect is here whose outline nobody drew.
             self._tell(
@@ -229,8 +261,8 @@ class _Sheet:
             lost = not isinstance(error, NoArea)
             self._tell(shape, f"{name}: {error}; it is left out", set_aside=lost)
             return None
-        if shape.area.leaves(size):
-            self._tell(shape, f"{name}: reaches out of the picture and is cut", set_aside=False)
+        if remark := shape.area.remark(size):
+            self._tell(shape, f"{name}: {remark}", set_aside=False)
         return mask
 
     def _compare(self, finished: Sequence[PictureLabels], size: Size) -> None:

@@ -71,8 +71,13 @@ def with_suffix(folder: MaskFolder, sheet_ids: Iterable[str]) -> MaskFolder:
     if not folder.files or pictures & folder.files.keys():
         return folder
     parts = [_SUFFIX.fullmatch(stem) for stem in folder.files]
-    suffixes = Counter(part[2] for part in parts if part and part[1] in pictures)
-    return replace(folder, suffix=suffixes.most_common(1)[0][0]) if suffixes else folder
+    found = [(part[1], part[2]) for part in parts if part and part[1] in pictures]
+    # Several masks for one picture may be one for each class.
+    several = len({stem for stem, _ in found}) < len(found)
+    suffixes = Counter(suffix for _, suffix in found)
+    if several or not suffixes:
+        return folder
+    return replace(folder, suffix=suffixes.most_common(1)[0][0])
 
 
 _SUFFIX = re.compile(r"(.+)([_.\- ][^_.\- /]+)")
@@ -213,6 +218,16 @@ def _read_rows(
     yield from _encode_classes(sheet_id, mask, rules.class_of)
 
 
+def mask_values(folder: MaskFolder, stem: str) -> set[int]:
+    """Return the values in a mask, by its path without the ending; none if it can't be read."""
+    try:
+        mask = _decode_mask((folder.root / folder.files[stem]).read_bytes(), None)
+    except Exception:
+        # Pillow fails in a dozen ways; the reader of annotations says what is wrong with it.
+        return set()
+    return set(np.unique(mask).tolist())
+
+
 def _without_mask(sheet_id: str, folder: MaskFolder) -> str:
     stem = _stem(sheet_id)
     near = [name for name in folder.files if name.startswith(stem)]
@@ -224,14 +239,14 @@ def _without_mask(sheet_id: str, folder: MaskFolder) -> str:
     )
 
 
-def _decode_mask(data: bytes, size: tuple[int, int]) -> NDArray[np.integer]:
+def _decode_mask(data: bytes, size: tuple[int, int] | None) -> NDArray[np.integer]:
     # Not OpenCV, which replaces the indices of a palette by its colours; and the formats' own
     # readers: others may blur masks, and Image.open has a limit of pixels of its own.
     if data.startswith(b"\xff\xd8"):
         raise SteelDefectsError("mask is a JPEG, which blurs classes into others; save it as PNG")
     reader = next(reader for start, reader in _READERS.items() if data.startswith(start))
     with reader(io.BytesIO(data)) as picture:
-        if picture.size[::-1] != size:
+        if size and picture.size[::-1] != size:
             sizes = (*picture.size, *size[::-1])
             raise SteelDefectsError("mask of {}×{} for a picture of {}×{}".format(*sizes))
         if picture.info.get("compression") in ("jpeg", "tiff_jpeg"):

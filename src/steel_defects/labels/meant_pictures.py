@@ -1,9 +1,19 @@
 """Which pictures files of labels mean: tools write names in full, cut short, or with folders."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from posixpath import normpath
 
 from steel_defects.labels.shapes import PictureLabels
+
+
+@dataclass(frozen=True)
+class Meant:
+    """Sheets that labels may mean; one that is sure, or any number that are not."""
+
+    sheet_ids: list[str]
+    sure: bool
 
 
 class Pictures:
@@ -14,42 +24,63 @@ class Pictures:
     """
 
     def __init__(self, paths: Mapping[str, str]) -> None:
-        self._by_path = {path: sheet_id for sheet_id, path in paths.items()}
-        self._by_last: dict[str, list[str]] = {}
-        for path in sorted(self._by_path):
-            self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
+        self._by_name = {False: _Index(paths, str), True: _Index(paths, _stem)}
+        folders = [PurePosixPath(path).parent for path in paths.values()]
+        self._folders = {"" if str(one) == "." else str(one) for one in folders}
+        self._parts = {part for one in folders for part in one.parts}
 
-    def meant_by(self, labels: PictureLabels) -> list[str]:
-        """Return the sheet ids that labels may mean: one, if all is well; several if unclear.
+    def meant_by(self, labels: PictureLabels) -> Meant:
+        """Find the picture that labels mean.
 
         The path from the file's own folder is looked for first, then from the data folder, then
-        the end of any path; of several, those of the file's folder or subset.
+        the end of any path. A picture in another folder or subset than the file's is not sure to
+        be meant, nor is one of several.
         """
+        index = self._by_name[labels.any_ending]
+        bound = labels.bound or labels.folder in self._folders
         for name in labels.names:
             for path in (f"{labels.folder}/{name}", name):
-                if sheet_id := self._by_path.get(normpath(path).lstrip("/")):
-                    return [sheet_id]
+                place = normpath(path).lstrip("/")
+                elsewhere = path == name and bound and not place.startswith(f"{labels.folder}/")
+                if not elsewhere and (found := index.at(place)):
+                    return Meant(found, len(found) == 1)
         # A path that leads out of the folder, as that of another machine does, tells the name only.
         names = [name.rpartition("/")[2] if _leads_out(name) else name for name in labels.names]
-        ends = {path for name in names for path in self._ending(name)}
-        return [self._by_path[path] for path in sorted(_nearest(ends, labels))]
+        paths = sorted({path for name in names for path in index.ending(name)})
+        here = self._within(paths, labels)
+        found = [one for path in here or paths for one in index.at(path)]
+        return Meant(found, len(found) == 1 and bool(here) and not bound)
 
-    def _ending(self, name: str) -> Iterable[str]:
+    def _within(self, paths: list[str], labels: PictureLabels) -> list[str]:
+        """Leave out the paths of other subsets."""
+        if labels.subset not in self._parts:
+            return paths
+        return [path for path in paths if labels.subset in path.split("/")]
+
+
+class _Index:
+    """Pictures by their paths, with the ending or without."""
+
+    def __init__(self, paths: Mapping[str, str], change: Callable[[str], str]) -> None:
+        self._at: dict[str, list[str]] = {}
+        for sheet_id, path in sorted(paths.items()):
+            self._at.setdefault(change(path), []).append(sheet_id)
+        self._by_last: dict[str, list[str]] = {}
+        for path in self._at:
+            self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
+
+    def at(self, path: str) -> list[str]:
+        return self._at.get(path, [])
+
+    def ending(self, name: str) -> Iterable[str]:
         name = normpath("/" + name).lstrip("/")
         same_last = self._by_last.get(name.rpartition("/")[2], ())
         return [path for path in same_last if f"/{path}".endswith(f"/{name}")]
 
 
+def _stem(path: str) -> str:
+    return PurePosixPath(path).with_suffix("").as_posix()
+
+
 def _leads_out(name: str) -> bool:
     return normpath(name).startswith(("/", "..")) or name[1:2] == ":"
-
-
-def _nearest(paths: Iterable[str], labels: PictureLabels) -> Sequence[str]:
-    paths = list(paths)
-    if len(paths) < 2:
-        return paths
-    below = [path for path in paths if labels.folder and path.startswith(f"{labels.folder}/")]
-    if len(below) == 1:
-        return below
-    subset = [path for path in paths if labels.subset in path.split("/")]
-    return subset if len(subset) == 1 else paths

@@ -162,9 +162,14 @@ def _class_of(text: str, class_names: Sequence[str]) -> int:
     """Read a class by its number, also as pandas writes it once a cell was empty, or its name."""
     if text in class_names and not text.isdecimal():
         return class_names.index(text) + 1
-    plain = _NUMBER.fullmatch(text)
-    number = int(plain[1]) if plain else 0
+    number = class_number(text) or 0
     return number if 1 <= number <= len(class_names) else UNKNOWN_CLASS
+
+
+def class_number(text: str) -> int | None:
+    """Read the number of a class; None for a name."""
+    plain = _NUMBER.fullmatch(text)
+    return int(plain[1]) if plain else None
 
 
 _NUMBER = re.compile(r"(\d{1,9})(?:\.0*)?", re.ASCII)

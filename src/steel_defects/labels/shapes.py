@@ -5,8 +5,10 @@ the picture, and COCO's rule fills them. Outlines that a program traced around a
 the centres of its outermost pixels, which belong to it: filling includes the outline.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 import cv2
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.labels.coco_runs import unpack
 
 Mask = NDArray[np.uint8]
 #: Corners, x (to the right) and y (down), float64, of shape ``(corners, 2)``.
@@ -22,6 +25,7 @@ Size = tuple[int, int]
 
 _FARTHEST = 4  # times the size of the picture, where no slip of the hand leads
 _WHOLE = 0.01  # pixels; coordinates written as shares have six digits
+_CUT = "reaches out of the picture and is cut"
 
 
 class NoArea(SteelDefectsError):
@@ -39,8 +43,8 @@ class Area(Protocol):
             SteelDefectsError: What it covers can't be told.
         """
 
-    def leaves(self, size: Size) -> bool:
-        """Tell whether a part of it lies outside of such a picture."""
+    def remark(self, size: Size) -> str:
+        """Say what of it is not in such a mask; empty for nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,13 @@ class Shape:
     """One shape of a picture.
 
     Attributes:
-        class_name: As the file calls it.
+        class_name: As the file calls it, or the number of the class, from 1.
         area: What it covers; None where the file tells only roughly where it is.
         where: The place in the file, for people.
         kind: What it is where it has no area, such as ``a box``.
     """
 
-    class_name: str
+    class_name: str | int
     area: Area | None
     where: str
     kind: str = ""
@@ -66,23 +70,31 @@ class PictureLabels:
 
     Attributes:
         names: How the file may mean the picture, the likeliest first, POSIX.
-        folder: Where the file lies, below the data folder, POSIX.
+        folder: Where the names begin, below the data folder, POSIX.
         where: The place in the file, for people.
         shapes: What was drawn on the picture.
         size: Height and width, pixels, for which it was drawn; None if the file does not say.
         subset: Part of the data set, such as ``train``; empty if the file does not say.
+        any_ending: The names have no ending: that of the picture is not known.
+        bound: The picture is in the folder, or nowhere.
+        tags: Classes that the file gives to the picture as a whole.
+        fault: Why nothing that the file says of the picture can be trusted; mostly empty.
         unfinished: Why this is no finished answer; empty for one that is.
-        changed: When it was last changed, so that text of two answers can be compared.
+        changed: When it was last changed, in seconds; None if the file does not say.
     """
 
     names: tuple[str, ...]
     folder: str
     where: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape, ...] = ()
     size: Size | None = None
     subset: str = ""
+    any_ending: bool = False
+    bound: bool = False
+    tags: tuple[str, ...] = ()
+    fault: str = ""
     unfinished: str = ""
-    changed: str = ""
+    changed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class Outline:
     """Polygons.
 
     Attributes:
-        rings: Each fills its inside.
+        rings: Each fills its inside; one of fewer than three corners is left out.
         holes: Each empties its inside.
         shares: Coordinates are shares of width and height, instead of pixels.
         inclusive: The outline belongs to the shape; None decides by the coordinates, which are
@@ -105,110 +117,148 @@ class Outline:
     def mask(self, size: Size) -> Mask:
         """Fill the rings and empty the holes."""
         rings, holes = self._scaled(self.rings, size), self._scaled(self.holes, size)
+        if not rings:
+            corners = max((len(ring) for ring in self.rings), default=0)
+            raise NoArea(f"a polygon of {corners} corners has no area")
         inclusive = _are_whole([*rings, *holes]) if self.inclusive is None else self.inclusive
         mask = _fill_all(rings, size, inclusive)
         mask[_fill_all(holes, size, inclusive) > 0] = 0
         return _some(mask)
 
-    def leaves(self, size: Size) -> bool:
-        """Tell whether a corner lies outside of the picture by more than rounding."""
+    def remark(self, size: Size) -> str:
+        """Tell of corners that lie outside of the picture by more than rounding, and of lines."""
         height, width = size
-        corners = np.concatenate(self._scaled(self.rings, size))
-        return bool((corners < -1).any() or (corners > (width + 1, height + 1)).any())
+        rings = self._scaled(self.rings, size)
+        corners = np.concatenate(rings)
+        out = bool((corners < -1).any() or (corners > (width + 1, height + 1)).any())
+        lines = len(self.rings) + len(self.holes) - len(rings)
+        lines -= len(self._scaled(self.holes, size))
+        left_out = f"{lines} of its rings have no area and are left out" if lines else ""
+        return ", and ".join(filter(None, [_CUT if out else "", left_out]))
 
     def _scaled(self, rings: Sequence[Ring], size: Size) -> list[Ring]:
         height, width = size
-        scaled = [ring * (width, height) if self.shares else ring for ring in rings]
+        scaled = [
+            ring * (width, height) if self.shares else ring for ring in rings if len(ring) > 2
+        ]
         for ring in scaled:
-            if len(ring) < 3:
-                raise NoArea(f"a polygon of {len(ring)} corners has no area")
             if not (np.abs(ring) <= _FARTHEST * max(size)).all():
-                raise SteelDefectsError("a polygon has a corner far outside of the picture")
+                what = ": are they pixels, not shares?" if self.shares else ""
+                raise SteelDefectsError(f"a polygon has a corner far outside of the picture{what}")
         return scaled
 
 
 @dataclass(frozen=True)
 class Bitmap:
-    """Pixels of a part of the picture, whose upper left corner is at ``x``, ``y``."""
+    """Pixels of a part of the picture, whose upper left corner is at ``x``, ``y``.
 
-    pixels: Mask
+    They are packed: a file may hold thousands of whole pictures.
+    """
+
+    packed: bytes
+    size: Size
     x: int = 0
     y: int = 0
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.generic], x: int = 0, y: int = 0) -> "Bitmap":
+        """Pack pixels of shape ``(height, width)``; other values than 0 belong to the shape."""
+        height, width = pixels.shape
+        return cls(zlib.compress(np.packbits(pixels != 0).tobytes(), 1), (height, width), x, y)
+
+    @property
+    def _pixels(self) -> Mask:
+        bits = np.frombuffer(zlib.decompress(self.packed), np.uint8)
+        return np.unpackbits(bits, count=prod(self.size)).reshape(self.size)
 
     def mask(self, size: Size) -> Mask:
         """Lay the part into the picture; what lies outside is cut off."""
         mask = np.zeros(size, np.uint8)
-        (height, width), (rows, columns) = size, self.pixels.shape
+        (height, width), (rows, columns) = size, self.size
         top, left = max(self.y, 0), max(self.x, 0)
         bottom, right = min(self.y + rows, height), min(self.x + columns, width)
         if top < bottom and left < right:
-            part = self.pixels[top - self.y : bottom - self.y, left - self.x : right - self.x]
-            mask[top:bottom, left:right] = part > 0
+            part = (slice(top - self.y, bottom - self.y), slice(left - self.x, right - self.x))
+            mask[top:bottom, left:right] = self._pixels[part]
         return _some(mask)
 
-    def leaves(self, size: Size) -> bool:
-        """Tell whether a part of it is cut off."""
-        rows, columns = self.pixels.shape
+    def remark(self, size: Size) -> str:
+        """Tell of a part that is cut off."""
+        rows, columns = self.size
         beyond = self.y + rows > size[0] or self.x + columns > size[1]
-        return self.x < 0 or self.y < 0 or beyond
+        return _CUT if self.x < 0 or self.y < 0 or beyond else ""
 
 
-@dataclass(frozen=True)
-class Ellipse:
-    """An ellipse with upright axes: centre and half axes, pixels, or shares of width and height."""
+def ellipse(
+    centre: tuple[float, float],
+    radii: tuple[float, float],
+    shares: bool = False,
+    degrees: float = 0,
+) -> Outline:
+    """Return the outline of an ellipse.
 
-    centre: tuple[float, float]
-    radii: tuple[float, float]
-    shares: bool = False
-
-    def mask(self, size: Size) -> Mask:
-        """Fill it."""
-        return self._outline.mask(size)
-
-    def leaves(self, size: Size) -> bool:
-        """Tell whether it reaches beyond the picture."""
-        return self._outline.leaves(size)
-
-    @property
-    def _outline(self) -> Outline:
-        angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-        ring = np.stack([np.cos(angles), np.sin(angles)], axis=1) * self.radii + self.centre
-        return Outline((ring,), shares=self.shares)
+    Args:
+        centre: x and y, pixels, or shares of width and height.
+        radii: Half axes, the same.
+        shares: Whether these are shares.
+        degrees: By which it is turned clockwise; not for shares, whose axes differ in unit.
+    """
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    x, y = (np.stack([np.cos(angles), np.sin(angles)]) * np.reshape(radii, (2, 1))).tolist()
+    turn = np.deg2rad(degrees)
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ (x, y)
+    return Outline((turned.T + centre,), shares=shares)
 
 
-def ring_of(numbers: Sequence[float]) -> Ring:
-    """Make a ring of ``x, y, x, y, …``; a last number without its pair is left out."""
-    pairs = np.asarray(numbers[: len(numbers) // 2 * 2], np.float64)
-    return pairs.reshape(-1, 2)
+def ring_of(numbers: Sequence[float], where: str) -> Ring:
+    """Make a ring of ``x, y, x, y, …``.
+
+    Raises:
+        SteelDefectsError: A number has no pair; ``where`` names the place.
+    """
+    if len(numbers) % 2:
+        raise SteelDefectsError(f"{where} has an odd count of coordinates ({len(numbers)})")
+    return np.asarray(numbers, np.float64).reshape(-1, 2)
 
 
 def _fill_all(rings: Sequence[Ring], size: Size, inclusive: bool) -> Mask:
     mask = np.zeros(size, np.uint8)
     for ring in rings:
-        mask |= fill(ring, size, inclusive)
+        mask |= fill_inclusive(ring, size) if inclusive else fill_between(ring, size)
     return mask
 
 
-def fill(ring: Ring, size: Size, inclusive: bool) -> Mask:
-    """Fill a polygon by one of the two rules; a loop of it inside another loop is a hole.
+def fill_between(ring: Ring, size: Size) -> Mask:
+    """Fill a polygon that runs between pixels; a loop of it inside another loop is a hole.
 
-    The rule between pixels is that of ``rleFrPoly`` in pycocotools, github.com/cocodataset/cocoapi.
+    The rule is that of ``rleFrPoly`` in pycocotools, github.com/cocodataset/cocoapi.
     """
     from pycocotools import mask as coco
 
-    mask = np.zeros(size, np.uint8)
+    flat = np.zeros(prod(size), np.uint8)  # down the columns
     for loop in loops_of(ring):
-        if inclusive:
-            mask ^= cv2.fillPoly(np.zeros(size, np.uint8), [_pixels(loop)], 1).astype(np.uint8)
-        elif len(loop) > 2:
-            mask ^= np.asarray(coco.decode(coco.frPyObjects([loop.ravel().tolist()], *size)[0]))
-    if inclusive:
-        cv2.polylines(mask, [_pixels(loop) for loop in loops_of(ring)], True, 1)
+        if len(loop) > 2:
+            [runs] = coco.frPyObjects([loop.ravel().tolist()], *size)
+            ends = np.cumsum(unpack(runs["counts"].decode()))
+            for start, end in zip(ends[0::2].tolist(), ends[1::2].tolist(), strict=False):
+                flat[start:end] ^= 1
+    return flat.reshape(size[::-1]).T
+
+
+def fill_inclusive(ring: Ring, size: Size) -> Mask:
+    """Fill a polygon through the centres of its outermost pixels; a loop in a loop is a hole."""
+    loops = [np.rint(loop).astype(np.int32) for loop in loops_of(ring)]
+    corners = np.concatenate(loops)
+    # Most shapes are small: only the part of the picture around them is filled.
+    low, high = np.maximum(corners.min(axis=0), 0), np.minimum(corners.max(axis=0) + 1, size[::-1])
+    mask = np.zeros(size, np.uint8)
+    if (low < high).all():
+        part = np.zeros((high - low)[::-1], np.uint8)
+        for loop in loops:
+            part ^= cv2.fillPoly(np.zeros_like(part), [loop - low], 1).astype(np.uint8)
+        cv2.polylines(part, [loop - low for loop in loops], True, 1)
+        mask[low[1] : high[1], low[0] : high[0]] = part
     return mask
-
-
-def _pixels(ring: Ring) -> NDArray[np.int32]:
-    return np.rint(ring).astype(np.int32)
 
 
 def loops_of(ring: Ring) -> list[Ring]:

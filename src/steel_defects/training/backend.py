@@ -48,7 +48,7 @@ def resolve_precision(precision: Precision, plain_convolutions: bool) -> str:
     """
     if precision != "auto":
         return precision
-    faster = _has_accelerator() or (plain_convolutions and _multiplies_bfloat16())
+    faster = has_accelerator() or (plain_convolutions and _multiplies_bfloat16())
     return "mixed_bfloat16" if faster else "float32"
 
 
@@ -63,7 +63,8 @@ def dtype_policy(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(earlier)
 
 
-def _has_accelerator() -> bool:
+def has_accelerator() -> bool:
+    """Say whether there is a GPU or its like to train on."""
     return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 

@@ -7,14 +7,16 @@ own file only: tools count them from 0 or 1 in each.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from steel_defects.errors import SteelDefectsError, shown
-from steel_defects.labels.formats.files import Part, folder_of, read_json
+from steel_defects.labels.coco_runs import unpack
+from steel_defects.labels.formats.files import Part, folder_of, named, read_json
 from steel_defects.labels.shapes import (
     Bitmap,
     Mask,
@@ -26,11 +28,13 @@ from steel_defects.labels.shapes import (
     ring_of,
 )
 
-_LARGEST = 1 << 28  # pixels of a mask
+_LARGEST = 1 << 26  # pixels of a mask
 _AREAS = 200  # that the rule of filling is judged by, at most
+_FITTING = 0.03  # of the areas, by which those of the right rule differ at most
 
 Side = Annotated[int, Field(ge=1)]
-Id = int | str
+#: Numbers are text in some files, and in parts of others.
+Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
 
 class Runs(Part):
@@ -87,31 +91,37 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
 def _read(path: Path, folder: str, shown_path: str) -> Iterator[PictureLabels | str]:
     content = read_json(path, CocoFile)
     for kind in (content.images, content.categories):
-        [(number, count)] = Counter(one.id for one in kind).most_common(1) or [(0, 0)]
+        [(number, count)] = Counter(one.id for one in kind).most_common(1) or [("", 0)]
         if count > 1:
-            raise SteelDefectsError(f"{path}: two entries have the id {number}; give each its own")
+            raise SteelDefectsError(
+                f"{named(path)}: two entries have the id {shown(number)}; give each its own"
+            )
     sizes = {image.id: _size(image) for image in content.images}
     inclusive = _outline_belongs(content.annotations, sizes)
     if inclusive:
         yield f"{shown_path}: the areas it states fit outlines that belong to their shapes"
-    shapes: dict[Id, list[Shape]] = {image.id: [] for image in content.images}
+    shapes: dict[str, list[Shape]] = {image.id: [] for image in content.images}
     strays = [one for one in content.annotations if one.image_id not in shapes]
     if strays:
         yield f"{shown_path}: {len(strays):,} annotations are of pictures that it does not list"
     names = {category.id: category.name for category in content.categories}
     for annotation in content.annotations:
-        where = f"{shown_path}, annotation {shown(str(annotation.id))}"
+        where = f"{shown_path}, annotation {shown(annotation.id)}"
         if annotation.category_id not in names:
-            raise SteelDefectsError(
-                f"{where} has category {annotation.category_id}, which the file does not name"
-            )
+            number = shown(annotation.category_id)
+            raise SteelDefectsError(f"{where} has category {number}, which the file does not name")
         shape = _shape(annotation, names[annotation.category_id], where, inclusive)
         shapes.get(annotation.image_id, []).append(shape)
     subset = path.stem.rpartition("_")[2]
     for image in content.images:
         where = f"{shown_path}, picture {shown(image.file_name)}"
-        name, drawn = image.file_name.replace("\\", "/"), tuple(shapes[image.id])
-        yield PictureLabels((name,), folder, where, drawn, sizes[image.id], subset)
+        drawn = tuple(shapes[image.id])
+        # It may be the picture of one of the strays.
+        fault = "is listed without a shape beside shapes of no picture" if strays else ""
+        name = image.file_name.replace("\\", "/")
+        yield PictureLabels(
+            (name,), folder, where, drawn, sizes[image.id], subset, fault="" if drawn else fault
+        )
 
 
 def _size(image: Image) -> Size | None:
@@ -122,17 +132,23 @@ def _shape(annotation: Annotation, name: str, where: str, inclusive: bool) -> Sh
     drawn = annotation.segmentation
     if isinstance(drawn, Runs):
         return Shape(name, _Runs(drawn), where)
-    rings = _rings(drawn)
+    rings = _rings(drawn, where)
     if not rings:
         return Shape(name, None, where, "a box without an outline")
     return Shape(name, Outline(rings, inclusive=inclusive), where)
 
 
-def _rings(drawn: list[list[float]] | list[float] | Runs | None) -> tuple[Ring, ...]:
+def _rings(
+    drawn: list[list[float]] | list[float] | Runs | None, where: str = "it"
+) -> tuple[Ring, ...]:
     if not drawn or isinstance(drawn, Runs):
         return ()
-    lists = drawn if isinstance(drawn[0], list) else [drawn]
-    return tuple(ring_of(one) for one in lists if isinstance(one, list) and one)
+    if not isinstance(drawn[0], list):
+        return (ring_of([one for one in drawn if not isinstance(one, list)], where),)
+    lists = [one for one in drawn if isinstance(one, list) and one]
+    if all(len(one) == 2 for one in lists):  # pairs of x and y, of one ring
+        return (np.asarray(lists, np.float64),) if len(lists) > 2 else ()
+    return tuple(ring_of(one, where) for one in lists)
 
 
 class _Runs:
@@ -145,10 +161,10 @@ class _Runs:
         if self._runs.size != size:
             sizes = (*self._runs.size[::-1], *size[::-1])
             raise SteelDefectsError("a mask of {}×{} for a picture of {}×{}".format(*sizes))
-        return Bitmap(decode(self._runs)).mask(size)
+        return Bitmap.of(decode(self._runs)).mask(size)
 
-    def leaves(self, size: Size) -> bool:
-        return False
+    def remark(self, size: Size) -> str:
+        return ""
 
 
 def decode(runs: Runs) -> Mask:
@@ -160,50 +176,34 @@ def decode(runs: Runs) -> Mask:
     height, width = runs.size
     if height * width > _LARGEST:
         raise SteelDefectsError(f"a mask of {width}×{height} pixels")
-    counts = _unpacked(runs.counts) if isinstance(runs.counts, str) else runs.counts
+    counts = unpack(runs.counts) if isinstance(runs.counts, str) else runs.counts
     if sum(counts) != height * width or min(counts, default=0) < 0:
         raise SteelDefectsError("the runs of a mask do not fill its picture")
     values = np.arange(len(counts), dtype=np.uint8) % 2
     return np.repeat(values, counts).reshape(width, height).T
 
 
-def _unpacked(text: str) -> list[int]:
-    """Read lengths as COCO packs them: five bits a character, differences from the third on.
+def _outline_belongs(annotations: Sequence[Annotation], sizes: dict[str, Size | None]) -> bool:
+    """Say whether the areas that the file states fit the inclusive rule, and it alone.
 
-    Not by pycocotools, whose reader trusts the text: a wrong one crashes the process.
+    Others are fitted by neither, such as those of boxes.
     """
-    counts: list[int] = []
-    value, bits = 0, 0
-    for character in text:
-        code = ord(character) - 48
-        if not 0 <= code < 64 or bits > 60:
-            raise SteelDefectsError("the runs of a mask are not packed as COCO packs them")
-        value |= (code & 31) << bits
-        bits += 5
-        if not code & 32:
-            value -= 1 << bits if code & 16 else 0
-            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-            value, bits = 0, 0
-    return counts
+    differences, total = np.zeros(2), 0.0
+    drawn = (one for one in annotations if isinstance(one.segmentation, list))
+    for annotation in islice(drawn, _AREAS):
+        size = sizes.get(annotation.image_id)
+        if not size or not annotation.area or prod(size) > _LARGEST:
+            continue
+        areas = [_area(annotation, size, inclusive=rule) for rule in (False, True)]
+        if all(areas):
+            differences += np.abs(np.array(areas) - annotation.area)
+            total += annotation.area
+    return bool(differences[1] < differences[0] and differences[1] <= _FITTING * total)
 
 
-def _outline_belongs(annotations: Sequence[Annotation], sizes: dict[Id, Size | None]) -> bool:
-    """Say which rule of filling the areas that the file states fit better."""
-    differences = np.zeros(2)
-    drawn = (
-        (one, sizes.get(one.image_id)) for one in annotations if isinstance(one.segmentation, list)
-    )
-    for annotation, size in islice(drawn, _AREAS):
-        rings = _rings(annotation.segmentation)
-        if size and rings and annotation.area and size[0] * size[1] <= _LARGEST:
-            for rule in (0, 1):
-                area = _area(rings, size, inclusive=bool(rule))
-                differences[rule] += abs(area - annotation.area)
-    return bool(differences[1] < differences[0])
-
-
-def _area(rings: tuple[Ring, ...], size: Size, inclusive: bool) -> int:
+def _area(annotation: Annotation, size: Size, inclusive: bool) -> int:
     try:
+        rings = _rings(annotation.segmentation)
         return int(Outline(rings, inclusive=inclusive).mask(size).sum())
     except SteelDefectsError:
         return 0

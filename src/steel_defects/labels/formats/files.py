@@ -2,21 +2,25 @@
 
 import base64
 import binascii
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
+from PIL.PngImagePlugin import PngImageFile
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels.shapes import Mask, PictureLabels
 
 _LARGEST = 1 << 28  # bytes of a mask that is unpacked
+_MOST_PIXELS = 1 << 27  # of a mask
 
 
 class Part(BaseModel):
@@ -38,10 +42,10 @@ def read_json(path: Path, kind: type[Content]) -> Content:
         SteelDefectsError: It can't be read, or holds something else.
     """
     try:
-        content = json.loads(_read_bytes(path))
+        content = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
-        raise SteelDefectsError(f"{path} is not JSON: {shown(str(error))}") from error
-    return checked(kind, content, str(path))
+        raise SteelDefectsError(f"{named(path)} is not JSON: {shown(str(error))}") from error
+    return checked(kind, content, named(path))
 
 
 def checked(kind: type[Content], content: Any, where: str) -> Content:
@@ -54,8 +58,13 @@ def checked(kind: type[Content], content: Any, where: str) -> Content:
         return kind.model_validate(content)
     except ValidationError as error:
         fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
+        place = ".".join(map(str, fault["loc"])) or "its content"
         raise SteelDefectsError(f"{where}: {shown(place)}: {shown(fault['msg'])}") from error
+
+
+def named(path: Path) -> str:
+    """Return the path of a file as text that a message can hold."""
+    return shown(str(path), 500)
 
 
 def read_xml(path: Path) -> ElementTree.Element:
@@ -65,9 +74,9 @@ def read_xml(path: Path) -> ElementTree.Element:
         SteelDefectsError: It can't be read, or is not XML.
     """
     try:
-        return ElementTree.fromstring(_read_bytes(path))
+        return ElementTree.fromstring(read_bytes(path))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise SteelDefectsError(f"{path} is not XML: {shown(str(error))}") from error
+        raise SteelDefectsError(f"{named(path)} is not XML: {shown(str(error))}") from error
 
 
 def read_lines(path: Path) -> list[str]:
@@ -77,16 +86,21 @@ def read_lines(path: Path) -> list[str]:
         SteelDefectsError: It can't be read, or is not text in UTF-8.
     """
     try:
-        return _read_bytes(path).decode("utf-8-sig").splitlines()
+        return read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise SteelDefectsError(f"{path} is not text in UTF-8") from error
+        raise SteelDefectsError(f"{named(path)} is not text in UTF-8") from error
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        SteelDefectsError: It can't be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SteelDefectsError(f"{path} cannot be read: {error.strerror}") from error
+        raise SteelDefectsError(f"{named(path)} cannot be read: {error.strerror}") from error
 
 
 def folder_of(path: Path, root: Path) -> str:
@@ -110,8 +124,26 @@ def unpack_mask(text: str, where: str) -> Mask:
             data = zlib.decompressobj().decompress(data, _LARGEST)
     except (binascii.Error, zlib.error, ValueError) as error:
         raise SteelDefectsError(f"{where}: a mask can't be unpacked") from error
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    if picture is None:
-        raise SteelDefectsError(f"{where}: a mask is not a picture")
-    channels = np.atleast_3d(picture)
-    return (channels[..., 3 if channels.shape[2] == 4 else 0] > 0).astype(np.uint8)
+    mask, mode = open_png(data, where)
+    if mode in ("RGBA", "LA") and (mask[..., -1] != 255).any():
+        return (mask[..., -1] > 0).astype(np.uint8)
+    return (np.atleast_3d(mask)[..., 0] > 0).astype(np.uint8)
+
+
+def open_png(data: bytes, where: str) -> tuple[NDArray[np.integer], str]:
+    """Read a PNG file, the indices of a palette as they are; returns Pillow's mode, too.
+
+    Raises:
+        SteelDefectsError: It is none, or very large; ``where`` names it.
+    """
+    # Not OpenCV, which replaces the indices of a palette by its colours.
+    try:
+        with PngImageFile(io.BytesIO(data)) as picture:
+            if prod(picture.size) > _MOST_PIXELS:
+                raise SteelDefectsError(f"{where}: a mask of {picture.width}×{picture.height}")
+            return np.asarray(picture), picture.mode
+    except SteelDefectsError:
+        raise
+    except Exception as error:
+        # Pillow fails in a dozen ways at bytes that are not what it expects.
+        raise SteelDefectsError(f"{where}: a mask cannot be decoded as a PNG picture") from error

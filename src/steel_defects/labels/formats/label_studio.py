@@ -6,52 +6,69 @@ what is brushed is packed into bits. A task that was skipped, or has a draft onl
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
-from pydantic import Field, RootModel
+from pydantic import ConfigDict, Field, RootModel
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels.formats.files import Part, checked, folder_of, read_json
 from steel_defects.labels.shapes import (
     Area,
     Bitmap,
-    Ellipse,
     Mask,
     Outline,
     PictureLabels,
     Shape,
     Size,
+    ellipse,
 )
 
 _LARGEST = 1 << 28  # bytes of a mask that was brushed
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
-_SHAPES = ("polygonlabels", "brushlabels", "ellipselabels", "rectanglelabels", "keypointlabels")
+_PICTURE = re.compile(r"\.(jpe?g|png|bmp|tiff?|webp|jp2)(\?|$)|[?&]d=", re.IGNORECASE)
+_IMAGE = "image"  # what a task calls its picture, if nobody changes it
 
 
 class Value(Part):
-    """A shape; which of its parts there are depends on what it is."""
+    """A shape, its labels, or both; which of its parts there are depends on what it is."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     points: list[tuple[float, float]] = []
     rle: list[Annotated[int, Field(ge=0, le=255)]] = []
-    x: float = 0
-    y: float = 0
+    x: float | None = None
+    y: float | None = None
     radius_x: Annotated[float, Field(alias="radiusX")] = 0
     radius_y: Annotated[float, Field(alias="radiusY")] = 0
     rotation: float = 0
-    polygonlabels: list[str] = []
-    brushlabels: list[str] = []
-    ellipselabels: list[str] = []
-    rectanglelabels: list[str] = []
-    keypointlabels: list[str] = []
-    labels: list[str] = []
+    choices: list[str] = []
+
+    @property
+    def labels(self) -> list[str]:
+        """Of whatever kind: ``polygonlabels``, ``brushlabels``, ``labels``."""
+        lists = [
+            value for name, value in (self.model_extra or {}).items() if name.endswith("labels")
+        ]
+        return [str(one) for value in lists if isinstance(value, list) for one in value]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it has a place on the picture."""
+        extra = self.model_extra or {}
+        return bool(self.points or self.rle) or self.x is not None or bool(extra.keys() & _PLACES)
+
+
+_PLACES = {"vertices", "bitmap", "imageDataURL", "mask"}
 
 
 class Drawn(Part):
-    """A part of an answer: a shape, or something that is none."""
+    """A part of an answer: a shape, labels of the shape with the same id, or something else."""
 
+    id: str = ""
     type: str = ""
     value: dict[str, Any] = {}
     width: Annotated[int | None, Field(alias="original_width", ge=1)] = None
@@ -64,6 +81,7 @@ class Answer(Part):
 
     result: list[Drawn] = []
     was_cancelled: bool = False
+    ground_truth: bool = False
     updated_at: str | None = ""
     created_at: str | None = ""
 
@@ -93,34 +111,73 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
 
 
 def _answers(task: Task, folder: str, where: str) -> Iterator[PictureLabels]:
-    names = names_of(_address(task, where))
-    if not task.annotations:
-        yield PictureLabels(names, folder, where, (), unfinished="its task has no answer yet")
-    for answer in task.annotations:
-        if answer.was_cancelled:
-            yield PictureLabels(names, folder, where, (), unfinished="its task was skipped")
-            continue
+    names = names_of(_address(task, where), where)
+    given = [one for one in task.annotations if one.ground_truth] or task.annotations
+    if not given:
+        yield PictureLabels(names, folder, where, unfinished="its task has no answer yet")
+    for answer in given:
+        parts = [(part, checked(Value, part.value, where)) for part in answer.result]
+        sizes = {(one.height, one.width) for one in answer.result if one.height and one.width}
         turned = any(part.turned % 360 for part in answer.result)
-        unfinished = "its task turns the picture, which is not supported" if turned else ""
-        shapes = [_shape(part, where) for part in answer.result if part.type in _SHAPES]
-        changed = answer.updated_at or answer.created_at or ""
+        fault = "its task turns the picture, which is not supported" if turned else ""
+        if len(sizes) > 1:
+            fault = "its shapes were drawn for pictures of different sizes"
         yield PictureLabels(
-            names, folder, where, tuple(shapes), _size(answer), "", unfinished, changed
-        )
+            names, folder, where, tuple(_shapes(parts, where)), next(iter(sizes), None),
+            tags=tuple(choice for _, value in parts for choice in value.choices),
+            fault="" if answer.was_cancelled else fault,
+            unfinished="its task was skipped" if answer.was_cancelled else "",
+            changed=_moment(answer.updated_at or answer.created_at),
+        )  # fmt: skip
+
+
+def _moment(text: str | None) -> float | None:
+    """Read a moment, in seconds; None for something else. One without a zone is taken as UTC."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _address(task: Task, where: str) -> str:
-    """Return the address of the picture: the first value that looks like one."""
-    texts = [value for value in task.data.values() if isinstance(value, str)]
-    named = [text for text in texts if re.search(r"\.\w{2,5}(\?|$)|\?d=", text)]
-    if not named:
-        raise SteelDefectsError(f"{where} names no picture in its data")
-    return named[0]
+    """Return the address of the picture: the one value that looks like one, or ``image``."""
+    found = {name: value for name, value in task.data.items()
+             if isinstance(value, str) and _PICTURE.search(value)}  # fmt: skip
+    if _IMAGE in found:
+        return found[_IMAGE]
+    if len(found) != 1:
+        names = shown(", ".join(found)) or "nothing"
+        raise SteelDefectsError(f"{where} is to name one picture in its data, and has {names}")
+    return next(iter(found.values()))
 
 
-def names_of(address: str) -> tuple[str, ...]:
-    """Return the names that an address may mean: uploads have a prefix before the file's name."""
-    parts = urlsplit(address.replace("\\", "/"))
+def _shapes(parts: Sequence[tuple[Drawn, Value]], where: str) -> Iterator[Shape]:
+    """Yield the shapes; the labels of one may stand in another part with its id."""
+    labels: dict[str, list[str]] = {}
+    for part, value in parts:
+        labels.setdefault(part.id, []).extend(value.labels)
+    for part, value in parts:
+        if not value.is_drawn:
+            continue
+        names = value.labels or (labels[part.id] if part.id else [])
+        if not names:
+            raise SteelDefectsError(f"{where}: a shape has no label")
+        area = _area(part, value, where)
+        kind = "" if area else f"of the kind {shown(part.type.removesuffix('labels') or '?')}"
+        yield from (Shape(name, area, where, kind) for name in dict.fromkeys(names))
+
+
+def names_of(address: str, where: str) -> tuple[str, ...]:
+    """Return the names that an address may mean: uploads have a prefix before the file's name.
+
+    Raises:
+        SteelDefectsError: It is none; ``where`` names the place.
+    """
+    try:
+        parts = urlsplit(address.replace("\\", "/"))
+    except ValueError as error:
+        raise SteelDefectsError(f"{where}: {shown(address)} is no address") from error
     asked = parse_qs(parts.query).get("d")
     name = asked[0] if asked else unquote(parts.path)
     folder, _, last = name.strip("/").rpartition("/")
@@ -132,31 +189,17 @@ def names_of(address: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _size(answer: Answer) -> Size | None:
-    for part in answer.result:
-        if part.height and part.width:
-            return part.height, part.width
-    return None
-
-
-def _shape(part: Drawn, where: str) -> Shape:
-    value = checked(Value, part.value, where)
-    names = [name for kind in _SHAPES for name in getattr(value, kind)] or value.labels
-    if not names:
-        raise SteelDefectsError(f"{where}: a shape has no label")
-    area = _area(part, value, where)
-    kind = "" if area else f"of the kind {shown(part.type.removesuffix('labels'))}"
-    return Shape(names[0], area, where, kind)
-
-
 def _area(part: Drawn, value: Value, where: str) -> Area | None:
-    if part.type == "polygonlabels":
+    if value.points and part.type.startswith("polygon"):
         return Outline((np.array(value.points, np.float64).reshape(-1, 2) / 100,), shares=True)
-    if part.type == "ellipselabels" and not value.rotation:
-        centre, radii = (value.x / 100, value.y / 100), (value.radius_x / 100, value.radius_y / 100)
-        return Ellipse(centre, radii, shares=True)
-    if part.type == "brushlabels" and part.height and part.width:
-        return Bitmap(unpack(value.rle, (part.height, part.width), where))
+    if value.radius_x and value.radius_y and not value.rotation:
+        centre, radii = (value.x or 0, value.y or 0), (value.radius_x, value.radius_y)
+        share = 0.01  # per cent
+        return ellipse(
+            (centre[0] * share, centre[1] * share), (radii[0] * share, radii[1] * share), True
+        )
+    if value.rle and part.height and part.width:
+        return Bitmap.of(unpack(value.rle, (part.height, part.width), where))
     return None
 
 

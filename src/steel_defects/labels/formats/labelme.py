@@ -7,14 +7,14 @@ that trace masks write whole numbers. A picture without a file is not labelled y
 from collections.abc import Iterator, Sequence
 from math import dist
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from steel_defects.errors import shown
 from steel_defects.labels.formats.files import Part, folder_of, read_json, unpack_mask
-from steel_defects.labels.shapes import Area, Bitmap, Ellipse, Outline, PictureLabels, Shape
+from steel_defects.labels.shapes import Area, Bitmap, Outline, PictureLabels, Shape, ellipse
 
 Point = tuple[float, float]
 
@@ -32,6 +32,7 @@ class LabelMeFile(Part):
     """The file."""
 
     shapes: list[Drawn]
+    flags: dict[str, Any] = {}
     image_path: Annotated[str, Field(alias="imagePath")]
     width: Annotated[int | None, Field(alias="imageWidth")] = None
     height: Annotated[int | None, Field(alias="imageHeight")] = None
@@ -50,7 +51,9 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
         name = content.image_path.replace("\\", "/")
         # Moved folders leave paths behind that lead nowhere; the file lies beside its picture.
         beside = path.stem + name[name.rfind(".") :] if "." in name else path.stem
-        yield PictureLabels((name, beside), folder_of(path, root), where, shapes, size)
+        tags = tuple(name for name, said in content.flags.items() if said is True)
+        folder = folder_of(path, root)
+        yield PictureLabels((name, beside), folder, where, shapes, size, tags=tags)
 
 
 def _shape(drawn: Drawn, where: str) -> Shape:
@@ -63,8 +66,8 @@ def _area(drawn: Drawn, where: str) -> Area | None:
         return Outline((np.array(drawn.points, np.float64).reshape(-1, 2),), inclusive=None)
     if drawn.shape_type == "circle" and len(drawn.points) == 2:
         radius = dist(*drawn.points)
-        return Ellipse(drawn.points[0], (radius, radius))
+        return ellipse(drawn.points[0], (radius, radius))
     if drawn.shape_type == "mask" and drawn.mask and drawn.points:
         x, y = drawn.points[0]
-        return Bitmap(unpack_mask(drawn.mask, where), round(x), round(y))
+        return Bitmap.of(unpack_mask(drawn.mask, where), round(x), round(y))
     return None

@@ -106,11 +106,16 @@ def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
 
 
 def _candidates(root: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(root):
+    def refuse(error: OSError) -> None:
+        raise SteelDefectsError(f"cannot list {error.filename}: {error.strerror}") from error
+
+    for place, folders, files in os.walk(root, onerror=refuse):
         folders[:] = sorted(name for name in folders if not is_housekeeping(name))
         for name in sorted(files):
-            if not is_housekeeping(name) and name not in _NO_LABELS:
-                yield Path(place, name)
+            path = Path(place, name)
+            # Reading a pipe would wait for ever.
+            if not is_housekeeping(name) and name not in _NO_LABELS and path.is_file():
+                yield path
 
 
 def _kind(path: Path, root: Path) -> str | None:
@@ -118,6 +123,8 @@ def _kind(path: Path, root: Path) -> str | None:
         return "voc"
     if path.suffix.lower() == ".txt":
         return "yolo" if "labels" in folder_of(path, root).split("/") else None
+    if path.suffix.lower() == ".json" and "ann" in folder_of(path, root).split("/"):
+        return "supervisely"
     look = _LOOKS.get(path.suffix.lower())
     return look(path) if look else None
 
@@ -127,24 +134,22 @@ def _kind_of_xml(path: Path) -> str | None:
         for _, element in ElementTree.iterparse(path, events=("start",)):
             return {"annotations": "cvat", "annotation": _BOXES}.get(element.tag)
     except (ElementTree.ParseError, OSError, ValueError, LookupError):
-        return "cvat"  # which says what is wrong with it
+        return None
     return None
 
 
 def _kind_of_json(path: Path) -> str | None:
-    if path.parent.name == "ann":
-        return "supervisely"
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, OSError, RecursionError):
         return _BROKEN
     if isinstance(content, list):
-        tasks = bool(content) and all(isinstance(one, dict) and "data" in one for one in content)
+        tasks = any(isinstance(one, dict) and "data" in one for one in content)
         return "label_studio" if tasks else None
     keys = set(content) if isinstance(content, dict) else set()
-    if {"images", "annotations", "categories"} <= keys:
+    if "images" in keys and keys & {"annotations", "categories"}:
         return "coco"
-    return "labelme" if {"shapes", "imagePath"} <= keys else None
+    return "labelme" if "shapes" in keys and keys & {"imagePath", "imageHeight"} else None
 
 
 _LOOKS: Mapping[str, Callable[[Path], str | None]] = {

@@ -49,9 +49,16 @@ class ImageSize(Part):
     width: Annotated[int, Field(ge=1)]
 
 
+class Tag(Part):
+    """What is said of a whole picture."""
+
+    name: str
+
+
 class SuperviselyFile(Part):
     """The file of one picture."""
 
+    tags: list[Tag] = []
     size: ImageSize
     objects: list[Drawn]
 
@@ -67,7 +74,8 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
         shapes = tuple(_shape(one, where) for one in content.objects)
         folder = f"{folder_of(path, root).rpartition('/')[0]}/img".strip("/")
         size = content.size.height, content.size.width
-        yield PictureLabels((path.stem,), folder, where, shapes, size)
+        tags = tuple(tag.name for tag in content.tags)
+        yield PictureLabels((path.stem,), folder, where, shapes, size, bound=True, tags=tags)
 
 
 def _shape(drawn: Drawn, where: str) -> Shape:
@@ -81,5 +89,5 @@ def _area(drawn: Drawn, where: str) -> Area | None:
         outer, *holes = (np.array(ring, np.float64).reshape(-1, 2) for ring in rings)
         return Outline((outer,), tuple(holes), inclusive=None)
     if drawn.geometry in ("bitmap", "alpha_mask") and drawn.bitmap:
-        return Bitmap(unpack_mask(drawn.bitmap.data, where), *drawn.bitmap.origin)
+        return Bitmap.of(unpack_mask(drawn.bitmap.data, where), *drawn.bitmap.origin)
     return None

@@ -5,25 +5,24 @@ Source of the format: host.robots.ox.ac.uk/pascal/VOC, and docs.cvat.ai, "Segmen
 255, and the colour of it, is neither a class nor background: its pixels belong to no shape.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
 from steel_defects.errors import SteelDefectsError, shown
-from steel_defects.images.reading import PICTURE_ENDINGS
-from steel_defects.labels.formats.files import folder_of, read_lines
+from steel_defects.labels.formats.files import folder_of, named, open_png, read_bytes, read_lines
 from steel_defects.labels.shapes import Bitmap, PictureLabels, Shape
 
 _MASKS = "SegmentationClass"
 _VOID = 255
 _VOID_COLOUR = 224 << 16 | 224 << 8 | 192
-_BACKGROUND = ("background", "")
-Values = NDArray[np.int64]
+_BACKGROUND = "background"
 
 
 def is_mask(path: Path, root: Path) -> bool:
@@ -47,18 +46,18 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
             folders.setdefault(folder, []).append(path)
     for folder, masks in sorted(folders.items()):
         names = _names(_colour_file(folder))
-        place, finished = folder_of(folder, root), set()
-        for path in masks:
-            where = path.relative_to(root).as_posix()
-            shapes, size, void = _read_mask(path, names, where)
-            voids += void
-            stem = path.relative_to(folder).with_suffix("").as_posix()
-            finished.add(stem)
-            yield PictureLabels(_pictures(stem), place, where, shapes, size)
-        for where, stem in _listed(folder.parent, root):
-            if stem not in finished:
-                finished.add(stem)
-                yield PictureLabels(_pictures(stem), place, where, ())
+        place = folder_of(folder, root)
+        stems = {path.relative_to(folder).with_suffix("").as_posix(): path for path in masks}
+        for stem, path in stems.items():
+            labels = _read_mask(path, names, stem, root, place)
+            voids += labels.has_void
+            yield labels.labels
+        for stem, where in dict(_listed(folder.parent, root)).items():
+            if stem not in stems:
+                # Listed and without a mask is clean, unless the mask is only called otherwise.
+                near = next((path for one, path in stems.items() if one.startswith(stem)), None)
+                fault = f"listed without a mask, but there is {shown(near.name)}" if near else ""
+                yield _labels(stem, place, where, fault=fault)
     if voids:
         yield f"{voids:,} masks have void pixels, which count as background"
 
@@ -76,17 +75,19 @@ def _colour_file(folder: Path) -> Path | None:
     return next((path for path in files if path.is_file()), None)
 
 
-def _pictures(stem: str) -> tuple[str, ...]:
-    """Return the paths, beside the folder of masks, that a mask's picture may have."""
-    folders, endings = ("JPEGImages/", "images/", "train_images/", ""), sorted(PICTURE_ENDINGS)
-    return tuple(f"{folder}{stem}{ending}" for folder in folders for ending in endings)
+def _labels(stem: str, place: str, where: str, **more: Any) -> PictureLabels:
+    """Make the labels of a picture, which lies in a folder beside that of the masks."""
+    folders = ("JPEGImages/", "images/", "train_images/", "")
+    names = tuple(f"{folder}{stem}" for folder in folders)
+    return PictureLabels(names, place, where, any_ending=True, bound=True, **more)
 
 
 def _listed(base: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """Yield the names in lists of finished pictures, and the list."""
     for path in sorted((base / "ImageSets" / "Segmentation").glob("*.txt")):
         for line in read_lines(path):
             if line.strip():
-                yield path.relative_to(root).as_posix(), line.strip()
+                yield line.strip(), path.relative_to(root).as_posix()
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,11 @@ class _Names:
     of: Mapping[int, str] | None
     colours: bool = False
 
-    def name(self, value: int) -> str | None:
-        return str(value) if self.of is None else self.of.get(value)
+    def name(self, value: int) -> str | int | None:
+        """Return the name of a value, or the number of its class; None for neither."""
+        if self.of is None:
+            return value if 0 < value < _VOID else None
+        return self.of.get(value)
 
 
 def _names(path: Path | None) -> _Names:
@@ -106,60 +110,72 @@ def _names(path: Path | None) -> _Names:
         return _Names(None)
     texts = (line.strip() for line in read_lines(path))
     lines = [line for line in texts if line and not line.startswith("#")]
-    if all(line.split(":")[1:2] in ([], [""]) for line in lines):
-        return _Names(dict(enumerate(line.split(":")[0] for line in lines)))
-    return _Names(_colours(lines, path), colours=True)
+    if any(line.split(":")[1:2] not in ([], [""]) for line in lines):
+        return _Names(_colours(lines, path), colours=True)
+    names = [line.split(":")[0] for line in lines]
+    if names[:1] != [_BACKGROUND]:
+        raise SteelDefectsError(
+            f"{named(path)} numbers the classes: its first line must be {_BACKGROUND}, number 0"
+        )
+    return _Names(dict(enumerate(names)))
 
 
 def _colours(lines: Sequence[str], path: Path) -> dict[int, str]:
-    names = {}
+    names: dict[int, str] = {}
     for line in lines:
         name, _, rest = line.partition(":")
         try:
             red, green, blue = (int(part) for part in rest.split(":")[0].split(","))
         except ValueError as error:
-            raise SteelDefectsError(f"{path}: {shown(line)} is not NAME:RED,GREEN,BLUE") from error
-        names[red << 16 | green << 8 | blue] = name
+            message = f"{named(path)}: {shown(line)} is not NAME:RED,GREEN,BLUE"
+            raise SteelDefectsError(message) from error
+        colour = red << 16 | green << 8 | blue
+        if colour in names:
+            raise SteelDefectsError(f"{named(path)}: {shown(line)} has the colour of another class")
+        names[colour] = name
     return names
 
 
-def _read_mask(
-    path: Path, names: _Names, where: str
-) -> tuple[tuple[Shape, ...], tuple[int, int], bool]:
-    """Return a shape for each class, the size, and whether there are void pixels."""
-    values = _by_colour(path) if names.colours else _by_number(path)
-    void = _VOID_COLOUR if names.colours else _VOID
-    shapes = []
-    present = np.unique(values).tolist()
-    for value in present:
+@dataclass(frozen=True)
+class _Read:
+    labels: PictureLabels
+    has_void: bool
+
+
+def _read_mask(path: Path, names: _Names, stem: str, root: Path, place: str) -> _Read:
+    """Return a shape for each class of a mask, and whether it has void pixels."""
+    where = path.relative_to(root).as_posix()
+    values = _values(path, names)
+    shapes, void = [], False
+    for value in np.unique(values).tolist():
         name = names.name(value)
-        if value in (0, void) or name in _BACKGROUND:
+        if name == _BACKGROUND or (name is None and value == 0):
+            continue
+        if name is None and value == (_VOID_COLOUR if names.colours else _VOID):
+            void = True
             continue
         if name is None:
             colour = f"colour {value >> 16},{value >> 8 & 255},{value & 255}"
             what = colour if names.colours else f"value {value}"
-            raise SteelDefectsError(f"{path} has the {what}, which labelmap.txt lacks")
-        shapes.append(Shape(name, Bitmap((values == value).astype(np.uint8)), where))
+            raise SteelDefectsError(f"{named(path)} has the {what}, which labelmap.txt lacks")
+        shapes.append(Shape(name, Bitmap.of(values == value), where))
+    fault = "" if shapes or not void else "its mask has void pixels, and no class"
     height, width = values.shape
-    return tuple(shapes), (height, width), void in present
+    labels = _labels(stem, place, where, shapes=tuple(shapes), size=(height, width), fault=fault)
+    return _Read(labels, void)
 
 
-def _by_colour(path: Path) -> Values:
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise SteelDefectsError(f"{path} cannot be decoded as a picture")
-    blue, green, red = (picture[..., channel].astype(np.int64) for channel in range(3))
-    return red << 16 | green << 8 | blue
-
-
-def _by_number(path: Path) -> Values:
-    # Not OpenCV, which replaces the indices of a palette by its colours.
-    try:
-        with PngImageFile(path) as picture:
-            values = np.asarray(picture)
-    except Exception as error:
-        # Pillow fails in a dozen ways at bytes that are not what it expects.
-        raise SteelDefectsError(f"{path} cannot be decoded as a PNG picture") from error
-    if values.ndim != 2:
-        raise SteelDefectsError(f"{path} is in colour; labelmap.txt is to name its colours")
-    return values.astype(np.int64)
+def _values(path: Path, names: _Names) -> NDArray[np.integer]:
+    """Read the values of a mask, or its colours as numbers."""
+    where = named(path)
+    data = read_bytes(path)
+    if data.startswith(b"\xff\xd8"):
+        raise SteelDefectsError(f"{where} is a JPEG, which blurs classes into others")
+    picture, mode = open_png(data, where)
+    if not names.colours:
+        if picture.ndim != 2:
+            raise SteelDefectsError(f"{where} is in colour; labelmap.txt is to name its colours")
+        return picture
+    with PngImageFile(io.BytesIO(data)) as file:
+        colours = np.asarray(file.convert("RGB")).astype(np.uint32)
+    return colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
