@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.support.labelled_sheets import HEIGHT, NAMES, TOLERANT, WIDTH, LabelledSheets
+from tests.support.labelled_sheets import CONFIG, HEIGHT, NAMES, TOLERANT, WIDTH, LabelledSheets
 
 from steel_defects.data.config import TrustLimits
 from steel_defects.errors import SteelDefectsError
@@ -25,6 +25,7 @@ from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.mask_folder import MaskFolder
 from steel_defects.labels.masks import masks_by_sheet
+from steel_defects.pipelines.data_engineering import nodes
 
 
 @pytest.fixture
@@ -622,3 +623,18 @@ def test_pictures_of_sixteen_bits_are_read(sheets: LabelledSheets):
     sheets.rows["ImageId"] = sheets.rows["ImageId"].str.replace(".jpg", ".png")
     assert len(sheets.read()) == 12
     assert set(sheets.inventory["bits"]) == {16}
+
+
+def test_an_example_of_each_slip_is_drawn(sheets: LabelledSheets):
+    def captions() -> list[str]:
+        table = sheets.read(limits=TOLERANT, allow_suspect=True)
+        odd = nodes.find_oddest_sheets(table, sheets.inventory)
+        folder = SheetFolder(sheets.root)
+        figure = nodes.draw_oddest_sheets(
+            folder, odd, table, sheets.annotations, sheets.all_findings, CONFIG
+        )
+        return [axes.get_title(loc="left") for axes in figure.axes]
+
+    assert not any("inverted" in caption for caption in captions())
+    replace_masks(sheets, lambda mask: run_length.encode(1 - mask))
+    assert "they may be inverted" in captions()[0]

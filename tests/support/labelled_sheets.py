@@ -72,6 +72,7 @@ class LabelledSheets:
         sound = inventory[inventory["problem"] == ""]
         groups = sound[["sheet_id"]].assign(group_id=sound["sheet_id"], problem="")
         self.annotations, findings = nodes.check_annotations(raw, folder, inventory, groups, config)
+        self.all_findings = findings
         self.findings = [finding["reason"] for finding in findings]
         return nodes.build_sheets(inventory, groups, self.annotations, findings)
 

@@ -37,6 +37,7 @@ from steel_defects.data.trust import (
 )
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
+from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import Finding, Masks, masks_by_sheet, sizes_by_sheet
 from steel_defects.labels.suspects import suspicions
 from steel_defects.models.config import Backbones
@@ -346,12 +347,30 @@ def find_oddest_sheets(sheets: pd.DataFrame, sheet_inventory: pd.DataFrame) -> p
     return oddest_sheets(described, nearest_similarity(described), ODDEST)
 
 
-def draw_oddest_sheets(raw_sheets: SheetFolder, oddest_sheets: pd.DataFrame) -> Any:
-    """Draw a contact sheet of the oddest sheets."""
+def draw_oddest_sheets(
+    raw_sheets: SheetFolder,
+    oddest_sheets: pd.DataFrame,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    findings: Findings,
+    data_engineering: DataEngineeringConfig,
+) -> Any:
+    """Draw a contact sheet: an example of each kind of mask that looks wrong, the oddest sheets."""
+    from steel_defects.drawing.overlays import draw_overlay
     from steel_defects.drawing.style import contact_sheet
 
-    pictures = [raw_sheets.read(path) for path in oddest_sheets["path"]]
-    captions = [
+    paths, masks = sheets.set_index("sheet_id")["path"], masks_by_sheet(annotations)
+    pictures, captions = [], []
+    for doubt in (one for one in findings if one["where"] == "labels"):
+        if doubt["sheet_id"] in masks:
+            image = raw_sheets.read(paths[doubt["sheet_id"]])
+            drawn = {k: run_length.decode(rle, *image.shape)
+                     for k, rle in masks[doubt["sheet_id"]].items()}  # fmt: skip
+            overlay = draw_overlay(image, drawn, data_engineering.class_names, labels=())
+            pictures.append(overlay[..., ::-1])
+            captions.append(doubt["reason"])
+    pictures += [raw_sheets.read(path) for path in oddest_sheets["path"]]
+    captions += [
         f"{row.sheet_id}: {row.measure} {row.value:.3g} (percentile {row.percentile:.1f})"
         for row in oddest_sheets.itertuples()
     ]
