@@ -189,9 +189,9 @@ def test_names_without_colours_are_numbered(tmp_path):
 
 
 def test_a_listed_picture_without_a_mask_is_clean_unless_one_is_called_alike(tmp_path):
-    pictures = ["JPEGImages/a.jpg", "JPEGImages/b.jpg"]
-    files = {"SegmentationClass/a.png": png(np.ones(SIZE)),
-             "ImageSets/Segmentation/train.txt": "a\nb\n"}  # fmt: skip
+    pictures = ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "JPEGImages/b_1.jpg"]
+    files = {"SegmentationClass/b_1.png": png(np.ones(SIZE)),
+             "ImageSets/Segmentation/train.txt": "a\nb\nb_1\n"}  # fmt: skip
     assert aside(read(tmp_path, pictures, files)) == {}
     masks = read(tmp_path, pictures, {"SegmentationClass/b_mask.png": png(np.ones(SIZE))})
     assert "there is b_mask.png" in aside(masks)["JPEGImages/b.jpg"]

@@ -68,7 +68,7 @@ _PLACES = {"vertices", "bitmap", "imageDataURL", "mask"}
 class Drawn(Part):
     """A part of an answer: a shape, labels of the shape with the same id, or something else."""
 
-    id: str = ""
+    id: str | int = ""
     type: str = ""
     value: dict[str, Any] = {}
     width: Annotated[int | None, Field(alias="original_width", ge=1)] = None
@@ -154,13 +154,13 @@ def _address(task: Task, where: str) -> str:
 
 def _shapes(parts: Sequence[tuple[Drawn, Value]], where: str) -> Iterator[Shape]:
     """Yield the shapes; the labels of one may stand in another part with its id."""
-    labels: dict[str, list[str]] = {}
+    labels: dict[str | int, list[str]] = {}
     for part, value in parts:
         labels.setdefault(part.id, []).extend(value.labels)
     for part, value in parts:
         if not value.is_drawn:
             continue
-        names = value.labels or (labels[part.id] if part.id else [])
+        names = value.labels or (labels[part.id] if part.id != "" else [])
         if not names:
             raise SteelDefectsError(f"{where}: a shape has no label")
         area = _area(part, value, where)

@@ -6,6 +6,7 @@ Source of the format: host.robots.ox.ac.uk/pascal/VOC, and docs.cvat.ai, "Segmen
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _MASKS = "SegmentationClass"
 _VOID = 255
 _VOID_COLOUR = 224 << 16 | 224 << 8 | 192
 _BACKGROUND = "background"
+_SUFFIXED = re.compile(r"[_.\- ][^_.\- /]+\Z")
 
 
 def is_mask(path: Path, root: Path) -> bool:
@@ -52,12 +54,13 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
             labels = _read_mask(path, names, stem, root, place)
             voids += labels.has_void
             yield labels.labels
-        for stem, where in dict(_listed(folder.parent, root)).items():
-            if stem not in stems:
-                # Listed and without a mask is clean, unless the mask is only called otherwise.
-                near = next((path for one, path in stems.items() if one.startswith(stem)), None)
-                fault = f"listed without a mask, but there is {shown(near.name)}" if near else ""
-                yield _labels(stem, place, where, fault=fault)
+        listed = dict(_listed(folder.parent, root))
+        unlisted = [stem for stem in stems if stem not in listed]
+        for stem in sorted(listed.keys() - stems.keys()):
+            # Listed and without a mask is clean, unless the mask is only called otherwise.
+            near = next((one for one in unlisted if _SUFFIXED.sub("", one) == stem), None)
+            fault = f"listed without a mask, but there is {shown(stems[near].name)}" if near else ""
+            yield _labels(stem, place, listed[stem], fault=fault)
     if voids:
         yield f"{voids:,} masks have void pixels, which count as background"
 
@@ -171,7 +174,7 @@ def _values(path: Path, names: _Names) -> NDArray[np.integer]:
     data = read_bytes(path)
     if data.startswith(b"\xff\xd8"):
         raise SteelDefectsError(f"{where} is a JPEG, which blurs classes into others")
-    picture, mode = open_png(data, where)
+    picture, _ = open_png(data, where)
     if not names.colours:
         if picture.ndim != 2:
             raise SteelDefectsError(f"{where} is in colour; labelmap.txt is to name its colours")
