@@ -17,6 +17,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.formats.recognise import LabelFolder
 from steel_defects.labels.mask_folder import MaskFolder
+from steel_defects.labels.masks import NOT_LABELLED
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def test_a_picture_that_nobody_labelled_is_left_out_and_counted(sheets, caplog):
     assert set(table["sheet_id"]) == set(sheets.drawn) - set(left)
     assert len(sheets.findings) == len(left)
     assert "5 of 12 pictures are not labelled" in caplog.text
+    assert all(reason.startswith(NOT_LABELLED) for reason in sheets.findings)
     table = sheets.read(folder, unlabelled="clean")
     assert len(table) == 12
 

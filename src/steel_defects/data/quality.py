@@ -10,7 +10,7 @@ from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
 from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.masks import masks_by_sheet, sizes_by_sheet
+from steel_defects.labels.masks import NOT_LABELLED, masks_by_sheet, sizes_by_sheet
 
 Masks = Mapping[str, Mapping[int, str]]
 Sizes = Mapping[str, tuple[int, int]]
@@ -47,10 +47,12 @@ def quality_report(
     :class:`steel_defects.labels.masks.Finding`, as dictionaries.
 
     Returns:
-        What JSON can hold: counts, class balance, areas, sizes, brightness, black borders, groups,
-        splits, copies with conflicting masks, and ``quarantined``, one entry per finding.
+        What JSON can hold: counts, of which sheets set aside hold those not labelled, class
+        balance, areas, sizes, brightness, black borders, groups, splits, copies with conflicting
+        masks, and ``quarantined``, one entry per finding.
     """
     aside = {finding["sheet_id"] for finding in findings if finding["set_aside"]}
+    unlabelled = sum(finding["reason"].startswith(NOT_LABELLED) for finding in findings)
     inventory = pictures[pictures["sheet_id"].isin(sheets["sheet_id"])]
     defective, quantiles = int(sheets["has_defect"].sum()), (0, 5, 50, 95, 100)
     levels = inventory[list(_APPEARANCE)].quantile(np.array(quantiles) / 100).round(4)
@@ -61,6 +63,7 @@ def quality_report(
         "sheets": len(sheets),
         "clean_sheets": len(sheets) - defective,
         "defective_sheets": defective,
+        "unlabelled_sheets": unlabelled,
         "sheets_set_aside": len(aside & set(pictures["sheet_id"])),
         "groups": int(sheets["group_id"].nunique()),
         "class_balance": _class_balance(annotations, class_names),

@@ -8,7 +8,7 @@ import numpy as np
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.masks import UNKNOWN_CLASS, Finding, Masks, Misnamed
+from steel_defects.labels.masks import NOT_LABELLED, UNKNOWN_CLASS, Finding, Masks, Misnamed
 from steel_defects.labels.meant_pictures import Pictures
 from steel_defects.labels.names import misnamed_of, near_names
 from steel_defects.labels.shapes import Mask, NoArea, PictureLabels, Shape, Size
@@ -177,7 +177,7 @@ def _unlabelled(
             continue
         if sheet_id not in aside and all(one.unfinished for one in given):
             why = given[0].unfinished if given else "no label file lists it"
-            reasons[sheet_id] = f"not labelled: {why}"
+            reasons[sheet_id] = f"{NOT_LABELLED}: {why}"
     return reasons
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 #: In :attr:`Masks.claims`: a class that the source gives, and that can't be read.
 UNKNOWN_CLASS = 0
+#: How the reason begins for which a sheet is left out that nobody finished labelling.
+NOT_LABELLED = "not labelled"
 
 
 @dataclass(frozen=True)
