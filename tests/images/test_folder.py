@@ -142,6 +142,12 @@ def store(tmp_path) -> Path:
     return tmp_path / "data"
 
 
+def test_links_that_lead_back_through_a_store_are_not_walked_without_end(store):
+    (store.parent / "store" / "coil" / "back").symlink_to(store)
+    followed = SheetFolder(store, follow_links=True)
+    assert list(followed) == ["coil_7/0.png", "coil_7/1.png", "coil_7/2.png", "one.png"]
+
+
 def test_links_into_a_store_are_counted_or_followed(store):
     kept = SheetFolder(store)
     assert list(kept) == ["one.png"] and kept.left_out == "2 linked folders"

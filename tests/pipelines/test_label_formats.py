@@ -162,3 +162,14 @@ def test_boxes_are_told_from_outlines(sheets):
         annotation |= {"segmentation": [], "bbox": [1, 1, 9, 9]}
     with pytest.raises(SteelDefectsError, match=r"6 of 6 defective sheets.*a box without"):
         sheets.read(put(sheets, "labels.json", content))
+
+
+def test_labels_in_a_linked_folder(sheets, tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "labels.json").write_text(json.dumps(as_coco(sheets, [*sheets.drawn])))
+    (sheets.root / "labels").symlink_to(store)
+    (store / "up").symlink_to(sheets.root)
+    with pytest.raises(SteelDefectsError, match="follow_links=true"):
+        sheets.read(LabelFolder(sheets.root))
+    assert len(sheets.read(LabelFolder(sheets.root, follow_links=True))) == 12

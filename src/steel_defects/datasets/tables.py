@@ -79,8 +79,9 @@ class LabelsDataset(AnnotationFileDataset):
         if self._filepath.is_file():
             return super().load()
         masks = MaskFolder(root / "annotations", self._follow_links)
-        numbered = masks.root.is_dir() and masks.files and not has_labels(root)
-        return masks if numbered else LabelFolder(root)
+        others = LabelFolder(root, self._follow_links)
+        numbered = masks.root.is_dir() and masks.files and not has_labels(others)
+        return masks if numbered else others
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """Return the first rows of the table, for kedro-viz; none of other formats."""
@@ -89,7 +90,8 @@ class LabelsDataset(AnnotationFileDataset):
     def _exists(self) -> bool:
         if super()._exists():
             return True
-        return isinstance(self.load(), MaskFolder) or has_labels(self._filepath.parent)
+        found = self.load()
+        return isinstance(found, MaskFolder) or has_labels(found)
 
 
 class EarlierTableDataset(ReadOnlyDataset[pd.DataFrame]):

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -195,6 +195,7 @@ def walk(
     below: str = "",
     *,
     follow_links: bool = False,
+    way: Sequence[str] = (),
 ) -> Iterator[str]:
     """List the pictures below a folder.
 
@@ -204,10 +205,12 @@ def walk(
             where the paths of its pictures belong.
         below: What the paths that are returned begin with.
         follow_links: Whether links to folders are followed, but for those to a folder above.
+        way: The folders that lead here.
 
     Raises:
         SteelDefectsError: A folder can't be listed; its sheets would be missing without a word.
     """
+    way = (*way, folder)
     names = list_folder(folder, follow_links)
     for name in sorted(names, key=order) if order else names:
         if not name.endswith("/"):
@@ -215,16 +218,16 @@ def walk(
             continue
         inside = os.path.join(folder, name[:-1])
         # Without follow_links, no link is among the folders.
-        if not (follow_links and _leads_up(inside, folder)):
-            yield from walk(inside, order, below + name, follow_links=follow_links)
+        if not (follow_links and leads_up(inside, way)):
+            yield from walk(inside, order, below + name, follow_links=follow_links, way=way)
 
 
-def _leads_up(inside: str, folder: str) -> bool:
-    """Tell whether a folder is a link to one that it lies in."""
+def leads_up(inside: str, way: Sequence[str]) -> bool:
+    """Tell whether a folder is a link to one of those that lead to it, or to one above them."""
     if not os.path.islink(inside):
         return False
     above = os.path.join(os.path.realpath(inside), "")
-    return os.path.join(os.path.realpath(folder), "").startswith(above)
+    return any(os.path.join(os.path.realpath(one), "").startswith(above) for one in way)
 
 
 def list_folder(folder: str, follow_links: bool = False) -> list[str]:

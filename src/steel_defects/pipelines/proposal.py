@@ -114,7 +114,7 @@ def _values(labels: Labels, config: DataEngineeringConfig) -> values.LabelValues
         return values.of_rows(labels)
     if isinstance(labels, MaskFolder):
         return values.of_masks(labels)
-    files = recognise(labels.root, None if config.labels == "auto" else config.labels)
+    files = recognise(labels, None if config.labels == "auto" else config.labels)
     return values.of_shapes(READERS[files.kind](files.root, files.files))
 
 

@@ -15,7 +15,7 @@ import pytest
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle
 from steel_defects.labels.drawn import Classes, Sheets, masks_of
-from steel_defects.labels.formats.recognise import READERS, recognise
+from steel_defects.labels.formats.recognise import READERS, LabelFolder, recognise
 from steel_defects.labels.masks import Masks, masks_by_sheet
 
 FILES = Path(__file__).with_name("files")
@@ -42,7 +42,7 @@ def read(export: str, unlabelled_is_clean: bool = False) -> tuple[Masks, dict[st
     folder = SheetFolder(root)
     paths = {sheet_id: folder.relative_path(sheet_id) for sheet_id in folder.sheet_ids}
     sizes = {sheet_id: folder[sheet_id].shape for sheet_id in folder.sheet_ids}
-    found = recognise(root)
+    found = recognise(LabelFolder(root))
     assert found.kind == FORMATS[export]
     labels = READERS[found.kind](root, found.files)
     classes = Classes(("scratch", "pit"))

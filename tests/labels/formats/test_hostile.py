@@ -16,7 +16,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.labels.drawn import Classes, Sheets, masks_of
 from steel_defects.labels.formats.coco import Runs, decode
-from steel_defects.labels.formats.recognise import READERS, recognise
+from steel_defects.labels.formats.recognise import READERS, LabelFolder, recognise
 from steel_defects.labels.masks import Masks
 
 NAMES = ("scratch", "pit")
@@ -46,7 +46,7 @@ def sound() -> dict[str, Any]:
 
 def read(root: Path, content: Any, mapped: dict[str, str | None] | None = None) -> Masks:
     (root / "labels.json").write_text(json.dumps(content), encoding="utf-8")
-    found = recognise(root)
+    found = recognise(LabelFolder(root))
     return masks_of(READERS[found.kind](root, found.files), SHEETS, Classes(NAMES, mapped or {}))
 
 

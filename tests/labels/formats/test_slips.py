@@ -16,7 +16,7 @@ from PIL import Image
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels.drawn import Classes, Sheets, masks_of
-from steel_defects.labels.formats.recognise import READERS, recognise
+from steel_defects.labels.formats.recognise import READERS, LabelFolder, recognise
 from steel_defects.labels.mask_folder import MaskFolder, MaskRules, read_annotations
 from steel_defects.labels.masks import Masks
 
@@ -35,7 +35,7 @@ def read(root: Path, pictures: list[str], files: dict[str, Any], clean: bool = F
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str | bytes) else json.dumps(content)
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-    found = recognise(root)
+    found = recognise(LabelFolder(root))
     sheets = Sheets({one: one for one in pictures}, dict.fromkeys(pictures, SIZE))
     return masks_of(READERS[found.kind](root, found.files), sheets, CLASSES, clean)
 

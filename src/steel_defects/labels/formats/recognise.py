@@ -1,13 +1,13 @@
 """Which format the labels of a data folder have."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import leads_up
 from steel_defects.labels.formats import (
     coco,
     cvat,
@@ -17,7 +17,7 @@ from steel_defects.labels.formats import (
     voc,
     yolo,
 )
-from steel_defects.labels.formats.files import Reader, folder_of
+from steel_defects.labels.formats.files import Reader, folder_of, named
 from steel_defects.paths import is_housekeeping
 
 READERS: Mapping[str, Reader] = {
@@ -40,6 +40,7 @@ class LabelFolder:
     """A data folder with labels of whatever format, which is looked for where they are read."""
 
     root: Path
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,24 @@ class LabelFiles:
         return f"{files} of the format {self.kind}, such as {first}"
 
 
-def has_labels(root: Path) -> bool:
+def has_labels(folder: LabelFolder) -> bool:
     """Tell whether there are files of labels of any known format below a data folder."""
-    return any(_kind(path, root) for path in _candidates(root))
+    return any(_kind(path, folder.root) for path in _candidates(folder))
 
 
-def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
+def recognise(folder: LabelFolder, wanted: str | None = None) -> LabelFiles:
     """Find the files of labels below a data folder, by what they hold.
 
     Args:
-        root: The data folder.
+        folder: The data folder.
         wanted: A format; None finds out which one it is.
 
     Raises:
         SteelDefectsError: There are none, or of several formats.
     """
+    root = folder.root
     found: dict[str, list[Path]] = {}
-    for path in _candidates(root):
+    for path in _candidates(folder):
         if kind := _kind(path, root):
             found.setdefault(kind, []).append(path)
     broken, boxes = found.pop(_BROKEN, []), found.pop(_BOXES, [])
@@ -97,7 +99,8 @@ def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
         )
         also = next(names, "")
         raise SteelDefectsError(
-            f"there are {what} below {root}{also}; docs/how-to/own_data.md says what is looked for"
+            f"there are {what} below {root}{also}{_links(folder)}; docs/how-to/labels.md says what "
+            "is looked for"
         )
     [kind] = kinds
     # Half a file must not pass for a picture without labels: its reader refuses it.
@@ -105,17 +108,32 @@ def recognise(root: Path, wanted: str | None = None) -> LabelFiles:
     return LabelFiles(root, kind, tuple(sorted(found[kind] + halves)))
 
 
-def _candidates(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise SteelDefectsError(f"cannot list {error.filename}: {error.strerror}") from error
+def _links(folder: LabelFolder) -> str:
+    """Say that there are linked folders, into which nobody looked."""
+    linked = any(one.is_symlink() and one.is_dir() for one in folder.root.iterdir())
+    return "" if folder.follow_links or not linked else " (links: only with follow_links=true)"
 
-    for place, folders, files in os.walk(root, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not is_housekeeping(name))
-        for name in sorted(files):
-            path = Path(place, name)
-            # Reading a pipe would wait for ever.
-            if not is_housekeeping(name) and name not in _NO_LABELS and path.is_file():
-                yield path
+
+def _candidates(folder: LabelFolder) -> Iterator[Path]:
+    yield from _files(folder.root, folder.follow_links, ())
+
+
+def _files(place: Path, follow_links: bool, way: tuple[str, ...]) -> Iterator[Path]:
+    try:
+        paths = sorted(place.iterdir())
+    except OSError as error:
+        raise SteelDefectsError(f"cannot list {named(place)}: {error.strerror}") from error
+    way = (*way, str(place))
+    for path in paths:
+        if is_housekeeping(path.name):
+            continue
+        if path.is_dir():
+            linked = path.is_symlink()
+            if not linked or (follow_links and not leads_up(str(path), way)):
+                yield from _files(path, follow_links, way)
+        # Reading a pipe would wait for ever.
+        elif path.name not in _NO_LABELS and path.is_file():
+            yield path
 
 
 def _kind(path: Path, root: Path) -> str | None:

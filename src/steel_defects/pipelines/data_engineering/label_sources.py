@@ -47,7 +47,7 @@ def read_masks(
 
 def _of_format(wanted: str, labels: Labels, root: Path) -> Labels:
     """Return the labels that were found, or those of another format that was asked for."""
-    if wanted in READERS:
+    if wanted in READERS and not isinstance(labels, LabelFolder):
         return LabelFolder(root)
     if wanted == "masks" and not isinstance(labels, MaskFolder):
         labels = MaskFolder(root / "annotations")
@@ -72,7 +72,7 @@ def _read_files(
     sizes: dict[str, tuple[int, int]],
     config: DataEngineeringConfig,
 ) -> Masks:
-    found = recognise(folder.root, None if config.labels == "auto" else config.labels)
+    found = recognise(folder, None if config.labels == "auto" else config.labels)
     logger.info("labels: %s", found)
     paths = dict(zip(sheet_inventory["sheet_id"], sheet_inventory["path"], strict=True))
     return masks_of(
