@@ -64,7 +64,7 @@ def test_parameters_that_a_chosen_pipeline_reads(pipelines, given):
             ["data_engineering", "inspection"],
             {"classification": {"epochs": 3}},
             "data_engineering and inspection would not read classification.epochs; it is for "
-            "classification: run that, or leave it out",
+            "classification, proposal: run that, or leave it out",
         ),
         (
             None,

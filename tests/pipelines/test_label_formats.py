@@ -98,8 +98,8 @@ def test_the_parameter_reads_another_format_than_the_one_found_first(sheets):
 def test_half_a_file_ends_the_run_by_name(sheets):
     put(sheets, "a.json", as_coco(sheets, sorted(sheets.drawn)[:6]))
     folder = put(sheets, "b.json", as_coco(sheets, sorted(sheets.drawn)[6:]))
-    content = (sheets.root / "b.json").read_text()
-    (sheets.root / "b.json").write_text(content[: len(content) // 2])
+    content = (sheets.root / "b.json").read_text(encoding="utf-8")
+    (sheets.root / "b.json").write_text(content[: len(content) // 2], encoding="utf-8")
     with pytest.raises(SteelDefectsError, match=r"b\.json is not JSON"):
         sheets.read(folder)
 
@@ -118,7 +118,7 @@ def test_colours_of_masks_are_named_in_a_file(sheets):
     place = sheets.masks()
     lines = [f"{NAMES[n - 1]}:{','.join(map(str, colour))}::" for n, colour in colours.items()]
     head = "# label:color_rgb:parts:actions\nbackground:0,0,0::\n"
-    (sheets.root / "labelmap.txt").write_text(head + "\n".join(lines))
+    (sheets.root / "labelmap.txt").write_text(head + "\n".join(lines), encoding="utf-8")
     for file in place.iterdir():
         mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         picture = np.zeros((*mask.shape, 3), np.uint8)
@@ -128,7 +128,7 @@ def test_colours_of_masks_are_named_in_a_file(sheets):
     loaded = LabelsDataset(filepath=str(sheets.root / "train.csv")).load()
     sheets.read(loaded)
     pd.testing.assert_frame_equal(sheets.annotations, expected)
-    (sheets.root / "labelmap.txt").write_text("background:0,0,0::\n" + "\n".join(lines[:2]))
+    (sheets.root / "labelmap.txt").write_text(head + "\n".join(lines[:2]), encoding="utf-8")
     with pytest.raises(SteelDefectsError, match="which labelmap.txt lacks"):
         sheets.read(loaded, limits=TOLERANT)
 
@@ -136,6 +136,7 @@ def test_colours_of_masks_are_named_in_a_file(sheets):
 def test_the_catalog_finds_out_what_lies_there(sheets):
     dataset = LabelsDataset(filepath=str(sheets.root / "train.csv"))
     assert not dataset.exists()
+    assert not LabelsDataset(filepath=str(sheets.root / "none" / "train.csv")).exists()
     put(sheets, "labels.json", as_coco(sheets, [*sheets.drawn]))
     assert dataset.exists()
     assert isinstance(dataset.load(), LabelFolder)
@@ -154,7 +155,7 @@ def test_a_copy_of_an_earlier_catalog_goes_on_working(sheets):
 
 
 def test_boxes_are_told_from_outlines(sheets):
-    (sheets.root / "boxes.xml").write_text("<annotation><object/></annotation>")
+    (sheets.root / "boxes.xml").write_text("<annotation><object/></annotation>", encoding="utf-8")
     with pytest.raises(SteelDefectsError, match=r"boxes\.xml holds boxes"):
         sheets.read(LabelFolder(sheets.root))
     content = as_coco(sheets, [*sheets.drawn])
@@ -167,7 +168,8 @@ def test_boxes_are_told_from_outlines(sheets):
 def test_labels_in_a_linked_folder(sheets, tmp_path):
     store = tmp_path / "store"
     store.mkdir()
-    (store / "labels.json").write_text(json.dumps(as_coco(sheets, [*sheets.drawn])))
+    content = json.dumps(as_coco(sheets, [*sheets.drawn]))
+    (store / "labels.json").write_text(content, encoding="utf-8")
     (sheets.root / "labels").symlink_to(store)
     (store / "up").symlink_to(sheets.root)
     with pytest.raises(SteelDefectsError, match="follow_links=true"):

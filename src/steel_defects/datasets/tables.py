@@ -90,6 +90,8 @@ class LabelsDataset(AnnotationFileDataset):
     def _exists(self) -> bool:
         if super()._exists():
             return True
+        if not self._filepath.parent.is_dir():
+            return False
         found = self.load()
         return isinstance(found, MaskFolder) or has_labels(found)
 
