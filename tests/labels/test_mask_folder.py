@@ -125,3 +125,11 @@ def test_areas_of_real_masks_are_their_pixel_counts(real_data):
         pixels = np.asarray(Image.open(root / f"{name}.png"))
         for k in (1, 2, 3):
             assert areas.get((f"{name}.jpg", k), 0) == (pixels == k).sum()
+
+
+def test_two_masks_that_differ_in_the_ending(folder, mask):
+    draw(folder, "a.jpg", mask)
+    Image.fromarray(mask * 0).save(folder.root / "a.tif")
+    table, findings = read(folder, {"a.jpg": SIZE})
+    assert table.empty
+    assert "several masks for this picture: a.png and a.tif" in findings[0].reason

@@ -55,9 +55,16 @@ class MaskFolder:
     @cached_property
     def files(self) -> dict[str, str]:
         """Path below the folder, POSIX, of each mask, by its path without the ending."""
-        names = sorted(walk(str(self.root), follow_links=self.follow_links))
-        masks = [name for name in names if name.lower().endswith(_ENDINGS)]
-        return {_stem(name).removesuffix(self.suffix): name for name in masks}
+        return {stem: names[-1] for stem, names in self.names.items()}
+
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """As :attr:`files`, but all masks that differ in nothing but the ending."""
+        names: dict[str, list[str]] = {}
+        for name in sorted(walk(str(self.root), follow_links=self.follow_links)):
+            if name.lower().endswith(_ENDINGS):
+                names.setdefault(_stem(name).removesuffix(self.suffix), []).append(name)
+        return names
 
     @cached_property
     def real_root(self) -> str:
@@ -130,6 +137,9 @@ def read_annotations(folder: MaskFolder, sizes: Sizes, rules: MaskRules) -> Mask
         try:
             if other := twins.get(sheet_id):
                 raise SteelDefectsError(f"one mask for this picture and {other}; rename one")
+            if len(several := folder.names.get(_stem(sheet_id), [])) > 1:
+                masks = " and ".join(map(shown_name, several))
+                raise SteelDefectsError(f"several masks for this picture: {masks}; keep one")
             return list(_read_rows(folder, sheet_id, sizes[sheet_id], rules))
         except SteelDefectsError as error:
             return Finding(f"mask of {sheet_id}", sheet_id, str(error))
