@@ -75,6 +75,10 @@ def test_pictures_without_a_mask_are_counted(sheets: LabelledSheets):
         (place / name.replace(".jpg", ".png")).unlink()
     facts = gather_facts(SheetFolder(sheets.root), MaskFolder(place), BASE)
     assert (facts.without_mask, facts.clean, facts.set_aside) == (2, 4, 2)
+    for file in sorted(place.iterdir()):
+        file.rename(file.with_name(f"{file.stem}_GT.png"))
+    facts = gather_facts(SheetFolder(sheets.root), MaskFolder(place), BASE)
+    assert (facts.without_mask, facts.clean, facts.set_aside) == (2, 4, 2)
 
 
 def test_a_folder_of_a_labelling_tool():

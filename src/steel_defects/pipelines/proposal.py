@@ -14,7 +14,7 @@ from steel_defects.data.trust import refuse_lost_labels
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import values
 from steel_defects.labels.formats.recognise import READERS, recognise
-from steel_defects.labels.mask_folder import MaskFolder
+from steel_defects.labels.mask_folder import MaskFolder, with_suffix
 from steel_defects.models.config import Network, NetworkConfig
 from steel_defects.pipelines.data_engineering.label_sources import Labels, read_masks
 from steel_defects.pipelines.wiring import node
@@ -121,7 +121,8 @@ def _values(labels: Labels, config: DataEngineeringConfig) -> values.LabelValues
 def _without_mask(labels: Labels, sound: pd.DataFrame) -> int:
     if not isinstance(labels, MaskFolder):
         return 0
-    return sum(not labels.path_of(sheet_id).is_file() for sheet_id in sound["sheet_id"])
+    masks = with_suffix(labels, sound["sheet_id"])
+    return sum(not masks.path_of(sheet_id).is_file() for sheet_id in sound["sheet_id"])
 
 
 def _summary(facts: DataFacts) -> str:
