@@ -10,7 +10,7 @@ from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
 from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.masks import NOT_LABELLED, masks_by_sheet, sizes_by_sheet
+from steel_defects.labels.masks import AGREEING_IOU, NOT_LABELLED, masks_by_sheet, sizes_by_sheet
 
 Masks = Mapping[str, Mapping[int, str]]
 Sizes = Mapping[str, tuple[int, int]]
@@ -25,9 +25,6 @@ _APPEARANCE = {
 MEASURES = {**_APPEARANCE, "distinctness": "distance from the nearest sheet"}
 
 _BLACK_COLUMN = 14.0  # mean gray value under which a column of a thumbnail shows no steel
-# Intersection over union below which two masks of one picture contradict each other. Copies may be
-# moved by a few pixels, which costs narrow masks a good part of their overlap.
-_AGREEING_IOU = 0.5
 # Pixel score from which the whole picture is the same, not only a good part of it.
 _WHOLE = 0.8
 
@@ -125,7 +122,7 @@ def conflicting_masks(similar: pd.DataFrame, masks: Masks, sizes: Sizes) -> list
         for one, other, turn, score in columns.itertuples(index=False, name=None)
         if one in sizes and other in sizes
         for k, iou in _overlaps(one, other, int(turn), masks, sizes)
-        if iou < _AGREEING_IOU
+        if iou < AGREEING_IOU
     ]
 
 

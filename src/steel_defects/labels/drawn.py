@@ -8,13 +8,18 @@ import numpy as np
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.masks import NOT_LABELLED, UNKNOWN_CLASS, Finding, Masks, Misnamed
+from steel_defects.labels.masks import (
+    AGREEING_IOU,
+    NOT_LABELLED,
+    UNKNOWN_CLASS,
+    Finding,
+    Masks,
+    Misnamed,
+)
 from steel_defects.labels.meant_pictures import Pictures
-from steel_defects.labels.names import misnamed_of, near_names
+from steel_defects.labels.names import may_mean, misnamed_of, near_names
 from steel_defects.labels.shapes import Mask, NoArea, PictureLabels, Shape, Size
 from steel_defects.tables.declared import ANNOTATIONS
-
-_AGREEING_IOU = 0.5  # of two people's answers, as they differ at the edges of a defect
 
 
 @dataclass(frozen=True)
@@ -155,9 +160,7 @@ def _strays(
     findings = []
     for one in (one for one in strays if one.names[0] in near):
         change, meant = near[one.names[0]]
-        name = shown(one.names[0])
-        reason = f"{name} may mean this picture: {change} would have to change"
-        findings += [Finding(one.where, sheet_id, reason) for sheet_id in meant]
+        findings += may_mean(one.where, shown(one.names[0]), change, meant)
     missing = [one for one in strays if one.names[0] not in near]
     if missing:
         count = "1 label names" if len(missing) == 1 else f"{len(missing):,} labels name"
@@ -278,4 +281,4 @@ class _Sheet:
 
 def _differ(one: Mask, other: Mask) -> bool:
     areas = int(np.sum(one & other)), int(one.sum()), int(other.sum())
-    return run_length.iou(*areas) < _AGREEING_IOU
+    return run_length.iou(*areas) < AGREEING_IOU

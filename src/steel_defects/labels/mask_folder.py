@@ -24,7 +24,7 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import walk
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import UNKNOWN_CLASS, Finding, Masks
-from steel_defects.labels.names import misnamed_of, near_names
+from steel_defects.labels.names import may_mean, misnamed_of, near_names
 from steel_defects.paths import leads_out, shown_name
 from steel_defects.tables.declared import ANNOTATIONS
 from steel_defects.threads import map_in_order
@@ -196,8 +196,8 @@ def _stray_findings(
     for name in (name for name in strays if name in near):
         change, meant = near[name]
         mask = shown_name(folder.files[name])
-        reason = f"mask {mask} may mean this picture: {change} would have to change"
-        yield from (Finding(f"mask {mask}", pictures[stem], reason) for stem in meant)
+        ids = [pictures[stem] for stem in meant]
+        yield from may_mean(f"mask {mask}", f"mask {mask}", change, ids)
     missing = [folder.files[name] for name in strays if name not in near]
     if missing:
         name = shown_name(missing[0])

@@ -7,6 +7,10 @@ import pandas as pd
 
 #: In :attr:`Masks.claims`: a class that the source gives, and that can't be read.
 UNKNOWN_CLASS = 0
+#: Intersection over union below which two masks of one picture contradict each other. Answers of
+#: two people differ at the edges; copies may be moved by a few pixels, which costs narrow masks a
+#: good part of their overlap.
+AGREEING_IOU = 0.5
 #: How the reason begins for which a sheet is left out that nobody finished labelling.
 NOT_LABELLED = "not labelled"
 

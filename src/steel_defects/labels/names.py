@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from steel_defects.errors import shown
 from steel_defects.images.reading import PICTURE_ENDINGS
-from steel_defects.labels.masks import Misnamed
+from steel_defects.labels.masks import Finding, Misnamed
 
 _FOLDER, _SUBFOLDER = "the folder", "the subfolder"
 _ENDINGS = PICTURE_ENDINGS | {".json", ".txt", ".xml"}
@@ -89,6 +89,19 @@ def _needed(name: str, picture: str, change: Change) -> Change:
         if _same(name, picture, fewer):
             change = fewer
     return change
+
+
+def may_mean(where: str, label: str, change: str, pictures: Iterable[str]) -> list[Finding]:
+    """Set aside the pictures that a label may mean.
+
+    Args:
+        where: The place in the file, for people.
+        label: What the label is called there.
+        change: What would have to change, as :func:`near_names` says.
+        pictures: Sheet ids.
+    """
+    reason = f"{label} may mean this picture: {change} would have to change"
+    return [Finding(where, sheet_id, reason) for sheet_id in pictures]
 
 
 def misnamed_of(names: Sequence[str], near: Near, of: int) -> Misnamed | None:

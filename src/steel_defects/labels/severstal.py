@@ -17,7 +17,7 @@ import pandas as pd
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import UNKNOWN_CLASS, Finding, Masks, Misnamed
-from steel_defects.labels.names import misnamed_of, near_names
+from steel_defects.labels.names import may_mean, misnamed_of, near_names
 from steel_defects.tables.declared import ANNOTATIONS
 
 _TODAY = ["ImageId", "ClassId", "EncodedPixels"]
@@ -119,7 +119,12 @@ class _Row:
     rle: str
 
     def finding(self, name: str, reason: str, set_aside: bool = True) -> Finding:
-        return Finding(f"annotations, row {self.number}", name, reason, set_aside)
+        return Finding(self.where, name, reason, set_aside)
+
+    @property
+    def where(self) -> str:
+        """The place in the file, for people."""
+        return f"annotations, row {self.number}"
 
 
 Sound = dict[tuple[str, int], list[_Row]]
@@ -205,8 +210,7 @@ def _strays(
         name = row.sheet_id
         if name in near:
             change, meant = near[name]
-            reason = f"a row for {shown(name)} may mean this picture: {change} would have to change"
-            findings += [row.finding(picture, reason) for picture in meant]
+            findings += may_mean(row.where, f"a row for {shown(name)}", change, meant)
         elif name in outside or _is_absolute(name):
             findings.append(row.finding(shown(name), "row names a file outside the picture folder"))
         else:

@@ -123,7 +123,7 @@ class Outline:
         inclusive = _are_whole([*rings, *holes]) if self.inclusive is None else self.inclusive
         mask = _fill_all(rings, size, inclusive)
         mask[_fill_all(holes, size, inclusive) > 0] = 0
-        return _some(mask)
+        return some(mask)
 
     def remark(self, size: Size) -> str:
         """Tell of corners that lie outside of the picture by more than rounding, and of lines."""
@@ -180,7 +180,7 @@ class Bitmap:
         if top < bottom and left < right:
             part = (slice(top - self.y, bottom - self.y), slice(left - self.x, right - self.x))
             mask[top:bottom, left:right] = self._pixels[part]
-        return _some(mask)
+        return some(mask)
 
     def remark(self, size: Size) -> str:
         """Tell of a part that is cut off."""
@@ -296,7 +296,8 @@ def _are_whole(rings: Sequence[Ring]) -> bool:
     return bool((np.abs(corners - np.rint(corners)) <= _WHOLE).all())
 
 
-def _some(mask: Mask) -> Mask:
+def some(mask: Mask) -> Mask:
+    """Return a mask that covers something, or raise NoArea."""
     if not mask.any():
         raise NoArea("a shape covers no pixel of the picture")
     return mask

@@ -18,7 +18,6 @@ from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels.coco_runs import unpack
 from steel_defects.labels.formats.files import Part, folder_of, named, read_json
 from steel_defects.labels.shapes import (
-    Bitmap,
     Mask,
     Outline,
     PictureLabels,
@@ -26,6 +25,7 @@ from steel_defects.labels.shapes import (
     Shape,
     Size,
     ring_of,
+    some,
 )
 
 _LARGEST = 1 << 26  # pixels of a mask
@@ -161,7 +161,7 @@ class _Runs:
         if self._runs.size != size:
             sizes = (*self._runs.size[::-1], *size[::-1])
             raise SteelDefectsError("a mask of {}×{} for a picture of {}×{}".format(*sizes))
-        return Bitmap.of(decode(self._runs)).mask(size)
+        return some(decode(self._runs))
 
     def remark(self, size: Size) -> str:
         return ""

@@ -26,13 +26,6 @@ from steel_defects.labels.shapes import (
 _NO_SHAPES = ("attribute", "tag")
 
 
-def is_cvat(root: Element) -> bool:
-    """Tell whether an XML file is one of CVAT's."""
-    return root.tag == "annotations" and (
-        root.find("image") is not None or root.find("meta/task") is not None
-    )
-
-
 def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
     """Read CVAT's files; every picture that one lists is finished.
 

@@ -130,8 +130,10 @@ def unpack_mask(text: str, where: str) -> Mask:
     return (np.atleast_3d(mask)[..., 0] > 0).astype(np.uint8)
 
 
-def open_png(data: bytes, where: str) -> tuple[NDArray[np.integer], str]:
-    """Read a PNG file, the indices of a palette as they are; returns Pillow's mode, too.
+def open_png(data: bytes, where: str, colours: bool = False) -> tuple[NDArray[np.integer], str]:
+    """Read a PNG file; returns Pillow's mode, too.
+
+    The indices of a palette are taken as they are, or with ``colours`` as red, green and blue.
 
     Raises:
         SteelDefectsError: It is none, or very large; ``where`` names it.
@@ -141,7 +143,8 @@ def open_png(data: bytes, where: str) -> tuple[NDArray[np.integer], str]:
         with PngImageFile(io.BytesIO(data)) as picture:
             if prod(picture.size) > _MOST_PIXELS:
                 raise SteelDefectsError(f"{where}: a mask of {picture.width}×{picture.height}")
-            return np.asarray(picture), picture.mode
+            values = picture.convert("RGB") if colours else picture
+            return np.asarray(values), picture.mode
     except SteelDefectsError:
         raise
     except Exception as error:

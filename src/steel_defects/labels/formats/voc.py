@@ -5,7 +5,6 @@ Source of the format: host.robots.ox.ac.uk/pascal/VOC, and docs.cvat.ai, "Segmen
 255, and the colour of it, is neither a class nor background: its pixels belong to no shape.
 """
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.PngImagePlugin import PngImageFile
 
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels.formats.files import folder_of, named, open_png, read_bytes, read_lines
@@ -174,11 +172,10 @@ def _values(path: Path, names: _Names) -> NDArray[np.integer]:
     data = read_bytes(path)
     if data.startswith(b"\xff\xd8"):
         raise SteelDefectsError(f"{where} is a JPEG, which blurs classes into others")
-    picture, _ = open_png(data, where)
-    if not names.colours:
-        if picture.ndim != 2:
-            raise SteelDefectsError(f"{where} is in colour; labelmap.txt is to name its colours")
-        return picture
-    with PngImageFile(io.BytesIO(data)) as file:
-        colours = np.asarray(file.convert("RGB")).astype(np.uint32)
-    return colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
+    values, _ = open_png(data, where, names.colours)
+    if names.colours:
+        red, green, blue = (values[..., channel].astype(np.uint32) for channel in range(3))
+        return red << 16 | green << 8 | blue
+    if values.ndim != 2:
+        raise SteelDefectsError(f"{where} is in colour; labelmap.txt is to name its colours")
+    return values
