@@ -15,19 +15,17 @@ import numpy as np
 from pydantic import ConfigDict, Field, RootModel
 
 from steel_defects.errors import SteelDefectsError, shown
+from steel_defects.labels.formats.brushed import unpack
 from steel_defects.labels.formats.files import Part, checked, folder_of, read_json
 from steel_defects.labels.shapes import (
     Area,
     Bitmap,
-    Mask,
     Outline,
     PictureLabels,
     Shape,
-    Size,
     ellipse,
 )
 
-_LARGEST = 1 << 28  # bytes of a mask that was brushed
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 _PICTURE = re.compile(r"\.(jpe?g|png|bmp|tiff?|webp|jp2)(\?|$)|[?&]d=", re.IGNORECASE)
 _IMAGE = "image"  # what a task calls its picture, if nobody changes it
@@ -201,47 +199,3 @@ def _area(part: Drawn, value: Value, where: str) -> Area | None:
     if value.rle and part.height and part.width:
         return Bitmap.of(unpack(value.rle, (part.height, part.width), where))
     return None
-
-
-def unpack(packed: Sequence[int], size: Size, where: str) -> Mask:
-    """Unpack what was brushed: the last of four channels of a picture of this height and width.
-
-    Source of the packing: github.com/thi-ng/umbrella, ``packages/rle-pack``.
-
-    Raises:
-        SteelDefectsError: The bits are no such picture.
-    """
-    values = _unpacked(np.unpackbits(np.array(packed, np.uint8)).tolist(), where)
-    if values.size != size[0] * size[1] * 4:
-        raise SteelDefectsError(f"{where}: what was brushed does not fill the picture")
-    return (values.reshape(*size, 4)[..., 3] > 0).astype(np.uint8)
-
-
-def _unpacked(bits: list[int], where: str) -> np.ndarray:
-    at = 0
-
-    def number(count: int) -> int:
-        nonlocal at
-        if at + count > len(bits):
-            raise SteelDefectsError(f"{where}: what was brushed is cut short")
-        value = int("".join(map(str, bits[at : at + count])), 2)
-        at += count
-        return value
-
-    total, width = number(32), number(5) + 1
-    sizes = [number(4) + 1 for _ in range(4)]
-    if total > _LARGEST or width > 8:
-        raise SteelDefectsError(f"{where}: what was brushed is no picture")
-    values = np.zeros(total, np.uint8)
-    done = 0
-    while done < total:
-        repeated = number(1)
-        length = number(sizes[number(2)]) + 1
-        if done + length > total:
-            raise SteelDefectsError(f"{where}: what was brushed is longer than it says")
-        if repeated:
-            values[done : done + length] = number(width)
-        else:
-            values[done : done + length] = [number(width) for _ in range(length)]
-        done += length
-    return values
