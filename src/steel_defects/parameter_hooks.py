@@ -19,15 +19,17 @@ from steel_defects.selection import DECIDING
 
 #: Runtime parameters that give the paths of datasets, and these.
 PATH_PARAMETERS = {
-    "raw_dir": {"raw_sheets", "raw_annotations", "raw_positions", "deployment_raw"},
+    "raw_dir": {"raw_sheets", "raw_annotations", "raw_positions", "corrections", "deployment_raw"},
     "weights_dir": {"pretrained_weights"},
-    "sheets_dir": {"inspection_sheets", "inspection_positions", "deployment_folder"},
+    "sheets_dir": {
+        *("inspection_sheets", "inspection_positions", "inspected_pictures", "deployment_folder")
+    },
     "models_dir": {"inspection_package"},
 }
 #: Runtime parameters that only the catalog takes, and the datasets that take them.
 CATALOG_PARAMETERS = PATH_PARAMETERS | {
     "bit_depth": {"raw_sheets"},
-    "follow_links": {"raw_sheets", "raw_annotations", "inspection_sheets"},
+    "follow_links": {"raw_sheets", "raw_annotations", "inspection_sheets", "inspected_pictures"},
 }
 
 

@@ -20,6 +20,7 @@ from steel_defects.hooks import ComparisonHooks
 from steel_defects.pipeline_registry import create_pipelines
 from steel_defects.pipelines.reporting import comparison_nodes as nodes
 from steel_defects.selection import EVERYTHING
+from steel_defects.tables.declared import LABEL_CORRECTIONS
 
 FIRST, SECOND, THIRD, LAST = (f"2026-01-0{day}T00.00.00.000Z" for day in (1, 2, 3, 4))
 TARGETS = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
@@ -65,7 +66,15 @@ def dataset(data: Data, tmp_path_factory: pytest.TempPathFactory) -> ModelVersio
 
 def compare(data: Data, versions: ModelVersions, asked: str):
     return nodes.compare_with_earlier(
-        versions, asked, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS, GATE
+        versions,
+        asked,
+        SEGMENTER,
+        data.sheets,
+        data.annotations,
+        data.splits,
+        LABEL_CORRECTIONS.empty(),
+        TARGETS,
+        GATE,
     )
 
 
@@ -103,7 +112,8 @@ def test_other_sheets_are_counted_or_refused(data: Data, dataset, tmp_path, capl
     save(tmp_path, "unet.predictions.parquet", LAST, masks(data, True).iloc[:0])
     versions = ModelVersions(tmp_path, ["*.parquet", "*.json"])
     gate = SimpleNamespace(name="vgg16", version=LAST)
-    given = (versions, FIRST, SEGMENTER, data.sheets, data.annotations, data.splits, TARGETS, gate)
+    tables = data.sheets, data.annotations, data.splits, LABEL_CORRECTIONS.empty()
+    given = (versions, FIRST, SEGMENTER, *tables, TARGETS, gate)
     if renamed:
         with pytest.raises(SteelDefectsError, match=f"cannot compare with {FIRST}: .* 0 sheet"):
             nodes.compare_with_earlier(*given)
@@ -148,3 +158,24 @@ def test_a_wrong_version_is_refused_before_anything_runs(dataset):
 def _start(pipeline: Pipeline, dataset: ModelVersionsDataset, asked: str | None) -> None:
     catalog = DataCatalog({"earlier_versions": dataset, "params:compare": MemoryDataset(asked)})
     ComparisonHooks().before_pipeline_run(pipeline, catalog)
+
+
+def test_it_says_how_many_test_labels_people_changed_since_then(data: Data, dataset):
+    moment = pd.Timestamp("2026-01-01T12:00", tz="UTC")  # between the first and the second
+    ids = data.sheets["sheet_id"][:5].tolist()
+    corrections = LABEL_CORRECTIONS.typed(
+        (sheet_id, "corrections/b", moment, True, 9, 8, 0.5, sheet_id != ids[4], moment)
+        for sheet_id in ids
+    )
+    test = data.splits["sheet_id"].isin(ids[:2])
+    splits = data.splits.assign(split=np.where(test, "test", "train"))
+
+    def changed_labels(version: str) -> list[int]:
+        figures, _ = nodes.compare_with_earlier(
+            dataset.load(), version, SEGMENTER, data.sheets, data.annotations, splits,
+            corrections, TARGETS, GATE,
+        )  # fmt: skip
+        return figures["changed_labels"].unique().tolist()
+
+    assert changed_labels(FIRST) == [2]
+    assert changed_labels(SECOND) == [0]

@@ -2,13 +2,14 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.support.data import CONFIG, PLAN, Data
+from tests.support.data import CONFIG, NOT_RELABELLED, PLAN, Data
 
 from steel_defects import tables as schemas
 from steel_defects.data.config import PositionsConfig, TrustLimits
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import Backbones
 from steel_defects.pipelines.data_engineering import create_pipeline, nodes
+from steel_defects.tables.declared import LABEL_CORRECTIONS
 
 
 def test_tables_keep_their_schemas(data: Data):
@@ -27,8 +28,8 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
     victim = raw["ImageId"].iloc[0]
     raw.loc[0, "EncodedPixels"] = f"{64 * 256} 2"
     tolerant = CONFIG.model_copy(update={"limits": TrustLimits(lost=0.5)})
-    annotations, findings = nodes.check_annotations(
-        raw, data.folder, data.inventory, data.groups, tolerant
+    annotations, findings, _ = nodes.check_annotations(
+        raw, data.folder, data.inventory, data.groups, *NOT_RELABELLED, tolerant
     )
     assert victim not in set(annotations["sheet_id"])
     assert [finding["sheet_id"] for finding in findings] == [victim, victim]
@@ -88,8 +89,8 @@ def test_a_new_sheet_between_two_splits_is_set_aside(data: Data):
     pairs = pd.concat([pair(data, "copy", 0, 2), pair(data, "copy", 1, 2)])
     earlier = assignments.reset_index()
     groups = nodes.group_similar_sheets(data.inventory, pairs, earlier, CONFIG)
-    annotations, findings = nodes.check_annotations(
-        data.raw_annotations, data.folder, data.inventory, groups, CONFIG
+    annotations, findings, _ = nodes.check_annotations(
+        data.raw_annotations, data.folder, data.inventory, groups, *NOT_RELABELLED, CONFIG
     )
     victim = data.inventory["sheet_id"][2]
     assert [(f["sheet_id"], f["set_aside"]) for f in findings] == [(victim, True)]
@@ -131,13 +132,21 @@ def test_quality_sums_up(data: Data):
     broken = data.inventory["sheet_id"].iloc[0]
     finding = {"where": "row 7", "sheet_id": broken, "reason": "why", "set_aside": True}
     absent = finding | {"sheet_id": "x.jpg"}  # a row of a picture that is not there
+    moment = pd.Timestamp("2026-11-28", tz="UTC")
+    corrections = LABEL_CORRECTIONS.typed(
+        (sheet_id, "corrections/b", moment, True, 9, 0, 0.0, changed, moment)
+        for sheet_id, changed in zip(data.sheets["sheet_id"], [True, True, False], strict=False)
+    )
     report = nodes.report_quality(
         data.sheets, data.annotations, data.splits, data.inventory, data.similar,
-        [finding, absent], [], CONFIG,
+        [finding, absent], [], corrections, CONFIG,
     )  # fmt: skip
     assert (report["sheets"], report["clean_sheets"], report["sheets_set_aside"]) == (16, 8, 1)
     assert report["quarantined"] == [finding, absent]
     assert sum(row["sheets"] for row in report["splits"]) == 16
+    again = report["labelled_again"]
+    assert {row["source"] for row in again} == {"corrections/b"}
+    assert [sum(row[key] for row in again) for key in ("sheets", "changed_labels")] == [3, 2]
     assert sum(row["sheets"] for row in report["class_balance"]) == len(data.annotations)
 
 
@@ -148,6 +157,9 @@ def test_the_pipeline_runs_on_a_catalog_filled_by_hand(data: Data):
             "raw_annotations": MemoryDataset(data.raw_annotations),
             "raw_positions": MemoryDataset(pd.DataFrame()),
             "earlier_sheet_inventory": MemoryDataset(pd.DataFrame()),
+            "earlier_label_corrections": MemoryDataset(pd.DataFrame()),
+            "sent_to_label": MemoryDataset(pd.DataFrame()),
+            "corrections": MemoryDataset(data.folder.root / "corrections"),
             "earlier_similar_sheets": MemoryDataset(pd.DataFrame()),
             "earlier_split_assignments": MemoryDataset(pd.DataFrame()),
             "params:positions": MemoryDataset(PositionsConfig(), copy_mode="assign"),

@@ -20,6 +20,8 @@ CONFIG = DataEngineeringConfig(
     tile_size=(64, 64),
     tile_stride=(64, 64),
 )
+#: No corrections, nothing sent to be labelled, no run before.
+NOT_RELABELLED = (Path("no corrections"), pd.DataFrame(), pd.DataFrame())
 PLAN = CrossValidationConfig(folds=2, repeats=2, models=("mobilenet_v2",), validation_share=0.3)
 
 
@@ -54,7 +56,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     inventory = nodes.inventory_sheets(folder, nothing, CONFIG)
     similar = nodes.compare_sheets(folder, inventory, nothing, CONFIG)
     groups = nodes.group_similar_sheets(inventory, similar, nothing, CONFIG)
-    annotations, findings = nodes.check_annotations(raw, folder, inventory, groups, CONFIG)
+    annotations, findings, _ = nodes.check_annotations(
+        raw, folder, inventory, groups, *NOT_RELABELLED, CONFIG
+    )
     sheets = nodes.build_sheets(inventory, groups, annotations, findings)
     splits, _ = nodes.split_sheets(sheets, annotations, nothing, CONFIG, PLAN, None)
     tiles = nodes.tile_sheets(sheets, annotations, splits, CONFIG)

@@ -36,7 +36,7 @@ class LabelledSheets:
             (self.pictures / name).write_bytes(picture())
         self.rows = rows.astype("str")
         self.defective = set(self.rows["ImageId"])
-        self.inventory = pd.DataFrame()
+        self.inventory = self.sent = self.relabelled = pd.DataFrame()
 
     def masks(self, folder: str = "annotations") -> Path:
         """Write the labels as a folder of masks instead."""
@@ -71,7 +71,10 @@ class LabelledSheets:
         inventory = self.inventory = nodes.inventory_sheets(folder, self.inventory, config)
         sound = inventory[inventory["problem"] == ""]
         groups = sound[["sheet_id"]].assign(group_id=sound["sheet_id"], problem="")
-        self.annotations, findings = nodes.check_annotations(raw, folder, inventory, groups, config)
+        self.annotations, findings, self.relabelled = nodes.check_annotations(
+            raw, folder, inventory, groups,
+            self.root / "corrections", self.sent, self.relabelled, config,
+        )  # fmt: skip
         self.all_findings = findings
         self.findings = [finding["reason"] for finding in findings]
         return nodes.build_sheets(inventory, groups, self.annotations, findings)

@@ -37,11 +37,13 @@ def quality_report(
     similar: pd.DataFrame,
     findings: Sequence[Mapping[str, Any]],
     class_names: Sequence[str],
+    corrections: pd.DataFrame,
 ) -> dict[str, Any]:
     """Describe a data set as its tables hold it, and what was set aside.
 
     ``pictures`` is the inventory with the pictures that were set aside, ``findings`` are those of
-    :class:`steel_defects.labels.masks.Finding`, as dictionaries.
+    :class:`steel_defects.labels.masks.Finding`, as dictionaries, ``corrections`` is
+    ``label_corrections``.
 
     Returns:
         What JSON can hold: counts, of which sheets set aside hold those not labelled, class
@@ -71,9 +73,20 @@ def quality_report(
         ],
         "black_border": border_statistics(inventory),
         "splits": by_split.reset_index().to_dict("records"),
+        "labelled_again": _labelled_again(corrections, splits),
         **_similarity(sheets, annotations, similar),
         "quarantined": list(findings),
     }
+
+
+def _labelled_again(corrections: pd.DataFrame, splits: pd.DataFrame) -> list[dict[str, Any]]:
+    """Count by source and split the sheets that came back from people, and the labels changed."""
+    table = corrections.merge(splits[["sheet_id", "split"]], on="sheet_id")
+    counts = table.groupby(["source", "split"])["changed"].agg(sheets="size", changed_labels="sum")
+    return [
+        {**row, "sheets": int(row["sheets"]), "changed_labels": int(row["changed_labels"])}
+        for row in counts.reset_index().to_dict("records")
+    ]
 
 
 def _class_balance(annotations: pd.DataFrame, class_names: Sequence[str]) -> list[dict[str, Any]]:

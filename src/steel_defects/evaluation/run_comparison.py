@@ -13,7 +13,7 @@ from steel_defects.decision.score_tables import ScoredSheets, hold_out, out_of_f
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.resampling import Difference, paired_differences, paired_ratios
 from steel_defects.evaluation.segmentation import pair_table
-from steel_defects.tables.declared import CHANGED_VERDICTS
+from steel_defects.tables.declared import CHANGED_VERDICTS, LABEL_CORRECTIONS
 
 #: The figures of all sheets first: they stand on more of them.
 _EVALUATIONS = ("out_of_fold", "test")
@@ -51,12 +51,27 @@ class Truth:
     """What both versions are judged by: the labels of today, also where the earlier had others.
 
     ``sheets``: ``sheet_id, group_id, width, height, has_defect``; ``annotations``:
-    ``sheet_id, class_id, rle``; ``splits``: ``sheet_id, group_id``.
+    ``sheet_id, class_id, rle``; ``splits``: ``sheet_id, group_id, split``; ``corrections``:
+    ``label_corrections``.
     """
 
     sheets: pd.DataFrame
     annotations: pd.DataFrame
     splits: pd.DataFrame
+    corrections: pd.DataFrame = field(default_factory=LABEL_CORRECTIONS.empty)
+
+    def changed_labels(self, version: str, evaluation: str) -> int:
+        """Count the sheets of an evaluation whose label changed since a version was made.
+
+        A version is named like ``2026-11-26T05.52.16.188Z``.
+        """
+        made = pd.Timestamp(version.replace(".", ":", 2))
+        table = self.corrections
+        since = table.loc[table["changed"] & (table["merged_at"] > made), "sheet_id"]
+        splits = self.splits[self.splits["sheet_id"].isin(since)]
+        return (
+            len(splits) if evaluation == "out_of_fold" else int((splits["split"] == "test").sum())
+        )
 
     @property
     def known(self) -> pd.DataFrame:

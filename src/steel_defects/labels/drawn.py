@@ -122,6 +122,7 @@ def masks_of(
         misnamed=misnamed,
         unlabelled=frozenset(unlabelled),
         sized=all(one.size for one in read if one.shapes),
+        answered=_answered(answers, aside),
     )
 
 
@@ -167,6 +168,20 @@ def _strays(
         reason = f"{count} no picture that is there"
         findings.append(Finding(missing[0].where, shown(missing[0].names[0]), reason, False))
     return findings, misnamed_of([name for name in names if name in near], near, of)
+
+
+def _answered(answers: Answers, aside: Collection[str]) -> dict[str, float | None]:
+    """Return when each sheet was labelled that has a finished answer."""
+    times = {
+        sheet_id: [one.changed for one in given if not one.unfinished]
+        for sheet_id, given in answers.items()
+        if sheet_id not in aside
+    }
+    return {
+        sheet_id: max((moment for moment in known if moment is not None), default=None)
+        for sheet_id, known in times.items()
+        if known
+    }
 
 
 def _unlabelled(

@@ -58,6 +58,8 @@ class Masks:
         cut: Labels whose mask is as long as the longest cell of a spreadsheet.
         unlabelled: Sheets that nobody finished, which are neither clean nor defective.
         sized: Whether each label says for which size of the picture it was drawn.
+        answered: Sheets with a finished answer that can be trusted, and when it was given, seconds
+            since 1970; None if the file does not say. Empty for formats that know no answers.
     """
 
     table: pd.DataFrame
@@ -70,6 +72,7 @@ class Masks:
     cut: int = 0
     unlabelled: frozenset[str] = frozenset()
     sized: bool = False
+    answered: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:

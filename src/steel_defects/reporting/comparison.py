@@ -192,6 +192,12 @@ def _sentences(context: ReportContext, version: str) -> list[str]:
             "Figures stand on the sheets that both versions scored; "
             f"up to {left_out:,} that only one of them scored are left out."
         )
+    if "changed_labels" in figures and (changed := int(figures["changed_labels"].max())):
+        labels = "label of 1 sheet" if changed == 1 else f"labels of {changed:,} sheets"
+        sentences.append(
+            f"People changed the {labels} among these since then; both versions are judged by the "
+            "labels of today."
+        )
     return sentences
 
 

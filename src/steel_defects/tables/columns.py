@@ -168,6 +168,11 @@ COLUMNS: dict[str, Column] = {
     **_alike("division measure metric corruption class_name severity outcome", _text()),
     "predicted_class_name": _text(),
     **_alike("rle caption reason", _text()),
+    "source": _text(about="where the label stands, below the data folder"),
+    "job": _text(about="which labelling job"),
+    "name": _text(about="what the sheet is called in the job"),
+    "why": _text(about="why it is worth a look"),
+    "origin": _one_of("labelled", "new"),
     "remarks": Column("str", about="what reading changed in the picture"),
     **_alike("problem note EncodedPixels", Column("str")),
     "coil_id": Column("str", nullable=True, title="coil"),
@@ -182,9 +187,13 @@ COLUMNS: dict[str, Column] = {
     "classes": Column("object", about="names of the classes with regions that count, a list"),
     # Flags, times and bytes.
     **_alike("has_defect cleared better found passed", Column("bool")),
+    "changed": Column("bool", about="whether the label is another than before"),
+    "was_labelled": Column("bool", about="whether the sheet had a label before"),
     "ignored": Column("bool", about="whether its class is ignored, so that it rejects no sheet"),
     "set_aside": Column("bool", title="consequence"),
     "inspected_at": Column("datetime64[us, UTC]", unit="UTC"),
+    "labelled_at": Column("datetime64[us, UTC]", unit="UTC", title="labelled"),
+    "merged_at": Column("datetime64[us, UTC]", unit="UTC", about="first run that had the label"),
     "modified_ns": Column("int64", unit="ns since 1970"),
     **_alike("thumbnail fingerprint", Column("object", nullable=True)),
     "heat": Column("object", 0),
@@ -192,6 +201,9 @@ COLUMNS: dict[str, Column] = {
     "class_id": _some(title="class", format="whole"),
     "predicted_class_id": _some(title="predicted class", format="whole"),
     **_alike("version copies regions level left_out changed_verdicts", _count()),
+    "changed_labels": _count(
+        optional=True, about="sheets of the evaluation whose label changed since then"
+    ),
     "defect_count": _count(title="defects", about="regions that count"),
     "ignored_count": _count(title="ignored regions", about="regions of ignored classes"),
     **_alike("rows columns epoch repeats", _some()),
@@ -207,7 +219,7 @@ COLUMNS: dict[str, Column] = {
     "bytes": _count(unit="bytes"),
     # Places and sizes.
     **_alike("width height area_px size_px", _some(unit="pixels")),
-    **_alike("x y true_px predicted_px", _count(unit="pixels")),
+    **_alike("x y true_px predicted_px before_px after_px", _count(unit="pixels")),
     "defect_area_px": _count(unit="pixels", title="defective area"),
     "length_px": _number(0, unit="pixels"),
     "area_mm2": _number(0, unit="mm²", nullable=True),
@@ -263,6 +275,7 @@ COLUMNS: dict[str, Column] = {
     **_alike("heat_share gaussian_share uniform_share", _share(unit="share")),
     **_alike("heat_share_near gaussian_share_near uniform_share_near", _share(unit="share")),
     # Figures of segmenters.
+    "overlap": _share(title="IoU"),
     **_alike("dice iou boundary_iou boundary_f1", _share()),
     "detection_rate": _percent(),
     "mean_dice": _rate(title="mean Dice"),

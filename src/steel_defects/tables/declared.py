@@ -64,6 +64,16 @@ SHEETS = _table(
 )
 ANNOTATIONS = _table("One row per defective sheet and class.", "sheet_id* class_id* rle area_px")
 
+LABEL_CORRECTIONS = _table(
+    "One row per sheet that people labelled again: where its label stands now, and how far it is "
+    "from the one before.",
+    "sheet_id* source labelled_at was_labelled before_px after_px overlap changed merged_at",
+)
+LABELLING_SHEETS = _table(
+    "One row per labelling job and sheet in it: the sheets that were sent to people who label.",
+    "job* name* sheet_id path origin split? why sha256",
+)
+
 
 def _groups_lie_in_one_split(frame: pd.DataFrame) -> bool:
     return bool((frame.groupby("group_id")["split"].nunique() <= 1).all())
@@ -200,8 +210,8 @@ ROBUSTNESS = _csv(
 RUN_COMPARISON = _table(
     "One row per part, evaluation and figure of two versions, on the sheets that both scored; no "
     "rows where none was named to compare with.",
-    "compared_with part* model version evaluation* sheets left_out metric* before after difference "
-    "difference_low difference_high",
+    "compared_with part* model version evaluation* sheets left_out changed_labels metric* before "
+    "after difference difference_low difference_high",
     changed=_SOME_SHEETS | {"version": COLUMNS["model"]},
 )
 CHANGED_VERDICTS = _table(

@@ -32,6 +32,8 @@ READERS: Mapping[str, Reader] = {
 _JSON = {"coco", "labelme", "label_studio", "supervisely"}
 _BROKEN = "broken"  # JSON of which nobody can say what it is
 _BOXES = "boxes"  # of Pascal VOC
+#: Folder of a data folder for what people labelled again, which is read apart from the labels.
+CORRECTIONS = "corrections"
 _NO_LABELS = {"classes.txt", "labelmap.txt", "obj.names", "meta.json", "notes.json"}
 
 
@@ -115,7 +117,10 @@ def _links(folder: LabelFolder) -> str:
 
 
 def _candidates(folder: LabelFolder) -> Iterator[Path]:
-    yield from _files(folder.root, folder.follow_links, ())
+    inside = folder.root / CORRECTIONS
+    for path in _files(folder.root, folder.follow_links, ()):
+        if not path.is_relative_to(inside):
+            yield path
 
 
 def _files(place: Path, follow_links: bool, way: tuple[str, ...]) -> Iterator[Path]:

@@ -1,23 +1,114 @@
 """Reading labels in the format that the parameters name, or that is found."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.errors import SteelDefectsError
+from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import mask_folder, severstal
+from steel_defects.labels.corrections import (
+    Relabelled,
+    corrected,
+    read_corrections,
+    relabelled,
+    without_answer,
+)
 from steel_defects.labels.drawn import Classes, Sheets, masks_of
 from steel_defects.labels.formats.recognise import READERS, LabelFolder, recognise
 from steel_defects.labels.mask_folder import MaskFolder, MaskRules
 from steel_defects.labels.masks import Masks, sizes_by_sheet
+from steel_defects.tables.declared import LABEL_CORRECTIONS
 
 logger = logging.getLogger(__name__)
 
 #: What the dataset ``raw_annotations`` loads as.
 Labels: TypeAlias = pd.DataFrame | MaskFolder | LabelFolder
+
+
+@dataclass(frozen=True)
+class Relabelling:
+    """What people were asked to label, and what came back.
+
+    Attributes:
+        corrections: Folder with one folder per export.
+        sent: ``sent_to_label``: the sheets of all labelling jobs; no rows before the first.
+        before: ``label_corrections`` of the run before; no rows before the first.
+    """
+
+    corrections: Path
+    sent: pd.DataFrame
+    before: pd.DataFrame
+
+
+def read_labels(
+    labels: Labels,
+    sheets: SheetFolder,
+    sheet_inventory: pd.DataFrame,
+    config: DataEngineeringConfig,
+    relabelling: Relabelling,
+) -> tuple[Masks, pd.DataFrame]:
+    """Read the labels of the sound pictures, and let what came back take their place.
+
+    Returns:
+        The labels, and the table ``label_corrections``.
+
+    Raises:
+        SteelDefectsError: See :func:`read_masks` and :func:`read_corrections`; or pictures of an
+            export would pass for sheets.
+    """
+    masks = read_masks(labels, sheets.root, sheet_inventory, config)
+    folder, sizes = relabelling.corrections, _sizes(sheet_inventory)
+    if folder.is_dir() and folder.is_relative_to(sheets.picture_folder):
+        raise SteelDefectsError(
+            f"{folder} lies among the pictures; move the pictures of {sheets.root} into a folder "
+            "train_images in it"
+        )
+    classes = Classes(config.class_names, config.label_map)
+    corrections = read_corrections(folder, sizes, classes, sheets.follow_links)
+    rows = [asdict(one) for one in relabelled(masks, corrections, sizes)]
+    table = _corrections_table(rows, relabelling.before)
+    if len(table):
+        changed = int(table["changed"].sum())
+        logger.info("labels: %d sheets were labelled again, %d changed", len(table), changed)
+    new = _sent_as_new(relabelling.sent, sheet_inventory)
+    return without_answer(corrected(masks, corrections), new), table
+
+
+def _corrections_table(rows: list[Mapping[str, Any]], before: pd.DataFrame) -> pd.DataFrame:
+    """Make the table; a label that the run before had has been merged since then."""
+    table = pd.DataFrame(rows, columns=[field.name for field in fields(Relabelled)])
+    table["labelled_at"] = pd.to_datetime(table["labelled_at"], unit="s", utc=True)
+    table["changed"] = ~table["was_labelled"].astype(bool) | (table["overlap"].astype(float) < 1)
+    merged = _merged_at(before)
+    now = pd.Timestamp(datetime.now(UTC))
+    keys = zip(table["sheet_id"], table["source"], table["after_px"], strict=True)
+    return LABEL_CORRECTIONS.typed(table.assign(merged_at=[merged.get(key, now) for key in keys]))
+
+
+def _merged_at(before: pd.DataFrame) -> dict[tuple[str, str, int], pd.Timestamp]:
+    if before.empty:
+        return {}
+    keys = zip(before["sheet_id"], before["source"], before["after_px"], strict=True)
+    return dict(zip(keys, before["merged_at"], strict=True))
+
+
+def _sent_as_new(sent: pd.DataFrame, sheet_inventory: pd.DataFrame) -> list[str]:
+    """Return the pictures that were sent to be labelled when they had no label, by content."""
+    if sent.empty:
+        return []
+    digests = set(sent.loc[sent["origin"] == "new", "sha256"])
+    return sheet_inventory.loc[sheet_inventory["sha256"].isin(digests), "sheet_id"].tolist()
+
+
+def _sizes(sheet_inventory: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    return sizes_by_sheet(sheet_inventory[sheet_inventory["problem"] == ""])
 
 
 def read_masks(
@@ -35,7 +126,7 @@ def read_masks(
         SteelDefectsError: There are no labels of this format, or they can't be read.
     """
     source = _of_format(config.labels, labels, root)
-    sizes = sizes_by_sheet(sheet_inventory[sheet_inventory["problem"] == ""])
+    sizes = _sizes(sheet_inventory)
     if isinstance(source, LabelFolder):
         return _read_files(source, sheet_inventory, sizes, config)
     if isinstance(source, MaskFolder):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -41,7 +42,11 @@ from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import Finding, Masks, masks_by_sheet, sizes_by_sheet
 from steel_defects.labels.suspects import suspicions
 from steel_defects.models.config import Backbones
-from steel_defects.pipelines.data_engineering.label_sources import Labels, read_masks
+from steel_defects.pipelines.data_engineering.label_sources import (
+    Labels,
+    Relabelling,
+    read_labels,
+)
 from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
@@ -109,50 +114,83 @@ def check_annotations(
     raw_sheets: SheetFolder,
     sheet_inventory: pd.DataFrame,
     sheet_groups: pd.DataFrame,
+    corrections: Path,
+    sent_to_label: pd.DataFrame,
+    earlier_label_corrections: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
-) -> tuple[pd.DataFrame, Findings]:
+) -> tuple[pd.DataFrame, Findings, pd.DataFrame]:
     """Keep sound masks of sound sheets, and list what masks look wrong.
 
     A sheet with a mask that can't be trusted is set aside as a whole: without that mask it would
     pass for cleaner than it is.
+
+    Returns:
+        The masks, the findings, and which sheets people labelled again.
 
     Raises:
         SteelDefectsError: The labels lose so much, or look so wrong, that nothing should be
             trained on them.
     """
     config = data_engineering
-    masks = read_masks(raw_annotations, raw_sheets.root, sheet_inventory, config)
+    relabelling = Relabelling(corrections, sent_to_label, earlier_label_corrections)
+    masks, relabelled = read_labels(
+        raw_annotations, raw_sheets, sheet_inventory, config, relabelling
+    )
     refuse_masks_among(sheet_inventory, config.allow_suspect)
     refuse_lost_labels(masks, config.limits)
-    suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
-    refuse_suspects(suspects, config.allow_suspect)
-    doubts = [Finding("labels", one.examples[0], str(one), set_aside=False) for one in suspects]
-    pictures = _picture_findings(sheet_inventory) + _empty_frames(sheet_inventory, masks)
-    if not masks.sized and not config.expected_size:
-        pictures += _turned_pictures(sheet_inventory)
+    doubts = _doubts(masks, sheet_inventory, config)
+    pictures = _unusable_pictures(sheet_inventory, masks, config)
     kinds = kinds_of(sheet_inventory["sheet_id"], masks, config.class_names)
     for findings, share, setting in (
         (masks.findings, config.limits.lost, "lost"),
         (pictures, config.limits.unusable, "unusable"),
     ):
         refuse_losses(losses(kinds, findings), share, setting)
-    sound = set(_sound(sheet_inventory)["sheet_id"])
-    findings = doubts + pictures + _leaking_sheets(sheet_inventory, sheet_groups) + masks.findings
-    findings += [
-        Finding(f"picture {sheet_id}", sheet_id, "set aside: one of its masks can't be trusted")
-        for sheet_id in sorted(_aside(masks.findings) & sound - masks.unlabelled)
-    ]
-    aside = _aside(findings)
-    kept = masks.table[~masks.table["sheet_id"].isin(aside)].reset_index(drop=True)
-    if kept.empty:
-        for loss in losses({"defective": list(masks.claims)}, findings):
-            raise SteelDefectsError(f"no defect is left: {loss}")
+    findings = doubts + pictures + _leaking_sheets(sheet_inventory, sheet_groups)
+    findings += masks.findings + _sheets_of_bad_masks(masks, sheet_inventory)
+    kept = _kept(masks, findings)
     told = [str(loss) for loss in losses(kinds, findings)] + [doubt.reason for doubt in doubts]
     if masks.unlabelled:
         count = f"{len(masks.unlabelled):,} of {len(sheet_inventory):,} pictures"
         told.append(f"{count} are not labelled and left out (data_engineering.unlabelled)")
     _tell(findings, told)
-    return kept, [asdict(finding) for finding in findings]
+    return kept, [asdict(finding) for finding in findings], relabelled
+
+
+def _doubts(
+    masks: Masks, sheet_inventory: pd.DataFrame, config: DataEngineeringConfig
+) -> list[Finding]:
+    """Tell what masks look wrong, or raise a SteelDefectsError where most do."""
+    suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
+    refuse_suspects(suspects, config.allow_suspect)
+    return [Finding("labels", one.examples[0], str(one), set_aside=False) for one in suspects]
+
+
+def _unusable_pictures(
+    sheet_inventory: pd.DataFrame, masks: Masks, config: DataEngineeringConfig
+) -> list[Finding]:
+    findings = _picture_findings(sheet_inventory) + _empty_frames(sheet_inventory, masks)
+    if masks.sized or config.expected_size:
+        return findings
+    return findings + _turned_pictures(sheet_inventory)
+
+
+def _sheets_of_bad_masks(masks: Masks, sheet_inventory: pd.DataFrame) -> list[Finding]:
+    sound = set(_sound(sheet_inventory)["sheet_id"])
+    reason = "set aside: one of its masks can't be trusted"
+    return [
+        Finding(f"picture {sheet_id}", sheet_id, reason)
+        for sheet_id in sorted(_aside(masks.findings) & sound - masks.unlabelled)
+    ]
+
+
+def _kept(masks: Masks, findings: Sequence[Finding]) -> pd.DataFrame:
+    """Return the masks of sheets that are not set aside, or say why none is left."""
+    kept = masks.table[~masks.table["sheet_id"].isin(_aside(findings))].reset_index(drop=True)
+    if kept.empty:
+        for loss in losses({"defective": list(masks.claims)}, findings):
+            raise SteelDefectsError(f"no defect is left: {loss}")
+    return kept
 
 
 def _aside(findings: Iterable[Finding]) -> set[str]:
@@ -305,12 +343,13 @@ def report_quality(
     similar_sheets: pd.DataFrame,
     findings: Findings,
     position_findings: Findings,
+    label_corrections: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
 ) -> dict[str, Any]:
     """Sum up what was found and what was set aside."""
     names = data_engineering.class_names
     tables = (sheets, annotations, splits, sheet_inventory, similar_sheets)
-    return quality_report(*tables, findings + position_findings, names)
+    return quality_report(*tables, findings + position_findings, names, label_corrections)
 
 
 def measure_leakage(

@@ -19,7 +19,7 @@ def _tables() -> list[Node]:
         node(nodes.inventory_sheets, "sheet_inventory"),
         node(nodes.compare_sheets, "similar_sheets"),
         node(nodes.group_similar_sheets, "sheet_groups"),
-        node(nodes.check_annotations, ["annotations", "findings"]),
+        node(nodes.check_annotations, ["annotations", "findings", "label_corrections"]),
         node(nodes.build_sheets, "sheets"),
         node(nodes.locate_sheets, ["sheet_positions", "position_findings"]),
         node(nodes.split_sheets, splits, backbones=backbones),

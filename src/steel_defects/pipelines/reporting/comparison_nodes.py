@@ -36,6 +36,7 @@ def compare_with_earlier(
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
+    label_corrections: pd.DataFrame,
     operating_point: OperatingPointConfig,
     chosen_gate: TrainedGate | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -48,7 +49,8 @@ def compare_with_earlier(
     """
     version = earlier_versions.resolve(compare)
     newest = max(one.version for one in (chosen_gate, chosen_segmenter) if one)
-    truth, models = Truth(sheets, annotations, splits), _names(chosen_gate, chosen_segmenter)
+    truth = Truth(sheets, annotations, splits, label_corrections)
+    models = _names(chosen_gate, chosen_segmenter)
     return _compared(earlier_versions, version, newest, models, truth, operating_point)
 
 
@@ -72,12 +74,15 @@ def compare_versions(
     versions = catalog.load("earlier_versions")
     version = versions.resolve(before, after)
     gate = catalog.load("chosen_gate") if catalog.exists("chosen_gate") else None
+    tables = ["sheets", "annotations", "splits"]
+    # Data that an earlier release prepared know of no corrections.
+    tables += [name for name in ("label_corrections",) if catalog.exists(name)]
     return _compared(
         versions,
         version,
         after or versions.names[-1],
         _names(gate, catalog.load("chosen_segmenter")),
-        Truth(*(catalog.load(name) for name in ("sheets", "annotations", "splits"))),
+        Truth(*map(catalog.load, tables)),
         OperatingPointConfig.model_validate(catalog.load("params:operating_point")),
     )
 
@@ -111,10 +116,12 @@ def _compared(
         part: versions.version_of(f"{name}.{_TABLES[part][0]}", earlier) or ""
         for part, name in names.items()
     }
+    relabelled = figures["evaluation"].map(lambda name: truth.changed_labels(earlier, name))
     names["verdicts"], used["verdicts"] = " and ".join(names.values()), max(used.values())
     figures = figures.assign(
-        compared_with=earlier, model=figures["part"].map(names), version=figures["part"].map(used)
-    )
+        compared_with=earlier, model=figures["part"].map(names), version=figures["part"].map(used),
+        changed_labels=relabelled,
+    )  # fmt: skip
     return RUN_COMPARISON.typed(figures), changed
 
 
