@@ -49,6 +49,11 @@ BAD = [
     ("run_comparison", "version", ["", "v"]),
     ("changed_verdicts", "sheet_id", ["a.jpg", "a.jpg"]),
     ("changed_verdicts", "verdict_after", ["flagged", "accept"]),
+    ("label_issues", "class_id", [1, 1]),
+    ("label_issues", "kind", ["other_class", "odd"]),
+    ("label_issues", "score", [1.1, 0.0]),
+    ("label_issues", "rank", [0, 1]),
+    ("label_issues", "evaluation", ["out_of_fold", "fold"]),
     ("submission", "ImageId_ClassId", ["a.jpg_1", "a.jpg_1"]),
     ("sheets", "sheet_id", ["a.jpg", "a.jpg"]),
     ("sheets", "sheet_id", ["", "a.jpg"]),
@@ -199,6 +204,9 @@ _SEGMENTATION_RATES = (
 )
 NULLABLE = {
     "class_confusion": ("class_id", "predicted_class_id"),
+    "label_issues": (
+        *("predicted_class_id", "predicted_class_name", "x", "y", "width", "height"),
+    ),
     "sheet_inventory": (
         *("width", "height", "sha256", "mean_intensity", "contrast", "black_fraction"),
         *("saturated_fraction", "thumbnail", "fingerprint"),

@@ -219,6 +219,19 @@ CHANGED_VERDICTS = _table(
     "sheet_id* has_defect verdict_before verdict_after better",
 )
 
+# --- labelling --------------------------------------------------------------------------------
+
+LABEL_ISSUES = _table(
+    "One row per sheet and class whose label is worth a second look, the most doubtful first: a "
+    "mask that is missing, one that is too much, one of another class, or one that lies elsewhere.",
+    "rank sheet_id* class_id* class_name kind predicted_class_id? predicted_class_name? score "
+    "confident labelled_px predicted_px overlap x? y? width? height? evaluation",
+    changed={
+        "score": replace(COLUMNS["score"], about="probability that the label is wrong"),
+        "evaluation": replace(COLUMNS["evaluation"], values=("out_of_fold", *SPLIT_NAMES)),
+    },
+)
+
 # --- deployment and inspection ----------------------------------------------------------------
 
 EXPORT_PARITY = _csv(
