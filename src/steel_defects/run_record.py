@@ -29,6 +29,8 @@ RUN_RECORD = "run_record"
 
 #: What a record can do without.
 _LARGEST = ("parameters", "metrics")
+#: What people open after a run.
+_MAIN = ("report", "labelling_job", "proposed_parameters")
 
 _LIBRARIES = ("steel_defects", "kedro", "keras", "tensorflow", "jax", "numpy", "pandas")
 
@@ -82,8 +84,8 @@ class RunRecordHooks:
         }
         _write(record | results | _ended("finished"), catalog)
         if made and "inspection_page" not in made:  # which says so itself
-            report = filepath_of(catalog["report"]) if "report" in made else None
-            logger.info("results in %s", report or path_of_record(catalog).parents[1])
+            main = next((filepath_of(catalog[name]) for name in _MAIN if name in made), None)
+            logger.info("results in %s", main or path_of_record(catalog).parents[1])
 
     @hook_impl
     def on_pipeline_error(

@@ -46,6 +46,12 @@ BAD = [
     ("run_comparison", "difference", [-1.1, 0.0]),
     ("run_comparison", "evaluation", ["test", "test"]),
     ("run_comparison", "sheets", [0, 1]),
+    ("run_comparison", "changed_labels", [-1, 1]),
+    ("label_corrections", "sheet_id", ["a.jpg", "a.jpg"]),
+    ("label_corrections", "overlap", [1.1, 0.0]),
+    ("label_corrections", "after_px", [-1, 0]),
+    ("labelling_sheets", "origin", ["old", "new"]),
+    ("labelling_sheets", "why", ["", "odd"]),
     ("run_comparison", "version", ["", "v"]),
     ("changed_verdicts", "sheet_id", ["a.jpg", "a.jpg"]),
     ("changed_verdicts", "verdict_after", ["flagged", "accept"]),
@@ -204,15 +210,14 @@ _SEGMENTATION_RATES = (
 )
 NULLABLE = {
     "class_confusion": ("class_id", "predicted_class_id"),
-    "label_issues": (
-        *("predicted_class_id", "predicted_class_name", "x", "y", "width", "height"),
-    ),
+    "label_issues": (*("predicted_class_id", "predicted_class_name", "x", "y", "width", "height"),),
     "sheet_inventory": (
         *("width", "height", "sha256", "mean_intensity", "contrast", "black_fraction"),
         *("saturated_fraction", "thumbnail", "fingerprint"),
     ),
     "similar_sheets": ("similarity", "score"),
     "sheet_positions": ("coil_id", "position_mm"),
+    "labelling_sheets": ("split",),
     "lookup_baseline": ("mean_dice", "mean_iou", "all_empty_dice"),
     "out_of_fold_scores": ("repeat", "fold"),
     "sheet_scores": ("repeat", "fold"),

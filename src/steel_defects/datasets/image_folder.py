@@ -140,21 +140,27 @@ def _strips(folder: SheetFolder) -> Iterator[Picture]:
         )
 
 
-class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource]):
+class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource | None]):
     """A folder of pictures, or a text file with one path per line; nothing is listed yet.
 
-    ``follow_links`` is as in :class:`SheetFolder`; it is not for a list.
+    ``follow_links`` is as in :class:`SheetFolder`; it is not for a list. With ``optional`` it
+    loads as None where there are neither.
     """
 
     def __init__(
-        self, *, filepath: str, follow_links: bool = False, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        follow_links: bool = False,
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._follow_links = follow_links
+        self._follow_links, self._optional = follow_links, optional
 
-    def load(self) -> FolderSource | ListSource:
+    def load(self) -> FolderSource | ListSource | None:
         """Open the folder or the list."""
-        return self._source
+        return None if self._optional and not self._filepath.exists() else self._source
 
     @cached_property
     def _source(self) -> FolderSource | ListSource:
@@ -166,4 +172,5 @@ class SheetSourceDataset(ReadOnlyDataset[FolderSource | ListSource]):
         return contact_sheet(SheetFolder(self._filepath))
 
     def _exists(self) -> bool:
-        return self._filepath.exists()
+        # To the check of inputs before a run, which would end it where there is nothing.
+        return self._optional or self._filepath.exists()

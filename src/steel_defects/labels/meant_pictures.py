@@ -25,6 +25,8 @@ class Pictures:
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self._by_name = {False: _Index(paths, str), True: _Index(paths, _stem)}
+        ids = {sheet_id: sheet_id for sheet_id in paths}
+        self._by_id = {False: _Index(ids, str), True: _Index(ids, _stem)}
         folders = [PurePosixPath(path).parent for path in paths.values()]
         self._folders = {"" if str(one) == "." else str(one) for one in folders}
         self._parts = {part for one in folders for part in one.parts}
@@ -32,8 +34,8 @@ class Pictures:
     def meant_by(self, labels: PictureLabels) -> Meant:
         """Find the picture that labels mean.
 
-        The path from the file's own folder is looked for first, then from the data folder, then
-        the end of any path. A picture in another folder or subset than the file's is not sure to
+        The path from the file's own folder is looked for first, then from the data folder and from
+        the folder of pictures, then the end of any path. A picture in another folder or subset than the file's is not sure to
         be meant, nor is one of several.
         """
         index = self._by_name[labels.any_ending]
@@ -44,6 +46,9 @@ class Pictures:
                 elsewhere = path == name and bound and not place.startswith(f"{labels.folder}/")
                 if not elsewhere and (found := index.at(place)):
                     return Meant(found, len(found) == 1)
+        for name in () if bound else labels.names:
+            if found := self._by_id[labels.any_ending].at(normpath(name).lstrip("/")):
+                return Meant(found, len(found) == 1)
         # A path that leads out of the folder, as that of another machine does, tells the name only.
         names = [name.rpartition("/")[2] if _leads_out(name) else name for name in labels.names]
         paths = sorted({path for name in names for path in index.ending(name)})

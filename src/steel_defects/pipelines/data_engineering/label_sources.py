@@ -1,7 +1,6 @@
 """Reading labels in the format that the parameters name, or that is found."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +80,7 @@ def read_labels(
     return without_answer(corrected(masks, corrections), new), table
 
 
-def _corrections_table(rows: list[Mapping[str, Any]], before: pd.DataFrame) -> pd.DataFrame:
+def _corrections_table(rows: list[dict[str, Any]], before: pd.DataFrame) -> pd.DataFrame:
     """Make the table; a label that the run before had has been merged since then."""
     table = pd.DataFrame(rows, columns=[field.name for field in fields(Relabelled)])
     table["labelled_at"] = pd.to_datetime(table["labelled_at"], unit="s", utc=True)

@@ -1,0 +1,147 @@
+"""Which sheets are worth the time of people who label."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain, count, zip_longest
+
+import pandas as pd
+from pydantic import PositiveInt
+
+from steel_defects.config import Config
+from steel_defects.tables.declared import LABELLING_SHEETS
+
+LABELLED, NEW = "labelled", "new"
+
+
+class LabellingConfig(Config):
+    """What is sent to people who label.
+
+    Attributes:
+        sheets: Of a job, at most.
+        test: Whether test sheets may be among them: a model that is tuned to pass on labels that
+            were corrected where it failed looks better than it is.
+    """
+
+    sheets: PositiveInt = 100
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sheet and a reason to look at it.
+
+    Attributes:
+        sheet_id: The sheet.
+        why: The reason, in words.
+    """
+
+    sheet_id: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Sheets with a reason to look at them, the best of each kind first.
+
+    Attributes:
+        labelled: Lists of labelled sheets, such as doubtful labels and odd sheets.
+        new: Lists of inspected sheets, such as reviews.
+    """
+
+    labelled: Sequence[Sequence[Candidate]] = ()
+    new: Sequence[Sequence[Candidate]] = ()
+
+
+def choose(candidates: Candidates, most: int) -> dict[tuple[str, str], str]:
+    """Choose sheets from all lists by turns; a list that has ended leaves its turns to the others.
+
+    Returns:
+        All reasons of each chosen sheet, by its origin (``labelled`` or ``new``) and id, in the
+        order in which they were chosen.
+    """
+    lists = [[(LABELLED, one) for one in part] for part in candidates.labelled]
+    lists += [[(NEW, one) for one in part] for part in candidates.new]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for origin, one in filter(None, chain.from_iterable(zip_longest(*lists))):
+        reasons.setdefault((origin, one.sheet_id), []).append(one.why)
+    chosen = list(reasons.items())[:most]
+    return {key: "; ".join(dict.fromkeys(why)) for key, why in chosen}
+
+
+def doubtful_labels(label_issues: pd.DataFrame) -> list[Candidate]:
+    """Return the sheets of ``label_issues`` in its order, each once, with all that is doubted."""
+    names = ("sheet_id", "kind", "class_name", "predicted_class_name")
+    doubts: dict[str, list[str]] = {}
+    for sheet_id, kind, name, seen in zip(*(label_issues[one] for one in names), strict=True):
+        doubts.setdefault(sheet_id, []).append(_DOUBTS[kind].format(name=name, seen=seen))
+    return [
+        Candidate(sheet_id, f"label in doubt: {', '.join(texts)}")
+        for sheet_id, texts in doubts.items()
+    ]
+
+
+_DOUBTS = {
+    "missing_mask": "{name} is seen and not labelled",
+    "extra_mask": "{name} is labelled and not seen",
+    "other_class": "{name} looks like {seen}",
+    "other_place": "{name} is seen elsewhere",
+}
+
+
+def odd_sheets(oddest: pd.DataFrame, groups: Mapping[str, str]) -> list[Candidate]:
+    """Return the sheets of ``oddest_sheets``, one per group of near-duplicates."""
+    once = oddest[~oddest["sheet_id"].map(groups).duplicated()]
+    return [
+        Candidate(sheet_id, f"odd: {measure.replace('_', ' ')}")
+        for sheet_id, measure in zip(once["sheet_id"], once["measure"], strict=True)
+    ]
+
+
+def reviewed_sheets(verdicts: pd.DataFrame) -> list[Candidate]:
+    """Return the sheets that inspection sent to review, the most doubtful first."""
+    reviews = verdicts[verdicts["verdict"] == "review"]
+    order = reviews["margin"].abs().sort_values(na_position="last", kind="stable").index
+    rows = reviews.loc[order, ["sheet_id", "reason"]].itertuples(index=False, name=None)
+    return [Candidate(sheet_id, f"review: {reason}") for sheet_id, reason in rows]
+
+
+def labelling_sheets(
+    chosen: Mapping[tuple[str, str], str],
+    labelled: pd.DataFrame,
+    new: pd.DataFrame,
+    job: str,
+    earlier: pd.DataFrame,
+) -> pd.DataFrame:
+    """Make the table ``labelling_sheets``: the sheets of all jobs, those of this one last.
+
+    Args:
+        chosen: From :func:`choose`.
+        labelled: ``sheet_id, path, sha256, split`` of labelled sheets.
+        new: ``sheet_id, path, sha256`` of inspected sheets.
+        job: What the job is called. New sheets get it as a folder, so that they keep apart from
+            labelled ones of the same name.
+        earlier: The table of before, without this job.
+    """
+    rows = list(_rows(chosen, labelled, new, job))
+    table = LABELLING_SHEETS.typed(pd.DataFrame(rows, columns=list(LABELLING_SHEETS.columns)))
+    return LABELLING_SHEETS.typed(pd.concat([earlier, table])) if len(earlier) else table
+
+
+def job_name(day: date, earlier: pd.DataFrame) -> str:
+    """Name a job after its day; a second one of the day gets a number."""
+    names = (f"{day}{number}" for number in chain([""], (f"-{n}" for n in count(2))))
+    known = set(earlier["job"]) if len(earlier) else set()
+    return next(name for name in names if name not in known)
+
+
+def _rows(
+    chosen: Mapping[tuple[str, str], str], labelled: pd.DataFrame, new: pd.DataFrame, job: str
+) -> Iterator[dict[str, object]]:
+    tables = {LABELLED: labelled.assign(name=labelled["sheet_id"])}
+    tables[NEW] = new.assign(split=None, name=f"{job}/" + new["sheet_id"].astype(str))
+    known = {origin: table.set_index("sheet_id") for origin, table in tables.items()}
+    for (origin, sheet_id), why in chosen.items():
+        row = known[origin].loc[sheet_id]
+        values = {name: row[name] for name in ("name", "path", "split", "sha256")}
+        yield {"job": job, "sheet_id": sheet_id, "origin": origin, "why": why, **values}
