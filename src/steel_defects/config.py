@@ -1,8 +1,11 @@
 """The bases of parameter groups and of saved records."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+#: A number from 0 to 1; NaN, which YAML can write, is none.
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Config(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from steel_defects.config import Config
+from steel_defects.config import Config, Share
 
 
 class SampleDataConfig(Config):
@@ -24,9 +24,6 @@ class SampleDataConfig(Config):
     new_sheets: int = Field(ge=1)
     width: int = Field(default=1600, ge=256)
     height: int = Field(default=256, ge=64)
-
-
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class TrustLimits(Config):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
-from steel_defects.config import Config, Record
+from steel_defects.config import Config, Record, Share
 from steel_defects.decision.fusion import ClassPresence, probability_at_area
 from steel_defects.decision.regions import (
     Probability,
@@ -24,7 +24,6 @@ from steel_defects.decision.regions import (
 )
 
 Mask = NDArray[np.uint8]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 _DEFECTIVE = 0.5  # the gate's calibrated score from which a sheet is more likely defective than not
 

@@ -35,8 +35,8 @@ class Pictures:
         """Find the picture that labels mean.
 
         The path from the file's own folder is looked for first, then from the data folder and from
-        the folder of pictures, then the end of any path. A picture in another folder or subset than the file's is not sure to
-        be meant, nor is one of several.
+        the folder of pictures, then the end of any path. A picture in another folder or subset
+        than the file's is not sure to be meant, nor is one of several.
         """
         index = self._by_name[labels.any_ending]
         bound = labels.bound or labels.folder in self._folders

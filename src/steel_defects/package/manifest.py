@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_validator
 
-from steel_defects.config import Config
+from steel_defects.config import Config, Share
 from steel_defects.decision.fusion import StackedScore
 from steel_defects.decision.operating_point import Thresholds
-from steel_defects.decision.postprocessing import ClassPostprocessing, Share
+from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.decision.recall_table import RecallTable
 from steel_defects.decision.verdict import Policy
 from steel_defects.errors import shown
