@@ -103,9 +103,7 @@ def _row(
         "score": float(doubts.scores[place]),
         "confident": bool(doubts.confident[place]),
         "labelled_px": int(evidence.labelled_px[place]),
-        "predicted_px": int(
-            evidence.predicted_px[sheet, (taken_for or k + 1) - 1]
-        ),
+        "predicted_px": int(evidence.predicted_px[sheet, (taken_for or k + 1) - 1]),
         "overlap": float(overlap[place]),
         "evaluation": evidence.evaluations[sheet],
     }

@@ -304,6 +304,13 @@ def test_lines_that_are_no_shape(tmp_path, line, message):
         read(tmp_path, ["images/a.jpg"], {"labels/a.txt": line, "data.yaml": YAML})
 
 
+def test_keypoints_are_no_outlines(tmp_path):
+    text = "names: [pit]\nkpt_shape: [2, 3]\n"
+    line = "0 0.5 0.5 0.2 0.2 0.4 0.4 2 0.6 0.6 2"  # as many numbers as a polygon may have
+    with pytest.raises(SteelDefectsError, match="describes keypoints .* export a segmentation"):
+        read(tmp_path, ["images/a.jpg"], {"labels/a.txt": line, "data.yaml": text})
+
+
 def test_pixels_in_the_place_of_shares(tmp_path):
     files = {"labels/a.txt": "0 5 5 25 5 25 25 5 25", "data.yaml": YAML}
     assert "are they pixels" in aside(read(tmp_path, ["images/a.jpg"], files))["images/a.jpg"]
@@ -393,6 +400,16 @@ def test_masks_in_text(tmp_path, mode):
              "mask": base64.b64encode(file.getvalue()).decode()}  # fmt: skip
     masks = read(tmp_path, ["a.png"], {"a.json": {"imagePath": "a.png", "shapes": [drawn]}})
     assert areas(masks) == {("a.png", 2): 100}
+
+
+# === LabelMe ===
+
+
+@pytest.mark.parametrize("side", ["imageWidth", "imageHeight"])
+def test_half_a_size_cannot_be_trusted(tmp_path, side):
+    content = {"imagePath": "a.png", "shapes": [], side: 60 if side == "imageWidth" else 40}
+    masks = read(tmp_path, ["a.png"], {"a.json": content})
+    assert "the width or the height of its picture, not both" in aside(masks)["a.png"]
 
 
 # === Folders of masks, and files of something else ===

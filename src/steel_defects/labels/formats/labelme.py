@@ -53,7 +53,9 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
         beside = path.stem + name[name.rfind(".") :] if "." in name else path.stem
         tags = tuple(name for name, said in content.flags.items() if said is True)
         folder = folder_of(path, root)
-        yield PictureLabels((name, beside), folder, where, shapes, size, tags=tags)
+        half = (content.width is None) != (content.height is None)
+        fault = "says the width or the height of its picture, not both" if half else ""
+        yield PictureLabels((name, beside), folder, where, shapes, size, tags=tags, fault=fault)
 
 
 def _shape(drawn: Drawn, where: str) -> Shape:

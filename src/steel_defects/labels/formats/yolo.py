@@ -8,6 +8,7 @@ classes. A picture without a text file is not labelled, unless the user says tha
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,9 +22,10 @@ _BOX = 4  # numbers after the class
 
 
 class Names(Part):
-    """What ``data.yaml`` says of the classes, counted from 0."""
+    """What ``data.yaml`` says of the classes, counted from 0, and of keypoints, if it has some."""
 
     names: list[str] | dict[int, str]
+    kpt_shape: Any = None
 
 
 def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
@@ -90,5 +92,11 @@ def _read_names(path: Path) -> dict[int, str]:
         content = yaml.safe_load("\n".join(lines))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SteelDefectsError(f"{named(path)} is not YAML") from error
-    names = checked(Names, content, f"{named(path)} does not name the classes").names
+    description = checked(Names, content, f"{named(path)} does not name the classes")
+    if description.kpt_shape is not None:
+        raise SteelDefectsError(
+            f"{named(path)} describes keypoints (kpt_shape), which have no outline; export a "
+            "segmentation data set"
+        )
+    names = description.names
     return dict(names) if isinstance(names, dict) else dict(enumerate(names))
