@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.support.data import CONFIG, NOT_RELABELLED, PLAN, Data
+from tests.support.data import CONFIG, NO_VOID, NOT_RELABELLED, PLAN, Data
 
 from steel_defects import tables as schemas
 from steel_defects.data.config import PositionsConfig, TrustLimits
@@ -28,12 +28,12 @@ def test_a_mask_that_cannot_be_trusted_takes_its_sheet_along(data: Data):
     victim = raw["ImageId"].iloc[0]
     raw.loc[0, "EncodedPixels"] = f"{64 * 256} 2"
     tolerant = CONFIG.model_copy(update={"limits": TrustLimits(lost=0.5)})
-    annotations, findings, _ = nodes.check_annotations(
+    annotations, findings, _, void = nodes.check_annotations(
         raw, data.folder, data.inventory, data.groups, *NOT_RELABELLED, tolerant
     )
     assert victim not in set(annotations["sheet_id"])
     assert [finding["sheet_id"] for finding in findings] == [victim, victim]
-    sheets = nodes.build_sheets(data.inventory, data.groups, annotations, findings)
+    sheets = nodes.build_sheets(data.inventory, data.groups, annotations, findings, void)
     # Without it the sheet would pass for clean.
     assert victim not in set(sheets["sheet_id"])
     assert len(sheets) == 15
@@ -46,7 +46,9 @@ def test_nothing_left_is_said(data: Data):
     ]
     first = data.inventory["sheet_id"].iloc[0]
     with pytest.raises(SteelDefectsError, match=f"no sound sheet is left.*mask {first}: value 255"):
-        nodes.build_sheets(data.inventory, data.groups, data.annotations.iloc[:0], findings)
+        nodes.build_sheets(
+            data.inventory, data.groups, data.annotations.iloc[:0], findings, NO_VOID
+        )
 
 
 def pair(data: Data, relation: str, one: int = 0, other: int = 1) -> pd.DataFrame:
@@ -64,7 +66,7 @@ def pair(data: Data, relation: str, one: int = 0, other: int = 1) -> pd.DataFram
 def test_similar_sheets_share_group_split_and_folds(data: Data, relation: str):
     nothing = pd.DataFrame()
     groups = nodes.group_similar_sheets(data.inventory, pair(data, relation), nothing, CONFIG)
-    sheets = nodes.build_sheets(data.inventory, groups, data.annotations, [])
+    sheets = nodes.build_sheets(data.inventory, groups, data.annotations, [], NO_VOID)
     splits, _ = nodes.split_sheets(sheets, data.annotations, nothing, CONFIG, PLAN, None)
     twins = splits[splits["sheet_id"].isin(data.inventory["sheet_id"].iloc[:2])]
     assert twins["group_id"].nunique() == twins["split"].nunique() == 1
@@ -89,13 +91,13 @@ def test_a_new_sheet_between_two_splits_is_set_aside(data: Data):
     pairs = pd.concat([pair(data, "copy", 0, 2), pair(data, "copy", 1, 2)])
     earlier = assignments.reset_index()
     groups = nodes.group_similar_sheets(data.inventory, pairs, earlier, CONFIG)
-    annotations, findings, _ = nodes.check_annotations(
+    annotations, findings, _, void = nodes.check_annotations(
         data.raw_annotations, data.folder, data.inventory, groups, *NOT_RELABELLED, CONFIG
     )
     victim = data.inventory["sheet_id"][2]
     assert [(f["sheet_id"], f["set_aside"]) for f in findings] == [(victim, True)]
     assert "similar to sheets that lie in test and train already" in findings[0]["reason"]
-    sheets = nodes.build_sheets(data.inventory, groups, annotations, findings)
+    sheets = nodes.build_sheets(data.inventory, groups, annotations, findings, void)
     assert victim not in set(sheets["sheet_id"]) | set(annotations["sheet_id"])
     anew = CONFIG.model_copy(update={"resplit": True})
     assert (nodes.group_similar_sheets(data.inventory, pairs, earlier, anew)["problem"] == "").all()

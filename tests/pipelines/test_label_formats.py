@@ -11,6 +11,7 @@ import pytest
 from pycocotools import mask as coco
 from tests.support.labelled_sheets import HEIGHT, NAMES, TOLERANT, WIDTH, LabelledSheets
 
+from steel_defects import tables as schemas
 from steel_defects.datasets.folder import MaskFolderDataset
 from steel_defects.datasets.tables import LabelsDataset
 from steel_defects.errors import SteelDefectsError
@@ -175,3 +176,22 @@ def test_labels_in_a_linked_folder(sheets, tmp_path):
     with pytest.raises(SteelDefectsError, match="follow_links=true"):
         sheets.read(LabelFolder(sheets.root))
     assert len(sheets.read(LabelFolder(sheets.root, follow_links=True))) == 12
+
+
+def test_void_pixels_stand_in_the_table_of_sheets_where_there_are_some(sheets, caplog):
+    assert "void" not in sheets.read()
+    expected = sheets.annotations
+    place = sheets.root / "SegmentationClass"
+    place.mkdir()
+    rings = {}
+    for name in sheets.drawn:
+        mask = sheets.mask(name)
+        ring = (cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0) & (mask == 0)
+        mask[ring] = 255
+        rings[name] = run_length.encode(ring)
+        cv2.imwrite(str(place / name.replace(".jpg", ".png")), mask)
+    table = sheets.read(LabelFolder(sheets.root))
+    schemas.sheets.validate(table)
+    pd.testing.assert_frame_equal(sheets.annotations, expected)
+    assert table.set_index("sheet_id")["void"].to_dict() == rings
+    assert "have void pixels, which neither train nor count" in sheets.findings[0]

@@ -158,7 +158,7 @@ def test_a_job_comes_back_as_it_went_out(data: Data, inspected, tmp_path: Path, 
     inventory = data_engineering.inventory_sheets(folder, NOTHING, CONFIG)
     groups = inventory[["sheet_id"]].assign(group_id=inventory["sheet_id"], problem="")
     labels = pd.DataFrame({"ImageId": [], "ClassId": [], "EncodedPixels": []}, dtype="str")
-    annotations, findings, relabelled = data_engineering.check_annotations(
+    annotations, findings, relabelled, _ = data_engineering.check_annotations(
         labels, folder, inventory, groups, root / "corrections", table, NOTHING, CONFIG
     )
     assert findings == []

@@ -10,6 +10,7 @@ from steel_defects.data.config import DataEngineeringConfig, SampleDataConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.pipelines.data_engineering import nodes
 from steel_defects.pipelines.sample_data import draw_annotated_sheets
+from steel_defects.tables.declared import VOID_PIXELS
 from steel_defects.training.config import CrossValidationConfig
 
 CONFIG = DataEngineeringConfig(
@@ -22,6 +23,7 @@ CONFIG = DataEngineeringConfig(
 )
 #: No corrections, nothing sent to be labelled, no run before.
 NOT_RELABELLED = (Path("no corrections"), pd.DataFrame(), pd.DataFrame())
+NO_VOID = VOID_PIXELS.empty()
 PLAN = CrossValidationConfig(folds=2, repeats=2, models=("mobilenet_v2",), validation_share=0.3)
 
 
@@ -56,10 +58,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     inventory = nodes.inventory_sheets(folder, nothing, CONFIG)
     similar = nodes.compare_sheets(folder, inventory, nothing, CONFIG)
     groups = nodes.group_similar_sheets(inventory, similar, nothing, CONFIG)
-    annotations, findings, _ = nodes.check_annotations(
+    annotations, findings, _, void = nodes.check_annotations(
         raw, folder, inventory, groups, *NOT_RELABELLED, CONFIG
     )
-    sheets = nodes.build_sheets(inventory, groups, annotations, findings)
+    sheets = nodes.build_sheets(inventory, groups, annotations, findings, void)
     splits, _ = nodes.split_sheets(sheets, annotations, nothing, CONFIG, PLAN, None)
     tiles = nodes.tile_sheets(sheets, annotations, splits, CONFIG)
     return Data(

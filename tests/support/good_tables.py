@@ -41,6 +41,11 @@ GOOD = {
         "group_id": ["a.jpg", "b.jpg"],
         "problem": ["", "set aside"],
     },
+    "void_pixels": {
+        "sheet_id": ["a.jpg", "b.jpg"],
+        "rle": ["1 4", "7 1 9 2"],
+        "area_px": [4, 3],
+    },
     "label_corrections": {
         "sheet_id": ["a.jpg", "b.jpg"],
         "source": ["corrections/first", "corrections/second"],

@@ -71,13 +71,13 @@ class LabelledSheets:
         inventory = self.inventory = nodes.inventory_sheets(folder, self.inventory, config)
         sound = inventory[inventory["problem"] == ""]
         groups = sound[["sheet_id"]].assign(group_id=sound["sheet_id"], problem="")
-        self.annotations, findings, self.relabelled = nodes.check_annotations(
+        self.annotations, findings, self.relabelled, self.void = nodes.check_annotations(
             raw, folder, inventory, groups,
             self.root / "corrections", self.sent, self.relabelled, config,
         )  # fmt: skip
         self.all_findings = findings
         self.findings = [finding["reason"] for finding in findings]
-        return nodes.build_sheets(inventory, groups, self.annotations, findings)
+        return nodes.build_sheets(inventory, groups, self.annotations, findings, self.void)
 
     def false_clean(self, table: pd.DataFrame) -> set[str]:
         """Return the defective sheets that pass for clean."""

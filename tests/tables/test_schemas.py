@@ -49,6 +49,7 @@ BAD = [
     ("run_comparison", "changed_labels", [-1, 1]),
     ("label_corrections", "sheet_id", ["a.jpg", "a.jpg"]),
     ("label_corrections", "overlap", [1.1, 0.0]),
+    ("void_pixels", "area_px", [0, 1]),
     ("label_corrections", "after_px", [-1, 0]),
     ("labelling_sheets", "origin", ["old", "new"]),
     ("labelling_sheets", "why", ["", "odd"]),

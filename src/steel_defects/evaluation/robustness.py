@@ -139,7 +139,8 @@ def _judged(
         outputs = predict_scores(judges.gate, worse, paths)
         calibrated = scale_scores(outputs, judges.point.temperature, judges.point.bias)
         flagged, scores = ~judges.point.clears(calibrated), calibrated.tolist()
-    maps = predict_maps(judges.segmenter, worse, paths, tta=judges.tta)
+    void = sheets["void"].tolist() if "void" in sheets and worse.corruption != "shift" else []
+    maps = predict_maps(judges.segmenter, worse, paths, judges.tta, void)
     rows = [
         (sheet_id, class_id, rle)
         for sheet_id, score, answer in zip(sheets["sheet_id"], scores, maps, strict=True)

@@ -107,6 +107,8 @@ def _merged(labels: Masks, newer: Masks) -> Masks:
         table=table.sort_values(["sheet_id", "class_id"], ignore_index=True),
         findings=[one for one in labels.findings if one.sheet_id not in answered] + newer.findings,
         claims=claims | dict(newer.claims),
+        void={one: rle for one, rle in labels.void.items() if one not in answered}
+        | dict(newer.void),
         unlabelled=labels.unlabelled - answered,
         answered={**labels.answered, **newer.answered},
     )

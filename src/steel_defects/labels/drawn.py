@@ -101,13 +101,16 @@ def masks_of(
     numbers |= {tag: classes.tagged(tag) for one in read for tag in one.tags}
     findings = [Finding("labels", "", one, False) for one in sources if isinstance(one, str)]
     answers, unclear, strays = _by_sheet(read, sheets)
-    rows, claims = [], {finding.sheet_id: {UNKNOWN_CLASS} for finding in unclear}
+    rows: list[tuple[str, int, str, int]] = []
+    void: dict[str, str] = {}
+    claims = {finding.sheet_id: {UNKNOWN_CLASS} for finding in unclear}
     for sheet_id, given in answers.items():
         sheet = _Sheet(sheet_id, sheets.sizes.get(sheet_id), numbers)
         if claimed := sheet.classes(given):
             claims[sheet_id] = claimed
         rows += sheet.rows(given)
         findings += sheet.findings
+        void |= sheet.void
     stray_findings, misnamed = _strays(strays, sheets, len(read))
     findings += unclear + stray_findings
     aside = {finding.sheet_id for finding in findings if finding.set_aside}
@@ -122,6 +125,7 @@ def masks_of(
         misnamed=misnamed,
         unlabelled=frozenset(unlabelled),
         sized=all(one.size for one in read if one.shapes),
+        void=void,
         answered=_answered(answers, aside),
     )
 
@@ -204,6 +208,7 @@ class _Sheet:
 
     def __init__(self, sheet_id: str, size: Size | None, numbers: Numbers) -> None:
         self.findings: list[Finding] = []
+        self.void: dict[str, str] = {}
         self._sheet_id, self._size, self._numbers = sheet_id, size, numbers
 
     def classes(self, given: Sequence[PictureLabels]) -> set[int]:
@@ -223,6 +228,8 @@ class _Sheet:
             return []
         answer = self._newest(finished)
         masks = self._masks(answer, self._size) if answer else {}
+        if masks and answer and answer.void:
+            self.void[self._sheet_id] = run_length.encode(answer.void.mask(self._size))
         if len(finished) > 1 and answer:
             self._compare(finished, self._size)
         encoded = [(k, run_length.encode(mask)) for k, mask in sorted(masks.items())]

@@ -7,6 +7,10 @@ import pandas as pd
 
 #: In :attr:`Masks.claims`: a class that the source gives, and that can't be read.
 UNKNOWN_CLASS = 0
+#: In the place of a class: pixels of which nobody can tell what they show.
+VOID = 0
+#: What such pixels are in the masks that networks learn from.
+UNKNOWN = 2
 #: Intersection over union below which two masks of one picture contradict each other. Answers of
 #: two people differ at the edges; copies may be moved by a few pixels, which costs narrow masks a
 #: good part of their overlap.
@@ -58,6 +62,7 @@ class Masks:
         cut: Labels whose mask is as long as the longest cell of a spreadsheet.
         unlabelled: Sheets that nobody finished, which are neither clean nor defective.
         sized: Whether each label says for which size of the picture it was drawn.
+        void: Encoded pixels of which nobody can tell whether they show a defect, by sheet.
         answered: Sheets with a finished answer that can be trusted, and when it was given, seconds
             since 1970; None if the file does not say. Empty for formats that know no answers.
     """
@@ -72,6 +77,7 @@ class Masks:
     cut: int = 0
     unlabelled: frozenset[str] = frozenset()
     sized: bool = False
+    void: Mapping[str, str] = field(default_factory=dict)
     answered: Mapping[str, float | None] = field(default_factory=dict)
 
 
@@ -82,6 +88,14 @@ def masks_by_sheet(annotations: pd.DataFrame) -> dict[str, dict[int, str]]:
     for sheet_id, class_id, rle in columns.itertuples(index=False, name=None):
         masks.setdefault(sheet_id, {})[int(class_id)] = rle
     return masks
+
+
+def void_of(sheets: pd.DataFrame) -> dict[str, str]:
+    """Return the encoded void pixels of the sheets that have some."""
+    if "void" not in sheets:
+        return {}
+    some = sheets[sheets["void"] != ""]
+    return dict(zip(some["sheet_id"], some["void"], strict=True))
 
 
 def sizes_by_sheet(sheets: pd.DataFrame) -> dict[str, tuple[int, int]]:

@@ -80,6 +80,7 @@ class PictureLabels:
         tags: Classes that the file gives to the picture as a whole.
         fault: Why nothing that the file says of the picture can be trusted; mostly empty.
         unfinished: Why this is no finished answer; empty for one that is.
+        void: Pixels of which nobody can tell what they show; None for none.
         changed: When it was last changed, in seconds; None if the file does not say.
     """
 
@@ -94,6 +95,7 @@ class PictureLabels:
     tags: tuple[str, ...] = ()
     fault: str = ""
     unfinished: str = ""
+    void: Area | None = None
     changed: float | None = None
 
 

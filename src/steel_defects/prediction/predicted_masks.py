@@ -1,7 +1,9 @@
 """Asking a segmenter for sheets, and turning its answers into settings and encoded masks."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import repeat
 
 import keras
 import numpy as np
@@ -31,11 +33,23 @@ def predict_maps(
     folder: SheetReader,
     paths: Sequence[str],
     tta: TestTimeAugmentation = "none",
+    void: Sequence[str] = (),
 ) -> Iterator[SheetPrediction]:
-    """Let a segmenter predict whole sheets, one at a time; see :func:`predict_sheet`."""
+    """Let a segmenter predict whole sheets, one at a time; see :func:`predict_sheet`.
+
+    ``void`` holds the encoded void pixels of each sheet, where nothing is predicted, so that they
+    count neither for nor against a network; empty where there are none.
+    """
     stride = required_stride(model)
-    for image in map_in_order(folder.read, paths):
-        yield inference.predict_sheet(model.predict_on_batch, image, tta, stride)
+    masks = void or repeat("")
+    for image, rle in zip(map_in_order(folder.read, paths), masks, strict=False):
+        answer = inference.predict_sheet(model.predict_on_batch, image, tta, stride)
+        yield _without_void(answer, rle) if rle else answer
+
+
+def _without_void(answer: SheetPrediction, rle: str) -> SheetPrediction:
+    known = 1 - run_length.decode(rle, *answer.maps.shape[:2])
+    return replace(answer, maps=answer.maps * known[..., None].astype(answer.maps.dtype))
 
 
 def measure_speed(

@@ -125,10 +125,14 @@ class Table:
         )
 
     def typed(self, rows: pd.DataFrame | Iterable[Any]) -> pd.DataFrame:
-        """Return a table, or rows as tuples or dictionaries, with just these columns and types."""
+        """Return a table, or rows as tuples or dictionaries, with just these columns and types.
+
+        Optional columns may be missing from a table.
+        """
         if not isinstance(rows, pd.DataFrame):
             rows = pd.DataFrame(list(rows), columns=list(self.columns))
-        return rows[list(self.columns)].astype(self.types)
+        names = [name for name in self.columns if name in rows or name in self.required]
+        return rows[names].astype({name: self.types[name] for name in names})
 
     def empty(self) -> pd.DataFrame:
         """Return the table without rows."""
@@ -168,6 +172,12 @@ COLUMNS: dict[str, Column] = {
     **_alike("division measure metric corruption class_name severity outcome", _text()),
     "predicted_class_name": _text(),
     **_alike("rle caption reason", _text()),
+    "void": Column(
+        "str",
+        optional=True,
+        about="encoded pixels that neither train nor count; empty for none. "
+        "Only where labels know such pixels",
+    ),
     "source": _text(about="where the label stands, below the data folder"),
     "job": _text(about="which labelling job"),
     "name": _text(about="what the sheet is called in the job"),

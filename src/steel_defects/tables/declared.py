@@ -58,9 +58,13 @@ SHEET_GROUPS = _table(
     "One row per sound picture; one that would join groups of different splits has a `problem`.",
     "sheet_id* group_id problem",
 )
+VOID_PIXELS = _table(
+    "One row per sheet with pixels of which nobody can tell whether they show a defect.",
+    "sheet_id* rle area_px",
+)
 SHEETS = _table(
     "One row per sheet.",
-    "sheet_id* path width height sha256 group_id mean_intensity black_fraction has_defect",
+    "sheet_id* path width height sha256 group_id mean_intensity black_fraction has_defect void",
 )
 ANNOTATIONS = _table("One row per defective sheet and class.", "sheet_id* class_id* rle area_px")
 

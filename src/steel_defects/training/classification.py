@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+from keras import ops
 from numpy.typing import NDArray
 from sklearn import metrics
 
 from steel_defects.images.reading import resize
+from steel_defects.labels.masks import UNKNOWN
 from steel_defects.models.backbones import (
     freeze_batch_norm,
     has_batch_norm,
@@ -170,8 +174,9 @@ def _fit_phase(
         read, lambda rng: rng.permutation(count).tolist(), config.batch_size, config.seed, threads
     )
     label = f"{model.name} ({phase.name})" if phase.name else model.name
+    unpack = partial(_unpack, job.training.has_void)
     return fit(
-        fitted, loader, _unpack, evaluate, config, label, checkpoint,
+        fitted, loader, unpack, evaluate, config, label, checkpoint,
         # What fine-tuning starts with was trained already.
         start_counts=phase.name == "fine-tuning" and config.frozen_epochs > 0,
         # The few steps of a small head seldom overfit, while a choice of epoch by a dozen
@@ -227,11 +232,15 @@ def _sharing_weights(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.output, name=model.name)
 
 
-def _unpack(batch: Batch) -> Unpacked:
+def _unpack(has_void: bool, batch: Batch) -> Unpacked:
     if "mask" not in batch:
         return batch["sheet"], batch["score"], batch["weight"]
-    cells = np.ones(batch["mask"].shape[:3], np.float32)
-    return batch["sheet"], [batch["score"], batch["mask"]], [batch["weight"], cells]
+    mask = batch["mask"]
+    cells: Any = np.ones(mask.shape[:3], np.float32)
+    if has_void:
+        cells = ops.cast(ops.squeeze(mask, -1) < UNKNOWN, "float32")
+        mask = ops.minimum(mask, 1.0)
+    return batch["sheet"], [batch["score"], mask], [batch["weight"], cells]
 
 
 def _validation_figures(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from steel_defects.decision.postprocessing import ClassPostprocessing, Postproce
 from steel_defects.decision.postprocessing_tuning import ClassTuner, best_settings
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.gate import accuracy_threshold
+from steel_defects.labels.masks import VOID
 from steel_defects.models.files import load_model, save_model
 from steel_defects.prediction import predicted_masks
 from steel_defects.prediction.sheet_scores import predict_scores
@@ -296,7 +297,8 @@ def _predict(
     model: Path, data: LabelledTiles, recipe: SegmenterRecipe
 ) -> Iterator[predicted_masks.Predicted]:
     paths = [row.path for row in data.sheets]
-    maps = predicted_masks.predict_maps(load_model(model), data.folder, paths, recipe.tta)
+    void = [data.masks.get((row.sheet_id, VOID), "") for row in data.sheets]
+    maps = predicted_masks.predict_maps(load_model(model), data.folder, paths, recipe.tta, void)
     for row, prediction in zip(data.sheets, maps, strict=True):
         yield row.sheet_id, row.sheet_height, row.sheet_width, prediction
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from steel_defects.images.gray_cache import SheetReader
 from steel_defects.images.reading import resize
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.masks import masks_by_sheet
+from steel_defects.labels.masks import UNKNOWN, VOID, masks_by_sheet, void_of
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.loader import Array, Example
 
@@ -24,7 +24,7 @@ class LabelledSheets:
     """Sheets with what is needed to learn from them.
 
     ``sheets`` holds ``sheet_id, path, height, width, sha256, has_defect``, one row per sheet, and
-    ``masks`` the encoded masks of each defective one, by class.
+    ``masks`` the encoded masks of each defective one, by class; that of void pixels is 0.
     """
 
     folder: SheetReader
@@ -35,6 +35,11 @@ class LabelledSheets:
         """Return some of the sheets, in the table's order."""
         rows = self.sheets[self.sheets["sheet_id"].isin(set(sheet_ids))]
         return replace(self, sheets=rows.reset_index(drop=True))
+
+    @property
+    def has_void(self) -> bool:
+        """Whether the auxiliary mask may hold 2."""
+        return any(VOID in masks for masks in self.masks.values())
 
     @property
     def labels(self) -> NDArray[np.bool_]:
@@ -54,7 +59,10 @@ def labelled_sheets(
     folder: SheetReader, sheets: pd.DataFrame, annotations: pd.DataFrame
 ) -> LabelledSheets:
     """Join the tables of data engineering."""
-    return LabelledSheets(folder, sheets.reset_index(drop=True), masks_by_sheet(annotations))
+    masks = masks_by_sheet(annotations)
+    for sheet_id, rle in void_of(sheets).items():
+        masks.setdefault(sheet_id, {})[VOID] = rle
+    return LabelledSheets(folder, sheets.reset_index(drop=True), masks)
 
 
 def sheet_reader(
@@ -67,7 +75,8 @@ def sheet_reader(
 
     An example holds ``sheet``, uint8 of the input's height and width, pixels, with one channel,
     ``score``, ``(1,)``, 1 for defective, ``weight``, a number, and, if there is a grid, the
-    auxiliary ``mask``, ``(*grid, 1)``, 1 for cells that show a defect; the last three are float32.
+    auxiliary ``mask``, ``(*grid, 1)``, 1 for cells that show a defect and 2 for others with void
+    pixels; the last three are float32.
     """
     weights = class_weights(data.labels)
     rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
@@ -75,8 +84,8 @@ def sheet_reader(
     def read(index: int, rng: np.random.Generator) -> Example:
         row = rows[index]
         small, defective = resize(data.folder.read(row.path), size), bool(row.has_defect)
-        rles = data.masks.get(row.sheet_id, {}).values()
-        masks = [_cells(rles, (row.height, row.width), grid)] if grid else []
+        encoded = data.masks.get(row.sheet_id, {})
+        masks = [_cells(encoded, (row.height, row.width), grid)] if grid else []
         small, masks = augmentation.turn(small, masks, rng)
         example = labelled(augmentation.shade(small, rng)[..., None], defective, weights)
         return {**example, "mask": masks[0][..., None]} if masks else example
@@ -91,15 +100,21 @@ def labelled(sheet: Array, defective: bool, weights: Mapping[bool, float]) -> Ex
 
 
 def _cells(
-    rles: Iterable[str], size: tuple[int, int], grid: tuple[int, int]
+    masks: Mapping[int, str], size: tuple[int, int], grid: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Return the cells of a grid that show a defect of any class, ``(rows, columns)``, 1 or 0."""
-    cells = np.zeros(grid, np.float32)
-    for rle in rles:
+    """Return the cells of a grid that show a defect of any class, ``(rows, columns)``.
+
+    They are 1, others with void pixels 2, and the rest 0.
+    """
+    cells, void = np.zeros(grid, np.float32), np.zeros(grid, np.bool_)
+    for class_id, rle in masks.items():
         mask = run_length.decode(rle, *size).astype(np.float32)
         share = cv2.resize(mask, grid[::-1], interpolation=cv2.INTER_AREA)
-        cells = np.maximum(cells, share > _CELL_SHARE)
-    return cells
+        if class_id == VOID:
+            void = share > _CELL_SHARE
+        else:
+            cells = np.maximum(cells, share > _CELL_SHARE)
+    return np.where(void & (cells == 0), np.float32(UNKNOWN), cells)
 
 
 def class_weights(labels: NDArray[np.bool_]) -> dict[bool, float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from steel_defects.images.gray_cache import SheetReader
+from steel_defects.labels.masks import UNKNOWN, VOID, void_of
 from steel_defects.training import windows
 from steel_defects.training.augmentation import Augmentation, DefectDonors
 from steel_defects.training.config import SegmentationConfig
@@ -27,6 +28,8 @@ Sampler = Callable[[np.random.Generator], list[Draw]]
 class LabelledTiles:
     """Windows of sheets with the encoded masks of each (sheet, class) that is defective.
 
+    The class of void pixels is 0.
+
     ``tiles`` holds ``sheet_id, path, sha256, sheet_height, sheet_width, x, y, width, height,
     area_px``.
     """
@@ -40,6 +43,11 @@ class LabelledTiles:
         """Return the tiles of some of the sheets, in the table's order."""
         rows = self.tiles[self.tiles["sheet_id"].isin(set(sheet_ids))]
         return replace(self, tiles=rows.reset_index(drop=True))
+
+    @property
+    def has_void(self) -> bool:
+        """Whether a mask may hold 2 where nobody can tell what a pixel shows."""
+        return any(class_id == VOID for _, class_id in self.masks)
 
     @property
     def content(self) -> list[object]:
@@ -61,13 +69,24 @@ class LabelledTiles:
 
     @cached_property
     def runs(self) -> dict[str, dict[int, Runs]]:
-        """The masks of each sheet, by class; text is read once, and not for each window."""
+        """The masks of each sheet, by class; text is read once, and not for each window.
+
+        Those of void pixels are among them.
+        """
         runs: dict[str, dict[int, Runs]] = {row.sheet_id: {} for row in self.sheets}
         sizes = {row.sheet_id: (row.sheet_height, row.sheet_width) for row in self.sheets}
         for (sheet_id, class_id), rle in self.masks.items():
             if sheet_id in runs and rle.strip():
                 runs[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
         return runs
+
+    @cached_property
+    def defects(self) -> dict[str, dict[int, Runs]]:
+        """The same without void pixels."""
+        return {
+            sheet_id: {class_id: runs for class_id, runs in of_sheet.items() if class_id != VOID}
+            for sheet_id, of_sheet in self.runs.items()
+        }
 
 
 def labelled_tiles(
@@ -77,6 +96,7 @@ def labelled_tiles(
     names = {"height": "sheet_height", "width": "sheet_width"}
     sizes = sheets[["sheet_id", "path", "sha256", *names]].rename(columns=names)
     masks = annotations.set_index(["sheet_id", "class_id"])["rle"].to_dict()
+    masks |= {(sheet_id, VOID): rle for sheet_id, rle in void_of(sheets).items()}
     joined = tiles.merge(sizes, on="sheet_id", how="left").reset_index(drop=True)
     return LabelledTiles(folder, joined, masks, classes)
 
@@ -121,7 +141,7 @@ def crop_sampler(data: LabelledTiles, config: SegmentationConfig) -> Sampler:
     With the probability ``defect_tile_share`` that is a class, each that occurs as likely as any
     other however rare it is, on one of its sheets; else it is any sheet, and no class.
     """
-    by_class = windows.places_by_class([data.runs[row.sheet_id] for row in data.sheets])
+    by_class = windows.places_by_class([data.defects[row.sheet_id] for row in data.sheets])
     count = -(-config.steps_per_epoch * config.batch_size // config.windows_per_sheet)
     return _sampler(by_class, len(data.sheets), count, config.defect_tile_share)
 
@@ -148,9 +168,9 @@ def _sampler(
 class TileReader:
     """Reads tiles and windows with their masks, and augments them.
 
-    An example holds ``sheet``, gray of shape ``(height, width, 1)``, and ``mask``, 0 or 1 of shape
-    ``(height, width, classes)``, both uint8, and ``presence``, 1 for each class that it shows, of
-    shape ``(classes,)``, float32.
+    An example holds ``sheet``, gray of shape ``(height, width, 1)``, and ``mask``, 0 or 1, and 2
+    where nobody can tell, of shape ``(height, width, classes)``, both uint8, and ``presence``, 1
+    for each class that it shows, of shape ``(classes,)``, float32.
     """
 
     def __init__(
@@ -162,7 +182,7 @@ class TileReader:
     ) -> None:
         self._data, self._rows = data, list(data.tiles.itertuples())
         self._augmentation, self._copy_paste_share = augmentation, copy_paste_share
-        self._donors = DefectDonors(data.folder, data.sheets, data.runs, data.size)
+        self._donors = DefectDonors(data.folder, data.sheets, data.defects, data.size)
         self._windows_per_sheet, self._size = windows_per_sheet, data.size
 
     def tile(self, index: int, rng: np.random.Generator) -> Example:
@@ -206,8 +226,21 @@ class TileReader:
         if self._augmentation:
             picture, changed = self._augmentation.apply(picture, list(masks.values()), rng)
             masks = dict(zip(masks, changed, strict=True))
+        void = masks.pop(VOID - 1, None)
         presence = np.zeros(self._data.classes, np.float32)
         for channel, mask in masks.items():
             presence[channel] = mask.any()
+        if void is not None:
+            masks = _with_void(masks, void, self._data.classes)
         channels = Channels((*self._size, self._data.classes), masks)
         return {"sheet": picture[..., None], "mask": channels, "presence": presence}
+
+
+def _with_void(masks: Mapping[int, Gray], void: Gray, classes: int) -> dict[int, Gray]:
+    """Mark void pixels in the masks of all classes; a defect that lies there is known."""
+    nothing = np.zeros_like(void)
+    painted = {channel: masks.get(channel, nothing) for channel in range(classes)}
+    return {
+        channel: np.where((void > 0) & (mask == 0), np.uint8(UNKNOWN), mask)
+        for channel, mask in painted.items()
+    }

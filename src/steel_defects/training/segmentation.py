@@ -13,6 +13,7 @@ from keras import KerasTensor, losses, ops
 from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.labels.masks import UNKNOWN
 from steel_defects.models.config import Network, UNetConfig
 from steel_defects.models.segmenters import build_segmenter
 from steel_defects.models.unet import add_auxiliary_masks
@@ -63,7 +64,8 @@ def fit_segmenter(
             fitted = _model_to_fit(model, training, recipe)
         fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
         checkpoint = Checkpoint(checkpoint_dir / f"{name}.npz", fingerprint)
-        loader, unpack = training_loader(training, config), partial(_unpack, network)
+        loader = training_loader(training, config)
+        unpack = partial(_unpack, network, training.has_void)
         validate = tile_validation(model, network.stride, validation, config)
         history = fit(
             fitted, loader, unpack, lambda _: validate(), config, name, checkpoint,
@@ -82,7 +84,8 @@ def _model_to_fit(model: keras.Model, tiles: LabelledTiles, recipe: SegmenterRec
     size of the weights.
     """
     config, network = recipe.training, recipe.network
-    mask_loss = MaskLoss(config.bce_weight, config.region_loss, config.positive_weights)
+    weights_of = config.positive_weights
+    mask_loss = MaskLoss(config.bce_weight, config.region_loss, weights_of, tiles.has_void)
     losses: list[keras.losses.Loss] = [mask_loss]
     weights = [1.0]
     if network.presence_head:
@@ -103,11 +106,11 @@ def _model_to_fit(model: keras.Model, tiles: LabelledTiles, recipe: SegmenterRec
     return fitted
 
 
-def _unpack(network: Network, batch: Batch) -> Unpacked:
+def _unpack(network: Network, has_void: bool, batch: Batch) -> Unpacked:
     """Make the targets of :func:`_model_to_fit`.
 
     Masks of deep supervision are averages over the cells of their stage; a rest that fills no cell
-    is left out.
+    is left out. A cell with void pixels is void.
     """
     targets: list[Any] = [batch["mask"]]
     if network.presence_head:
@@ -115,7 +118,11 @@ def _unpack(network: Network, batch: Batch) -> Unpacked:
     mask, cell = batch["mask"], 1
     for stride in network.auxiliary_strides:
         window = stride // cell
-        mask, cell = ops.average_pool(ops.cast(mask, "float32"), window, window), stride
+        mask, cell = ops.cast(mask, "float32"), stride
+        largest = ops.max_pool(mask, window, window) if has_void else None
+        mask = ops.average_pool(mask, window, window)
+        if largest is not None:
+            mask = ops.where(largest > 1, float(UNKNOWN), mask)
         targets.append(mask)
     return batch["sheet"], targets, None
 
@@ -139,17 +146,22 @@ class MaskLoss(losses.Loss):
         bce_weight: float = 0.5,
         region: RegionLoss = "dice",
         positive_weights: Sequence[float] = (),
+        has_void: bool = False,
     ) -> None:
         super().__init__(name="mask_loss")
         self.bce_weight, self.region = bce_weight, region
-        self.positive_weights = tuple(positive_weights)
+        self.positive_weights, self.has_void = tuple(positive_weights), has_void
 
     def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         """Compare masks and probabilities of shape ``(batch, height, width, classes)``.
 
-        Masks hold 0 to 1: a cell of a coarser mask holds the share of it that is defective.
+        Masks hold 0 to 1: a cell of a coarser mask holds the share of it that is defective. With
+        ``has_void`` they hold 2 where nobody can tell: neither adds to the loss there.
         """
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+        if self.has_void:
+            known = ops.cast(y_true <= 1, "float32")
+            y_true, y_pred = y_true * known, y_pred * known
         loss = ops.zeros(())
         if self.bce_weight > 0:
             loss += self.bce_weight * self._crossentropy(y_true, y_pred)
@@ -228,7 +240,7 @@ def tile_validation(
     Masks are the segmenter's output, or the first of them; ``stride`` is what the sides of its
     input must be multiples of, pixels.
     """
-    measuring = _measuring_model(for_tiles(model, tiles.size, stride), tiles.size, tiles.classes)
+    measuring = _measuring_model(for_tiles(model, tiles.size, stride), tiles)
     measuring.compile(run_eagerly=config.eager)
     count, weight = len(tiles.tiles), config.bce_weight
     loader = Loader(
@@ -262,15 +274,18 @@ def _dice(sums: Sums) -> dict[str, float]:
     return values
 
 
-def _measuring_model(fitted: keras.Model, size: tuple[int, int], classes: int) -> keras.Model:
+def _measuring_model(fitted: keras.Model, tiles: LabelledTiles) -> keras.Model:
     """Return a model that measures a segmenter where it runs, so that no mask has to leave there.
 
     It takes a list of tiles, ``(batch, height, width, 1)``, and true masks,
-    ``(batch, height, width, classes)``, 0 or 1, and returns sums over the pixels,
-    ``(batch, classes, 6)``, float32.
+    ``(batch, height, width, classes)``, 0 or 1, or 2 where nobody can tell, and returns sums over
+    the pixels, ``(batch, classes, 6)``, float32.
     """
-    truth = keras.Input((*size, classes), name="truth")
-    predicted = fitted.outputs[0]
+    given = keras.Input((*tiles.size, tiles.classes), name="truth")
+    truth, predicted = given, fitted.outputs[0]
+    if tiles.has_void:
+        known = ops.cast(given <= 1, "float32")
+        truth, predicted = given * known, predicted * known
     decided = ops.cast(predicted >= 0.5, "float32")
     certain = ops.clip(predicted, 1e-6, 1 - 1e-6)
     parts = [
@@ -282,4 +297,4 @@ def _measuring_model(fitted: keras.Model, size: tuple[int, int], classes: int) -
         -ops.log(ops.where(truth > 0, certain, 1 - certain)),
     ]
     sums = ops.stack([ops.sum(part, axis=(1, 2)) for part in parts], axis=-1)
-    return keras.Model([fitted.inputs[0], truth], sums)
+    return keras.Model([fitted.inputs[0], given], sums)

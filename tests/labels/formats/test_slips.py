@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from steel_defects.errors import SteelDefectsError
+from steel_defects.labels import rle as run_length
 from steel_defects.labels.drawn import Classes, Sheets, masks_of
 from steel_defects.labels.formats.recognise import READERS, LabelFolder, recognise
 from steel_defects.labels.mask_folder import MaskFolder, MaskRules, read_annotations
@@ -154,6 +155,17 @@ def test_the_picture_of_several_addresses_is_image(tmp_path):
 
 
 # === Pascal VOC and masks in colour ===
+
+
+def test_void_pixels_around_a_defect_are_known(tmp_path):
+    values = np.zeros(SIZE)
+    values[5:25, 5:25] = 255
+    values[8:22, 8:22] = 1
+    masks = read(tmp_path, ["JPEGImages/a.jpg"], {"SegmentationClass/a.png": png(values)})
+    assert areas(masks) == {("JPEGImages/a.jpg", 1): 196}
+    void = run_length.decode(masks.void["JPEGImages/a.jpg"], *SIZE)
+    np.testing.assert_array_equal(void, values == 255)
+    assert "1 masks have void pixels, which neither train nor count" in told(masks)
 
 
 def test_a_mask_of_nothing_but_void_is_not_clean(tmp_path):

@@ -50,8 +50,8 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
         stems = {path.relative_to(folder).with_suffix("").as_posix(): path for path in masks}
         for stem, path in stems.items():
             labels = _read_mask(path, names, stem, root, place)
-            voids += labels.has_void
-            yield labels.labels
+            voids += labels.void is not None
+            yield labels
         listed = dict(_listed(folder.parent, root))
         unlisted = [stem for stem in stems if stem not in listed]
         for stem in sorted(listed.keys() - stems.keys()):
@@ -60,7 +60,7 @@ def read(root: Path, files: Sequence[Path]) -> Iterator[PictureLabels | str]:
             fault = f"listed without a mask, but there is {shown(stems[near].name)}" if near else ""
             yield _labels(stem, place, listed[stem], fault=fault)
     if voids:
-        yield f"{voids:,} masks have void pixels, which count as background"
+        yield f"{voids:,} masks have void pixels, which neither train nor count"
 
 
 def _mask_folder(path: Path, root: Path) -> Path | None:
@@ -137,23 +137,17 @@ def _colours(lines: Sequence[str], path: Path) -> dict[int, str]:
     return names
 
 
-@dataclass(frozen=True)
-class _Read:
-    labels: PictureLabels
-    has_void: bool
-
-
-def _read_mask(path: Path, names: _Names, stem: str, root: Path, place: str) -> _Read:
-    """Return a shape for each class of a mask, and whether it has void pixels."""
+def _read_mask(path: Path, names: _Names, stem: str, root: Path, place: str) -> PictureLabels:
+    """Return a shape for each class of a mask, and its void pixels."""
     where = path.relative_to(root).as_posix()
     values = _values(path, names)
-    shapes, void = [], False
+    shapes, void = [], None
     for value in np.unique(values).tolist():
         name = names.name(value)
         if name == _BACKGROUND or (name is None and value == 0):
             continue
         if name is None and value == (_VOID_COLOUR if names.colours else _VOID):
-            void = True
+            void = Bitmap.of(values == value)
             continue
         if name is None:
             colour = f"colour {value >> 16},{value >> 8 & 255},{value & 255}"
@@ -162,8 +156,9 @@ def _read_mask(path: Path, names: _Names, stem: str, root: Path, place: str) -> 
         shapes.append(Shape(name, Bitmap.of(values == value), where))
     fault = "" if shapes or not void else "its mask has void pixels, and no class"
     height, width = values.shape
-    labels = _labels(stem, place, where, shapes=tuple(shapes), size=(height, width), fault=fault)
-    return _Read(labels, void)
+    return _labels(
+        stem, place, where, shapes=tuple(shapes), size=(height, width), void=void, fault=fault
+    )
 
 
 def _values(path: Path, names: _Names) -> NDArray[np.integer]:

@@ -47,7 +47,7 @@ from steel_defects.pipelines.data_engineering.label_sources import (
     Relabelling,
     read_labels,
 )
-from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS
+from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS, VOID_PIXELS
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
 
@@ -118,14 +118,14 @@ def check_annotations(
     sent_to_label: pd.DataFrame,
     earlier_label_corrections: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
-) -> tuple[pd.DataFrame, Findings, pd.DataFrame]:
+) -> tuple[pd.DataFrame, Findings, pd.DataFrame, pd.DataFrame]:
     """Keep sound masks of sound sheets, and list what masks look wrong.
 
     A sheet with a mask that can't be trusted is set aside as a whole: without that mask it would
     pass for cleaner than it is.
 
     Returns:
-        The masks, the findings, and which sheets people labelled again.
+        The masks, the findings, which sheets people labelled again, and void pixels.
 
     Raises:
         SteelDefectsError: The labels lose so much, or look so wrong, that nothing should be
@@ -154,7 +154,10 @@ def check_annotations(
         count = f"{len(masks.unlabelled):,} of {len(sheet_inventory):,} pictures"
         told.append(f"{count} are not labelled and left out (data_engineering.unlabelled)")
     _tell(findings, told)
-    return kept, [asdict(finding) for finding in findings], relabelled
+    void = VOID_PIXELS.typed(
+        (one, rle, run_length.area(rle)) for one, rle in sorted(masks.void.items())
+    )
+    return kept, [asdict(finding) for finding in findings], relabelled, void
 
 
 def _doubts(
@@ -253,6 +256,7 @@ def build_sheets(
     sheet_groups: pd.DataFrame,
     annotations: pd.DataFrame,
     findings: Findings,
+    void_pixels: pd.DataFrame,
 ) -> pd.DataFrame:
     """Make the table of sound sheets."""
     faults = [finding for finding in findings if finding["set_aside"]]
@@ -267,7 +271,11 @@ def build_sheets(
     # A group is named after the first of its sheets, so that its name outlives new sheets.
     first = table.groupby("group_id")["sheet_id"].transform("min")
     defective = table["sheet_id"].isin(set(annotations["sheet_id"]))
-    return SHEETS.typed(table.assign(group_id=first, has_defect=defective))
+    table = table.assign(group_id=first, has_defect=defective)
+    if len(void_pixels):
+        void = table["sheet_id"].map(void_pixels.set_index("sheet_id")["rle"])
+        table = table.assign(void=void.fillna(""))
+    return SHEETS.typed(table)
 
 
 def locate_sheets(

@@ -14,12 +14,13 @@ def create_pipeline() -> Pipeline:
 
 def _tables() -> list[Node]:
     """What is in the folder, what is similar in it, and the canonical tables."""
+    labels = ["annotations", "findings", "label_corrections", "void_pixels"]
     splits, backbones = ["splits", "split_assignments"], "params:backbones"
     return [
         node(nodes.inventory_sheets, "sheet_inventory"),
         node(nodes.compare_sheets, "similar_sheets"),
         node(nodes.group_similar_sheets, "sheet_groups"),
-        node(nodes.check_annotations, ["annotations", "findings", "label_corrections"]),
+        node(nodes.check_annotations, labels),
         node(nodes.build_sheets, "sheets"),
         node(nodes.locate_sheets, ["sheet_positions", "position_findings"]),
         node(nodes.split_sheets, splits, backbones=backbones),

@@ -119,7 +119,8 @@ def _predicted(
     """Return sheet, split and prediction of each row."""
     from steel_defects.prediction.predicted_masks import predict_maps
 
-    predicted = predict_maps(segmenter, raw_sheets, rows["path"].tolist(), tta=config.tta)
+    void = rows["void"].tolist() if "void" in rows else []
+    predicted = predict_maps(segmenter, raw_sheets, rows["path"].tolist(), config.tta, void)
     return zip(rows["sheet_id"], rows["split"], predicted, strict=True)
 
 
