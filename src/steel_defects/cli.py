@@ -12,7 +12,7 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.validation import CheckFailure, DataValidationError
 
-from steel_defects.errors import Stopped, shown
+from steel_defects.errors import Refused, Stopped, shown
 from steel_defects.kedro_compat import resume_argument, split_params
 
 #: Skips, with ``--only-missing-outputs``, what is up to date, and hears of Ctrl-C.
@@ -48,7 +48,7 @@ def _run(traceback: bool, **options: Any) -> Any:
     except Exception as error:
         message = one_line(error)
         click.echo(f"Error: {message} (--traceback shows where)", err=True)
-        if log.resume and "--from-nodes" not in message:
+        if log.resume and "--from-nodes" not in message and not isinstance(error, Refused):
             click.echo(f"Then go on from there: add {log.resume}", err=True)
         sys.exit(1)
 

@@ -13,6 +13,7 @@ from steel_defects.pipelines import (
     data_engineering,
     deployment,
     inspection,
+    promotion,
     proposal,
     reporting,
     sample_data,
@@ -38,6 +39,7 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
         "reporting": _in_one_box("reporting", reporting.create_pipeline(selection)),
         "inspection": inspection.create_pipeline(),
         "deployment": deployment.create_pipeline(),
+        "promotion": promotion.create_pipeline(),
         "proposal": proposal.create_pipeline(),
     }
     main = ("data_engineering", "classification", "segmentation", "reporting")

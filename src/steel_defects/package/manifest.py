@@ -169,7 +169,7 @@ class Manifest(Config):
 
     Attributes:
         format: Version of this layout.
-        version: Of the run that built it, such as ``2026-11-26T05.52.16.188Z``; empty in packages of
+        version: Of the run that built it, such as ``2026-11-26T05.52.16.188Z``; empty in those of
             earlier releases.
         class_names: Names of classes 1, 2, ….
         gate: The classifier; None where every sheet goes to the segmenter.

@@ -108,7 +108,8 @@ def write_version(
     Args:
         newest: The folder of the newest version.
         version: Rises from one to the next, like ``2026-11-26T05.52.16.188Z``.
-        manifest: As :func:`write_package` takes it, like ``writers``.
+        manifest: As :func:`write_package` takes it.
+        writers: One of each file, as it takes them.
 
     Returns:
         The newest version, in its place.
