@@ -14,13 +14,12 @@ class LogDataset(CSVDataset):
     """Adds rows to a CSV file; the old file lives until the new one is whole."""
 
     def save(self, data: pd.DataFrame) -> None:
-        """Write the rows after those that there are."""
+        """Write the rows after those that there are; one that is there already is not repeated."""
         path = Path(self._filepath)
         earlier = [self.load()] if path.is_file() else []
+        rows = pd.concat([table.astype("str") for table in (*earlier, data)], ignore_index=True)
         with replaced(path) as temporary:
-            pd.concat([*earlier, data], ignore_index=True).to_csv(
-                temporary, index=False, encoding="utf-8"
-            )
+            rows.drop_duplicates().to_csv(temporary, index=False, encoding="utf-8")
 
 
 class EarlierLogDataset(LogDataset):

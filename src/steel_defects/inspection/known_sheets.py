@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from steel_defects.decision import reasons
+from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.promotion import JudgedSheets
 from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.cascade import Cascade, InspectedSheet
@@ -24,14 +25,23 @@ def judge_known_sheets(
     """Let the trained networks of a package judge sheets, in the given order; imports Keras.
 
     Limits, recall and sizes are those that inspection takes. That a sheet repeats the one before it
-    does not count. One that can't be read is for review, as it is there.
+    does not count.
+
+    Raises:
+        SteelDefectsError: A sheet is not in the folder, or can no longer be read.
     """
     config = config.for_classes(package.manifest.class_names)
     runtime = load_runtime(package, "keras", config.execution)
     cascade = Cascade(package, runtime, config)
 
     def judge(sheet_id: str) -> InspectedSheet:
-        return cascade.judge(read_frame(folder.read_file, sheet_id, cascade.accepted.bits))
+        frame = read_frame(folder.read_file, sheet_id, cascade.accepted.bits)
+        if frame.problem:
+            raise SteelDefectsError(
+                f"{sheet_id} of {folder.picture_folder} cannot be judged: {frame.problem}; give "
+                "the folder of the data with --params raw_dir=PATH, or run data_engineering again"
+            )
+        return cascade.judge(frame)
 
     parallel = runtime.parallel
     judged = map_in_order(judge, sheet_ids, 0 if parallel == 1 else parallel, parallel)

@@ -64,6 +64,13 @@ class ModelPackage:
         settings = [part.model_dump(mode="json") if part else None for part in parts]
         return _digest(json.dumps(settings, sort_keys=True).encode())[:12]
 
+    @property
+    def in_words(self) -> str:
+        """Where it lies and which version it is, for a log."""
+        version = self.manifest.version
+        kept = f"version {version}" if version else "no version known"
+        return f"{self.folder} ({kept}{', promoted' if DECISION in self.manifest.files else ''})"
+
     def settings(self, runtimes: Iterable[str]) -> dict[str, Any]:
         """Return what else decides on results, in the form of JSON.
 
@@ -169,6 +176,11 @@ def _place(folder: Path, name: str) -> Path:
     """Return where a file of a package lies: a whole new one counts, though not in its place."""
     new = folder / _WHOLE / name
     return new if new.is_file() else folder / name
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file of a package as UTF-8, the same on every system."""
+    path.write_bytes(text.encode())
 
 
 def copy_package(package: ModelPackage, folder: Path) -> ModelPackage:

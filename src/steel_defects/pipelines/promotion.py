@@ -3,13 +3,11 @@
 import logging
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 from kedro.pipeline import Pipeline
 
 from steel_defects.datasets.models import PackageContents
-from steel_defects.datasets.packages import PROMOTED_FOLDER
 from steel_defects.errors import Refused, SteelDefectsError
 from steel_defects.evaluation.comparable_sheets import (
     PackageFacts,
@@ -29,7 +27,7 @@ from steel_defects.evaluation.promotion import (
 )
 from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.config import InspectionConfig
-from steel_defects.package.folder import DECISION, ModelPackage
+from steel_defects.package.folder import DECISION, ModelPackage, write_text
 from steel_defects.package.learned import learned_by
 from steel_defects.package.recall import at_recall, recall_in_force
 from steel_defects.package.versions import PackageVersions
@@ -164,8 +162,10 @@ def promote_package(
     """
     decision, version = promotion_decision, promotion_decision.candidate
     if not decision.taken:
-        stays = decision.replaces or "as it is"
-        raise Refused(f"version {version} is refused: {decision.why}; {PROMOTED_FOLDER} is {stays}")
+        raise Refused(
+            f"version {version} is refused: {decision.why}; the promoted package stays at "
+            f"{decision.replaces or 'what it is'}"
+        )
     package = package_versions.open(version)
     if (package.model_id, package.thresholds_id) != (decision.model_id, decision.thresholds_id):
         raise SteelDefectsError(
@@ -175,8 +175,4 @@ def promote_package(
     text = f"{decision.model_dump_json(indent=2)}\n"
     copies = {name: partial(package.copy, name) for name in package.manifest.files}
     manifest = package.manifest.model_copy(update={"version": version})
-    return PackageContents(manifest, copies | {DECISION: partial(_write_text, text)})
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    return PackageContents(manifest, copies | {DECISION: partial(write_text, text)})

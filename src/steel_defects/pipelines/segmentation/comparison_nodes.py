@@ -3,7 +3,6 @@
 import logging
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -33,7 +32,7 @@ from steel_defects.package.build import (
     package_metrics,
     reference_quantiles,
 )
-from steel_defects.package.folder import LEARNED_SHEETS
+from steel_defects.package.folder import LEARNED_SHEETS, write_text
 from steel_defects.package.learned import learned_sheets
 from steel_defects.package.manifest import Manifest, SegmenterSpec
 from steel_defects.prediction.inference import SegmenterPredictionConfig
@@ -191,7 +190,7 @@ def build_package(
         writers[gate.file] = networks["gate"].save
     records = [one.record for one in (chosen_segmenter, chosen_gate) if one]
     if learned_from(records, sheets, splits):
-        writers[LEARNED_SHEETS] = partial(_write_text, learned_sheets(sheets, splits))
+        writers[LEARNED_SHEETS] = partial(write_text, learned_sheets(sheets, splits))
     else:
         logger.warning(
             "the package does not say which sheets it learned from, so that it cannot be compared "
@@ -199,10 +198,6 @@ def build_package(
             "release"
         )
     return PackageContents(manifest, writers)
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _segmenter_spec(
