@@ -454,7 +454,8 @@ def test_the_package_holds_what_was_chosen(
     )  # fmt: skip
     stamp = stamp_of(**networks)
     unet = stand_in(
-        "unet", made_from=made, postprocessing=settings.model_copy(update=stamp), segmenter=networks["segmenter"],
+        "unet", made_from=made, postprocessing=settings.model_copy(update=stamp),
+        segmenter=networks["segmenter"],
         stacking=Stacking(
             stacked=STACKED, operating_point=point.model_copy(update={"recall_bound": 0.9}), **stamp
         ),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from steel_defects.config import Record
 from steel_defects.decision.intervals import CONFIDENCE, share_interval
+from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.comparable_sheets import PackageFacts
 from steel_defects.evaluation.paired_figures import (
     SEGMENTER_FIGURES,
@@ -172,6 +173,23 @@ class Promotion(Record):
     test_split: str
     test_reads: int
     figures: tuple[ComparedFigure, ...] = ()
+
+
+def words_given(**texts: object) -> list[str]:
+    """Return who asks for a promotion and why, without blanks around; None for what is missing.
+
+    Raises:
+        SteelDefectsError: One is missing or empty.
+    """
+    given = {name: "" if text is None else str(text).strip() for name, text in texts.items()}
+    missing = [name for name, text in given.items() if not text]
+    if missing:
+        example = ",".join(f"{name}=…" for name in missing)
+        raise SteelDefectsError(
+            f"a promotion needs {' and '.join(missing)}: add --params \"{example}\" (without commas "
+            "in a text)"
+        )
+    return list(given.values())
 
 
 @dataclass(frozen=True)

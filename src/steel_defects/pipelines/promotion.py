@@ -24,6 +24,7 @@ from steel_defects.evaluation.promotion import (
     compare,
     reads_of,
     without_comparison,
+    words_given,
 )
 from steel_defects.images.folder import SheetFolder
 from steel_defects.inspection.config import InspectionConfig
@@ -67,7 +68,7 @@ def decide_promotion(
         SteelDefectsError: Nobody says who asks or why, there is no such version, or it is the
             promoted one already.
     """
-    by, reason = _given(by=by, reason=reason)
+    by, reason = words_given(by=by, reason=reason)
     package, promoted = package_versions.open(str(candidate)), earlier_promoted_package
     new = _facts(package, package.folder.name, inspection)
     old = _facts(promoted, promoted.manifest.version, inspection) if promoted else None
@@ -93,17 +94,6 @@ def decide_promotion(
         test_split=test_split,
         test_reads=reads_of(earlier_promotions, test_split) + bool(outcome.sheets),
     )
-
-
-def _given(**texts: str | None) -> list[str]:
-    given = {name: "" if text is None else str(text).strip() for name, text in texts.items()}
-    missing = [name for name, text in given.items() if not text]
-    if missing:
-        raise SteelDefectsError(
-            f"a promotion needs {' and '.join(missing)}: add --params "
-            f'"{",".join(f"{name}=…" for name in missing)}" (without commas in a text)'
-        )
-    return list(given.values())
 
 
 def _facts(package: ModelPackage, version: str, inspection: InspectionConfig) -> PackageFacts:
