@@ -118,8 +118,8 @@ def test_look_alikes_are_no_evidence_of_their_own(truth):
 
 
 def test_figures_without_sheets_of_their_kind_decide_nothing(truth):
-    defective = truth.sheets[truth.sheets["has_defect"]]
-    found = outcome(replace(truth, sheets=defective), judged(truth), judged(truth))
+    defective = replace(truth, sheets=truth.sheets[truth.sheets["has_defect"]])
+    found = outcome(defective, judged(defective), judged(defective))
     rate = next(figure for figure in found.figures if figure.metric == "false_positive_rate")
     assert (rate.candidate, rate.low) == (None, None) and not rate.worse
     assert found.taken
