@@ -186,7 +186,7 @@ def words_given(**texts: object) -> list[str]:
     if missing:
         example = ",".join(f"{name}=…" for name in missing)
         raise SteelDefectsError(
-            f"a promotion needs {' and '.join(missing)}: add --params \"{example}\" (without commas "
+            f'a promotion needs {" and ".join(missing)}: add --params "{example}" (without commas '
             "in a text)"
         )
     return list(given.values())
