@@ -1,6 +1,7 @@
 """From a trained package to the promoted one that inspection takes."""
 
 import json
+from functools import partial
 
 from tests.support.projects import Project
 
@@ -10,6 +11,9 @@ from steel_defects.inspection.known_sheets import judge_known_sheets, judged_she
 from steel_defects.package.folder import DECISION, read_package
 from steel_defects.package.learned import learned_by
 from steel_defects.package.runtimes import load_runtime
+from steel_defects.package.versions import write_version
+
+LATER = "2099-01-01T00.00.00.000Z"
 
 
 def test_a_promoted_package_is_what_inspection_takes(copied_run: Project) -> None:
@@ -46,12 +50,11 @@ def test_a_promoted_package_is_what_inspection_takes(copied_run: Project) -> Non
     assert len(unknown.stderr.splitlines()) == 1
 
     # Other thresholds, and too few sheets to compare on: refused in one line, and logged.
-    lower = [
-        "--pipelines=classification,segmentation",
-        "--params=operating_point.target_recall=0.6",
-    ]
-    nodes = "--nodes=mobilenet_v2.choose_operating_point,mobilenet_v2.record_gate,select_gate,"
-    project.must_run(*lower, f"{nodes}score_by_gate,build_package")
+    package = versions.open(newest)
+    gate = package.manifest.gate.model_copy(update={"lower_threshold": 0.0})
+    writers = {name: partial(package.copy, name) for name in package.manifest.files}
+    changed = package.manifest.model_copy(update={"gate": gate})
+    write_version(project.data / "09_release" / "model_package", LATER, changed, writers)
     refused = project.run("--pipelines=promotion", asked)
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
