@@ -18,7 +18,7 @@ from tests.support.good_tables import GOOD
 
 from steel_defects.cli import SILENCED, one_line
 from steel_defects.cli import run as run_command
-from steel_defects.errors import SteelDefectsError
+from steel_defects.errors import Refused, SteelDefectsError
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +70,9 @@ def run(conf: Path, *options: str) -> subprocess.CompletedProcess[str]:
             ["inspection_package is missing"],
         ),
         (["--pipelines=segmentatoin"], ["segmentatoin"]),
+        (["--pipelines=promotion"], ["a promotion needs by and reason", "by=…,reason=…"]),
+        (["--pipelines=promotion", "--params=reason=better,by=Kim"], ["there are none yet"]),
+        (["--params=reason=better"], ["this run would not read reason; it is for promotion"]),
         (["--env=absent"], ["absent"]),
     ],
     ids=lambda value: value[-1] if value[0].startswith("--") else None,
@@ -95,9 +98,10 @@ def test_traceback_on_request(conf):
     assert "SteelDefectsError" in found.stdout + found.stderr
 
 
-def test_how_to_resume_stands_under_an_error(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("kind", [SteelDefectsError, Refused])
+def test_how_to_resume_stands_under_an_error_but_no_refusal(tmp_path, monkeypatch, capsys, kind):
     def fail(_: object) -> None:
-        raise SteelDefectsError("no room is left")
+        raise kind("no room is left")
 
     nodes = [Node(lambda: 1, None, "a", name="first"), Node(fail, "a", "b", name="second")]
     catalog = DataCatalog({"a": JSONDataset(filepath=str(tmp_path / "a.json"))})
@@ -110,9 +114,10 @@ def test_how_to_resume_stands_under_an_error(tmp_path, monkeypatch, capsys):
         run_command.callback(traceback=False)
     for logger, before in zip(loggers, filters, strict=True):
         logger.filters[:] = before
-    error, advice = capsys.readouterr().err.splitlines()
+    error, *advice = capsys.readouterr().err.splitlines()
     assert error == "Error: no room is left (--traceback shows where)"
-    assert advice == 'Then go on from there: add --from-nodes "second"'
+    expected = [] if kind is Refused else ['Then go on from there: add --from-nodes "second"']
+    assert advice == expected
 
 
 @pytest.mark.parametrize(
@@ -123,9 +128,10 @@ def test_how_to_resume_stands_under_an_error(tmp_path, monkeypatch, capsys):
         ("weights_dir=yes,data_engineering.seed=7",
          {"weights_dir": "yes", "data_engineering": {"seed": 7}}),
         ("raw_dir='007',sheets_dir=null", {"raw_dir": "007", "sheets_dir": None}),
+        ("by=007, reason = class 3: better #2", {"by": "007", "reason": "class 3: better #2"}),
     ],
 )  # fmt: skip
-def test_paths_are_taken_as_they_are_typed(typed, parameters):
+def test_paths_and_texts_are_taken_as_they_are_typed(typed, parameters):
     context = run_command.make_context("run", ["--params", typed])
     assert context.params["params"] == parameters
 

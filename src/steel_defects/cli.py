@@ -12,7 +12,7 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.validation import CheckFailure, DataValidationError
 
-from steel_defects.errors import Stopped, shown
+from steel_defects.errors import Refused, Stopped, shown
 from steel_defects.kedro_compat import resume_argument, split_params
 
 #: Skips, with ``--only-missing-outputs``, what is up to date, and hears of Ctrl-C.
@@ -48,7 +48,7 @@ def _run(traceback: bool, **options: Any) -> Any:
     except Exception as error:
         message = one_line(error)
         click.echo(f"Error: {message} (--traceback shows where)", err=True)
-        if log.resume and "--from-nodes" not in message:
+        if log.resume and "--from-nodes" not in message and not isinstance(error, Refused):
             click.echo(f"Then go on from there: add {log.resume}", err=True)
         sys.exit(1)
 
@@ -155,8 +155,8 @@ def _silence_tracebacks() -> _WithoutErrors:
 
 
 def _read_parameters(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Read ``--params`` as Kedro does, but take paths as they are typed, 0045 too."""
-    from steel_defects.parameter_hooks import PATH_PARAMETERS
+    """Read ``--params`` as Kedro does, but take paths and texts as they are typed, 0045 too."""
+    from steel_defects.parameter_hooks import PATH_PARAMETERS, TEXT_PARAMETERS
 
     try:
         parameters = split_params(context, option, value)
@@ -168,6 +168,8 @@ def _read_parameters(context: click.Context, option: click.Parameter, value: Any
     for item in value.split(",") if isinstance(value, str) else ():
         name, _, text = map(str.strip, item.partition("="))
         if name in PATH_PARAMETERS and not isinstance(parameters[name], str | None):
+            parameters[name] = text
+        if name in TEXT_PARAMETERS:  # Kedro would read "class 3: better" as a mapping
             parameters[name] = text
         if name in PATH_PARAMETERS and text.startswith("~"):
             parameters[name] = os.path.expanduser(text)

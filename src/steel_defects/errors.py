@@ -17,6 +17,10 @@ class Stopped(SteelDefectsError):
     """The user ended a run with Ctrl-C; the message says how far it had come."""
 
 
+class Refused(SteelDefectsError):
+    """A run did what it was asked, and the answer is no: going on from there changes nothing."""
+
+
 @contextmanager
 def disk_refusals(place: Path, remedy: str) -> Iterator[None]:
     """Say in one line what a disk refuses to the code of a ``with`` statement.

@@ -90,6 +90,20 @@ class ComparisonHooks:
                 catalog["earlier_versions"].load().check(str(compare))
 
 
+class PromotionHooks:
+    """Refuses a promotion that cannot be asked for, before sheets are read."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for who asks, why, and the version that ``candidate`` names."""
+        if "params:candidate" in pipeline.inputs():
+            from steel_defects.evaluation.promotion import words_given
+
+            words_given(**{name: catalog[f"params:{name}"].load() for name in ("by", "reason")})
+            candidate = catalog["params:candidate"].load()
+            catalog["package_versions"].load().resolve(str(candidate))
+
+
 class ChosenModelHooks:
     """Refuses to choose a model that no run trained, before hours of training."""
 

@@ -26,6 +26,8 @@ PATH_PARAMETERS = {
     },
     "models_dir": {"inspection_package"},
 }
+#: Runtime parameters that are people's words, taken as they are typed.
+TEXT_PARAMETERS = ("candidate", "reason", "by")
 #: Runtime parameters that only the catalog takes, and the datasets that take them.
 CATALOG_PARAMETERS = PATH_PARAMETERS | {
     "bit_depth": {"raw_sheets"},

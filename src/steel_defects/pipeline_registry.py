@@ -14,6 +14,7 @@ from steel_defects.pipelines import (
     deployment,
     inspection,
     labelling,
+    promotion,
     proposal,
     reporting,
     sample_data,
@@ -40,6 +41,7 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
         "inspection": inspection.create_pipeline(),
         "deployment": deployment.create_pipeline(),
         "labelling": labelling.create_pipeline(),
+        "promotion": promotion.create_pipeline(),
         "proposal": proposal.create_pipeline(),
     }
     main = ("data_engineering", "classification", "segmentation", "reporting")

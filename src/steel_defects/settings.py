@@ -10,6 +10,7 @@ from steel_defects.hooks import (
     ComparisonHooks,
     InputHooks,
     OutputLockHooks,
+    PromotionHooks,
     RunnerHooks,
     TargetHooks,
     VersionHooks,
@@ -21,7 +22,7 @@ from steel_defects.up_to_date import NodeRecordHooks
 
 HOOKS = (
     ParameterHooks(), RunnerHooks(), InputHooks(), ChosenModelHooks(),
-    ComparisonHooks(), VersionHooks(),
+    ComparisonHooks(), PromotionHooks(), VersionHooks(),
     TargetHooks(), OutputLockHooks(), RunRecordHooks(), NodeRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 

@@ -8,8 +8,9 @@ from tests.support.operating_points import operating_point
 from steel_defects.decision.fusion import StackedScore, Stacking
 from steel_defects.decision.operating_point import OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.paired_figures import Truth
 from steel_defects.evaluation.resampling import paired_ratios
-from steel_defects.evaluation.run_comparison import RunTables, Truth, changed_verdicts, compare_runs
+from steel_defects.evaluation.run_comparison import RunTables, changed_verdicts, compare_runs
 
 CONFIG = OperatingPointConfig(target_recall=0.9, target_false_positive_rate=0.1)
 SHEETS = list("abcd")

@@ -22,7 +22,8 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.trained import ModelSelection, made_from, network_digest, stamp_of
-from steel_defects.package.folder import read_package, write_package
+from steel_defects.package.folder import LEARNED_SHEETS, read_package, write_package
+from steel_defects.package.learned import learned_by
 from steel_defects.pipelines.segmentation import comparison_nodes, nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, PREDICTIONS
@@ -434,7 +435,10 @@ def tiny_model(outputs: int, name: str) -> keras.Model:
 
 
 @pytest.mark.parametrize("gate", [None, "vgg16"])
-def test_the_package_holds_what_was_chosen(data: Data, settings, predictions, tmp_path: Path, gate):
+def test_the_package_holds_what_was_chosen(
+    data: Data, settings, predictions, tmp_path: Path, gate, caplog
+):
+    made = made_from(data.sheets, data.annotations, data.splits, {})
     table = pd.DataFrame(
         [{"architecture": "unet", "mean_dice": 0.9} | segmenter_profile().model_dump()]
     )
@@ -450,13 +454,16 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, predictions, tm
     )  # fmt: skip
     stamp = stamp_of(**networks)
     unet = stand_in(
-        "unet", postprocessing=settings.model_copy(update=stamp), segmenter=networks["segmenter"],
+        "unet", made_from=made, postprocessing=settings.model_copy(update=stamp),
+        segmenter=networks["segmenter"],
         stacking=Stacking(
             stacked=STACKED, operating_point=point.model_copy(update={"recall_bound": 0.9}), **stamp
         ),
         predictions=predictions,
     )  # fmt: skip
-    vgg16 = stand_in("vgg16", classifier=networks["gate"], operating_point=point, scores=scores)
+    vgg16 = stand_in(
+        "vgg16", made_from=made, classifier=networks["gate"], operating_point=point, scores=scores
+    )
 
     def build() -> PackageContents:
         return comparison_nodes.build_package(
@@ -475,8 +482,19 @@ def test_the_package_holds_what_was_chosen(data: Data, settings, predictions, tm
     vgg16.classifier = networks["gate"]
     contents = build()
     write_package(tmp_path / "package", contents.manifest, contents.writers)
-    manifest = read_package(tmp_path / "package").manifest
-    assert set(manifest.files) == ({"gate.keras"} if gate else set()) | {"segmenter.keras"}
+    package = read_package(tmp_path / "package")
+    manifest = package.manifest
+    files = {"segmenter.keras", LEARNED_SHEETS}
+    assert set(manifest.files) == ({"gate.keras"} if gate else set()) | files
+    held_out = data.sheets["sheet_id"].isin(data.splits.query("split == 'test'")["sheet_id"])
+    learned = learned_by(package)
+    assert [digest[:16] in learned for digest in data.sheets["sha256"]] == (~held_out).tolist()
+    assert held_out.any() and "does not say which sheets" not in caplog.text
+    (vgg16 if gate else unet).record = unet.record.model_copy(
+        update={"made_from": made.model_copy(update={"splits": "other"})}
+    )
+    assert LEARNED_SHEETS not in build().writers
+    assert "does not say which sheets it learned from" in caplog.text
     assert manifest.class_names == CONFIG.class_names
     assert manifest.mm_per_px == 0.5
     assert manifest.segmenter.tta == "flips"

@@ -391,4 +391,20 @@ GOOD = {
         "classes": pd.array(["pitting, crack", None], dtype="str"),
         "severity": pd.array(["major", None], dtype="str"),
     },
+    "promotions": {
+        "decided_at": pd.to_datetime(["2026-11-26T05:52:16Z", "2026-11-27T05:52:16Z"]).as_unit(
+            "us"
+        ),
+        "candidate": ["2026-11-26T05.00.00.000Z", "2026-11-27T05.00.00.000Z"],
+        "model_id": ["m", "n"],
+        "thresholds_id": ["t", "t"],
+        "replaces": ["", "2026-11-26T05.00.00.000Z"],
+        "taken": [True, False],
+        "by": ["Kim", "Kim"],
+        "reason": ["first line", "more data"],
+        "why": ["the first needs no comparison", "mean_dice"],
+        "sheets": [0, 120],
+        "test_split": ["abc", "abc"],
+        "test_reads": [0, 1],
+    },
 }

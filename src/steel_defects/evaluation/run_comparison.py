@@ -1,6 +1,6 @@
 """Two versions of the models side by side, on the sheets that both scored without having seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,23 +11,18 @@ from steel_defects.decision.fusion import Stacking, cleared_sheets
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.decision.score_tables import ScoredSheets, hold_out, out_of_fold, scored_sheets
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.resampling import Difference, paired_differences, paired_ratios
-from steel_defects.evaluation.segmentation import pair_table
-from steel_defects.tables.declared import CHANGED_VERDICTS, LABEL_CORRECTIONS
+from steel_defects.evaluation.paired_figures import (
+    SEGMENTER_FIGURES,
+    Truth,
+    mask_sums,
+    ratio_differences,
+    verdict_differences,
+)
+from steel_defects.evaluation.resampling import Difference, paired_differences
+from steel_defects.tables.declared import CHANGED_VERDICTS
 
 #: The figures of all sheets first: they stand on more of them.
 _EVALUATIONS = ("out_of_fold", "test")
-#: Each figure of a segmenter, and of the verdicts, as a sum over sheets divided by another.
-_SEGMENTER_FIGURES = {
-    "mean_dice": ("dice", "pairs"),
-    "dice_on_positives": ("positive_dice", "positives"),
-    "detection_rate": ("detected", "positives"),
-}
-_VERDICT_FIGURES = {
-    "accuracy": ("right", "sheets"),
-    "recall": ("hits", "defective"),
-    "false_positive_rate": ("alarms", "clean"),
-}
 #: How far a verdict is from letting the sheet pass.
 _STRICTNESS = {"accept": 0, "review": 1, "reject": 2}
 
@@ -44,39 +39,6 @@ class RunTables:
     point: OperatingPoint | None = None
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     stacking: Stacking = Stacking()
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What both versions are judged by: the labels of today, also where the earlier had others.
-
-    ``sheets``: ``sheet_id, group_id, width, height, has_defect``; ``annotations``:
-    ``sheet_id, class_id, rle``; ``splits``: ``sheet_id, group_id, split``; ``corrections``:
-    ``label_corrections``.
-    """
-
-    sheets: pd.DataFrame
-    annotations: pd.DataFrame
-    splits: pd.DataFrame
-    corrections: pd.DataFrame = field(default_factory=LABEL_CORRECTIONS.empty)
-
-    def changed_labels(self, version: str, evaluation: str) -> int:
-        """Count the sheets of an evaluation whose label changed since a version was made.
-
-        A version is named like ``2026-11-26T05.52.16.188Z``.
-        """
-        made = pd.Timestamp(version.replace(".", ":", 2))
-        table = self.corrections
-        since = table.loc[table["changed"] & (table["merged_at"] > made), "sheet_id"]
-        splits = self.splits[self.splits["sheet_id"].isin(since)]
-        return (
-            len(splits) if evaluation == "out_of_fold" else int((splits["split"] == "test").sum())
-        )
-
-    @property
-    def known(self) -> pd.DataFrame:
-        """The sheets that have a split."""
-        return self.sheets[self.sheets["sheet_id"].isin(self.splits["sheet_id"])]
 
 
 def compare_runs(
@@ -104,7 +66,7 @@ def compare_runs(
         raise SteelDefectsError(_nothing_in_common(before, after))
     verdicts, evaluation, left_out = _compared_verdicts(before, after, truth.known, config)
     if len(verdicts):
-        differences = _verdict_differences(verdicts, truth)
+        differences = verdict_differences(verdicts, truth)
         rows += _rows("verdicts", evaluation, len(verdicts), left_out, differences)
     return pd.DataFrame(rows), changed_verdicts(verdicts)
 
@@ -187,62 +149,9 @@ def _decided(sheets: ScoredSheets, run: RunTables) -> ScoredSheets:
 
 def _segmenter_rows(before: RunTables, after: RunTables, truth: Truth) -> Iterator[dict[str, Any]]:
     for evaluation, ids, left_out, tables in _shared(before.predictions, after.predictions, truth):
-        earlier, later = (_sums(rows, truth).loc[ids] for rows in tables)
-        differences = _ratio_differences(earlier, later, _SEGMENTER_FIGURES, truth)
+        earlier, later = (mask_sums(rows, truth).loc[ids] for rows in tables)
+        differences = ratio_differences(earlier, later, SEGMENTER_FIGURES, truth)
         yield from _rows("segmenter", evaluation, len(ids), left_out, differences)
-
-
-def _sums(predictions: pd.DataFrame, truth: Truth) -> pd.DataFrame:
-    """Sum up the pairs of each sheet; repeats are averaged."""
-    parts = []
-    for _, rows in predictions.groupby("repeat", dropna=False):
-        pairs = pair_table(rows, truth.annotations, truth.sheets)
-        positive = pairs["true_px"] > 0
-        columns = pairs[["sheet_id", "dice"]].assign(
-            pairs=1.0,
-            positives=positive.astype(float),
-            positive_dice=pairs["dice"].where(positive, 0.0),
-            detected=(positive & (pairs["dice"] > 0)).astype(float),
-        )
-        parts.append(columns.groupby("sheet_id").sum())
-    return pd.concat(parts).groupby(level=0).mean()
-
-
-def _ratio_differences(
-    earlier: pd.DataFrame, later: pd.DataFrame, figures: Mapping[str, tuple[str, str]], truth: Truth
-) -> list[Difference]:
-    """Compare sums over sheets, one row per sheet of the same order in both."""
-    groups = truth.splits.set_index("sheet_id")["group_id"].loc[later.index]
-    numbers = pd.factorize(groups.to_numpy())[0].astype(np.int64)
-
-    def sums(table: pd.DataFrame, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-        above, below = (table[name].to_numpy(float) for name in names)
-        return above, below
-
-    return [
-        paired_ratios(metric, sums(later, names), sums(earlier, names), numbers)
-        for metric, names in figures.items()
-    ]
-
-
-def _verdict_differences(verdicts: pd.DataFrame, truth: Truth) -> list[Difference]:
-    """Measure how often sheets of each kind do not pass."""
-    table = verdicts.set_index("sheet_id")
-    labels = table["has_defect"].astype(bool)
-    earlier, later = (
-        pd.DataFrame(
-            {
-                "sheets": 1,
-                "defective": labels,
-                "clean": ~labels,
-                "right": stopped == labels,
-                "hits": stopped & labels,
-                "alarms": stopped & ~labels,
-            }
-        )
-        for stopped in (table[f"verdict_{end}"] != "accept" for end in ("before", "after"))
-    )
-    return _ratio_differences(earlier, later, _VERDICT_FIGURES, truth)
 
 
 # --- verdicts -------------------------------------------------------------------------------

@@ -201,6 +201,7 @@ class JobResult:
         records = map(self.parts.record, self.numbers)
         return {
             **summarise(records, manifest.class_names, reference_sheets(manifest.reference)),
+            "package_version": manifest.version or None,
             "model_id": package.model_id,
             "thresholds_id": package.thresholds_id,
             "recall": recall.model_dump() if recall else None,

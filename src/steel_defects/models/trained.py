@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,15 @@ class TrainedModel(Record):
     parameters: int
     quality: float | None
     made_from: MadeFrom | None = None
+
+
+def learned_from(
+    models: Iterable[TrainedModel], sheets: pd.DataFrame, splits: pd.DataFrame
+) -> bool:
+    """Say whether all of some models are known to be made from these sheets in these splits."""
+    now = _digest(sheets, "sheet_id", "sha256"), _digest(splits, "sheet_id", "split")
+    made = [model.made_from for model in models]
+    return all(one is not None and (one.sheets, one.splits) == now for one in made)
 
 
 class ModelReference(Record):

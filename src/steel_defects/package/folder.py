@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 #: Beside the manifest: its SHA-256, in the format of ``sha256sum``.
 CHECKSUM = f"{MANIFEST}.sha256"
+#: Files that say what a package learned from and why it was promoted; they change no verdict.
+LEARNED_SHEETS, DECISION = "learned_sheets.txt", "promotion.json"
 
 # Folders inside a package's, so that it may be a link or a mount point. Files that are being
 # written are in the first. It gets the second name when all are whole: see _place.
@@ -48,8 +51,9 @@ class ModelPackage:
         """
         if networks := self.manifest.networks:
             return _digest(json.dumps(networks, sort_keys=True).encode())[:12]
-        exported = {name for export in self.manifest.exports for name in export.files}
-        files = {k: v for k, v in self.manifest.files.items() if k not in exported}
+        others = {name for export in self.manifest.exports for name in export.files}
+        others |= {LEARNED_SHEETS, DECISION}
+        files = {k: v for k, v in self.manifest.files.items() if k not in others}
         return _digest(json.dumps(files, sort_keys=True).encode())[:12]
 
     @property
@@ -59,6 +63,13 @@ class ModelPackage:
         parts = [manifest.gate, manifest.segmenter, *filter(None, [manifest.stacked])]
         settings = [part.model_dump(mode="json") if part else None for part in parts]
         return _digest(json.dumps(settings, sort_keys=True).encode())[:12]
+
+    @property
+    def in_words(self) -> str:
+        """Where it lies and which version it is, for a log."""
+        version = self.manifest.version
+        kept = f"version {version}" if version else "no version known"
+        return f"{self.folder} ({kept}{', promoted' if DECISION in self.manifest.files else ''})"
 
     def settings(self, runtimes: Iterable[str]) -> dict[str, Any]:
         """Return what else decides on results, in the form of JSON.
@@ -167,9 +178,25 @@ def _place(folder: Path, name: str) -> Path:
     return new if new.is_file() else folder / name
 
 
+def write_text(text: str, path: Path) -> None:
+    """Write a file of a package as UTF-8, the same on every system."""
+    path.write_bytes(text.encode())
+
+
+def copy_package(package: ModelPackage, folder: Path) -> ModelPackage:
+    """Write a package again elsewhere; each file is compared with its checksum on the way."""
+    writers = {name: partial(package.copy, name) for name in package.manifest.files}
+    return write_package(folder, package.manifest, writers)
+
+
 def has_package(folder: Path) -> bool:
     """Say whether there is a package in a folder."""
     return _place(folder, MANIFEST).is_file()
+
+
+def is_begun(folder: Path) -> bool:
+    """Say whether there is nothing in a folder but what a killed process had begun to write."""
+    return folder.is_dir() and {one.name for one in folder.iterdir()} <= {_UNFINISHED}
 
 
 def find_packages(project: Path) -> list[Path]:

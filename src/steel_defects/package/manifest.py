@@ -169,6 +169,8 @@ class Manifest(Config):
 
     Attributes:
         format: Version of this layout.
+        version: Of the run that built it, such as ``2026-11-26T05.52.16.188Z``; empty in those of
+            earlier releases.
         class_names: Names of classes 1, 2, ….
         gate: The classifier; None where every sheet goes to the segmenter.
         segmenter: The segmenter.
@@ -188,6 +190,7 @@ class Manifest(Config):
     """
 
     format: Literal[1] = 1
+    version: str = ""
     class_names: tuple[str, ...] = Field(min_length=1)
     gate: GateSpec | None
     segmenter: SegmenterSpec

@@ -170,7 +170,8 @@ COLUMNS: dict[str, Column] = {
     **_alike("other_id path group_id ImageId_ClassId backbone architecture network", _text()),
     **_alike("weights runtime precision model model_id thresholds_id compared_with", _text()),
     **_alike("division measure metric corruption class_name severity outcome", _text()),
-    "predicted_class_name": _text(),
+    **_alike("predicted_class_name by why test_split", _text()),
+    **_alike("candidate replaces", _text(about="version of a model package")),
     **_alike("rle caption reason", _text()),
     "void": Column(
         "str",
@@ -201,6 +202,8 @@ COLUMNS: dict[str, Column] = {
     "changed": Column("bool", about="whether the label is another than before"),
     "was_labelled": Column("bool", about="whether the sheet had a label before"),
     "ignored": Column("bool", about="whether its class is ignored, so that it rejects no sheet"),
+    "taken": Column("bool", about="whether the candidate was promoted"),
+    "decided_at": Column("datetime64[us, UTC]", unit="UTC"),
     "set_aside": Column("bool", title="consequence"),
     "confident": Column("bool", about="whether confident learning counts it among the wrong ones"),
     "inspected_at": Column("datetime64[us, UTC]", unit="UTC"),
@@ -216,6 +219,7 @@ COLUMNS: dict[str, Column] = {
     "changed_labels": _count(
         optional=True, about="sheets of the evaluation whose label changed since then"
     ),
+    "test_reads": _count(about="comparisons that read this test split, this one included"),
     "defect_count": _count(title="defects", about="regions that count"),
     "ignored_count": _count(title="ignored regions", about="regions of ignored classes"),
     **_alike("rank rows columns epoch repeats", _some()),

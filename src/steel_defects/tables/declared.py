@@ -236,6 +236,15 @@ LABEL_ISSUES = _table(
     },
 )
 
+# --- promotion --------------------------------------------------------------------------------
+
+PROMOTIONS = _csv(
+    "One row per decision about a package: whether it was promoted, and what decided.",
+    "decided_at* candidate model_id thresholds_id replaces taken by reason why sheets test_split "
+    "test_reads",
+    changed={"replaces": replace(COLUMNS["candidate"], low=None)},
+)
+
 # --- deployment and inspection ----------------------------------------------------------------
 
 EXPORT_PARITY = _csv(

@@ -50,6 +50,7 @@ def inspect_sheets(
 
     package = at_recall(inspection_package, inspection.target_recall)
     manifest = package.manifest
+    logger.info("judging with the package %s", package.in_words)
     if left_out := _not_looked_at(inspection_sheets):
         logger.warning("not looked at: %s", left_out)
     if not manifest.learned:

@@ -12,7 +12,8 @@ from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.decision.fusion import Stacking
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.errors import SteelDefectsError
-from steel_defects.evaluation.run_comparison import RunTables, Truth, compare_runs
+from steel_defects.evaluation.paired_figures import Truth
+from steel_defects.evaluation.run_comparison import RunTables, compare_runs
 from steel_defects.images.folder import SheetFolder
 from steel_defects.reporting.comparison import changed_captions
 from steel_defects.tables.declared import PREDICTIONS, RUN_COMPARISON, SHEET_SCORES

@@ -1,5 +1,7 @@
 """Nodes that compare the segmenters, choose one and package it with the gate."""
 
+import logging
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +20,7 @@ from steel_defects.models.trained import (
     ModelSelection,
     TrainedModel,
     common_stamp,
+    learned_from,
     made_from,
     network_digest,
     stamp_of,
@@ -29,11 +32,15 @@ from steel_defects.package.build import (
     package_metrics,
     reference_quantiles,
 )
+from steel_defects.package.folder import LEARNED_SHEETS, write_text
+from steel_defects.package.learned import learned_sheets
 from steel_defects.package.manifest import Manifest, SegmenterSpec
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.tables.declared import GATE_SCORES
 
 from .nodes import TUNING_SPLITS, asked_of_segmenters, join_gate_scores, of_splits
+
+logger = logging.getLogger(__name__)
 
 
 def score_by_gate(chosen_gate: TrainedGate | None) -> pd.DataFrame:
@@ -178,8 +185,19 @@ def build_package(
         versions=library_versions(),
         data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
     )
-    gate_writer = {gate.file: networks["gate"].save} if gate else {}
-    return PackageContents(manifest, {manifest.segmenter.file: segmenter.save} | gate_writer)
+    writers = {manifest.segmenter.file: segmenter.save}
+    if gate:
+        writers[gate.file] = networks["gate"].save
+    records = [one.record for one in (chosen_segmenter, chosen_gate) if one]
+    if learned_from(records, sheets, splits):
+        writers[LEARNED_SHEETS] = partial(write_text, learned_sheets(sheets, splits))
+    else:
+        logger.warning(
+            "the package does not say which sheets it learned from, so that it cannot be compared "
+            "with another: a network of it was made from other sheets or splits, or by an earlier "
+            "release"
+        )
+    return PackageContents(manifest, writers)
 
 
 def _segmenter_spec(
