@@ -3,6 +3,7 @@
 from datetime import date
 
 import pandas as pd
+import pytest
 
 from steel_defects.data.labelling import (
     LABELLED,
@@ -15,6 +16,7 @@ from steel_defects.data.labelling import (
     labelling_sheets,
     odd_sheets,
     reviewed_sheets,
+    sheets_of_job,
 )
 
 
@@ -52,7 +54,9 @@ def test_doubts_of_one_sheet_are_one_candidate():
     )
     assert doubtful_labels(issues) == [
         Candidate(
-            "b", "label in doubt: crack is seen and not labelled, scale is labelled and not seen"
+            "b",
+            "label in doubt: crack may be there and is not labelled, scale is labelled and "
+            "not seen",
         ),
         Candidate("a", "label in doubt: scale is seen elsewhere, crack looks like scratch"),
     ]
@@ -82,23 +86,48 @@ def test_reviews_come_in_order_of_doubt_and_those_without_a_score_last():
     assert reviewed_sheets(verdicts)[0].why == "review: no region"
 
 
-def test_new_sheets_of_a_job_lie_in_a_folder_of_their_own():
-    labelled = pd.DataFrame(
-        {"sheet_id": ["x.jpg"], "path": ["train_images/x.jpg"], "sha256": ["0" * 64],
-         "split": ["train"]}
-    )  # fmt: skip
+LABELLED_SHEETS = pd.DataFrame(
+    {"sheet_id": ["x.jpg"], "path": ["train_images/x.jpg"], "sha256": ["0" * 64],
+     "split": ["train"]}
+)  # fmt: skip
+
+
+def test_each_origin_has_a_folder_of_its_own():
     new = pd.DataFrame({"sheet_id": ["x.jpg"], "path": ["x.jpg"], "sha256": ["1" * 64]})
     chosen = {(LABELLED, "x.jpg"): "odd", (NEW, "x.jpg"): "review"}
-    table = labelling_sheets(chosen, labelled, new, "2026-11-28", pd.DataFrame())
-    assert table["name"].tolist() == ["x.jpg", "2026-11-28/x.jpg"]
+    rows = sheets_of_job(chosen, LABELLED_SHEETS, new, "2026-11-28")
+    table = labelling_sheets(rows, ["0" * 16] * 2, "2026-11-28", pd.DataFrame())
+    assert table["name"].tolist() == ["2026-11-28-labelled/x.jpg", "2026-11-28-new/x.jpg"]
     assert table["split"].tolist()[0] == "train" and pd.isna(table["split"][1])
-    again = labelling_sheets(chosen, labelled, new, "2026-11-28-2", table)
+    again = labelling_sheets(rows, ["1" * 16] * 2, "2026-11-28-2", table)
     assert len(again) == 4 and again["job"].tolist()[:2] == ["2026-11-28"] * 2
 
 
-def test_a_second_job_of_a_day_gets_a_number():
+@pytest.mark.parametrize(
+    "sheet_id",
+    ["../x.jpg", "../../../../escape.jpg", "/home/a/x.jpg", "a/../x.jpg", "a//x.jpg", "a\\x.jpg",
+     "..\\x.jpg", "./x.jpg"],
+)  # fmt: skip
+def test_no_name_leads_out_of_a_job(sheet_id: str):
+    new = pd.DataFrame({"sheet_id": [sheet_id], "path": [sheet_id], "sha256": ["1" * 64]})
+    [row] = sheets_of_job({(NEW, sheet_id): "review"}, LABELLED_SHEETS, new, "j")
+    folder, name = row.name.split("/")
+    assert folder == "j-new" and name.endswith(".jpg")
+    assert not {"..", "", "."} & {name} and "\\" not in name and ".." not in name
+
+
+def test_names_that_lead_out_stay_apart():
+    ids = ["../x.jpg", "/x.jpg", "a/../x.jpg", "x.jpg"]
+    new = pd.DataFrame({"sheet_id": ids, "path": ids, "sha256": ["1" * 64] * 4})
+    rows = sheets_of_job(dict.fromkeys([(NEW, one) for one in ids], ""), LABELLED_SHEETS, new, "j")
+    assert len({row.name for row in rows}) == 4
+
+
+def test_a_job_has_a_name_of_its_own():
     day = date(2026, 11, 28)
-    assert job_name(day, pd.DataFrame()) == "2026-11-28"
-    assert job_name(day, pd.DataFrame({"job": ["2026-11-28"]})) == "2026-11-28-2"
+    assert job_name(day, pd.DataFrame(), ["x.jpg"]) == "2026-11-28"
+    assert job_name(day, pd.DataFrame({"job": ["2026-11-28"]}), []) == "2026-11-28-2"
     jobs = pd.DataFrame({"job": ["2026-11-28", "2026-11-28-2", "2026-11-27"]})
-    assert job_name(day, jobs) == "2026-11-28-3"
+    assert job_name(day, jobs, []) == "2026-11-28-3"
+    # New sheets of an earlier job may lie in a folder that is called like it.
+    assert job_name(day, pd.DataFrame(), ["2026-11-28-new/x.jpg"]) == "2026-11-28-2"

@@ -1,5 +1,6 @@
 """An earlier version, as files on disk, beside the tables of now."""
 
+import os
 import shutil
 from types import SimpleNamespace
 
@@ -160,19 +161,28 @@ def _start(pipeline: Pipeline, dataset: ModelVersionsDataset, asked: str | None)
     ComparisonHooks().before_pipeline_run(pipeline, catalog)
 
 
-def test_it_says_how_many_test_labels_people_changed_since_then(data: Data, dataset):
-    moment = pd.Timestamp("2026-01-01T12:00", tz="UTC")  # between the first and the second
+def test_it_says_how_many_test_labels_people_changed_since_then(data: Data, dataset, tmp_path):
+    """Of the run that merged the labels none, whatever it is called: it learned from them."""
+    folder = tmp_path / "versions"
+    shutil.copytree(dataset.load().folder, folder)
+    merged = 1_800_000_000
+    for path in folder.rglob("*.*"):
+        later = merged + (3600 if path.parent.name == SECOND else -3600)
+        if path.is_file():
+            os.utime(path, (later, later))
     ids = data.sheets["sheet_id"][:5].tolist()
+    moment = pd.Timestamp(merged, unit="s", tz="UTC")
     corrections = LABEL_CORRECTIONS.typed(
-        (sheet_id, "corrections/b", moment, True, 9, 8, 0.5, sheet_id != ids[4], moment)
+        (sheet_id, "corrections/b", moment, True, 9, 8, 0.5, sheet_id != ids[4], "0" * 16, moment)
         for sheet_id in ids
     )
     test = data.splits["sheet_id"].isin(ids[:2])
     splits = data.splits.assign(split=np.where(test, "test", "train"))
+    versions = ModelVersions(folder, ["*.parquet", "*.json"])
 
     def changed_labels(version: str) -> list[int]:
         figures, _ = nodes.compare_with_earlier(
-            dataset.load(), version, SEGMENTER, data.sheets, data.annotations, splits,
+            versions, version, SEGMENTER, data.sheets, data.annotations, splits,
             corrections, TARGETS, GATE,
         )  # fmt: skip
         return figures["changed_labels"].unique().tolist()

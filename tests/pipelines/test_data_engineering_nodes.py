@@ -136,7 +136,7 @@ def test_quality_sums_up(data: Data):
     absent = finding | {"sheet_id": "x.jpg"}  # a row of a picture that is not there
     moment = pd.Timestamp("2026-11-28", tz="UTC")
     corrections = LABEL_CORRECTIONS.typed(
-        (sheet_id, "corrections/b", moment, True, 9, 0, 0.0, changed, moment)
+        (sheet_id, "corrections/b", moment, True, 9, 0, 0.0, changed, "0" * 16, moment)
         for sheet_id, changed in zip(data.sheets["sheet_id"], [True, True, False], strict=False)
     )
     report = nodes.report_quality(

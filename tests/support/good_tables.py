@@ -55,17 +55,19 @@ GOOD = {
         "after_px": [0, 7],
         "overlap": [0.0, 0.0],
         "changed": [True, True],
+        "label": ["0" * 16, "1" * 16],
         "merged_at": pd.to_datetime(["2026-11-28", "2026-11-28"], utc=True).as_unit("us"),
     },
     "labelling_sheets": {
         "job": ["2026-11-28", "2026-11-28"],
-        "name": ["a.jpg", "2026-11-28/a.jpg"],
+        "name": ["2026-11-28-labelled/a.jpg", "2026-11-28-new/a.jpg"],
         "sheet_id": ["a.jpg", "a.jpg"],
         "path": ["images/a.jpg", "a.jpg"],
         "origin": ["labelled", "new"],
         "split": pd.array(["train", None], dtype="str"),
         "why": ["odd: contrast", "review: no region"],
         "sha256": ["0" * 64, "1" * 64],
+        "outlines": ["0" * 16, "1" * 16],
     },
     "split_assignments": {
         "sha256": ["0" * 64, "1" * 64],
@@ -274,6 +276,7 @@ GOOD = {
         "mean_intensity": [87.5, 0.0],
         "black_fraction": [0.0, 1.0],
         "has_defect": [True, False],
+        "void": ["7 9", ""],
     },
     "annotations": {
         "sheet_id": ["a.jpg", "a.jpg"],

@@ -1,9 +1,12 @@
 """Which sheets are worth the time of people who label."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import chain, count, zip_longest
+from posixpath import normpath, splitext
 
 import pandas as pd
 from pydantic import PositiveInt
@@ -12,6 +15,8 @@ from steel_defects.config import Config
 from steel_defects.tables.declared import LABELLING_SHEETS
 
 LABELLED, NEW = "labelled", "new"
+
+_LONGEST = 60  # characters of a name that is made anew
 
 
 class LabellingConfig(Config):
@@ -82,7 +87,7 @@ def doubtful_labels(label_issues: pd.DataFrame) -> list[Candidate]:
 
 
 _DOUBTS = {
-    "missing_mask": "{name} is seen and not labelled",
+    "missing_mask": "{name} may be there and is not labelled",
     "extra_mask": "{name} is labelled and not seen",
     "other_class": "{name} looks like {seen}",
     "other_place": "{name} is seen elsewhere",
@@ -106,42 +111,95 @@ def reviewed_sheets(verdicts: pd.DataFrame) -> list[Candidate]:
     return [Candidate(sheet_id, f"review: {reason}") for sheet_id, reason in rows]
 
 
-def labelling_sheets(
-    chosen: Mapping[tuple[str, str], str],
-    labelled: pd.DataFrame,
-    new: pd.DataFrame,
-    job: str,
-    earlier: pd.DataFrame,
-) -> pd.DataFrame:
-    """Make the table ``labelling_sheets``: the sheets of all jobs, those of this one last.
+@dataclass(frozen=True)
+class SheetToLabel:
+    """A sheet of a labelling job.
+
+    Attributes:
+        name: What it is called in the job, POSIX.
+        sheet_id: Its id.
+        path: Of its file, below the folder that it is in.
+        origin: ``labelled`` or ``new``.
+        split: Of a labelled one.
+        why: Why it is there.
+        sha256: Of its file.
+    """
+
+    name: str
+    sheet_id: str
+    path: str
+    origin: str
+    split: str | None
+    why: str
+    sha256: str
+
+
+def sheets_of_job(
+    chosen: Mapping[tuple[str, str], str], labelled: pd.DataFrame, new: pd.DataFrame, job: str
+) -> list[SheetToLabel]:
+    """Name the chosen sheets: each origin has a folder of the job's, so that no two share a name.
 
     Args:
         chosen: From :func:`choose`.
         labelled: ``sheet_id, path, sha256, split`` of labelled sheets.
         new: ``sheet_id, path, sha256`` of inspected sheets.
-        job: What the job is called. New sheets get it as a folder, so that they keep apart from
-            labelled ones of the same name.
+        job: What the job is called.
+    """
+    tables = {LABELLED: labelled, NEW: new.assign(split=None)}
+    columns = ["sheet_id", "path", "split", "sha256"]
+    known = {
+        (origin, row[0]): row
+        for origin, table in tables.items()
+        for row in table[columns].itertuples(index=False, name=None)
+    }
+    return [
+        SheetToLabel(
+            f"{job}-{origin}/{_plain(sheet_id)}", sheet_id, path, origin, split, why, digest
+        )
+        for (origin, sheet_id), why in chosen.items()
+        for _, path, split, digest in [known[origin, sheet_id]]
+    ]
+
+
+def _plain(sheet_id: str) -> str:
+    """Return a name that stays below its folder, and that every tool takes for a picture's."""
+    inside = not sheet_id.startswith("/") and normpath(sheet_id) == sheet_id
+    if inside and not sheet_id.startswith("../") and "\\" not in sheet_id:
+        return sheet_id
+    stem, ending = splitext(re.sub(r"[/\\]|\.\.+", "_", sheet_id))
+    digest = hashlib.sha256(sheet_id.encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{stem[-_LONGEST:]}_{digest}{ending}"
+
+
+def labelling_sheets(
+    sheets: Sequence[SheetToLabel], outlines: Sequence[str], job: str, earlier: pd.DataFrame
+) -> pd.DataFrame:
+    """Make the table ``labelling_sheets``: the sheets of all jobs, those of this one last.
+
+    Args:
+        sheets: Of this job.
+        outlines: Short digest of the outlines that each is sent with.
+        job: What the job is called.
         earlier: The table of before, without this job.
     """
-    rows = list(_rows(chosen, labelled, new, job))
+    rows = [
+        {"job": job, "outlines": drawn, **asdict(one)}
+        for one, drawn in zip(sheets, outlines, strict=True)
+    ]
     table = LABELLING_SHEETS.typed(pd.DataFrame(rows, columns=list(LABELLING_SHEETS.columns)))
     return LABELLING_SHEETS.typed(pd.concat([earlier, table])) if len(earlier) else table
 
 
-def job_name(day: date, earlier: pd.DataFrame) -> str:
-    """Name a job after its day; a second one of the day gets a number."""
-    names = (f"{day}{number}" for number in chain([""], (f"-{n}" for n in count(2))))
+def job_name(day: date, earlier: pd.DataFrame, sheet_ids: Iterable[str]) -> str:
+    """Name a job after its day; a second one of the day gets a number.
+
+    No folder of sheets is called like one of the job's.
+    """
+    folders = {folder for one in sheet_ids for folder in one.split("/")[:1]}
     known = set(earlier["job"]) if len(earlier) else set()
-    return next(name for name in names if name not in known)
-
-
-def _rows(
-    chosen: Mapping[tuple[str, str], str], labelled: pd.DataFrame, new: pd.DataFrame, job: str
-) -> Iterator[dict[str, object]]:
-    tables = {LABELLED: labelled.assign(name=labelled["sheet_id"])}
-    tables[NEW] = new.assign(split=None, name=f"{job}/" + new["sheet_id"].astype(str))
-    known = {origin: table.set_index("sheet_id") for origin, table in tables.items()}
-    for (origin, sheet_id), why in chosen.items():
-        row = known[origin].loc[sheet_id]
-        values = {name: row[name] for name in ("name", "path", "split", "sha256")}
-        yield {"job": job, "sheet_id": sheet_id, "origin": origin, "why": why, **values}
+    names = (f"{day}{number}" for number in chain([""], (f"-{n}" for n in count(2))))
+    return next(
+        name
+        for name in names
+        if name not in known and not folders & {f"{name}-{LABELLED}", f"{name}-{NEW}"}
+    )

@@ -37,12 +37,8 @@ class Truth:
     splits: pd.DataFrame
     corrections: pd.DataFrame = field(default_factory=LABEL_CORRECTIONS.empty)
 
-    def changed_labels(self, version: str, evaluation: str) -> int:
-        """Count the sheets of an evaluation whose label changed since a version was made.
-
-        A version is named like ``2026-11-26T05.52.16.188Z``.
-        """
-        made = pd.Timestamp(version.replace(".", ":", 2))
+    def changed_labels(self, made: pd.Timestamp, evaluation: str) -> int:
+        """Count the sheets of an evaluation whose label changed since a moment."""
         table = self.corrections
         since = table.loc[table["changed"] & (table["merged_at"] > made), "sheet_id"]
         splits = self.splits.loc[self.splits["sheet_id"].isin(since), "split"]

@@ -4,8 +4,10 @@ Each folder below ``corrections`` holds one export of a labelling tool. They are
 of their names; where two answer one sheet, the later one counts.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,11 +16,72 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.drawn import Classes, Sheets, masks_of
 from steel_defects.labels.formats.files import named
-from steel_defects.labels.formats.recognise import CORRECTIONS, READERS, LabelFolder, recognise
+from steel_defects.labels.formats.recognise import (
+    CORRECTIONS,
+    READERS,
+    LabelFiles,
+    LabelFolder,
+    recognise,
+)
 from steel_defects.labels.masks import NOT_LABELLED, Finding, Masks, masks_by_sheet
-from steel_defects.paths import is_housekeeping, natural_order
+from steel_defects.paths import leave_out_housekeeping, natural_order, shown_name
 
 Sizes = Mapping[str, tuple[int, int]]
+Encoded = Mapping[int, str]
+
+#: The formats whose files name pictures by their whole paths.
+FORMATS = ("coco", "cvat", "label_studio")
+# In these nobody can tell a picture that people looked at from one that they left as it was sent.
+_WITHOUT_ANSWERS = ("coco", "cvat")
+_DESKTOP = {"Thumbs.db", "desktop.ini"}
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class SentSheet:
+    """A sheet as it was sent to people who label.
+
+    Attributes:
+        sheet_id: Its id; that of a new one once it is in its place.
+        sha256: Of its file.
+        is_new: It had no label then.
+        outlines: Short digest of the outlines that it was sent with.
+    """
+
+    sheet_id: str
+    sha256: str
+    is_new: bool
+    outlines: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """The sheets that there are, and those that were sent.
+
+    Attributes:
+        sizes: Height and width, pixels, of each sound sheet, by its id.
+        digests: SHA-256 of the file of each.
+        sent: By the name that it was sent under.
+    """
+
+    sizes: Sizes
+    digests: Mapping[str, str]
+    sent: Mapping[str, SentSheet] = field(default_factory=dict)
+
+    @property
+    def new(self) -> Set[str]:
+        """The sheets that were sent when they had no label, by their names or their content."""
+        new = [one for one in self.sent.values() if one.is_new]
+        names, contents = {one.sheet_id for one in new}, {one.sha256 for one in new}
+        return {
+            sheet_id
+            for sheet_id in self.sizes
+            if sheet_id in names or self.digests[sheet_id] in contents
+        }
+
+    def sent_as(self, sheet_id: str) -> list[SentSheet]:
+        """Return what was sent of a sheet."""
+        return [one for one in self.sent.values() if one.sheet_id == sheet_id]
 
 
 @dataclass(frozen=True)
@@ -41,52 +104,159 @@ class Correction:
         return self.written if said is None else said
 
 
+def digest_of(masks: Encoded) -> str:
+    """Return a short digest of the encoded masks of a sheet, by class."""
+    text = "\n".join(f"{class_id} {rle}" for class_id, rle in sorted(masks.items()) if rle)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+# === Reading ===
+
+
 def read_corrections(
-    folder: Path, sizes: Sizes, classes: Classes, follow_links: bool = False
+    folder: Path, known: Known, labels: Masks, classes: Classes, follow_links: bool = False
 ) -> list[Correction]:
     """Read all exports below a folder; none where there is no folder.
 
     Args:
         folder: Its name is ``corrections``.
-        sizes: Height and width, pixels, of each sound sheet, by its id. Exports name sheets by
-            their ids, as they were sent.
+        known: The sheets; exports name them as they were sent.
+        labels: Those of before: an answer that changes them must not be what was sent.
         classes: What the names of classes mean.
         follow_links: Look into folders that are links.
 
     Raises:
-        SteelDefectsError: An export can't be read, or names no picture that is there.
+        SteelDefectsError: An export can't be read, or most of it names no picture that is there.
     """
-    if not folder.is_dir():
+    if not os.path.lexists(folder):
         return []
-    names = sorted((one.name for one in folder.iterdir()), key=natural_order)
-    corrections = []
-    for place in (folder / name for name in names if not is_housekeeping(name)):
-        if not place.is_dir():
-            raise SteelDefectsError(
-                f"{named(place)} lies beside the exports; put each into a folder of its own, such "
-                f"as {CORRECTIONS}/2026-11-28"
-            )
-        corrections.append(_read(place, sizes, classes, follow_links))
+    if not folder.is_dir():
+        raise SteelDefectsError(
+            f"{named(folder)} is no folder, or leads to none; labels that came back would be lost: "
+            "mend or remove it"
+        )
+    names = leave_out_housekeeping(str(folder), (one.name for one in folder.iterdir()))
+    before, corrections = labels, list[Correction]()
+    for name in sorted(names, key=natural_order):
+        if name not in _DESKTOP:
+            one = _read(_place(folder / name, folder, follow_links), known, before, classes)
+            before, corrections = _merged(before, one.masks), [*corrections, one]
     return corrections
 
 
-def _read(place: Path, sizes: Sizes, classes: Classes, follow_links: bool) -> Correction:
-    found = recognise(LabelFolder(place, follow_links))
-    sheets = Sheets({sheet_id: sheet_id for sheet_id in sizes}, sizes)
-    masks = masks_of(READERS[found.kind](found.root, found.files), sheets, classes)
-    if masks.labels and not masks.matched:
+def _place(place: Path, folder: Path, follow_links: bool) -> Path:
+    if place.is_symlink() and not follow_links:
+        raise SteelDefectsError(f"{named(place)} is a link; follow_links=true would read it")
+    if not place.is_dir():
         raise SteelDefectsError(
-            f"none of the {masks.labels:,} labels in {named(place)} names a picture that is there; "
-            "copy new pictures of the labelling job into the folder of pictures first"
+            f"{named(place)} lies beside the exports; put each into a folder of its own, such as "
+            f"{CORRECTIONS}/2026-11-28, and unpack archives"
         )
-    source = f"{CORRECTIONS}/{place.name}"
+    if folder.resolve().is_relative_to(place.resolve()):
+        raise SteelDefectsError(f"{named(place)} is a link to a folder above it; remove it")
+    return place
+
+
+def _read(place: Path, known: Known, before: Masks, classes: Classes) -> Correction:
+    source = f"{CORRECTIONS}/{shown_name(place.name)}"
+    try:
+        found = _recognised(place)
+        labels = READERS[found.kind](found.root, found.files)
+        masks = masks_of(labels, Sheets(_names(known), known.sizes, exact=True), classes)
+    except SteelDefectsError as error:
+        raise SteelDefectsError(f"{source}: {error}") from error
+    strays = masks.labels - masks.matched
+    if strays > masks.matched:
+        near = ": {} may be {}".format(*masks.misnamed.example) if masks.misnamed else ""
+        raise SteelDefectsError(
+            f"{source}: {strays:,} of {masks.labels:,} labels name no picture that is there{near}. "
+            "Copy new pictures of the labelling job, with their folder, into the folder of "
+            "pictures, and leave names as they were sent"
+        )
     findings = [
         replace(one, where=f"{source}, {one.where}")
         for one in masks.findings
         if not (one.set_aside and one.sheet_id in masks.unlabelled)
     ]
+    masks = replace(masks, findings=findings, unlabelled=frozenset())
+    masks = _of_the_same_pictures(masks, known, source)
+    if found.kind in _WITHOUT_ANSWERS:
+        masks = _without_untouched(masks, known, before, source)
     written = max(path.stat().st_mtime for path in found.files)
-    return Correction(source, replace(masks, findings=findings), written)
+    return Correction(source, masks, written)
+
+
+def _recognised(place: Path) -> LabelFiles:
+    kinds = {found.kind: found for found in _readable(place)}
+    if len(kinds) > 1:
+        raise SteelDefectsError(f"it has labels of {' and '.join(sorted(kinds))}; keep one of them")
+    if not kinds:
+        found = recognise(LabelFolder(place))
+        raise SteelDefectsError(
+            f"it has labels of {found.kind}; what comes back is read from {', '.join(FORMATS)}, "
+            "whose files name pictures by their whole paths"
+        )
+    return next(iter(kinds.values()))
+
+
+def _readable(place: Path) -> Iterator[LabelFiles]:
+    for kind in FORMATS:
+        try:
+            yield recognise(LabelFolder(place), kind)
+        except SteelDefectsError:
+            continue
+
+
+def _names(known: Known) -> dict[str, str]:
+    """Return the sheet of each name that an export may mean, also of one that is not there yet."""
+    return {one: one for one in known.sizes} | {
+        name: one.sheet_id for name, one in known.sent.items()
+    }
+
+
+def _of_the_same_pictures(masks: Masks, known: Known, source: str) -> Masks:
+    """Set aside sheets whose picture is another than the one that was sent."""
+    replaced = sorted(
+        one
+        for one in masks.answered
+        if (sent := known.sent_as(one))
+        and known.digests[one] not in {picture.sha256 for picture in sent}
+    )
+    reason = "the picture is another than the one that was sent to be labelled under this name"
+    return _not_answered(masks, replaced, [Finding(source, one, reason) for one in replaced])
+
+
+def _without_untouched(masks: Masks, known: Known, before: Masks, source: str) -> Masks:
+    """Leave out what came back as it was sent, and would change a label or make a sheet clean."""
+    labels, answers = masks_by_sheet(before.table), masks_by_sheet(masks.table)
+    untouched = []
+    new = known.new
+    for one in sorted(masks.answered):
+        answer = answers.get(one, {})
+        same = digest_of(answer) in {picture.outlines for picture in known.sent_as(one)}
+        is_open = one in new and one not in before.answered
+        if same and (not answer if is_open else answer != labels.get(one, {})):
+            untouched.append(one)
+    reason = "came back as it was sent, so that nobody may have looked at it; it is no answer"
+    findings = [Finding(source, one, reason, set_aside=False) for one in untouched]
+    return _not_answered(masks, untouched, findings)
+
+
+def _not_answered(masks: Masks, sheets: Sequence[str], findings: list[Finding]) -> Masks:
+    if not sheets:
+        return masks
+    table = masks.table[~masks.table["sheet_id"].isin(sheets)].reset_index(drop=True)
+    left = set(sheets)
+    return replace(
+        masks,
+        table=table,
+        findings=masks.findings + findings,
+        claims={one: classes for one, classes in masks.claims.items() if one not in left},
+        answered={one: time for one, time in masks.answered.items() if one not in left},
+    )
+
+
+# === Merging ===
 
 
 def corrected(labels: Masks, corrections: Sequence[Correction]) -> Masks:
@@ -101,22 +271,22 @@ def _merged(labels: Masks, newer: Masks) -> Masks:
     others = labels.table[~labels.table["sheet_id"].isin(set(answered))]
     mine = newer.table[newer.table["sheet_id"].isin(set(answered))]
     claims = {one: classes for one, classes in labels.claims.items() if one not in answered}
+    void = {one: rle for one, rle in labels.void.items() if one not in answered}
     table = pd.concat([others, mine], ignore_index=True)
     return replace(
         labels,
         table=table.sort_values(["sheet_id", "class_id"], ignore_index=True),
         findings=[one for one in labels.findings if one.sheet_id not in answered] + newer.findings,
         claims=claims | dict(newer.claims),
-        void={one: rle for one, rle in labels.void.items() if one not in answered}
-        | dict(newer.void),
         unlabelled=labels.unlabelled - answered,
+        void=void | dict(newer.void),
         answered={**labels.answered, **newer.answered},
     )
 
 
-def without_answer(labels: Masks, sent: Collection[str]) -> Masks:
+def without_answer(labels: Masks, new: Set[str]) -> Masks:
     """Leave out new sheets that were sent to be labelled and have no label: they are not clean."""
-    open_ones = set(sent) - labels.claims.keys() - labels.answered.keys() - labels.unlabelled
+    open_ones = new - labels.claims.keys() - labels.answered.keys() - labels.unlabelled
     reason = f"{NOT_LABELLED}: it was sent to be labelled, and no finished answer came back"
     findings = [Finding(f"picture {one}", one, reason) for one in sorted(open_ones)]
     return replace(
@@ -124,6 +294,9 @@ def without_answer(labels: Masks, sent: Collection[str]) -> Masks:
         findings=labels.findings + findings,
         unlabelled=labels.unlabelled | open_ones,
     )
+
+
+# === What changed ===
 
 
 @dataclass(frozen=True)
@@ -139,6 +312,7 @@ class Relabelled:
         after_px: The same now.
         overlap: Intersection over union of the masks before and now, the least of all classes
             that it has or had; 1 where there are none.
+        label: Short digest of the label now.
     """
 
     sheet_id: str
@@ -148,42 +322,52 @@ class Relabelled:
     before_px: int
     after_px: int
     overlap: float
+    label: str
 
 
-def relabelled(labels: Masks, corrections: Sequence[Correction], sizes: Sizes) -> list[Relabelled]:
+def relabelled(labels: Masks, corrections: Sequence[Correction], known: Known) -> list[Relabelled]:
     """Compare the labels with what came back, one entry per sheet that was labelled again."""
     last = {sheet_id: one for one in corrections for sheet_id in one.masks.answered}
     before = masks_by_sheet(labels.table)
     after = {one.source: masks_by_sheet(one.masks.table) for one in corrections}
-    return [
-        Relabelled(
-            sheet_id,
-            one.source,
-            one.answered_at(sheet_id),
-            sheet_id not in labels.unlabelled,
-            *_compared(
-                before.get(sheet_id, {}), after[one.source].get(sheet_id, {}), sizes[sheet_id]
-            ),
+    unlabelled = labels.unlabelled | (known.new - labels.claims.keys() - labels.answered.keys())
+    entries = []
+    for sheet_id, one in sorted(last.items()):
+        old, new = before.get(sheet_id, {}), after[one.source].get(sheet_id, {})
+        entries.append(
+            Relabelled(
+                sheet_id=sheet_id,
+                source=one.source,
+                labelled_at=one.answered_at(sheet_id),
+                was_labelled=sheet_id not in unlabelled,
+                before_px=sum(map(run_length.area, old.values())),
+                after_px=sum(map(run_length.area, new.values())),
+                overlap=min(_overlaps(old, new, known.sizes[sheet_id]), default=1.0),
+                label=digest_of(new),
+            )
         )
-        for sheet_id, one in sorted(last.items())
-        if sheet_id in sizes
-    ]
+    return entries
 
 
-def _compared(
-    before: Mapping[int, str], after: Mapping[int, str], size: tuple[int, int]
-) -> tuple[int, int, float]:
-    areas = [sum(map(run_length.area, masks.values())) for masks in (before, after)]
-    overlaps = list(_overlaps(before, after, size))
-    return areas[0], areas[1], min(overlaps, default=1.0)
-
-
-def _overlaps(
-    before: Mapping[int, str], after: Mapping[int, str], size: tuple[int, int]
-) -> Iterator[float]:
+def _overlaps(before: Encoded, after: Encoded, size: tuple[int, int]) -> Iterator[float]:
     for class_id in before.keys() | after.keys():
         one, other = (
             run_length.decode(masks.get(class_id, ""), *size) for masks in (before, after)
         )
         both = int((one & other).sum())
         yield run_length.iou(both, int(one.sum()), int(other.sum()))
+
+
+def refuse_wiped(entries: Sequence[Relabelled], labels: Masks, share: float) -> None:
+    """Refuse exports that make more than a share of the defective sheets clean, and several.
+
+    Raises:
+        SteelDefectsError: They do.
+    """
+    wiped = [one.source for one in entries if one.before_px and not one.after_px]
+    defective = labels.table["sheet_id"].nunique()
+    if len(wiped) > 1 and len(wiped) > share * defective:
+        raise SteelDefectsError(
+            f"{len(wiped):,} of {defective:,} defective sheets came back clean, such as in "
+            f"{wiped[0]}; look at the export, or raise data_engineering.limits.lost ({share:g})"
+        )

@@ -16,7 +16,7 @@ from steel_defects.labels.masks import (
     Masks,
     Misnamed,
 )
-from steel_defects.labels.meant_pictures import Pictures
+from steel_defects.labels.meant_pictures import Pictures, SentPictures
 from steel_defects.labels.names import may_mean, misnamed_of, near_names
 from steel_defects.labels.shapes import Mask, NoArea, PictureLabels, Shape, Size
 from steel_defects.tables.declared import ANNOTATIONS
@@ -67,10 +67,12 @@ class Sheets:
     Attributes:
         paths: Path below the data folder, POSIX, of each, by its sheet id.
         sizes: Height and width, pixels, of those that can be read.
+        exact: Files name the pictures as they were sent, so that nothing but these names counts.
     """
 
     paths: Mapping[str, str]
     sizes: Mapping[str, Size]
+    exact: bool = False
 
 
 def masks_of(
@@ -139,12 +141,14 @@ def _by_sheet(
     read: Sequence[PictureLabels], sheets: Sheets
 ) -> tuple[Answers, list[Finding], list[PictureLabels]]:
     """Sort labels by the sheet that they mean; some mean several, some none."""
-    pictures = Pictures(sheets.paths)
+    pictures = SentPictures(sheets.paths) if sheets.exact else Pictures(sheets.paths)
     answers: Answers = {}
     findings, strays = [], []
     for labels in read:
         meant = pictures.meant_by(labels)
-        if meant.sure:
+        if meant.sure and meant.sheet_ids[0] not in sheets.sizes and sheets.exact:
+            strays.append(labels)
+        elif meant.sure:
             answers.setdefault(meant.sheet_ids[0], []).append(labels)
         elif meant.sheet_ids:
             more = len(meant.sheet_ids) - 1

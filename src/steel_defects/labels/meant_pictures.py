@@ -63,6 +63,42 @@ class Pictures:
         return [path for path in paths if labels.subset in path.split("/")]
 
 
+class SentPictures:
+    """Pictures that were sent under these names, to be found by them alone.
+
+    Args:
+        sheets: Sheet that each name means, POSIX.
+    """
+
+    def __init__(self, sheets: Mapping[str, str]) -> None:
+        self._sheets = sheets
+        self._by_last: dict[str, set[str]] = {}
+        for name, sheet_id in sheets.items():
+            self._by_last.setdefault(name.rpartition("/")[2], set()).add(sheet_id)
+
+    def meant_by(self, labels: PictureLabels) -> Meant:
+        """Find the picture that labels mean.
+
+        The folder ``images`` of a job, and what leads to it, may stand before a name. A name
+        without a folder may have lost it, and is sure only where no other ends like it.
+        """
+        for name in labels.names:
+            whole = normpath(name).lstrip("/")
+            for path in (whole, *_after_images(whole)):
+                if "/" in path and path in self._sheets:
+                    return Meant([self._sheets[path]], sure=True)
+            last = next((one for one in (*_after_images(whole), whole) if "/" not in one), "")
+            if alike := sorted(self._by_last.get(last, ())):
+                return Meant(alike, sure=len(alike) == 1)
+        return Meant([], sure=False)
+
+
+def _after_images(path: str) -> list[str]:
+    parts = path.split("/")
+    places = [n for n, part in enumerate(parts[:-1]) if part == "images"]
+    return ["/".join(parts[n + 1 :]) for n in places]
+
+
 class _Index:
     """Pictures by their paths, with the ending or without."""
 

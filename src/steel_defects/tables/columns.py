@@ -180,6 +180,8 @@ COLUMNS: dict[str, Column] = {
         "Only where labels know such pixels",
     ),
     "source": _text(about="where the label stands, below the data folder"),
+    "label": Column("str", 16, 16, about="short digest of the label"),
+    "outlines": Column("str", 16, 16, about="short digest of the outlines it was sent with"),
     "job": _text(about="which labelling job"),
     "name": _text(about="what the sheet is called in the job"),
     "why": _text(about="why it is worth a look"),

@@ -71,11 +71,11 @@ ANNOTATIONS = _table("One row per defective sheet and class.", "sheet_id* class_
 LABEL_CORRECTIONS = _table(
     "One row per sheet that people labelled again: where its label stands now, and how far it is "
     "from the one before.",
-    "sheet_id* source labelled_at was_labelled before_px after_px overlap changed merged_at",
+    "sheet_id* source labelled_at was_labelled before_px after_px overlap changed label merged_at",
 )
 LABELLING_SHEETS = _table(
     "One row per labelling job and sheet in it: the sheets that were sent to people who label.",
-    "job* name* sheet_id path origin split? why sha256",
+    "job* name* sheet_id path origin split? why sha256 outlines",
 )
 
 

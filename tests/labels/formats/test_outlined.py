@@ -46,7 +46,7 @@ def pictures() -> list[OutlinedPicture]:
 
 
 def read(root: Path, reader) -> Masks:
-    sheets = Sheets({one: one for one in SHEETS}, dict.fromkeys(SHEETS, SIZE))
+    sheets = Sheets({one: one for one in SHEETS}, dict.fromkeys(SHEETS, SIZE), exact=True)
     return masks_of(reader(root, sorted(root.glob("*.json"))), sheets, Classes(NAMES))
 
 

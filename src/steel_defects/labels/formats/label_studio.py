@@ -44,6 +44,12 @@ class Value(Part):
     radius_y: Annotated[float, Field(alias="radiusY")] = 0
     rotation: float = 0
     choices: list[str] = []
+    taxonomy: list[list[str]] = []
+
+    @property
+    def tags(self) -> list[str]:
+        """Classes that are said of the picture as a whole."""
+        return [*self.choices, *(name for path in self.taxonomy for name in path)]
 
     @property
     def labels(self) -> list[str]:
@@ -57,10 +63,12 @@ class Value(Part):
     def is_drawn(self) -> bool:
         """Whether it has a place on the picture."""
         extra = self.model_extra or {}
-        return bool(self.points or self.rle) or self.x is not None or bool(extra.keys() & _PLACES)
+        given = self.model_fields_set | extra.keys()
+        return self.x is not None or bool(given & _PLACES)
 
 
-_PLACES = {"vertices", "bitmap", "imageDataURL", "mask"}
+# One that is empty is a shape, too: a defect is there of which nothing came.
+_PLACES = {"points", "rle", "vertices", "bitmap", "imageDataURL", "mask"}
 
 
 class Drawn(Part):
@@ -122,7 +130,7 @@ def _answers(task: Task, folder: str, where: str) -> Iterator[PictureLabels]:
             fault = "its shapes were drawn for pictures of different sizes"
         yield PictureLabels(
             names, folder, where, tuple(_shapes(parts, where)), next(iter(sizes), None),
-            tags=tuple(choice for _, value in parts for choice in value.choices),
+            tags=tuple(tag for _, value in parts for tag in value.tags),
             fault="" if answer.was_cancelled else fault,
             unfinished="its task was skipped" if answer.was_cancelled else "",
             changed=_moment(answer.updated_at or answer.created_at),
@@ -179,10 +187,10 @@ def names_of(address: str, where: str) -> tuple[str, ...]:
     asked = parse_qs(parts.query).get("d")
     name = asked[0] if asked else unquote(parts.path)
     folder, _, last = name.strip("/").rpartition("/")
-    if folder.startswith("data/upload"):
+    if not asked and folder.startswith("data/upload"):
         folder = ""
     names = [f"{folder}/{last}".strip("/")]
-    if uploaded := _UPLOADED.fullmatch(last):
+    if not asked and (uploaded := _UPLOADED.fullmatch(last)):
         names.append(f"{folder}/{uploaded[1]}".strip("/"))
     return tuple(names)
 

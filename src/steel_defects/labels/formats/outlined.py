@@ -15,6 +15,8 @@ from steel_defects.labels import rle as run_length
 from steel_defects.labels.formats.brushed import pack
 from steel_defects.labels.shapes import Mask, Size
 
+#: Folder of a labelling job with its pictures, by the names that its files have for them.
+PICTURES = "images"
 #: What the two sets of outlines of a task are called in Label Studio.
 LABELS_OF_TODAY = "labels of today"
 
@@ -88,7 +90,8 @@ def regions_of(masks: Encoded, size: Size) -> Iterator[tuple[int, Mask]]:
 def as_tasks(pictures: Sequence[OutlinedPicture], class_names: Sequence[str], model: str) -> str:
     """Write tasks of Label Studio, with the model's outlines and the labels as two predictions.
 
-    Pictures are looked for in Label Studio's local storage, whose root is the folder of pictures.
+    Pictures are looked for in Label Studio's local storage, in the folder :data:`PICTURES` of its
+    root.
     """
     return json.dumps([_task(one, class_names, model) for one in pictures], ensure_ascii=False)
 
@@ -98,7 +101,10 @@ def _task(picture: OutlinedPicture, class_names: Sequence[str], model: str) -> d
     if picture.labels is not None:
         sets.append((LABELS_OF_TODAY, picture.labels))
     return {
-        "data": {"image": f"/data/local-files/?d={quote(picture.name)}", "why": picture.why},
+        "data": {
+            "image": f"/data/local-files/?d={PICTURES}/{quote(picture.name)}",
+            "why": picture.why,
+        },
         "predictions": [
             {"model_version": name, "result": list(_brushed(masks, picture.size, class_names))}
             for name, masks in sets

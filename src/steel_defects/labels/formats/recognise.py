@@ -118,6 +118,8 @@ def _links(folder: LabelFolder) -> str:
 
 def _candidates(folder: LabelFolder) -> Iterator[Path]:
     inside = folder.root / CORRECTIONS
+    if folder.root.parent.name == CORRECTIONS:  # an export, which may have such a folder, too
+        inside = folder.root / ".."
     for path in _files(folder.root, folder.follow_links, ()):
         if not path.is_relative_to(inside):
             yield path

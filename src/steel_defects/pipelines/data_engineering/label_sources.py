@@ -1,6 +1,7 @@
 """Reading labels in the format that the parameters name, or that is found."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,13 @@ from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import mask_folder, severstal
 from steel_defects.labels.corrections import (
+    Correction,
+    Known,
     Relabelled,
+    SentSheet,
     corrected,
     read_corrections,
+    refuse_wiped,
     relabelled,
     without_answer,
 )
@@ -63,21 +68,34 @@ def read_labels(
             export would pass for sheets.
     """
     masks = read_masks(labels, sheets.root, sheet_inventory, config)
-    folder, sizes = relabelling.corrections, _sizes(sheet_inventory)
+    folder = relabelling.corrections
     if folder.is_dir() and folder.is_relative_to(sheets.picture_folder):
         raise SteelDefectsError(
             f"{folder} lies among the pictures; move the pictures of {sheets.root} into a folder "
             "train_images in it"
         )
+    known = _known(sheet_inventory, relabelling.sent)
     classes = Classes(config.class_names, config.label_map)
-    corrections = read_corrections(folder, sizes, classes, sheets.follow_links)
-    rows = [asdict(one) for one in relabelled(masks, corrections, sizes)]
-    table = _corrections_table(rows, relabelling.before)
-    if len(table):
-        changed = int(table["changed"].sum())
-        logger.info("labels: %d sheets were labelled again, %d changed", len(table), changed)
-    new = _sent_as_new(relabelling.sent, sheet_inventory)
-    return without_answer(corrected(masks, corrections), new), table
+    corrections = read_corrections(folder, known, masks, classes, sheets.follow_links)
+    entries = relabelled(masks, corrections, known)
+    refuse_wiped(entries, masks, config.limits.lost)
+    table = _corrections_table([asdict(one) for one in entries], relabelling.before)
+    _tell(table, relabelling.before, corrections)
+    return without_answer(corrected(masks, corrections), known.new), table
+
+
+def _known(sheet_inventory: pd.DataFrame, sent: pd.DataFrame) -> Known:
+    digests = dict(zip(sheet_inventory["sheet_id"], sheet_inventory["sha256"], strict=True))
+    columns = ["name", "sheet_id", "sha256", "origin", "outlines"]
+    rows = sent[columns].itertuples(index=False, name=None) if len(sent) else ()
+    return Known(
+        _sizes(sheet_inventory),
+        digests,
+        {
+            name: SentSheet(name if origin == "new" else sheet_id, digest, origin == "new", drawn)
+            for name, sheet_id, digest, origin, drawn in rows
+        },
+    )
 
 
 def _corrections_table(rows: list[dict[str, Any]], before: pd.DataFrame) -> pd.DataFrame:
@@ -87,23 +105,34 @@ def _corrections_table(rows: list[dict[str, Any]], before: pd.DataFrame) -> pd.D
     table["changed"] = ~table["was_labelled"].astype(bool) | (table["overlap"].astype(float) < 1)
     merged = _merged_at(before)
     now = pd.Timestamp(datetime.now(UTC))
-    keys = zip(table["sheet_id"], table["source"], table["after_px"], strict=True)
+    keys = zip(table["sheet_id"], table["label"], strict=True)
     return LABEL_CORRECTIONS.typed(table.assign(merged_at=[merged.get(key, now) for key in keys]))
 
 
-def _merged_at(before: pd.DataFrame) -> dict[tuple[str, str, int], pd.Timestamp]:
+def _merged_at(before: pd.DataFrame) -> dict[tuple[str, str], pd.Timestamp]:
     if before.empty:
         return {}
-    keys = zip(before["sheet_id"], before["source"], before["after_px"], strict=True)
+    keys = zip(before["sheet_id"], before["label"], strict=True)
     return dict(zip(keys, before["merged_at"], strict=True))
 
 
-def _sent_as_new(sent: pd.DataFrame, sheet_inventory: pd.DataFrame) -> list[str]:
-    """Return the pictures that were sent to be labelled when they had no label, by content."""
-    if sent.empty:
-        return []
-    digests = set(sent.loc[sent["origin"] == "new", "sha256"])
-    return sheet_inventory.loc[sheet_inventory["sha256"].isin(digests), "sheet_id"].tolist()
+def _tell(table: pd.DataFrame, before: pd.DataFrame, corrections: Sequence[Correction]) -> None:
+    if len(table):
+        changed = int(table["changed"].sum())
+        logger.info("labels: %d sheets were labelled again, %d changed", len(table), changed)
+    lost = set(before["sheet_id"] if len(before) else ()) - set(table["sheet_id"])
+    if lost:
+        logger.warning(
+            "labels: %d sheets have their labels of before again, such as %s: what people "
+            "labelled is no longer in corrections",
+            len(lost), min(lost),
+        )  # fmt: skip
+    for one in corrections:
+        if found := one.masks.findings:
+            logger.warning(
+                "labels: %s: %d findings, the first: %s: %s",
+                one.source, len(found), found[0].sheet_id or found[0].where, found[0].reason,
+            )  # fmt: skip
 
 
 def _sizes(sheet_inventory: pd.DataFrame) -> dict[str, tuple[int, int]]:

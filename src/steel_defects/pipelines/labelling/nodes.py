@@ -1,10 +1,10 @@
 """Nodes that find labels in doubt, and make a job for a labelling tool."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import pandas as pd
 
@@ -13,20 +13,24 @@ from steel_defects.data.labelling import (
     LABELLED,
     Candidates,
     LabellingConfig,
+    SheetToLabel,
     choose,
     doubtful_labels,
     job_name,
     labelling_sheets,
     odd_sheets,
-    reviewed_sheets,
+    sheets_of_job,
 )
+from steel_defects.datasets.labelling_jobs import LabellingJob
 from steel_defects.datasets.trained_models import TrainedSegmenter
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.label_issues import label_issues
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.reading import UnreadableSheet, decode_gray
+from steel_defects.images.reading import decode_gray
 from steel_defects.inspection.sources import SheetSource
+from steel_defects.labels.corrections import digest_of
 from steel_defects.labels.formats.outlined import (
+    PICTURES,
     Encoded,
     OutlinedPicture,
     as_coco,
@@ -34,11 +38,9 @@ from steel_defects.labels.formats.outlined import (
     labelling_interface,
 )
 from steel_defects.labels.masks import masks_by_sheet, sizes_by_sheet
+from steel_defects.pipelines.labelling.new_sheets import Inspected, NewSheets, new_sheets
 
 logger = logging.getLogger(__name__)
-
-#: Folder of a job with its pictures, by the names that its files have for them.
-PICTURES = "images"
 
 
 def rank_label_issues(
@@ -52,143 +54,102 @@ def rank_label_issues(
     return label_issues(chosen_segmenter.predictions, annotations, sheets, names)
 
 
-def choose_sheets(
+def make_labelling_job(
     label_issues: pd.DataFrame,
     oddest_sheets: pd.DataFrame,
+    raw_sheets: SheetFolder,
+    sheet_inventory: pd.DataFrame,
     sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
     splits: pd.DataFrame,
+    label_corrections: pd.DataFrame,
+    chosen_segmenter: TrainedSegmenter,
     inspected_verdicts: pd.DataFrame,
+    inspected_masks: pd.DataFrame,
     inspected_pictures: SheetSource | None,
     sent_to_label: pd.DataFrame,
+    data_engineering: DataEngineeringConfig,
     labelling: LabellingConfig,
-) -> pd.DataFrame:
-    """Choose labels in doubt, odd sheets and reviewed sheets by turns, and say why.
+) -> tuple[LabellingJob, pd.DataFrame]:
+    """Choose labels in doubt, odd sheets and reviewed sheets by turns, and make a job of them.
+
+    Outlines are the model's. A sheet of which it says nothing, since it learned from it, gets its
+    labels.
+
+    Returns:
+        Pictures, outlines in COCO and for Label Studio, and the list of sheets with reasons; and
+        the table ``labelling_sheets``.
 
     Raises:
         SteelDefectsError: There is nothing to look at.
     """
     labelled = sheets.merge(splits[["sheet_id", "split"]], on="sheet_id")
-    if not labelling.test:
-        labelled = labelled[labelled["split"] != "test"]
+    kept_back = [] if labelling.test else labelled.loc[labelled["split"] == "test", "sheet_id"]
+    labelled = labelled[~labelled["sheet_id"].isin(kept_back)]
+    inspected = Inspected(inspected_verdicts, inspected_masks, inspected_pictures)
+    new = new_sheets(inspected, labelling.sheets, sheet_inventory, list(kept_back), raw_sheets)
+    # What people have just looked at need not go out again.
+    doubted = labelled[~labelled["sheet_id"].isin(label_corrections["sheet_id"])]
+    chosen = _chosen(label_issues, oddest_sheets, doubted, new, labelling.sheets)
+    job = job_name(datetime.now(UTC).date(), sent_to_label, sheet_inventory["sheet_id"])
+    rows = sheets_of_job(chosen, labelled, new.table, job)
+    outlines = _Outlines(
+        masks_by_sheet(annotations),
+        _predicted(chosen_segmenter.predictions),
+        inspected,
+        sizes_by_sheet(sheets),
+    )
+    outlined = [outlines.of(row) for row in rows]
+    table = labelling_sheets(rows, [digest_of(one.masks) for one in outlined], job, sent_to_label)
+    texts = _texts(outlined, chosen_segmenter, data_engineering.class_names)
+    texts["sheets.csv"] = table[table["job"] == job].to_csv(index=False)
+    files: dict[str, Callable[[], bytes]] = {
+        name: partial(str.encode, text) for name, text in texts.items()
+    }
+    files |= {
+        f"{PICTURES}/{row.name}": partial(_bytes_of, row, raw_sheets, inspected) for row in rows
+    }
+    logger.info("labelling job %s: %s", job, _counts(rows))
+    return LabellingJob(job, files), table
+
+
+def _chosen(
+    issues: pd.DataFrame, oddest: pd.DataFrame, labelled: pd.DataFrame, new: NewSheets, most: int
+) -> dict[tuple[str, str], str]:
     known = set(labelled["sheet_id"])
     groups = dict(zip(labelled["sheet_id"], labelled["group_id"], strict=True))
-    candidates = [
-        doubtful_labels(label_issues[label_issues["sheet_id"].isin(known)]),
-        odd_sheets(oddest_sheets[oddest_sheets["sheet_id"].isin(known)], groups),
+    lists = [
+        doubtful_labels(issues[issues["sheet_id"].isin(known)]),
+        odd_sheets(oddest[oddest["sheet_id"].isin(known)], groups),
     ]
-    reviews = reviewed_sheets(inspected_verdicts) if len(inspected_verdicts) else []
-    reviews = reviews[: labelling.sheets]
-    new = _new_pictures([one.sheet_id for one in reviews], inspected_pictures)
-    new = new[~new["sha256"].isin(sheets["sha256"])]
-    there = set(new["sheet_id"])
-    kept = [one for one in reviews if one.sheet_id in there]
-    chosen = choose(Candidates(candidates, [kept]), labelling.sheets)
+    chosen = choose(Candidates(lists, [new.candidates]), most)
     if not chosen:
         raise SteelDefectsError(
             "there is nothing to label: no label is in doubt, no sheet is odd, and no inspected "
             "sheet waits for review"
         )
-    job = job_name(datetime.now(UTC).date(), sent_to_label)
-    return labelling_sheets(chosen, labelled, new, job, sent_to_label)
+    return chosen
 
 
-def _new_pictures(sheet_ids: list[str], source: SheetSource | None) -> pd.DataFrame:
-    """Return ``sheet_id, path, sha256`` of the inspected pictures that people can look at."""
-    rows, faults = [], []
-    for sheet_id in sheet_ids:
-        try:
-            data = _picture(source, sheet_id)
-            rows.append((sheet_id, _path(source, sheet_id), hashlib.sha256(data).hexdigest()))
-        except UnreadableSheet as error:
-            faults.append(f"{sheet_id}: {error}")
-    if faults and not rows:
-        raise SteelDefectsError(
-            f"no inspected sheet that waits for review can be read ({faults[0]}); give the folder "
-            "that was inspected with --params sheets_dir=PATH"
-        )
-    if faults:
-        logger.warning(
-            "%d inspected sheets can't be read, and are left out: %s", len(faults), faults[0]
-        )
-    return pd.DataFrame(rows, columns=["sheet_id", "path", "sha256"], dtype="str")
+def _counts(rows: Sequence[SheetToLabel]) -> str:
+    labelled = sum(row.origin == LABELLED for row in rows)
+    return f"{labelled:,} labelled sheets and {len(rows) - labelled:,} new ones"
 
 
-def _picture(source: SheetSource | None, sheet_id: str) -> bytes:
-    if source is None:
-        raise UnreadableSheet("there is no folder of inspected sheets")
-    data = source.read_file(sheet_id)
-    decode_gray(data)
-    return data
-
-
-def _path(source: SheetSource | None, sheet_id: str) -> str:
-    return source.relative_path(sheet_id) if source else sheet_id
-
-
-def make_labelling_job(
-    labelling_sheets: pd.DataFrame,
-    raw_sheets: SheetFolder,
-    sheets: pd.DataFrame,
-    annotations: pd.DataFrame,
-    chosen_segmenter: TrainedSegmenter,
-    inspected_masks: pd.DataFrame,
-    inspected_pictures: SheetSource | None,
-    data_engineering: DataEngineeringConfig,
-) -> Mapping[str, Callable[[], bytes]]:
-    """Write pictures, outlines in COCO and for Label Studio, and the list of sheets with reasons.
-
-    Outlines are the model's. A sheet that training saw has none, and gets its labels.
-    """
-    job = labelling_sheets[labelling_sheets["job"] == labelling_sheets["job"].iloc[-1]]
-    pictures = _Pictures(raw_sheets, inspected_pictures)
-    outlines = _Outlines(
-        masks_by_sheet(annotations),
-        _predicted(chosen_segmenter.predictions),
-        _submitted(inspected_masks),
-        sizes_by_sheet(sheets),
-    )
-    rows = [_Row(*row) for row in job[_ROW].itertuples(index=False, name=None)]
-    outlined = [outlines.of(row, pictures) for row in rows]
-    names = data_engineering.class_names
-    model = f"{chosen_segmenter.name} {chosen_segmenter.version}"
-    logger.info("%d sheets to label: %s", len(rows), _counts(job))
-    texts = {
+def _texts(
+    outlined: Sequence[OutlinedPicture], segmenter: TrainedSegmenter, names: Sequence[str]
+) -> dict[str, str]:
+    return {
         "coco.json": as_coco(outlined, names),
-        "label_studio.json": as_tasks(outlined, names, model),
+        "label_studio.json": as_tasks(outlined, names, f"{segmenter.name} {segmenter.version}"),
         "label_studio_interface.xml": labelling_interface(names),
-        "sheets.csv": job.to_csv(index=False),
-    }
-    files = {name: lambda text=text: text.encode() for name, text in texts.items()}
-    return files | {
-        f"{PICTURES}/{row.name}": lambda row=row: pictures.bytes_of(row) for row in rows
     }
 
 
-def _counts(job: pd.DataFrame) -> str:
-    counts = job["origin"].value_counts().items()
-    return ", ".join(f"{number:,} {origin}" for origin, number in counts)
-
-
-_ROW = ["name", "sheet_id", "origin", "why"]
-
-
-@dataclass(frozen=True)
-class _Row:
-    name: str
-    sheet_id: str
-    origin: str
-    why: str
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    labelled: SheetFolder
-    inspected: SheetSource | None
-
-    def bytes_of(self, row: _Row) -> bytes:
-        if row.origin == LABELLED:
-            return self.labelled.read_file(row.sheet_id)
-        return _picture(self.inspected, row.sheet_id)
+def _bytes_of(row: SheetToLabel, folder: SheetFolder, inspected: Inspected) -> bytes:
+    if row.origin == LABELLED:
+        return folder.read_file(row.sheet_id)
+    return inspected.read(row.sheet_id)
 
 
 @dataclass(frozen=True)
@@ -197,16 +158,16 @@ class _Outlines:
 
     labels: Mapping[str, Encoded]
     predicted: Mapping[str, Encoded]
-    inspected: Mapping[str, Encoded]
+    inspected: Inspected
     sizes: Mapping[str, tuple[int, int]]
 
-    def of(self, row: _Row, pictures: _Pictures) -> OutlinedPicture:
+    def of(self, row: SheetToLabel) -> OutlinedPicture:
         if row.origin == LABELLED:
             labels = self.labels.get(row.sheet_id, {})
             masks = self.predicted.get(row.sheet_id, labels)
             return OutlinedPicture(row.name, self.sizes[row.sheet_id], masks, labels, row.why)
-        height, width = decode_gray(pictures.bytes_of(row)).shape
-        masks = self.inspected.get(row.sheet_id, {})
+        height, width = decode_gray(self.inspected.read(row.sheet_id)).shape
+        masks = self.inspected.outlines(row.sheet_id)
         return OutlinedPicture(row.name, (height, width), masks, None, row.why)
 
 
@@ -216,18 +177,3 @@ def _predicted(predictions: pd.DataFrame) -> Mapping[str, Encoded]:
     once = order.drop_duplicates(["sheet_id", "class_id"])
     masks = masks_by_sheet(once[once["rle"] != ""])
     return {sheet_id: masks.get(sheet_id, {}) for sheet_id in once["sheet_id"].unique()}
-
-
-def _submitted(submission: pd.DataFrame) -> Mapping[str, Encoded]:
-    masks: dict[str, dict[int, str]] = {}
-    for name, rle in _submission_rows(submission):
-        sheet_id, _, class_id = name.rpartition("_")
-        if rle:
-            masks.setdefault(sheet_id, {})[int(class_id)] = rle
-    return masks
-
-
-def _submission_rows(submission: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    if len(submission):
-        columns = submission[["ImageId_ClassId", "EncodedPixels"]]
-        yield from columns.itertuples(index=False, name=None)

@@ -11,7 +11,6 @@ def create_pipeline() -> Pipeline:
     """From predictions, inspected sheets and labels to a job for a labelling tool."""
     parts = [
         node(nodes.rank_label_issues, "label_issues"),
-        node(nodes.choose_sheets, "labelling_sheets"),
-        node(nodes.make_labelling_job, "labelling_job"),
+        node(nodes.make_labelling_job, ["labelling_job", "labelling_sheets"]),
     ]
     return Pipeline(parts, tags="labelling")

@@ -117,13 +117,21 @@ def _compared(
         part: versions.version_of(f"{name}.{_TABLES[part][0]}", earlier) or ""
         for part, name in names.items()
     }
-    relabelled = figures["evaluation"].map(lambda name: truth.changed_labels(earlier, name))
+    made = _made_at(versions, models, earlier)
+    relabelled = figures["evaluation"].map(lambda name: truth.changed_labels(made, name))
     names["verdicts"], used["verdicts"] = " and ".join(names.values()), max(used.values())
     figures = figures.assign(
         compared_with=earlier, model=figures["part"].map(names), version=figures["part"].map(used),
         changed_labels=relabelled,
     )  # fmt: skip
     return RUN_COMPARISON.typed(figures), changed
+
+
+def _made_at(versions: ModelVersions, models: Mapping[str, str], version: str) -> pd.Timestamp:
+    """Return when the tables of a version were written: after its run had merged its labels."""
+    names = (f"{name}.{_TABLES[part][0]}" for part, name in models.items())
+    paths = (versions.path_of(name, version) for name in names)
+    return pd.Timestamp(max(path.stat().st_mtime for path in paths if path), unit="s", tz="UTC")
 
 
 def _tables_at(versions: ModelVersions, models: Mapping[str, str], version: str) -> RunTables:
