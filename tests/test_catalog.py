@@ -124,7 +124,7 @@ def test_no_two_datasets_share_a_file():
     # Inspection reads the package, and the new sheets, by datasets of its own; what a run before
     # left is read as an earlier table.
     shared = {"inspection_package", "inspection_sheets", "deployment_raw", "deployment_folder"}
-    shared |= {"sent_to_label", "inspected_verdicts", "inspected_masks", "inspected_pictures"}
+    shared |= {"inspected_verdicts", "inspected_masks", "inspected_pictures"}
     shared |= {name for name in datasets() if name.startswith("earlier_")}
     paths = Counter(str(catalog[name]._filepath) for name in datasets() if name not in shared)
     assert [path for path, count in paths.items() if count > 1] == []
@@ -179,6 +179,6 @@ def test_default_goes_from_raw_data_to_the_report():
         "raw_sheets", "raw_annotations", "raw_positions", "pretrained_weights", "checkpoints",
         "run_record", "trained_models", "earlier_sheet_inventory", "earlier_similar_sheets",
         "earlier_split_assignments", "earlier_versions", "earlier_label_corrections",
-        "sent_to_label", "corrections",
+        "earlier_labelling_sheets", "corrections",
     }  # fmt: skip
     assert {"report", "model_package"} <= default.outputs()

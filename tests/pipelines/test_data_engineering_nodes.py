@@ -160,7 +160,7 @@ def test_the_pipeline_runs_on_a_catalog_filled_by_hand(data: Data):
             "raw_positions": MemoryDataset(pd.DataFrame()),
             "earlier_sheet_inventory": MemoryDataset(pd.DataFrame()),
             "earlier_label_corrections": MemoryDataset(pd.DataFrame()),
-            "sent_to_label": MemoryDataset(pd.DataFrame()),
+            "earlier_labelling_sheets": MemoryDataset(pd.DataFrame()),
             "corrections": MemoryDataset(data.folder.root / "corrections"),
             "earlier_similar_sheets": MemoryDataset(pd.DataFrame()),
             "earlier_split_assignments": MemoryDataset(pd.DataFrame()),

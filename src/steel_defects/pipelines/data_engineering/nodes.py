@@ -115,7 +115,7 @@ def check_annotations(
     sheet_inventory: pd.DataFrame,
     sheet_groups: pd.DataFrame,
     corrections: Path,
-    sent_to_label: pd.DataFrame,
+    earlier_labelling_sheets: pd.DataFrame,
     earlier_label_corrections: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
 ) -> tuple[pd.DataFrame, Findings, pd.DataFrame, pd.DataFrame]:
@@ -132,7 +132,7 @@ def check_annotations(
             trained on them.
     """
     config = data_engineering
-    relabelling = Relabelling(corrections, sent_to_label, earlier_label_corrections)
+    relabelling = Relabelling(corrections, earlier_labelling_sheets, earlier_label_corrections)
     masks, relabelled = read_labels(
         raw_annotations, raw_sheets, sheet_inventory, config, relabelling
     )

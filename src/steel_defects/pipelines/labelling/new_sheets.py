@@ -82,8 +82,8 @@ def new_sheets(
 ) -> NewSheets:
     """Find the reviewed sheets that may go out.
 
-    Left out are those that can't be read or are other pictures than those inspected, files that are
-    among the data already, and look-alikes of sheets that are kept back.
+    Left out are those that can't be read or that their outlines don't fit, files that are among
+    the data already, and look-alikes of sheets that are kept back.
 
     Args:
         inspected: What the last inspection left.
@@ -106,22 +106,29 @@ def new_sheets(
 
 
 def _readable(reviews: Sequence[Candidate], inspected: Inspected) -> Iterator[tuple[object, ...]]:
-    faults, read = [], 0
+    faults, later, read = list[str](), list[str](), 0
     times = _times(inspected.verdicts)
     for one in reviews:
         try:
             data = inspected.read(one.sheet_id)
             image = decode_gray(data)
-            _check(inspected, one.sheet_id, image, times)
+            for rle in inspected.outlines(one.sheet_id).values():
+                run_length.parse(rle, image.size)
         except (UnreadableSheet, run_length.RleError) as error:
             faults.append(f"{one.sheet_id}: {error}")
             continue
         read += 1
         assert inspected.pictures is not None  # noqa: S101 (it was read from)
+        if _written(inspected.pictures, one.sheet_id) > times.get(one.sheet_id, np.inf):
+            later.append(one.sheet_id)
         path = inspected.pictures.relative_path(one.sheet_id)
         digest = hashlib.sha256(data).hexdigest()
         prints = thumbnail_of(image).tobytes(), fingerprint(image).tobytes()
         yield (one.sheet_id, path, digest, *prints)
+    _tell(faults, later, read)
+
+
+def _tell(faults: Sequence[str], later: Sequence[str], read: int) -> None:
     if faults and not read:
         raise SteelDefectsError(
             f"no inspected sheet that waits for review can be read ({faults[0]}); give the folder "
@@ -131,6 +138,12 @@ def _readable(reviews: Sequence[Candidate], inspected: Inspected) -> Iterator[tu
         logger.warning(
             "%d inspected sheets can't be used, and are left out: %s", len(faults), faults[0]
         )
+    if later:
+        logger.warning(
+            "%d pictures were written after they were inspected, such as %s: if they are others, "
+            "inspect them again before people label them",
+            len(later), later[0],
+        )  # fmt: skip
 
 
 def _times(verdicts: pd.DataFrame) -> dict[str, float]:
@@ -140,16 +153,8 @@ def _times(verdicts: pd.DataFrame) -> dict[str, float]:
     return {sheet_id: moment.timestamp() for sheet_id, moment in pairs if not pd.isna(moment)}
 
 
-def _check(
-    inspected: Inspected, sheet_id: str, image: NDArray[np.uint8], times: dict[str, float]
-) -> None:
-    """Refuse a picture that was written after it was inspected, or has another size."""
-    assert inspected.pictures is not None  # noqa: S101 (it was read from)
-    written = inspected.pictures.path_of(sheet_id).stat().st_mtime
-    if written > times.get(sheet_id, np.inf):
-        raise UnreadableSheet("the picture was written after it was inspected")
-    for rle in inspected.outlines(sheet_id).values():
-        run_length.parse(rle, image.size)
+def _written(pictures: SheetSource, sheet_id: str) -> float:
+    return pictures.path_of(sheet_id).stat().st_mtime
 
 
 def _look_alikes(

@@ -67,7 +67,7 @@ def make_labelling_job(
     inspected_verdicts: pd.DataFrame,
     inspected_masks: pd.DataFrame,
     inspected_pictures: SheetSource | None,
-    sent_to_label: pd.DataFrame,
+    earlier_labelling_sheets: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
     labelling: LabellingConfig,
 ) -> tuple[LabellingJob, pd.DataFrame]:
@@ -91,7 +91,7 @@ def make_labelling_job(
     # What people have just looked at need not go out again.
     doubted = labelled[~labelled["sheet_id"].isin(label_corrections["sheet_id"])]
     chosen = _chosen(label_issues, oddest_sheets, doubted, new, labelling.sheets)
-    job = job_name(datetime.now(UTC).date(), sent_to_label, sheet_inventory["sheet_id"])
+    job = job_name(datetime.now(UTC).date(), earlier_labelling_sheets, sheet_inventory["sheet_id"])
     rows = sheets_of_job(chosen, labelled, new.table, job)
     outlines = _Outlines(
         masks_by_sheet(annotations),
@@ -100,7 +100,9 @@ def make_labelling_job(
         sizes_by_sheet(sheets),
     )
     outlined = [outlines.of(row) for row in rows]
-    table = labelling_sheets(rows, [digest_of(one.masks) for one in outlined], job, sent_to_label)
+    table = labelling_sheets(
+        rows, [digest_of(one.masks) for one in outlined], job, earlier_labelling_sheets
+    )
     texts = _texts(outlined, chosen_segmenter, data_engineering.class_names)
     texts["sheets.csv"] = table[table["job"] == job].to_csv(index=False)
     files: dict[str, Callable[[], bytes]] = {
