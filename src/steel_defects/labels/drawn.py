@@ -34,6 +34,11 @@ class Classes:
     names: Sequence[str]
     mapped: Mapping[str, str | None] = field(default_factory=dict)
 
+    def numbers(self, read: Sequence[PictureLabels]) -> dict[str | int, int | None]:
+        """Return the number of all classes and tags that labels have; see :meth:`number`."""
+        shapes = {s.class_name: self.number(s.class_name) for one in read for s in one.shapes}
+        return shapes | {tag: self.tagged(tag) for one in read for tag in one.tags}
+
     def tagged(self, tag: str) -> int | None:
         """Return the number of the class that a tag of a whole picture means; None for none."""
         meant = self.mapped.get(tag, tag)
@@ -99,27 +104,22 @@ def masks_of(
     """
     sources = list(labels)
     read = [one for one in sources if isinstance(one, PictureLabels)]
-    numbers = {s.class_name: classes.number(s.class_name) for one in read for s in one.shapes}
-    numbers |= {tag: classes.tagged(tag) for one in read for tag in one.tags}
+    numbers = classes.numbers(read)
     findings = [Finding("labels", "", one, False) for one in sources if isinstance(one, str)]
     answers, unclear, strays = _by_sheet(read, sheets)
-    rows: list[tuple[str, int, str, int]] = []
-    void: dict[str, str] = {}
     claims = {finding.sheet_id: {UNKNOWN_CLASS} for finding in unclear}
-    for sheet_id, given in answers.items():
-        sheet = _Sheet(sheet_id, sheets.sizes.get(sheet_id), numbers)
-        if claimed := sheet.classes(given):
-            claims[sheet_id] = claimed
-        rows += sheet.rows(given)
-        findings += sheet.findings
-        void |= sheet.void
+    drawn = [_Sheet(one, sheets.sizes.get(one), numbers, given) for one, given in answers.items()]
+    claims |= {one.sheet_id: one.claimed for one in drawn if one.claimed}
+    findings += [finding for one in drawn for finding in one.findings]
     stray_findings, misnamed = _strays(strays, sheets, len(read))
     findings += unclear + stray_findings
     aside = {finding.sheet_id for finding in findings if finding.set_aside}
     unlabelled = _unlabelled(answers, sheets, aside, unlabelled_is_clean)
     findings += [Finding(f"picture {s}", s, reason) for s, reason in unlabelled.items()]
     return Masks(
-        table=ANNOTATIONS.typed(rows).sort_values(["sheet_id", "class_id"], ignore_index=True),
+        table=ANNOTATIONS.typed(row for one in drawn for row in one.rows).sort_values(
+            ["sheet_id", "class_id"], ignore_index=True
+        ),
         findings=findings,
         claims={sheet_id: frozenset(claimed) for sheet_id, claimed in claims.items()},
         labels=len(read),
@@ -127,7 +127,7 @@ def masks_of(
         misnamed=misnamed,
         unlabelled=frozenset(unlabelled),
         sized=all(one.size for one in read if one.shapes),
-        void=void,
+        void={one.sheet_id: one.void for one in drawn if one.void},
         answered=_answered(answers, aside),
     )
 
@@ -208,36 +208,42 @@ def _unlabelled(
 
 
 class _Sheet:
-    """A sheet whose shapes are drawn, and what is to be said of them."""
+    """A sheet whose shapes are drawn, and what is to be said of them.
 
-    def __init__(self, sheet_id: str, size: Size | None, numbers: Numbers) -> None:
+    Attributes:
+        findings: What is to be said.
+        void: Its encoded void pixels; mostly empty.
+        claimed: Classes that finished answers give it, also those that can't be trusted.
+        rows: ``sheet_id, class_id, rle, area_px`` of each class that the newest answer gives it;
+            none of a picture that can't be read.
+    """
+
+    def __init__(
+        self, sheet_id: str, size: Size | None, numbers: Numbers, given: Sequence[PictureLabels]
+    ) -> None:
+        self.sheet_id, self._size, self._numbers = sheet_id, size, numbers
         self.findings: list[Finding] = []
-        self.void: dict[str, str] = {}
-        self._sheet_id, self._size, self._numbers = sheet_id, size, numbers
-
-    def classes(self, given: Sequence[PictureLabels]) -> set[int]:
-        """Return the classes that finished answers give it, also those that can't be trusted."""
+        self.void = ""
         finished = [one for one in given if not one.unfinished]
-        named = [self._numbers[shape.class_name] for one in finished for shape in one.shapes]
+        named = [numbers[shape.class_name] for one in finished for shape in one.shapes]
         unknown = {UNKNOWN_CLASS for one in finished if one.fault}
-        return unknown | {number for number in named if number is not None}
-
-    def rows(self, given: Sequence[PictureLabels]) -> list[tuple[str, int, str, int]]:
-        """Draw the newest answer; nothing without one, or of a picture that can't be read."""
+        self.claimed = unknown | {number for number in named if number is not None}
         faults = [one for one in given if one.fault]
         for one in faults:
             self._tell(one, one.fault)
-        finished = [one for one in given if not one.unfinished]
-        if faults or not finished or not self._size:
-            return []
+        self.rows = [] if faults or not finished or not size else self._rows(finished, size)
+
+    def _rows(
+        self, finished: Sequence[PictureLabels], size: Size
+    ) -> list[tuple[str, int, str, int]]:
         answer = self._newest(finished)
-        masks = self._masks(answer, self._size) if answer else {}
+        masks = self._masks(answer, size) if answer else {}
         if masks and answer and answer.void:
-            self.void[self._sheet_id] = run_length.encode(answer.void.mask(self._size))
+            self.void = run_length.encode(answer.void.mask(size))
         if len(finished) > 1 and answer:
-            self._compare(finished, self._size)
+            self._compare(finished, size)
         encoded = [(k, run_length.encode(mask)) for k, mask in sorted(masks.items())]
-        return [(self._sheet_id, k, rle, run_length.area(rle)) for k, rle in encoded]
+        return [(self.sheet_id, k, rle, run_length.area(rle)) for k, rle in encoded]
 
     def _newest(self, finished: Sequence[PictureLabels]) -> PictureLabels | None:
         """Return the answer that counts; None where that can't be told."""
@@ -254,7 +260,7 @@ class _Sheet:
         return next(one for one in finished if one.changed == times[0])
 
     def _tell(self, labels: PictureLabels | Shape, reason: str, set_aside: bool = True) -> None:
-        self.findings.append(Finding(labels.where, self._sheet_id, reason, set_aside))
+        self.findings.append(Finding(labels.where, self.sheet_id, reason, set_aside))
 
     def _masks(self, answer: PictureLabels, size: Size) -> dict[int, Mask]:
         if answer.size and answer.size != size:
@@ -296,7 +302,7 @@ class _Sheet:
 
     def _compare(self, finished: Sequence[PictureLabels], size: Size) -> None:
         """Tell of people who answered differently; the newest answer counts."""
-        silent = _Sheet(self._sheet_id, size, self._numbers)
+        silent = _Sheet(self.sheet_id, size, self._numbers, ())
         drawn = [silent._masks(one, size) for one in finished]
         for one, other in combinations(drawn, 2):
             if one.keys() != other.keys() or any(_differ(one[k], other[k]) for k in one):

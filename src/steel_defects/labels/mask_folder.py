@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -148,29 +148,31 @@ def read_annotations(folder: MaskFolder, sizes: Sizes, rules: MaskRules) -> Mask
     answers = dict(zip(sheet_ids, map_in_order(read, sheet_ids), strict=True))
     faults = [answer for answer in answers.values() if isinstance(answer, Finding)]
     rows = [row for answer in answers.values() if isinstance(answer, list) for row in answer]
-    claims = {row[0]: set[int]() for row in rows}
-    for sheet_id, class_id, *_ in rows:
-        claims[sheet_id].add(class_id)
+    claims = _claims(rows, [one for one in faults if _stem(one.sheet_id) in folder.files])
     if folder.suffix:
         reason = f"masks are named as their pictures and {shown_name(folder.suffix)}"
         faults.append(Finding("masks", "", reason, set_aside=False))
-    claims |= {
-        f.sheet_id: {UNKNOWN_CLASS}
-        for f in faults
-        if f.set_aside and _stem(f.sheet_id) in folder.files
-    }
     strays = sorted(folder.files.keys() - set(map(_stem, sizes)))
     pictures = {_stem(sheet_id): sheet_id for sheet_id in sizes}
     near = near_names(strays, pictures)
     return Masks(
         table=ANNOTATIONS.typed(rows),
         findings=faults + list(_stray_findings(folder, strays, near, pictures)),
-        claims={sheet_id: frozenset(classes) for sheet_id, classes in claims.items()},
+        claims=claims,
         labels=len(folder.files),
         matched=len(folder.files) - len(strays),
         misnamed=misnamed_of([name for name in strays if name in near], near, len(folder.files)),
         sized=True,
     )
+
+
+def _claims(rows: Sequence[Row], faults: Sequence[Finding]) -> dict[str, frozenset[int]]:
+    """Return the classes that masks give each sheet; that of a faulty mask is unknown."""
+    claims: dict[str, set[int]] = {}
+    for sheet_id, class_id, *_ in rows:
+        claims.setdefault(sheet_id, set()).add(class_id)
+    claims |= {fault.sheet_id: {UNKNOWN_CLASS} for fault in faults if fault.set_aside}
+    return {sheet_id: frozenset(classes) for sheet_id, classes in claims.items()}
 
 
 def _twins(sheet_ids: Sizes) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Relabelling:
 
     Attributes:
         corrections: Folder with one folder per export.
-        sent: ``earlier_labelling_sheets``: the sheets of all labelling jobs; no rows before the first.
+        sent: ``labelling_sheets``: the sheets of all labelling jobs; no rows before the first.
         before: ``label_corrections`` of the run before; no rows before the first.
     """
 

@@ -91,28 +91,31 @@ def make_labelling_job(
     # What people have just looked at need not go out again.
     doubted = labelled[~labelled["sheet_id"].isin(label_corrections["sheet_id"])]
     chosen = _chosen(label_issues, oddest_sheets, doubted, new, labelling.sheets)
-    job = job_name(datetime.now(UTC).date(), earlier_labelling_sheets, sheet_inventory["sheet_id"])
+    earlier = earlier_labelling_sheets
+    job = job_name(datetime.now(UTC).date(), earlier, sheet_inventory["sheet_id"])
     rows = sheets_of_job(chosen, labelled, new.table, job)
-    outlines = _Outlines(
-        masks_by_sheet(annotations),
-        _predicted(chosen_segmenter.predictions),
-        inspected,
-        sizes_by_sheet(sheets),
-    )
+    labels, predicted = masks_by_sheet(annotations), _predicted(chosen_segmenter.predictions)
+    outlines = _Outlines(labels, predicted, inspected, sizes_by_sheet(sheets))
     outlined = [outlines.of(row) for row in rows]
-    table = labelling_sheets(
-        rows, [digest_of(one.masks) for one in outlined], job, earlier_labelling_sheets
-    )
+    table = labelling_sheets(rows, [digest_of(one.masks) for one in outlined], job, earlier)
     texts = _texts(outlined, chosen_segmenter, data_engineering.class_names)
     texts["sheets.csv"] = table[table["job"] == job].to_csv(index=False)
+    logger.info("labelling job %s: %s", job, _counts(rows))
+    return LabellingJob(job, _files(texts, rows, raw_sheets, inspected)), table
+
+
+def _files(
+    texts: Mapping[str, str],
+    rows: Sequence[SheetToLabel],
+    folder: SheetFolder,
+    inspected: Inspected,
+) -> dict[str, Callable[[], bytes]]:
     files: dict[str, Callable[[], bytes]] = {
         name: partial(str.encode, text) for name, text in texts.items()
     }
-    files |= {
-        f"{PICTURES}/{row.name}": partial(_bytes_of, row, raw_sheets, inspected) for row in rows
+    return files | {
+        f"{PICTURES}/{row.name}": partial(_bytes_of, row, folder, inspected) for row in rows
     }
-    logger.info("labelling job %s: %s", job, _counts(rows))
-    return LabellingJob(job, files), table
 
 
 def _chosen(

@@ -1,8 +1,10 @@
 """Nodes that compare the segmenters, choose one and package it with the gate."""
 
 import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -185,19 +187,24 @@ def build_package(
         versions=library_versions(),
         data_fingerprint=sha256("".join(sorted(sheets["sha256"])).encode()).hexdigest(),
     )
-    writers = {manifest.segmenter.file: segmenter.save}
-    if gate:
-        writers[gate.file] = networks["gate"].save
+    gate_writer = {gate.file: networks["gate"].save} if gate else {}
+    writers = {manifest.segmenter.file: segmenter.save} | gate_writer
     records = [one.record for one in (chosen_segmenter, chosen_gate) if one]
+    return PackageContents(manifest, writers | _learned_writer(records, sheets, splits))
+
+
+def _learned_writer(
+    records: Sequence[TrainedModel], sheets: pd.DataFrame, splits: pd.DataFrame
+) -> dict[str, Callable[[Path], None]]:
+    """Return what writes the list of learned sheets, if all models are of these sheets."""
     if learned_from(records, sheets, splits):
-        writers[LEARNED_SHEETS] = partial(write_text, learned_sheets(sheets, splits))
-    else:
-        logger.warning(
-            "the package does not say which sheets it learned from, so that it cannot be compared "
-            "with another: a network of it was made from other sheets or splits, or by an earlier "
-            "release"
-        )
-    return PackageContents(manifest, writers)
+        return {LEARNED_SHEETS: partial(write_text, learned_sheets(sheets, splits))}
+    logger.warning(
+        "the package does not say which sheets it learned from, so that it cannot be compared "
+        "with another: a network of it was made from other sheets or splits, or by an earlier "
+        "release"
+    )
+    return {}
 
 
 def _segmenter_spec(
