@@ -1,5 +1,7 @@
 """Whether sheets that are picked as informative teach more than sheets at random.
 
+    kedro run --env=demo --pipelines=sample_data,data_engineering --params sample_data.sheets=1200
+    python benchmarks/informative.py --size 128 800 --weights-dir DIR --weights FILE
     kedro run --env=neu_seg --pipelines=data_engineering --params raw_dir=PATH
     python benchmarks/informative.py --data PATH --env neu_seg --weights-dir DIR --weights FILE
 
@@ -30,6 +32,7 @@ from sklearn.preprocessing import StandardScaler
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.informative import informative_order
+from steel_defects.images.folder import SheetFolder
 from steel_defects.models.config import BackboneConfig
 from steel_defects.training.config import BackboneTraining
 
@@ -92,6 +95,48 @@ def learning_curve(
     return curve
 
 
+def read(given: argparse.Namespace) -> tuple[pd.DataFrame, NDArray[np.bool_], SheetFolder]:
+    """Return sheets, the classes that are on each, and their pictures."""
+    bootstrap_project(ROOT)
+    runtime = {} if given.data == "synthetic" else {"raw_dir": given.data}
+    with KedroSession.create(ROOT, env=given.env, runtime_params=runtime) as session:
+        catalog = session.load_context().catalog
+        if not catalog.exists("sheets"):
+            raise SteelDefectsError(
+                f"there are no sheets; run kedro run --env={given.env} "
+                "--pipelines=data_engineering first"
+            )
+        sheets, annotations, folder = map(catalog.load, ("sheets", "annotations", "raw_sheets"))
+    shown = pd.crosstab(annotations["sheet_id"], annotations["class_id"]) > 0
+    shown = shown.reindex(sheets["sheet_id"], fill_value=False)
+    return sheets, shown.to_numpy(bool), folder
+
+
+def features_of(sheets: pd.DataFrame, folder: SheetFolder, given: argparse.Namespace) -> Numbers:
+    """Return the features of each sheet, from the cache if they are there."""
+    name = f"{given.env}_{len(sheets)}_{given.size[0]}x{given.size[1]}_{given.weights}.npy"
+    path = given.cache / name
+    if not path.exists():
+        given.cache.mkdir(parents=True, exist_ok=True)
+        backbone = BackboneConfig(name="mobilenet_v2", alpha=0.35, weights=given.weights)
+        size, paths = tuple(given.size), sheets["path"].tolist()
+        training = BackboneTraining(backbone=backbone)
+        np.save(path, pooled_features(folder, paths, training, size, str(given.weights_dir)))
+    return np.load(path).astype(np.float64)
+
+
+def show(table: pd.DataFrame) -> bool:
+    """Print the curves; returns whether picking is above random wherever it has a say."""
+    print("mean average precision by the share of labels")
+    print(table.round(4).to_string(index=False))
+    means = table.drop(columns="seed").groupby("way").mean()
+    print("\nmean of the seeds")
+    print(means.round(4).to_string())
+    more = means.loc["informative"] - means.loc["random"]
+    print("informative less random:", more.round(4).to_dict())
+    return bool((more[list(STEPS[1:])] > 0).all())
+
+
 def main() -> int:
     """Print the curves."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -101,45 +146,21 @@ def main() -> int:
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--weights-dir", type=Path, default=Path(), metavar="DIR")
     add("--weights", default="none", metavar="FILE", help="of MobileNetV2 with alpha 0.35")
-    add("--size", type=int, nargs=2, default=[224, 224], help="height and width, pixels")
+    add("--size", type=int, nargs=2, default=[192, 192], help="height and width, pixels")
     add("--cache", type=Path, default=ROOT / "data" / "benchmarks" / "informative", metavar="DIR")
     given = parser.parse_args()
-    bootstrap_project(ROOT)
-    runtime = {} if given.data == "synthetic" else {"raw_dir": given.data}
-    with KedroSession.create(ROOT, env=given.env, runtime_params=runtime) as session:
-        catalog = session.load_context().catalog
-        if not catalog.exists("sheets"):
-            raise SteelDefectsError(
-                f"there are no sheets; run kedro run --env={given.env} --pipelines=data_engineering "
-                "first"
-            )
-        sheets, annotations, folder = map(catalog.load, ("sheets", "annotations", "raw_sheets"))
-    shown = pd.crosstab(annotations["sheet_id"], annotations["class_id"]) > 0
-    shown = shown.reindex(sheets["sheet_id"], fill_value=False).to_numpy(bool)
+    sheets, shown, folder = read(given)
+    features = features_of(sheets, folder, given)
     groups = pd.factorize(sheets["group_id"])[0]
-    given.cache.mkdir(parents=True, exist_ok=True)
-    path = given.cache / f"{given.env}_{len(sheets)}_{given.size[0]}x{given.size[1]}.npy"
-    if not path.exists():
-        backbone = BackboneConfig(name="mobilenet_v2", alpha=0.35, weights=given.weights)
-        training = BackboneTraining(backbone=backbone)
-        size, paths = tuple(given.size), sheets["path"].tolist()
-        np.save(path, pooled_features(folder, paths, training, size, str(given.weights_dir)))
-    features = np.load(path).astype(np.float64)
-    rows = [
-        {"way": way, "seed": seed}
-        | dict(zip(STEPS, learning_curve(features, shown, groups, seed, pick), strict=True))
-        for seed in given.seeds
-        for way, pick in WAYS.items()
-    ]
-    table = pd.DataFrame(rows)
-    print(f"{given.env}: {len(sheets)} sheets; mean average precision by the share of labels")
-    print(table.round(4).to_string(index=False))
-    means = table.drop(columns="seed").groupby("way").mean()
-    print("\nmean of the seeds")
-    print(means.round(4).to_string())
-    more = means.loc["informative"] - means.loc["random"]
-    print("informative less random:", more.round(4).to_dict())
-    return int((more[list(STEPS[1:])] <= 0).any())
+    print(f"{given.env}: {len(sheets)} sheets")
+    return 1 - show(
+        pd.DataFrame(
+            {"way": way, "seed": seed}
+            | dict(zip(STEPS, learning_curve(features, shown, groups, seed, pick), strict=True))
+            for seed in given.seeds
+            for way, pick in WAYS.items()
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from steel_defects.decision.calibration import clipped_logits
 from steel_defects.evaluation.label_evidence import LabelEvidence
@@ -31,8 +30,8 @@ MISSING, EXTRA, CLASS, PLACE = range(len(KINDS))
 WRONG_SHARE = 0.05
 _LEAST = 10  # labels of either kind, from which answers are calibrated by them
 _RAREST = 1e-4  # nothing is as unusual as to be impossible
+_USUAL = 0.5  # from here on answers do not speak against a label
 _FITTING = 0.3  # overlap from which the prediction of another class explains a mask
-_CLEAR_GAIN = 0.15  # of the overlap, from which a mask would lie better elsewhere
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ class Doubts:
     """How doubtful each label is; arrays are of shape ``(sheets, classes)``.
 
     Attributes:
-        scores: Probability that the label is wrong, 0 to 1, if :data:`WRONG_SHARE` are.
+        scores: Probability that the label is wrong, 0 to 1, if :data:`WRONG_SHARE` are; 0 where
+            the answers do not speak against it.
         kinds: What would be wrong with it, as places in :data:`KINDS`.
         confident: Whether confident learning counts it among the wrong ones.
     """
@@ -60,7 +60,7 @@ def doubt_labels(evidence: LabelEvidence) -> Doubts:
     usual[CLASS] = _class_is_right(evidence, confidence)
     usual[PLACE] = _place_is_usual(evidence)
     odds = _prior(labelled)[:, None, None] / np.maximum(usual, _RAREST)
-    odds[usual >= 1] = 0.0
+    odds[usual >= _USUAL] = 0.0
     kinds = odds.argmax(axis=0)
     scores = (odds / (1 + odds)).max(axis=0)
     confident = _confident(evidence, confidence, kinds)
@@ -100,38 +100,49 @@ def _prior(labelled: Flags) -> Numbers:
     present, absent = max(1, int(labelled.sum())), max(1, int((~labelled).sum()))
     rates = np.full(len(KINDS), of_each / present)
     rates[EXTRA] = of_each / absent  # an extra mask is one where none belongs
-    return np.minimum(rates, 0.5)
+    # Where hardly any sheet has a mask: what is usual must not come to be doubtful for that.
+    return np.minimum(rates, WRONG_SHARE / 2)
 
 
 def _class_is_right(evidence: LabelEvidence, confidence: Numbers) -> Numbers:
-    """Return how usual it is that a mask has its class where another one's prediction fits it."""
+    """Return how usual it is that a mask has its class where another one's prediction fits it.
+
+    That is less the more presence speaks against either class, and the fewer masks of the class are
+    so fitted: where networks take many of them for another one, they may take any.
+    """
+    labelled = evidence.labelled
     fits = evidence.taken_overlap >= np.maximum(_FITTING, evidence.overlap)
     rows = np.arange(len(confidence))[:, None]
     other = confidence[rows, np.maximum(evidence.taken_for - 1, 0)]
-    usual = np.minimum(confidence, 1 - other) * (1 - evidence.taken_overlap)
-    return np.where(evidence.labelled & fits, usual, 1.0)
+    share = (labelled & fits).sum(axis=0) / np.maximum(labelled.sum(axis=0), 1)
+    usual = np.minimum(confidence, 1 - other) * share
+    return np.where(labelled & fits, usual, 1.0)
 
 
 def _place_is_usual(evidence: LabelEvidence) -> Numbers:
-    """Return how many masks of a class lie as badly as one does, as a share of them.
+    """Return how much less usual it would be for masks that lie elsewhere to look as these do.
 
-    That is by how little they overlap with their predictions, or by how much more they would if
-    they lay elsewhere.
+    Copies that were moved by chance say what such masks look like: a logistic regression tells
+    them from the masks as they are by how much they overlap with the prediction, and how much more
+    they would elsewhere.
     """
+    from sklearn.linear_model import LogisticRegression
+
     both = evidence.labelled & (evidence.predicted_px > 0)
-    doubtful = both & ((evidence.overlap < AGREEING_IOU) | (evidence.gain >= _CLEAR_GAIN))
     result = np.ones(both.shape)
-    for k in range(both.shape[1]):
-        rows = both[:, k]
-        overlaps, gains = evidence.overlap[rows, k], evidence.gain[rows, k]
-        # The smaller of two shares, of which each may be small by chance.
-        shares = np.minimum(_share_as_low(overlaps), _share_as_low(-gains))
-        result[rows, k] = np.minimum(1.0, 2 * shares)
-    return np.where(doubtful, result, 1.0)
-
-
-def _share_as_low(values: Numbers) -> Numbers:
-    return np.asarray(rankdata(values) / (len(values) + 1), np.float64)
+    if both.sum() < _LEAST:
+        return result
+    classes = np.eye(both.shape[1])[np.nonzero(both)[1]]
+    sizes = np.log(evidence.labelled_px[both])[:, None] / 5
+    as_it_is, moved = (
+        np.column_stack([5 * place[both], sizes, classes])
+        for place in (evidence.place, evidence.moved_place)
+    )
+    is_moved = np.repeat([False, True], len(as_it_is))
+    model = LogisticRegression(max_iter=1000).fit(np.concatenate([as_it_is, moved]), is_moved)
+    likely = model.predict_proba(as_it_is)
+    result[both] = np.minimum(1.0, likely[:, 0] / np.maximum(likely[:, 1], _RAREST))
+    return result
 
 
 def _confident(evidence: LabelEvidence, confidence: Numbers, kinds: NDArray[np.int64]) -> Flags:
@@ -148,9 +159,8 @@ def _confident(evidence: LabelEvidence, confidence: Numbers, kinds: NDArray[np.i
             missing = ~present & (likely >= likely[present].mean())
             extra = present & (1 - likely >= (1 - likely[~present]).mean())
             result[:, k] = missing | extra
-    elsewhere = (evidence.overlap < AGREEING_IOU) & (
-        evidence.overlap + evidence.gain >= AGREEING_IOU
-    )
+    here, gained = evidence.place[..., 0], evidence.place[..., 1]
+    elsewhere = (here < AGREEING_IOU) & (here + gained >= AGREEING_IOU)
     return np.where(kinds == PLACE, elsewhere, result)
 
 

@@ -8,6 +8,7 @@ them outline.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,11 +24,13 @@ from steel_defects.threads import map_in_order
 Mask = NDArray[np.uint8]
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Shares = NDArray[np.float32]
 Size = tuple[int, int]
 
-_LONGEST = 256  # pixels of the longer side at which masks are moved against each other
+_LONGEST = 128  # pixels of the longer side at which masks are moved against each other
 # Share of the shorter side by which a mask may be off and still lie at its place.
 _NEAR = 0.06
+_PLACES = 20  # that are tried for a copy
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class LabelEvidence:
         labelled_px: Pixels of the labelled mask.
         predicted_px: Pixels of the predicted mask.
         overlap: Intersection over union of both; 0 where one of them is empty.
-        gain: By how much the overlap would rise if the labelled mask lay elsewhere, 0 to 1.
+        place: Of both masks at a smaller size, their overlap, and by how much it would rise if the
+            labelled one lay elsewhere; ``(sheets, classes, 2)``, 0 to 1.
+        moved_place: The same of a copy of the labelled mask that was moved by chance.
         taken_for: Unlabelled class whose predicted mask fits the labelled one best; 0 for none.
         taken_overlap: Intersection over union of those two.
     """
@@ -52,7 +57,8 @@ class LabelEvidence:
     labelled_px: Counts
     predicted_px: Counts
     overlap: Numbers
-    gain: Numbers
+    place: Numbers
+    moved_place: Numbers
     taken_for: Counts
     taken_overlap: Numbers
 
@@ -93,6 +99,8 @@ def _voted(rles: Sequence[str], size: Size) -> Mask | None:
     drawn = [rle for rle in rles if rle]
     if not drawn or 2 * len(drawn) < len(rles):
         return None
+    if len(rles) == 1:
+        return run_length.decode(drawn[0], *size)
     votes = sum(run_length.decode(rle, *size).astype(np.int64) for rle in drawn)
     return np.asarray(2 * votes >= len(rles), np.uint8)
 
@@ -130,16 +138,19 @@ def gather_evidence(unseen: pd.DataFrame, masks: SheetMasks, classes: int) -> La
     evaluations = unseen.drop_duplicates("sheet_id").set_index("sheet_id")["evaluation"]
     ids = presence.index.tolist()
 
-    def measure(sheet_id: str) -> Numbers:
+    def measure(sheet_id: str) -> dict[str, NDArray[Any]]:
         return _pixel_evidence(masks.labelled(sheet_id), masks.predicted(sheet_id), classes)
 
-    figures = np.array(list(map_in_order(measure, ids))).reshape(len(ids), 6, classes)
-    labelled, predicted, overlap, gain, other, other_overlap = figures.swapaxes(0, 1)
+    measured = list(map_in_order(measure, ids))
+    arrays: dict[str, Any] = {
+        name: np.stack([one[name] for one in measured]) for name in measured[0]
+    }
     return LabelEvidence(
-        tuple(ids), tuple(evaluations.loc[ids]), presence.to_numpy(float),
-        labelled.astype(np.int64), predicted.astype(np.int64), overlap, gain,
-        other.astype(np.int64), other_overlap,
-    )  # fmt: skip
+        sheet_ids=tuple(ids),
+        evaluations=tuple(evaluations.loc[ids]),
+        presence=presence.to_numpy(float),
+        **arrays,
+    )
 
 
 def _refuse_other_classes(source: str, found: "pd.Index[int]", classes: int) -> None:
@@ -152,51 +163,68 @@ def _refuse_other_classes(source: str, found: "pd.Index[int]", classes: int) -> 
 
 def _pixel_evidence(
     labelled: Mapping[int, Mask], predicted: Mapping[int, Mask], classes: int
-) -> Numbers:
-    """Measure the masks of one sheet; one row per figure of :class:`LabelEvidence`."""
+) -> dict[str, NDArray[Any]]:
+    """Measure the masks of one sheet; the arrays of :class:`LabelEvidence` without the sheets."""
     _refuse_other_classes("annotations", pd.Index(list(labelled), dtype="int64"), classes)
-    figures = np.zeros((6, classes))
+    counts = {n: np.zeros(classes, np.int64) for n in ("labelled_px", "predicted_px", "taken_for")}
+    shares = {name: np.zeros(classes) for name in ("overlap", "taken_overlap")}
+    places = {name: np.zeros((classes, 2)) for name in ("place", "moved_place")}
     for class_id, mask in predicted.items():
-        figures[1, class_id - 1] = mask.sum()
+        counts["predicted_px"][class_id - 1] = mask.sum()
     for class_id, mask in labelled.items():
-        column = figures[:, class_id - 1]
-        column[0] = mask.sum()
+        k = class_id - 1
+        counts["labelled_px"][k] = mask.sum()
         if class_id in predicted:
-            column[2] = overlap_of(mask, predicted[class_id])
-            column[3] = gain_from_moving(mask, predicted[class_id])
-        others = {k: overlap_of(mask, seen) for k, seen in predicted.items() if k not in labelled}
-        if others:
-            column[4] = max(others, key=lambda other: others[other])
-            column[5] = max(others.values())
-    return figures
+            shares["overlap"][k] = overlap_of(mask, predicted[class_id])
+            places["place"][k], places["moved_place"][k] = _places(mask, predicted[class_id])
+        fits = {one: overlap_of(mask, seen) for one, seen in predicted.items()
+                if one not in labelled}  # fmt: skip
+        if fits:
+            counts["taken_for"][k] = max(fits, key=lambda one: fits[one])
+            shares["taken_overlap"][k] = max(fits.values())
+    return counts | shares | places
 
 
 def overlap_of(mask: Mask, other: Mask) -> float:
     """Return the intersection over union of two masks, ``(height, width)``, 0 or 1."""
-    return run_length.iou(int((mask & other).sum()), int(mask.sum()), int(other.sum()))
+    return run_length.iou(*map(cv2.countNonZero, (mask & other, mask, other)))
 
 
-def gain_from_moving(mask: Mask, other: Mask) -> float:
-    """Return by how much two masks overlap more when one of them is moved, 0 to 1.
+# --- where masks lie ----------------------------------------------------------------------------
 
-    A move by less than 6 % of the shorter side is none: outlines differ by so much. What would be
-    gained by a longer one is the intersection over union at the best place less that near its own.
 
-    Args:
-        mask: Of shape ``(height, width)``, 0 or 1, not empty.
-        other: Of the same shape, not empty.
-    """
+def _places(mask: Mask, seen: Mask) -> tuple[tuple[float, float], tuple[float, float]]:
+    small, target = _shrunk(mask), _shrunk(seen)
+    return place_of(small, target), place_of(_moved_by_chance(small), target)
+
+
+def _shrunk(mask: Mask) -> Shares:
+    """Return the share of each cell of a coarser grid that a mask covers, 0 to 1."""
     scale = min(1.0, _LONGEST / max(mask.shape))
     size = tuple(max(1, round(side * scale)) for side in mask.shape[::-1])
-    one, two = (
-        cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        for each in (mask, other)
-    )
-    common = fftconvolve(two, one[::-1, ::-1])
-    overlaps = common / np.maximum(float(one.sum() + two.sum()) - common, 1e-6)
-    near = _near_moves(one.shape[0], one.shape[1])
+    covered = cv2.resize(mask * 255, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(covered / 255, np.float32)
+
+
+def place_of(mask: Shares, seen: Shares) -> tuple[float, float]:
+    """Return how much two masks overlap, and how much more if one of them were moved.
+
+    A move by less than 6 % of the shorter side is none: outlines differ by so much. What would be
+    gained by a longer one is the overlap at the best place less that near the mask's own.
+
+    Args:
+        mask: Of shape ``(height, width)``, 0 to 1.
+        seen: Of the same shape.
+
+    Returns:
+        Intersection over union, 0 to 1, and what would be gained, 0 to 1.
+    """
+    common = fftconvolve(seen, mask[::-1, ::-1])
+    overlaps = common / np.maximum(float(mask.sum() + seen.sum()) - common, 1e-6)
+    near = _near_moves(*mask.shape)
     far = overlaps[~near].max(initial=0.0)
-    return float(np.clip(far - overlaps[near].max(), 0.0, 1.0))
+    here = float(overlaps[mask.shape[0] - 1, mask.shape[1] - 1])
+    return float(np.clip(here, 0, 1)), float(np.clip(far - overlaps[near].max(), 0, 1))
 
 
 @cache
@@ -204,3 +232,22 @@ def _near_moves(height: int, width: int) -> NDArray[np.bool_]:
     """Say which of all moves of a picture over another leave it at its place."""
     down, across = np.ogrid[1 - height : height, 1 - width : width]
     return np.asarray(np.hypot(down, across) <= max(1.0, _NEAR * min(height, width)))
+
+
+def _moved_by_chance(mask: Shares) -> Shares:
+    """Return a copy of a mask that lies elsewhere on the sheet, the same for the same mask.
+
+    It is moved by an eighth of the shorter side or more, as far as half the longer one, and at
+    least half of it stays on the sheet; where no place of a few is such, the last one tried.
+    """
+    rng = np.random.default_rng(int(1000 * mask.sum()))
+    copy: Any = mask
+    for _ in range(_PLACES):
+        length = rng.uniform(min(mask.shape) / 8, max(mask.shape) / 2)
+        angle = rng.uniform(0, 2 * np.pi)
+        across, down = length * np.cos(angle), length * np.sin(angle)
+        to = np.array([[1, 0, round(across)], [0, 1, round(down)]], np.float32)
+        copy = cv2.warpAffine(mask, to, mask.shape[::-1], flags=cv2.INTER_NEAREST)
+        if 2 * copy.sum() >= mask.sum():
+            break
+    return np.asarray(copy, np.float32)

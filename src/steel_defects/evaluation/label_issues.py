@@ -1,6 +1,6 @@
 """Labels that are worth a second look: which of them, why, and where on the sheet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
 
 import cv2
@@ -13,7 +13,6 @@ from steel_defects.evaluation.label_doubt import (
     EXTRA,
     KINDS,
     MISSING,
-    WRONG_SHARE,
     Doubts,
     doubt_labels,
 )
@@ -37,10 +36,11 @@ def label_issues(
 ) -> pd.DataFrame:
     """Rank the labels that answers of networks cast doubt on, the most doubtful first.
 
-    A label is a class on a sheet, present or absent. It is listed where it is more likely to be
-    wrong than labels are before anything is known, of which one in twenty is taken to be. What one
-    mistake explains has one row: a mask of the wrong class is listed with the class that it has,
-    and not again as missing from the other.
+    A label is a class on a sheet, present or absent. It is listed where the answers speak against
+    it: a class is there that they hold for absent, or the reverse, or its mask has another class's
+    place, or none. The score is the probability that it is wrong if one sheet in twenty is. What
+    one mistake explains has one row: a mask of the wrong class is listed with the class that it
+    has, and not again as missing from the other.
 
     Args:
         predictions: ``sheet_id, split, repeat, fold, class_id, rle, area_px, score``. Out-of-fold
@@ -75,7 +75,7 @@ def label_issues(
 
 def _in_order(evidence: LabelEvidence, doubts: Doubts) -> list[tuple[int, int]]:
     """Return sheet and class, by their places, of what is listed; equals by name and class."""
-    sheets, classes = np.nonzero(doubts.scores > WRONG_SHARE)
+    sheets, classes = np.nonzero(doubts.scores > 0)
     scores = doubts.scores[sheets, classes]
     order = np.lexsort((classes, sheets, -scores))  # sheets are sorted by their names
     return list(zip(sheets[order].tolist(), classes[order].tolist(), strict=True))
@@ -111,7 +111,7 @@ def _row(
 
 def _box(
     place: tuple[int, int], evidence: LabelEvidence, doubts: Doubts, masks: SheetMasks
-) -> Mapping[str, int | None]:
+) -> dict[str, object]:
     """Return the box of the region where label and answer disagree most; null where none is."""
     sheet_id, class_id = evidence.sheet_ids[place[0]], place[1] + 1
     labelled, predicted = masks.labelled(sheet_id), masks.predicted(sheet_id)
@@ -120,7 +120,7 @@ def _box(
     if kind == MISSING:
         region = seen
         if seen is not None and labelled:
-            outside = seen & ~reduce(np.bitwise_or, labelled.values()) & 1
+            outside = seen & ~reduce(np.bitwise_or, labelled.values())
             region = outside if outside.any() else seen
     elif kind in (EXTRA, CLASS) or seen is None or own is None:
         region = own
