@@ -30,6 +30,9 @@ from steel_defects.tables.declared import (
 )
 
 SIZE = 64, 256
+COLUMNS = [
+    *("sheet_id", "split", "repeat", "fold", "class_id", "class_name", "rle", "area_px", "score")
+]
 EVERYTHING = LabellingConfig(test=True)
 NOTHING = pd.DataFrame()
 
@@ -51,9 +54,7 @@ def predictions(data: Data) -> pd.DataFrame:
         for n, sheet_id in enumerate(data.sheets["sheet_id"][::2])
         for k, name in enumerate(CONFIG.class_names, start=1)
     ]
-    columns = ["sheet_id", "split", "repeat", "fold", "class_id", "class_name", "rle", "area_px",
-               "score"]  # fmt: skip
-    return PREDICTIONS.typed(pd.DataFrame(rows, columns=columns)[list(PREDICTIONS.columns)])
+    return PREDICTIONS.typed(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def odd(data: Data) -> pd.DataFrame:
@@ -135,6 +136,36 @@ def test_reviewed_sheets_go_out_unless_they_are_labelled_or_broken(data: Data, i
     assert set(new["sheet_id"]) == {"night shift/a+b & c.jpg", data.sheets["sheet_id"][0]}
     assert new["name"].str.startswith(new["job"].iloc[0] + "-new/").all()
     assert "1 inspected sheets can't be used, and are left out: broken.jpg" in caplog.text
+
+
+def test_others_than_reviews_go_out_at_random_or_the_informative_ones(data: Data, tmp_path: Path):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    known = data.folder[data.sheets["sheet_id"][0]]
+    pictures = {f"like{n}.png": known + np.uint8(n + 1) for n in range(3)}
+    pictures |= {f"unlike{n}.png": rng.integers(40 + 50 * n, 90 + 50 * n, known.shape, np.uint8)
+                 for n in range(3)}  # fmt: skip
+    for name, picture in pictures.items():
+        cv2.imwrite(str(folder / name), picture)
+    names = sorted(pictures)
+    verdicts = pd.DataFrame(
+        {"sheet_id": names, "verdict": ["accept", "reject"] * 3, "margin": 0.01, "reason": "x"}
+    )
+    given = FolderSource(folder), verdicts, NOTHING
+    nothing_odd = {"oddest_sheets": odd(data).iloc[:0]}
+    random = LabellingConfig(test=True, sheets=3)
+    _, table = made(data, given, random, **nothing_odd)
+    assert len(table) == 3 and set(table["why"]) == {"drawn at random"}
+    pd.testing.assert_frame_equal(made(data, given, random, **nothing_odd)[1], table)
+    informative = random.model_copy(update={"unreviewed": "informative"})
+    _, table = made(data, given, informative, **nothing_odd)
+    assert set(table["sheet_id"]) == {"unlike0.png", "unlike1.png", "unlike2.png"}
+    assert table["why"].str.startswith("informative: ").all()
+    # Without a gate there is no margin, and nothing to be uncertain about.
+    ungated = FolderSource(folder), verdicts.assign(margin=np.nan), NOTHING
+    with pytest.raises(SteelDefectsError, match="nothing to label"):
+        made(data, ungated, informative, **nothing_odd)
 
 
 def test_a_copy_of_a_test_sheet_is_kept_back(data: Data, tmp_path: Path):
@@ -293,8 +324,21 @@ def test_a_later_job_leaves_earlier_ones_alone(data: Data, tmp_path: Path):
 
 
 def test_labels_in_doubt_come_from_sheets_that_the_model_had_not_seen(data: Data):
-    model = stand_in("unet", predictions=predictions(data))
+    """It is right about all labels but one, which is of another class."""
+    seen = data.sheets["sheet_id"][::2].tolist()
+    labels = data.annotations[data.annotations["sheet_id"].isin(seen)]
+    truth = labels.set_index(["sheet_id", "class_id"])["rle"].to_dict()
+    (victim, was), *_ = truth
+    truth[victim, 1 + was % 4] = truth.pop((victim, was))
+    rows = [
+        (sheet_id, "test", None, None, k, name, truth.get((sheet_id, k), ""), 0,
+         0.98 if (sheet_id, k) in truth else 0.01)
+        for sheet_id in seen
+        for k, name in enumerate(CONFIG.class_names, start=1)
+    ]  # fmt: skip
+    model = stand_in("unet", predictions=PREDICTIONS.typed(pd.DataFrame(rows, columns=COLUMNS)))
     issues = nodes.rank_label_issues(model, data.sheets, data.annotations, CONFIG)
     schemas.label_issues.validate(issues)
-    assert len(issues)
-    assert set(issues["sheet_id"]) <= set(data.sheets["sheet_id"][::2])
+    assert set(issues["sheet_id"]) <= set(seen)
+    first = issues.iloc[0]
+    assert (first["sheet_id"], first["class_id"], first["kind"]) == (victim, was, "other_class")

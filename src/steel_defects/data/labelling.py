@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import chain, count, zip_longest
 from posixpath import normpath, splitext
+from typing import Literal
 
 import pandas as pd
 from pydantic import PositiveInt
@@ -24,11 +25,14 @@ class LabellingConfig(Config):
 
     Attributes:
         sheets: Of a job, at most.
+        unreviewed: How inspected sheets are taken that nobody has to review: at ``random``, or the
+            ``informative`` ones, which are near a threshold and unlike what is labelled.
         test: Whether test sheets may be among them: a model that is tuned to pass on labels that
             were corrected where it failed looks better than it is.
     """
 
     sheets: PositiveInt = 100
+    unreviewed: Literal["random", "informative"] = "random"
     test: bool = False
 
 
@@ -51,7 +55,7 @@ class Candidates:
 
     Attributes:
         labelled: Lists of labelled sheets, such as doubtful labels and odd sheets.
-        new: Lists of inspected sheets, such as reviews.
+        new: Lists of inspected sheets, such as reviews and those drawn at random.
     """
 
     labelled: Sequence[Sequence[Candidate]] = ()
@@ -92,6 +96,23 @@ _DOUBTS = {
     "other_class": "{name} looks like {seen}",
     "other_place": "{name} is seen elsewhere",
 }
+
+
+def unreviewed_sheets(verdicts: pd.DataFrame, most: int, seed: int) -> list[Candidate]:
+    """Draw inspected sheets at random that were not sent to review."""
+    others = verdicts.loc[verdicts["verdict"] != "review", "sheet_id"]
+    drawn = others.sample(min(most, len(others)), random_state=seed)
+    return [Candidate(sheet_id, "drawn at random") for sheet_id in drawn]
+
+
+def uncertain_sheets(verdicts: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return ``sheet_id, margin`` of inspected sheets near a threshold, the nearest first.
+
+    Those that were sent to review, or that no gate scored, are left out.
+    """
+    others = verdicts[(verdicts["verdict"] != "review") & verdicts["margin"].notna()]
+    order = others["margin"].abs().sort_values(kind="stable").index[:most]
+    return others.loc[order, ["sheet_id", "margin"]]
 
 
 def odd_sheets(oddest: pd.DataFrame, groups: Mapping[str, str]) -> list[Candidate]:

@@ -7,7 +7,10 @@ nearest sheet that is labelled or picked before: the greedy solution of the k-ce
 """
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+from steel_defects.data.inventory import thumbnails_of
 
 Numbers = NDArray[np.floating]
 Indices = NDArray[np.int64]
@@ -44,6 +47,19 @@ def informative_order(
         away = np.minimum(away, 1 - vectors[candidates] @ vectors[candidates[best]])
         doubt[best] = -1.0  # never again
     return picked
+
+
+def appearance_of(sheets: pd.DataFrame) -> Numbers:
+    """Return what sheets look like, for :func:`informative_order`: their ``thumbnail``.
+
+    What all of them share, such as the darker edges of the line's light, is taken out.
+
+    Returns:
+        Float64 of shape ``(sheets, features)``.
+    """
+    flat = thumbnails_of(sheets).reshape(len(sheets), -1).astype(np.float64)
+    deviation = np.maximum(flat.std(axis=0), 1.0) if len(flat) else 1.0
+    return np.asarray((flat - flat.mean(axis=0)) / deviation if len(flat) else flat)
 
 
 def uncertainty(scores: Numbers, cut: float = 0.5) -> Numbers:

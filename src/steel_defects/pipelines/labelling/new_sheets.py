@@ -1,4 +1,4 @@
-"""Inspected sheets that wait for review, as candidates for the people who label."""
+"""Inspected sheets as candidates for the people who label."""
 
 import hashlib
 import logging
@@ -11,9 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steel_defects.data.inventory import fingerprint, thumbnail_of
-from steel_defects.data.labelling import Candidate, reviewed_sheets
+from steel_defects.data.labelling import (
+    Candidate,
+    LabellingConfig,
+    reviewed_sheets,
+    uncertain_sheets,
+    unreviewed_sheets,
+)
 from steel_defects.data.similar import DIFFERENT, LOOK_ALIKE_SIMILARITY, find_similar
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.informative import appearance_of, informative_order
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.reading import PICTURE_ENDINGS, UnreadableSheet, decode_gray
 from steel_defects.inspection.sources import SheetSource
@@ -22,6 +29,8 @@ from steel_defects.labels import rle as run_length
 logger = logging.getLogger(__name__)
 
 _COMPARED = ["sheet_id", "path", "sha256", "thumbnail", "fingerprint"]
+#: So many times the sheets of a job are looked at to find informative ones.
+_LOOKED_AT = 5
 #: What tells a new sheet from a labelled one of the same name.
 _NEW = "new "
 
@@ -62,77 +71,102 @@ class Inspected:
 
 @dataclass(frozen=True)
 class NewSheets:
-    """Inspected sheets that wait for review and may go out, the most doubtful first.
+    """Inspected sheets that may go out.
 
     Attributes:
-        candidates: With the reason of each.
+        lists: Those that wait for review, the most doubtful first, and others; each with a reason.
         table: ``sheet_id, path, sha256`` of each.
     """
 
-    candidates: list[Candidate]
+    lists: list[list[Candidate]]
     table: pd.DataFrame
 
 
-def new_sheets(
-    inspected: Inspected,
-    most: int,
-    sheet_inventory: pd.DataFrame,
-    kept_back: Sequence[str],
-    folder: SheetFolder,
-) -> NewSheets:
-    """Find the reviewed sheets that may go out.
+@dataclass(frozen=True)
+class Data:
+    """What is labelled already.
+
+    Attributes:
+        inventory: ``sheet_inventory``: all pictures.
+        kept_back: Sheets that people must not see.
+        folder: The pictures.
+    """
+
+    inventory: pd.DataFrame
+    kept_back: Sequence[str]
+    folder: SheetFolder
+
+
+def new_sheets(inspected: Inspected, config: LabellingConfig, data: Data, seed: int) -> NewSheets:
+    """Find inspected sheets that may go out.
 
     Left out are those that can't be read or that their outlines don't fit, files that are among
     the data already, and look-alikes of sheets that are kept back.
 
-    Args:
-        inspected: What the last inspection left.
-        most: How many are looked at.
-        sheet_inventory: All pictures of the data.
-        kept_back: Sheets of the data that people must not see.
-        folder: Where their pictures are.
-
     Raises:
         SteelDefectsError: None of them can be read.
     """
-    reviews = reviewed_sheets(inspected.verdicts)[:most] if len(inspected.verdicts) else []
-    rows = list(_readable(reviews, inspected))
-    table = pd.DataFrame(rows, columns=_COMPARED)
-    table = table[~table["sha256"].isin(sheet_inventory["sha256"])]
-    alike = _look_alikes(table, sheet_inventory, kept_back, folder, inspected)
-    table = table[~table["sheet_id"].isin(alike)]
+    if not len(inspected.verdicts):
+        return NewSheets([], pd.DataFrame(columns=_COMPARED))
+    reviews = reviewed_sheets(inspected.verdicts)[: config.sheets]
+    if config.unreviewed == "random":
+        others = unreviewed_sheets(inspected.verdicts, config.sheets, seed)
+        wanted = [one.sheet_id for one in (*reviews, *others)]
+    else:
+        uncertain = uncertain_sheets(inspected.verdicts, _LOOKED_AT * config.sheets)
+        wanted = [*(one.sheet_id for one in reviews), *uncertain["sheet_id"]]
+    table = pd.DataFrame(list(_readable(wanted, inspected)), columns=_COMPARED)
+    table = table[~table["sha256"].isin(data.inventory["sha256"])]
+    table = table[~table["sheet_id"].isin(_look_alikes(table, data, inspected))]
+    if config.unreviewed == "informative":
+        others = _informative(table, uncertain, data.inventory, config.sheets)
     there = set(table["sheet_id"])
-    return NewSheets([one for one in reviews if one.sheet_id in there], table)
+    lists = [[one for one in part if one.sheet_id in there] for part in (reviews, others)]
+    return NewSheets(lists, table)
 
 
-def _readable(reviews: Sequence[Candidate], inspected: Inspected) -> Iterator[tuple[object, ...]]:
+def _informative(
+    table: pd.DataFrame, uncertain: pd.DataFrame, inventory: pd.DataFrame, count: int
+) -> list[Candidate]:
+    """Order sheets near a threshold: those unlike what is labelled and each other come first."""
+    new = table.merge(uncertain, on="sheet_id")
+    known = inventory[inventory["problem"] == ""]
+    appearance = appearance_of(pd.concat([new[["thumbnail"]], known[["thumbnail"]]]))
+    scores = np.concatenate([0.5 + new["margin"] / 2, np.zeros(len(known))])[:, None]
+    labelled = np.arange(len(scores)) >= len(new)
+    order = informative_order(scores, appearance, labelled, count)
+    reason = "informative: near a threshold, and unlike what is labelled"
+    return [Candidate(sheet_id, reason) for sheet_id in new["sheet_id"].iloc[order]]
+
+
+def _readable(wanted: Sequence[str], inspected: Inspected) -> Iterator[tuple[object, ...]]:
     faults, later, read = list[str](), list[str](), 0
     times = _times(inspected.verdicts)
-    for one in reviews:
+    for sheet_id in wanted:
         try:
-            data = inspected.read(one.sheet_id)
+            data = inspected.read(sheet_id)
             image = decode_gray(data)
-            for rle in inspected.outlines(one.sheet_id).values():
+            for rle in inspected.outlines(sheet_id).values():
                 run_length.parse(rle, image.size)
         except (UnreadableSheet, run_length.RleError) as error:
-            faults.append(f"{one.sheet_id}: {error}")
+            faults.append(f"{sheet_id}: {error}")
             continue
         read += 1
         assert inspected.pictures is not None  # noqa: S101 (it was read from)
-        if _written(inspected.pictures, one.sheet_id) > times.get(one.sheet_id, np.inf):
-            later.append(one.sheet_id)
-        path = inspected.pictures.relative_path(one.sheet_id)
+        if _written(inspected.pictures, sheet_id) > times.get(sheet_id, np.inf):
+            later.append(sheet_id)
+        path = inspected.pictures.relative_path(sheet_id)
         digest = hashlib.sha256(data).hexdigest()
         prints = thumbnail_of(image).tobytes(), fingerprint(image).tobytes()
-        yield (one.sheet_id, path, digest, *prints)
+        yield (sheet_id, path, digest, *prints)
     _tell(faults, later, read)
 
 
 def _tell(faults: Sequence[str], later: Sequence[str], read: int) -> None:
     if faults and not read:
         raise SteelDefectsError(
-            f"no inspected sheet that waits for review can be read ({faults[0]}); give the folder "
-            "that was inspected with --params sheets_dir=PATH"
+            f"no inspected sheet can be read ({faults[0]}); give the folder that was inspected "
+            "with --params sheets_dir=PATH"
         )
     if faults:
         logger.warning(
@@ -157,15 +191,9 @@ def _written(pictures: SheetSource, sheet_id: str) -> float:
     return pictures.path_of(sheet_id).stat().st_mtime
 
 
-def _look_alikes(
-    table: pd.DataFrame,
-    sheet_inventory: pd.DataFrame,
-    kept_back: Sequence[str],
-    folder: SheetFolder,
-    inspected: Inspected,
-) -> set[str]:
+def _look_alikes(table: pd.DataFrame, data: Data, inspected: Inspected) -> set[str]:
     """Name the new sheets that are copies or look-alikes of sheets that are kept back."""
-    back = sheet_inventory[sheet_inventory["sheet_id"].isin(set(kept_back))][_COMPARED]
+    back = data.inventory[data.inventory["sheet_id"].isin(set(data.kept_back))][_COMPARED]
     if table.empty or back.empty:
         return set()
     paths = _NEW + table["sheet_id"]
@@ -174,7 +202,7 @@ def _look_alikes(
     def read(path: str) -> NDArray[np.uint8]:
         if path.startswith(_NEW):
             return decode_gray(inspected.read(path.removeprefix(_NEW)))
-        return folder.read(path)
+        return data.folder.read(path)
 
     both = pd.concat([back, new], ignore_index=True)
     similar = find_similar(both, read, LOOK_ALIKE_SIMILARITY)

@@ -38,7 +38,7 @@ from steel_defects.labels.formats.outlined import (
     labelling_interface,
 )
 from steel_defects.labels.masks import masks_by_sheet, sizes_by_sheet
-from steel_defects.pipelines.labelling.new_sheets import Inspected, NewSheets, new_sheets
+from steel_defects.pipelines.labelling.new_sheets import Data, Inspected, NewSheets, new_sheets
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def make_labelling_job(
     data_engineering: DataEngineeringConfig,
     labelling: LabellingConfig,
 ) -> tuple[LabellingJob, pd.DataFrame]:
-    """Choose labels in doubt, odd sheets and reviewed sheets by turns, and make a job of them.
+    """Choose labels in doubt, odd sheets and inspected sheets by turns, and make a job of them.
 
     Outlines are the model's. A sheet of which it says nothing, since it learned from it, gets its
     labels.
@@ -87,7 +87,8 @@ def make_labelling_job(
     kept_back = [] if labelling.test else labelled.loc[labelled["split"] == "test", "sheet_id"]
     labelled = labelled[~labelled["sheet_id"].isin(kept_back)]
     inspected = Inspected(inspected_verdicts, inspected_masks, inspected_pictures)
-    new = new_sheets(inspected, labelling.sheets, sheet_inventory, list(kept_back), raw_sheets)
+    data = Data(sheet_inventory, list(kept_back), raw_sheets)
+    new = new_sheets(inspected, labelling, data, data_engineering.seed)
     # What people have just looked at need not go out again.
     doubted = labelled[~labelled["sheet_id"].isin(label_corrections["sheet_id"])]
     chosen = _chosen(label_issues, oddest_sheets, doubted, new, labelling.sheets)
@@ -127,11 +128,11 @@ def _chosen(
         doubtful_labels(issues[issues["sheet_id"].isin(known)]),
         odd_sheets(oddest[oddest["sheet_id"].isin(known)], groups),
     ]
-    chosen = choose(Candidates(lists, [new.candidates]), most)
+    chosen = choose(Candidates(lists, new.lists), most)
     if not chosen:
         raise SteelDefectsError(
-            "there is nothing to label: no label is in doubt, no sheet is odd, and no inspected "
-            "sheet waits for review"
+            "there is nothing to label: no label is in doubt, no sheet is odd, and none was "
+            "inspected"
         )
     return chosen
 
