@@ -325,7 +325,7 @@ def test_a_later_job_leaves_earlier_ones_alone(data: Data, tmp_path: Path):
 
 def test_labels_in_doubt_come_from_sheets_that_the_model_had_not_seen(data: Data):
     """It is right about all labels but one, which is of another class."""
-    seen = data.sheets["sheet_id"][::2].tolist()
+    seen = data.sheets["sheet_id"][:12].tolist()
     labels = data.annotations[data.annotations["sheet_id"].isin(seen)]
     truth = labels.set_index(["sheet_id", "class_id"])["rle"].to_dict()
     (victim, was), *_ = truth
