@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
 
 from steel_defects.datasets.folder import LocalDataset, ReadOnlyDataset
@@ -112,6 +113,37 @@ class EarlierTableDataset(ReadOnlyDataset[pd.DataFrame]):
         except (OSError, ValueError) as error:
             logger.warning("%s can't be read and is made anew: %s", self._filepath, error)
             return pd.DataFrame()
+
+
+class RowsIfAnyDataset(Previewed, LocalDataset[pd.DataFrame, pd.DataFrame]):
+    """A table in a Parquet file that is there only if the table has rows.
+
+    ``table`` is the full name of its declaration, which says what an empty one looks like.
+    """
+
+    def __init__(
+        self, *, filepath: str, table: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._table = table
+
+    def load(self) -> pd.DataFrame:
+        """Read the table; one without rows where there is no file."""
+        if self._filepath.is_file():
+            return pd.read_parquet(self._filepath)
+        empty: pd.DataFrame = load_obj(self._table).empty()
+        return empty
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the table, or delete the file of before where there is no row."""
+        if data.empty:
+            self._filepath.unlink(missing_ok=True)
+            return
+        with replaced(self._filepath) as temporary:
+            data.to_parquet(temporary, index=False)
+
+    def _exists(self) -> bool:
+        return True
 
 
 class OptionalCSVDataset(Previewed, ReadOnlyDataset[pd.DataFrame]):
