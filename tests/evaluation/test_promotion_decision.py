@@ -25,6 +25,7 @@ from steel_defects.evaluation.promotion import (
     recall_interval,
     without_comparison,
 )
+from steel_defects.labels import rle as run_length
 
 SHEETS = 120
 MASK = "1 4"  # one column of a 4×4 sheet
@@ -147,6 +148,18 @@ def test_a_lower_recall_that_is_below_its_own_target_is_refused(truth):
     assert outcome(truth, poor, less_poor, target_recall=0.85).taken
     # Where no package holds it, an equal one is no worse.
     assert outcome(truth, poor, poor, target_recall=0.95).taken
+
+
+def test_void_pixels_count_neither_for_nor_against(truth):
+    """A package that outlines what nobody can tell, too, is no worse."""
+    clean = ~truth.sheets["has_defect"]
+    whole = run_length.encode(np.ones((4, 4)))
+    void = run_length.encode(1 - run_length.decode(MASK, 4, 4))
+    sheets = truth.sheets.assign(void=np.where(clean, "", void))
+    known = Truth(sheets, truth.annotations, truth.splits)
+    exact, careless = judged(known), judged(known, rle=whole)
+    assert outcome(known, careless, exact).taken
+    assert not outcome(truth, careless, exact).taken
 
 
 # === Which sheets ===

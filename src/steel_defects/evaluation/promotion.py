@@ -21,6 +21,8 @@ from steel_defects.evaluation.paired_figures import (
     verdict_differences,
 )
 from steel_defects.evaluation.resampling import Difference
+from steel_defects.labels import rle as run_length
+from steel_defects.labels.masks import sizes_by_sheet, void_of
 
 _HIGHER_IS_WORSE = ("false_positive_rate",)
 
@@ -99,10 +101,31 @@ def compared_figures(
     verdicts = labels.merge(promoted.verdicts, on="sheet_id").merge(
         candidate.verdicts, on="sheet_id", suffixes=("_before", "_after")
     )
-    sums = [mask_sums(one.masks.assign(repeat=None), truth) for one in (promoted, candidate)]
+    known = (without_void(one.masks, truth.sheets) for one in (promoted, candidate))
+    sums = [mask_sums(masks.assign(repeat=None), truth) for masks in known]
     rows = verdict_differences(verdicts, truth)
     rows += ratio_differences(sums[0], sums[1], SEGMENTER_FIGURES, truth)
     return tuple(map(ComparedFigure.of, rows))
+
+
+def without_void(masks: pd.DataFrame, sheets: pd.DataFrame) -> pd.DataFrame:
+    """Take void pixels out of encoded masks: nobody can tell whether they show a defect.
+
+    ``masks`` holds ``sheet_id, rle``, ``sheets`` ``sheet_id, height, width`` and, if there are
+    some, ``void``.
+    """
+    void, sizes = void_of(sheets), sizes_by_sheet(sheets)
+    if not void:
+        return masks
+
+    def known(sheet_id: str, rle: str) -> str:
+        if not rle or sheet_id not in void:
+            return rle
+        mask, unknown = (run_length.decode(one, *sizes[sheet_id]) for one in (rle, void[sheet_id]))
+        return run_length.encode(mask & ~unknown & 1)
+
+    pairs = zip(masks["sheet_id"], masks["rle"], strict=True)
+    return masks.assign(rle=[known(*pair) for pair in pairs])
 
 
 def recall_interval(judged: JudgedSheets, truth: Truth) -> tuple[float, float]:
