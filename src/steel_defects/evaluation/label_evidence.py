@@ -175,19 +175,14 @@ def _pixel_evidence(
         k = class_id - 1
         counts["labelled_px"][k] = mask.sum()
         if class_id in predicted:
-            shares["overlap"][k] = overlap_of(mask, predicted[class_id])
+            shares["overlap"][k] = run_length.overlap(mask, predicted[class_id])
             places["place"][k], places["moved_place"][k] = _places(mask, predicted[class_id])
-        fits = {one: overlap_of(mask, seen) for one, seen in predicted.items()
+        fits = {one: run_length.overlap(mask, seen) for one, seen in predicted.items()
                 if one not in labelled}  # fmt: skip
         if fits:
             counts["taken_for"][k] = max(fits, key=lambda one: fits[one])
             shares["taken_overlap"][k] = max(fits.values())
     return counts | shares | places
-
-
-def overlap_of(mask: Mask, other: Mask) -> float:
-    """Return the intersection over union of two masks, ``(height, width)``, 0 or 1."""
-    return run_length.iou(*map(cv2.countNonZero, (mask & other, mask, other)))
 
 
 # --- where masks lie ----------------------------------------------------------------------------

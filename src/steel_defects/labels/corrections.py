@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from steel_defects.labels.formats.recognise import (
     READERS,
     LabelFiles,
     LabelFolder,
+    kinds_in,
     recognise,
 )
 from steel_defects.labels.masks import NOT_LABELLED, Finding, Masks, masks_by_sheet
@@ -68,7 +70,7 @@ class Known:
     digests: Mapping[str, str]
     sent: Mapping[str, SentSheet] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def new(self) -> Set[str]:
         """The sheets that were sent when they had no label, by their names or their content."""
         new = [one for one in self.sent.values() if one.is_new]
@@ -79,9 +81,13 @@ class Known:
             if sheet_id in names or self.digests[sheet_id] in contents
         }
 
-    def sent_as(self, sheet_id: str) -> list[SentSheet]:
-        """Return what was sent of a sheet."""
-        return [one for one in self.sent.values() if one.sheet_id == sheet_id]
+    @cached_property
+    def sent_of(self) -> Mapping[str, list[SentSheet]]:
+        """What was sent of each sheet."""
+        sent: dict[str, list[SentSheet]] = {}
+        for one in self.sent.values():
+            sent.setdefault(one.sheet_id, []).append(one)
+        return sent
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def digest_of(masks: Encoded) -> str:
 
 def read_corrections(
     folder: Path, known: Known, labels: Masks, classes: Classes, follow_links: bool = False
-) -> list[Correction]:
+) -> tuple[list[Correction], Masks]:
     """Read all exports below a folder; none where there is no folder.
 
     Args:
@@ -125,23 +131,28 @@ def read_corrections(
         classes: What the names of classes mean.
         follow_links: Look into folders that are links.
 
+    Returns:
+        The exports, and the labels in which each sheet has the masks and the faults of the last
+        source that answers it.
+
     Raises:
         SteelDefectsError: An export can't be read, or most of it names no picture that is there.
     """
     if not os.path.lexists(folder):
-        return []
+        return [], labels
     if not folder.is_dir():
         raise SteelDefectsError(
             f"{named(folder)} is no folder, or leads to none; labels that came back would be lost: "
             "mend or remove it"
         )
     names = leave_out_housekeeping(str(folder), (one.name for one in folder.iterdir()))
-    before, corrections = labels, list[Correction]()
+    corrections: list[Correction] = []
     for name in sorted(names, key=natural_order):
         if name not in _DESKTOP:
-            one = _read(_place(folder / name, folder, follow_links), known, before, classes)
-            before, corrections = _merged(before, one.masks), [*corrections, one]
-    return corrections
+            place = _place(folder / name, folder, follow_links)
+            corrections.append(_read(place, known, labels, classes))
+            labels = _merged(labels, corrections[-1].masks)
+    return corrections, labels
 
 
 def _place(place: Path, folder: Path, follow_links: bool) -> Path:
@@ -187,24 +198,17 @@ def _read(place: Path, known: Known, before: Masks, classes: Classes) -> Correct
 
 
 def _recognised(place: Path) -> LabelFiles:
-    kinds = {found.kind: found for found in _readable(place)}
+    folder = LabelFolder(place)
+    kinds = sorted(kinds_in(folder) & set(FORMATS))
     if len(kinds) > 1:
-        raise SteelDefectsError(f"it has labels of {' and '.join(sorted(kinds))}; keep one of them")
+        raise SteelDefectsError(f"it has labels of {' and '.join(kinds)}; keep one of them")
+    found = recognise(folder, kinds[0] if kinds else None)
     if not kinds:
-        found = recognise(LabelFolder(place))
         raise SteelDefectsError(
             f"it has labels of {found.kind}; what comes back is read from {', '.join(FORMATS)}, "
             "whose files name pictures by their whole paths"
         )
-    return next(iter(kinds.values()))
-
-
-def _readable(place: Path) -> Iterator[LabelFiles]:
-    for kind in FORMATS:
-        try:
-            yield recognise(LabelFolder(place), kind)
-        except SteelDefectsError:
-            continue
+    return found
 
 
 def _names(known: Known) -> dict[str, str]:
@@ -219,7 +223,7 @@ def _of_the_same_pictures(masks: Masks, known: Known, source: str) -> Masks:
     replaced = sorted(
         one
         for one in masks.answered
-        if (sent := known.sent_as(one))
+        if (sent := known.sent_of.get(one))
         and known.digests[one] not in {picture.sha256 for picture in sent}
     )
     reason = "the picture is another than the one that was sent to be labelled under this name"
@@ -230,11 +234,10 @@ def _without_untouched(masks: Masks, known: Known, before: Masks, source: str) -
     """Leave out what came back as it was sent, and would change a label or make a sheet clean."""
     labels, answers = masks_by_sheet(before.table), masks_by_sheet(masks.table)
     untouched = []
-    new = known.new
     for one in sorted(masks.answered):
         answer = answers.get(one, {})
-        same = digest_of(answer) in {picture.outlines for picture in known.sent_as(one)}
-        is_open = one in new and one not in before.answered
+        same = digest_of(answer) in {picture.outlines for picture in known.sent_of.get(one, ())}
+        is_open = one in known.new and one not in before.answered
         if same and (not answer if is_open else answer != labels.get(one, {})):
             untouched.append(one)
     reason = "came back as it was sent, so that nobody may have looked at it; it is no answer"
@@ -257,13 +260,6 @@ def _not_answered(masks: Masks, sheets: Sequence[str], findings: list[Finding]) 
 
 
 # === Merging ===
-
-
-def corrected(labels: Masks, corrections: Sequence[Correction]) -> Masks:
-    """Let each sheet have the masks and the faults of the last source that answers it."""
-    for one in corrections:
-        labels = _merged(labels, one.masks)
-    return labels
 
 
 def _merged(labels: Masks, newer: Masks) -> Masks:
@@ -354,8 +350,7 @@ def _overlaps(before: Encoded, after: Encoded, size: tuple[int, int]) -> Iterato
         one, other = (
             run_length.decode(masks.get(class_id, ""), *size) for masks in (before, after)
         )
-        both = int((one & other).sum())
-        yield run_length.iou(both, int(one.sum()), int(other.sum()))
+        yield run_length.overlap(one, other)
 
 
 def refuse_wiped(entries: Sequence[Relabelled], labels: Masks, share: float) -> None:

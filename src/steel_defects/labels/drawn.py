@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-import numpy as np
-
 from steel_defects.errors import SteelDefectsError, shown
 from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import (
@@ -305,12 +303,9 @@ class _Sheet:
         silent = _Sheet(self.sheet_id, size, self._numbers, ())
         drawn = [silent._masks(one, size) for one in finished]
         for one, other in combinations(drawn, 2):
-            if one.keys() != other.keys() or any(_differ(one[k], other[k]) for k in one):
+            if one.keys() != other.keys() or any(
+                run_length.overlap(one[k], other[k]) < AGREEING_IOU for k in one
+            ):
                 reason = f"{len(finished)} people labelled it, and differ; the newest answer counts"
                 self._tell(finished[0], reason, set_aside=False)
                 return
-
-
-def _differ(one: Mask, other: Mask) -> bool:
-    areas = int(np.sum(one & other)), int(one.sum()), int(other.sum())
-    return run_length.iou(*areas) < AGREEING_IOU

@@ -94,6 +94,11 @@ def dice(intersection: int, truth: int, predicted: int) -> float:
     return 2 * intersection / total if total else 1.0
 
 
+def overlap(mask: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Intersection over union of two masks, ``(height, width)``, 0 or 1; 1 where both are empty."""
+    return iou(*map(cv2.countNonZero, (mask & other, mask, other)))
+
+
 def iou(intersection: int, truth: int, predicted: int) -> float:
     """Intersection over union of two masks from their areas; 1 where both are empty."""
     union = truth + predicted - intersection

@@ -70,6 +70,12 @@ def has_labels(folder: LabelFolder) -> bool:
     return any(_kind(path, folder.root) for path in _candidates(folder))
 
 
+def kinds_in(folder: LabelFolder) -> set[str]:
+    """Return the formats of all files of labels below a data folder: keys of :data:`READERS`."""
+    kinds = {_kind(path, folder.root) for path in _candidates(folder)}
+    return {kind for kind in READERS if kind in kinds}
+
+
 def recognise(folder: LabelFolder, wanted: str | None = None) -> LabelFiles:
     """Find the files of labels below a data folder, by what they hold.
 
@@ -117,11 +123,10 @@ def _links(folder: LabelFolder) -> str:
 
 
 def _candidates(folder: LabelFolder) -> Iterator[Path]:
-    inside = folder.root / CORRECTIONS
-    if folder.root.parent.name == CORRECTIONS:  # an export, which may have such a folder, too
-        inside = folder.root / ".."
+    # An export, which is read for itself, may have a folder of that name.
+    is_export = folder.root.parent.name == CORRECTIONS
     for path in _files(folder.root, folder.follow_links, ()):
-        if not path.is_relative_to(inside):
+        if is_export or not path.is_relative_to(folder.root / CORRECTIONS):
             yield path
 
 

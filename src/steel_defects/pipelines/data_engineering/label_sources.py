@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.data.labelling import NEW
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import mask_folder, severstal
@@ -18,7 +19,6 @@ from steel_defects.labels.corrections import (
     Known,
     Relabelled,
     SentSheet,
-    corrected,
     read_corrections,
     refuse_wiped,
     relabelled,
@@ -76,12 +76,12 @@ def read_labels(
         )
     known = _known(sheet_inventory, relabelling.sent)
     classes = Classes(config.class_names, config.label_map)
-    corrections = read_corrections(folder, known, masks, classes, sheets.follow_links)
+    corrections, merged = read_corrections(folder, known, masks, classes, sheets.follow_links)
     entries = relabelled(masks, corrections, known)
     refuse_wiped(entries, masks, config.limits.lost)
     table = _corrections_table([asdict(one) for one in entries], relabelling.before)
     _tell(table, relabelling.before, corrections)
-    return without_answer(corrected(masks, corrections), known.new), table
+    return without_answer(merged, known.new), table
 
 
 def _known(sheet_inventory: pd.DataFrame, sent: pd.DataFrame) -> Known:
@@ -92,7 +92,7 @@ def _known(sheet_inventory: pd.DataFrame, sent: pd.DataFrame) -> Known:
         _sizes(sheet_inventory),
         digests,
         {
-            name: SentSheet(name if origin == "new" else sheet_id, digest, origin == "new", drawn)
+            name: SentSheet(name if origin == NEW else sheet_id, digest, origin == NEW, drawn)
             for name, sheet_id, digest, origin, drawn in rows
         },
     )
