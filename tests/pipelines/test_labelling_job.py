@@ -94,7 +94,8 @@ def made(data: Data, inspected=None, config: LabellingConfig = EVERYTHING, **cha
     source, verdicts, masks = inspected or (None, NOTHING, NOTHING)
     given = {
         "label_issues": LABEL_ISSUES.empty(), "oddest_sheets": odd(data),
-        "raw_sheets": data.folder, "sheet_inventory": data.inventory, "sheets": data.sheets,
+        "raw_sheets": data.folder, "sheet_inventory": data.inventory,
+        "similar_sheets": data.similar, "sheets": data.sheets,
         "annotations": data.annotations, "splits": data.splits,
         "label_corrections": LABEL_CORRECTIONS.empty(),
         "chosen_segmenter": stand_in("unet", predictions=predictions(data)),

@@ -3,8 +3,9 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from steel_defects.labels import rle as run_length
 
 logger = logging.getLogger(__name__)
 
-_COMPARED = ["sheet_id", "path", "sha256", "thumbnail", "fingerprint"]
+_COMPARED = ["sheet_id", "path", "sha256", "height", "width", "thumbnail", "fingerprint"]
 #: So many times the sheets of a job are looked at to find informative ones.
 _LOOKED_AT = 5
 #: What tells a new sheet from a labelled one of the same name.
@@ -50,23 +51,23 @@ class Inspected:
     pictures: SheetSource | None
 
     def read(self, sheet_id: str) -> bytes:
-        """Return the bytes of a picture that people can look at, or raise an UnreadableSheet."""
+        """Return the bytes of a picture's file, or raise an UnreadableSheet."""
         if self.pictures is None:
             raise UnreadableSheet("there is no folder of inspected sheets")
         if os.path.splitext(sheet_id)[1].lower() not in PICTURE_ENDINGS:
             raise UnreadableSheet("a later picture has its file's name")
-        data = self.pictures.read_file(sheet_id)
-        decode_gray(data)
-        return data
+        return self.pictures.read_file(sheet_id)
 
-    def outlines(self, sheet_id: str) -> dict[int, str]:
-        """Return the encoded mask of each class that was seen."""
-        if not len(self.masks):
-            return {}
-        names = self.masks["ImageId_ClassId"].str.rpartition("_")
-        mine = (names[0] == sheet_id) & (self.masks["EncodedPixels"] != "")
-        pairs = zip(names.loc[mine, 2], self.masks.loc[mine, "EncodedPixels"], strict=True)
-        return {int(class_id): rle for class_id, rle in pairs}
+    @cached_property
+    def outlines(self) -> Mapping[str, Mapping[int, str]]:
+        """The encoded mask of each class that was seen, by sheet."""
+        outlines: dict[str, dict[int, str]] = {}
+        if len(self.masks):
+            seen = self.masks[self.masks["EncodedPixels"] != ""]
+            for name, rle in zip(seen["ImageId_ClassId"], seen["EncodedPixels"], strict=True):
+                sheet_id, _, class_id = name.rpartition("_")
+                outlines.setdefault(sheet_id, {})[int(class_id)] = rle
+        return outlines
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class NewSheets:
 
     Attributes:
         lists: Those that wait for review, the most doubtful first, and others; each with a reason.
-        table: ``sheet_id, path, sha256`` of each.
+        table: ``sheet_id, path, sha256, height, width`` of each.
     """
 
     lists: list[list[Candidate]]
@@ -88,12 +89,14 @@ class Data:
 
     Attributes:
         inventory: ``sheet_inventory``: all pictures.
+        similar: ``similar_sheets``: how they compare.
         kept_back: Sheets that people must not see.
         folder: The pictures.
     """
 
     inventory: pd.DataFrame
-    kept_back: Sequence[str]
+    similar: pd.DataFrame
+    kept_back: Iterable[str]
     folder: SheetFolder
 
 
@@ -146,7 +149,7 @@ def _readable(wanted: Sequence[str], inspected: Inspected) -> Iterator[tuple[obj
         try:
             data = inspected.read(sheet_id)
             image = decode_gray(data)
-            for rle in inspected.outlines(sheet_id).values():
+            for rle in inspected.outlines.get(sheet_id, {}).values():
                 run_length.parse(rle, image.size)
         except (UnreadableSheet, run_length.RleError) as error:
             faults.append(f"{sheet_id}: {error}")
@@ -158,7 +161,7 @@ def _readable(wanted: Sequence[str], inspected: Inspected) -> Iterator[tuple[obj
         path = inspected.pictures.relative_path(sheet_id)
         digest = hashlib.sha256(data).hexdigest()
         prints = thumbnail_of(image).tobytes(), fingerprint(image).tobytes()
-        yield (sheet_id, path, digest, *prints)
+        yield (sheet_id, path, digest, *image.shape, *prints)
     _tell(faults, later, read)
 
 
@@ -205,7 +208,7 @@ def _look_alikes(table: pd.DataFrame, data: Data, inspected: Inspected) -> set[s
         return data.folder.read(path)
 
     both = pd.concat([back, new], ignore_index=True)
-    similar = find_similar(both, read, LOOK_ALIKE_SIMILARITY)
+    similar = find_similar(both, read, LOOK_ALIKE_SIMILARITY, earlier=data.similar)
     similar = similar[similar["relation"] != DIFFERENT]
     ids = set(back["sheet_id"])
     pairs = similar[["sheet_id", "other_id"]].itertuples(index=False, name=None)

@@ -11,6 +11,7 @@ import pandas as pd
 from steel_defects.data.config import DataEngineeringConfig
 from steel_defects.data.labelling import (
     LABELLED,
+    NEW,
     Candidates,
     LabellingConfig,
     SheetToLabel,
@@ -26,7 +27,6 @@ from steel_defects.datasets.trained_models import TrainedSegmenter
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.label_issues import label_issues
 from steel_defects.images.folder import SheetFolder
-from steel_defects.images.reading import decode_gray
 from steel_defects.inspection.sources import SheetSource
 from steel_defects.labels.corrections import digest_of
 from steel_defects.labels.formats.outlined import (
@@ -59,6 +59,7 @@ def make_labelling_job(
     oddest_sheets: pd.DataFrame,
     raw_sheets: SheetFolder,
     sheet_inventory: pd.DataFrame,
+    similar_sheets: pd.DataFrame,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
     splits: pd.DataFrame,
@@ -77,28 +78,28 @@ def make_labelling_job(
     labels.
 
     Returns:
-        Pictures, outlines in COCO and for Label Studio, and the list of sheets with reasons; and
-        the table ``labelling_sheets``.
+        The job, and the table ``labelling_sheets``.
 
     Raises:
         SteelDefectsError: There is nothing to look at.
     """
     labelled = sheets.merge(splits[["sheet_id", "split"]], on="sheet_id")
-    kept_back = [] if labelling.test else labelled.loc[labelled["split"] == "test", "sheet_id"]
-    labelled = labelled[~labelled["sheet_id"].isin(kept_back)]
+    back = (labelled["split"] == "test") & (not labelling.test)
     inspected = Inspected(inspected_verdicts, inspected_masks, inspected_pictures)
-    data = Data(sheet_inventory, list(kept_back), raw_sheets)
+    data = Data(sheet_inventory, similar_sheets, labelled.loc[back, "sheet_id"], raw_sheets)
+    labelled = labelled[~back]
     new = new_sheets(inspected, labelling, data, data_engineering.seed)
     # What people have just looked at need not go out again.
     doubted = labelled[~labelled["sheet_id"].isin(label_corrections["sheet_id"])]
     chosen = _chosen(label_issues, oddest_sheets, doubted, new, labelling.sheets)
-    earlier = earlier_labelling_sheets
-    job = job_name(datetime.now(UTC).date(), earlier, sheet_inventory["sheet_id"])
+    job = job_name(datetime.now(UTC).date(), earlier_labelling_sheets, sheet_inventory["sheet_id"])
     rows = sheets_of_job(chosen, labelled, new.table, job)
     labels, predicted = masks_by_sheet(annotations), _predicted(chosen_segmenter.predictions)
-    outlines = _Outlines(labels, predicted, inspected, sizes_by_sheet(sheets))
-    outlined = [outlines.of(row) for row in rows]
-    table = labelling_sheets(rows, [digest_of(one.masks) for one in outlined], job, earlier)
+    sizes = {LABELLED: sizes_by_sheet(sheets), NEW: sizes_by_sheet(new.table)}
+    outlined = list(map(_Outlines(labels, predicted, inspected, sizes).of, rows))
+    table = labelling_sheets(
+        rows, [digest_of(one.masks) for one in outlined], job, earlier_labelling_sheets
+    )
     texts = _texts(outlined, chosen_segmenter, data_engineering.class_names)
     texts["sheets.csv"] = table[table["job"] == job].to_csv(index=False)
     logger.info("labelling job %s: %s", job, _counts(rows))
@@ -160,21 +161,21 @@ def _bytes_of(row: SheetToLabel, folder: SheetFolder, inspected: Inspected) -> b
 
 @dataclass(frozen=True)
 class _Outlines:
-    """Encoded masks by sheet, of labels, predictions and inspection, and sizes of labelled ones."""
+    """Encoded masks by sheet, of labels, predictions and inspection, and sizes by origin."""
 
     labels: Mapping[str, Encoded]
     predicted: Mapping[str, Encoded]
     inspected: Inspected
-    sizes: Mapping[str, tuple[int, int]]
+    sizes: Mapping[str, Mapping[str, tuple[int, int]]]
 
     def of(self, row: SheetToLabel) -> OutlinedPicture:
+        size = self.sizes[row.origin][row.sheet_id]
         if row.origin == LABELLED:
             labels = self.labels.get(row.sheet_id, {})
             masks = self.predicted.get(row.sheet_id, labels)
-            return OutlinedPicture(row.name, self.sizes[row.sheet_id], masks, labels, row.why)
-        height, width = decode_gray(self.inspected.read(row.sheet_id)).shape
-        masks = self.inspected.outlines(row.sheet_id)
-        return OutlinedPicture(row.name, (height, width), masks, None, row.why)
+            return OutlinedPicture(row.name, size, masks, labels, row.why)
+        masks = self.inspected.outlines.get(row.sheet_id, {})
+        return OutlinedPicture(row.name, size, masks, None, row.why)
 
 
 def _predicted(predictions: pd.DataFrame) -> Mapping[str, Encoded]:
