@@ -22,8 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from gate import pooled_features
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from labelled_data import data_arguments, prepared_data
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
@@ -100,17 +99,9 @@ def read(
     given: argparse.Namespace,
 ) -> tuple[pd.DataFrame, NDArray[np.bool_], Numbers, SheetFolder]:
     """Return sheets, the classes that are on each, what they look like, and their pictures."""
-    bootstrap_project(ROOT)
-    runtime = {} if given.data == "synthetic" else {"raw_dir": given.data}
-    with KedroSession.create(ROOT, env=given.env, runtime_params=runtime) as session:
-        catalog = session.load_context().catalog
-        if not catalog.exists("sheets"):
-            raise SteelDefectsError(
-                f"there are no sheets; run kedro run --env={given.env} "
-                "--pipelines=data_engineering first"
-            )
-        sheets, annotations, folder = map(catalog.load, ("sheets", "annotations", "raw_sheets"))
-        inventory = catalog.load("sheet_inventory").set_index("sheet_id", drop=False)
+    catalog = prepared_data(given)
+    sheets, annotations, folder = map(catalog.load, ("sheets", "annotations", "raw_sheets"))
+    inventory = catalog.load("sheet_inventory").set_index("sheet_id", drop=False)
     appearance = appearance_of(inventory.loc[sheets["sheet_id"]])
     shown = pd.crosstab(annotations["sheet_id"], annotations["class_id"]) > 0
     shown = shown.reindex(sheets["sheet_id"], fill_value=False)
@@ -144,15 +135,11 @@ def show(table: pd.DataFrame) -> bool:
 
 def main() -> int:
     """Print the curves."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = data_arguments(__doc__.splitlines()[0], "informative")
     add = parser.add_argument
-    add("--data", default="synthetic", metavar="PATH", help="folder, or synthetic")
-    add("--env", default="demo")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--weights-dir", type=Path, default=Path(), metavar="DIR")
     add("--weights", default="none", metavar="FILE", help="of MobileNetV2 with alpha 0.35")
     add("--size", type=int, nargs=2, default=[192, 192], help="height and width, pixels")
-    add("--cache", type=Path, default=ROOT / "data" / "benchmarks" / "informative", metavar="DIR")
     given = parser.parse_args()
     sheets, shown, appearance, folder = read(given)
     features = features_of(sheets, folder, given)

@@ -29,8 +29,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from labelled_data import data_arguments, prepared_data
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -72,19 +71,12 @@ class Sheets:
     class_names: tuple[str, ...]
 
 
-def read(env: str, raw: str | None) -> Sheets:
+def read(given: argparse.Namespace) -> Sheets:
     """Read the tables of data engineering."""
-    bootstrap_project(ROOT)
-    runtime = {"raw_dir": raw} if raw else {}
-    with KedroSession.create(ROOT, env=env, runtime_params=runtime) as session:
-        context = session.load_context()
-        catalog, names = context.catalog, ("raw_sheets", "sheets", "annotations")
-        if not all(catalog.exists(name) for name in names):
-            raise SteelDefectsError(
-                f"there are no sheets; run kedro run --env={env} --pipelines=data_engineering first"
-            )
-        config = context.params["data_engineering"]
-        return Sheets(*(catalog.load(name) for name in names), tuple(config.class_names))
+    catalog = prepared_data(given)
+    tables = map(catalog.load, ("raw_sheets", "sheets", "annotations"))
+    names = catalog.load("params:data_engineering").class_names
+    return Sheets(*tables, names)
 
 
 # --- at a fraction of the size ------------------------------------------------------------------
@@ -204,21 +196,17 @@ def measure(data: Sheets, given: argparse.Namespace) -> Iterator[dict[str, float
 
 def main() -> int:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = data_arguments(__doc__.splitlines()[0], "label_issues")
     add = parser.add_argument
-    add("--data", default="synthetic", metavar="PATH", help="folder, or synthetic")
-    add("--env", default="demo")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--epochs", type=int, default=3)
     add("--steps", type=int, default=120, help="an epoch")
     add("--shrink", type=int, default=4, help="sides of the pictures are so many times shorter")
     add("--tile", type=int, nargs=2, default=[64, 200], help="height and width, when shrunk")
-    add("--cache", type=Path, default=ROOT / "data" / "benchmarks" / "label_issues", metavar="DIR")
     add("--no-bar", action="store_true", help="print, and hold nothing to it")
     given = parser.parse_args()
     given.cache.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    data = read(given.env, None if given.data == "synthetic" else given.data)
+    data = read(given)
     table = pd.DataFrame(measure(data, given))
     print(f"\n{given.env}: {len(data.sheets)} sheets, {SHARE:.0%} wrong; share that is found")
     print(table.round(3).to_string(index=False))
