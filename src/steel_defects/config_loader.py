@@ -1,10 +1,12 @@
 """How configuration is read."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.paths import refuse_pattern
@@ -35,11 +37,12 @@ class ConfigLoader(OmegaConfigLoader):
         publish(self["parameters"])
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Return configuration by key.
+        """Return configuration by key; the catalog may name parameters: ``${parameter:name,…}``.
 
         Raises:
             SteelDefectsError: A retired parameter has a value that can no longer be had.
         """
+        OmegaConf.register_new_resolver("parameter", self._parameter, replace=True)
         values: dict[str, Any] = super().__getitem__(key)
         if key == "parameters":
             note = bring_up_to_date(values, self.runtime_params)
@@ -48,3 +51,8 @@ class ConfigLoader(OmegaConfigLoader):
                 self._noted = True
                 logger.warning(note)
         return values
+
+    def _parameter(self, name: str, otherwise: str) -> str:
+        """Return a path that a parameter gives, by its dotted name; otherwise another one."""
+        value = OmegaConf.select(OmegaConf.create(self["parameters"]), name)
+        return otherwise if value is None else os.path.expanduser(str(value))

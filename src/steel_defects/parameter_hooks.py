@@ -30,8 +30,11 @@ PATH_PARAMETERS = {
 TEXT_PARAMETERS = ("candidate", "reason", "by")
 #: Runtime parameters that only the catalog takes, and the datasets that take them.
 CATALOG_PARAMETERS = PATH_PARAMETERS | {
-    "bit_depth": {"raw_sheets"},
-    "follow_links": {"raw_sheets", "raw_annotations", "inspection_sheets", "inspected_pictures"},
+    "bit_depth": {"raw_sheets", "segmenter_only_sheets"},
+    "follow_links": {
+        *("raw_sheets", "raw_annotations", "inspection_sheets", "inspected_pictures"),
+        *("segmenter_only_sheets", "segmenter_only_annotations"),
+    },
 }
 
 

@@ -34,7 +34,9 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
     warnings.filterwarnings("ignore", message=r"One or more dataset names contain '\.'")
     pipelines = {
         "sample_data": sample_data.create_pipeline(),
-        "data_engineering": _in_one_box("data_engineering", data_engineering.create_pipeline()),
+        "data_engineering": _in_one_box(
+            "data_engineering", data_engineering.create_pipeline(selection.segmenter_only)
+        ),
         "classification": classification.create_pipeline(selection),
         "segmentation": segmentation.create_pipeline(selection),
         "reporting": _in_one_box("reporting", reporting.create_pipeline(selection)),

@@ -40,6 +40,7 @@ class Selection:
         cross_validated: Which of both are cross-validated.
         robustness: Whether the models are measured on worse pictures.
         comparison: Whether an earlier version is compared with this run.
+        segmenter_only: Whether a second folder has sheets for segmenters alone.
     """
 
     backbones: tuple[str, ...]
@@ -47,6 +48,7 @@ class Selection:
     cross_validated: frozenset[str] = frozenset()
     robustness: bool = False
     comparison: bool = False
+    segmenter_only: bool = False
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Selection":
@@ -71,11 +73,12 @@ class Selection:
             frozenset(asked & {*backbones, *architectures}),
             bool(_group(parameters, "reporting").get("robustness_sheets")),
             parameters.get("compare") is not None,
+            _group(parameters, "data_engineering").get("segmenter_only") is not None,
         )
 
 
 #: Whatever can be chosen, for documentation and checks of the catalog.
-EVERYTHING = Selection(BACKBONES, ARCHITECTURES, frozenset(BACKBONES + ARCHITECTURES), True, True)
+EVERYTHING = Selection(BACKBONES, ARCHITECTURES, frozenset(BACKBONES + ARCHITECTURES), *[True] * 3)
 
 
 def _names(name: str, kind: type[BaseModel], parameters: Mapping[str, Any]) -> tuple[str, ...]:

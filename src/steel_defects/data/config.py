@@ -60,6 +60,8 @@ class DataEngineeringConfig(Config):
         limits: What labels may lose before a run ends.
         allow_suspect: Whether to go on where more than half of the masks look wrong.
         compare_parts: Search for pictures that share a quarter, too, as in stitched data sets.
+        segmenter_only: A second data folder, whose sheets train segmenters and nothing else; None
+            for none. Relative to the project.
         resplit: Divide all sheets anew, instead of keeping the splits of those divided before.
         shares: Share of the sheets that each split gets.
         tile_size: Height and width of a tile, pixels.
@@ -81,6 +83,7 @@ class DataEngineeringConfig(Config):
     limits: TrustLimits = TrustLimits()
     allow_suspect: bool = False
     compare_parts: bool = False
+    segmenter_only: str | None = None
     resplit: bool = False
     shares: dict[
         Literal["train", "validation", "calibration", "test"],

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.inventory import THUMBNAIL, thumbnails_of
+from steel_defects.data.segmenter_only import divided, learners
 from steel_defects.data.similar import COPY, DIFFERENT, SAME_FILE
 from steel_defects.images.orientations import brought_over
 from steel_defects.labels import rle as run_length
@@ -76,6 +77,52 @@ def quality_report(
         "labelled_again": _labelled_again(corrections, splits),
         **_similarity(sheets, annotations, similar),
         "quarantined": list(findings),
+    }
+
+
+def segmenter_only_report(
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    findings: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+) -> dict[str, Any]:
+    """Count the sheets for segmenters alone, and say from which trainings they are left out.
+
+    Args:
+        sheets: These sheets.
+        annotations: Of these sheets.
+        splits: Of all sheets.
+        findings: About pictures and labels of the second folder.
+        class_names: Of classes 1, 2, …
+
+    Returns:
+        What JSON can hold: counts, and ``segmenter_only_look_alikes``, one entry per sheet that
+        resembles some of the data folder.
+    """
+    learned = set(learners(splits))
+    alike = divided(splits, splits).merge(sheets[["sheet_id", "group_id"]], on="group_id")
+    look_alikes = [
+        {
+            "sheet_id": sheet_id,
+            "resembles": ", ".join(rows["sheet_id_x"]),
+            "split": rows["split"].iloc[0],
+            "left_out_of": "folds that hold these out"
+            if sheet_id in learned
+            else "the final segmenter, and folds that hold these out",
+        }
+        for sheet_id, rows in alike.groupby("sheet_id_y")
+    ]
+    return {
+        "segmenter_only": {
+            "sheets": len(sheets),
+            "defective_sheets": int(sheets["has_defect"].sum()),
+            "sheets_set_aside": len({one["sheet_id"] for one in findings if one["set_aside"]}),
+            "left_out_of_the_final_segmenter": len(sheets) - len(learned),
+            "left_out_of_some_folds": len(look_alikes),
+        },
+        "segmenter_only_classes": _class_balance(annotations, class_names),
+        "segmenter_only_look_alikes": look_alikes,
     }
 
 

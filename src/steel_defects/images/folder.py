@@ -42,12 +42,15 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         follow_links: Follow links wherever they lead, into a data store for instance; one that
             leads to a folder above it is left out.
         bit_depth: As in :func:`decode_gray`.
+        beside: A second folder of pictures, relative to the data folder; :meth:`read` takes those
+            below it, too. None for none.
     """
 
     root: Path
     pictures: str | None = None
     follow_links: bool = False
     bit_depth: int | None = None
+    beside: str | None = None
 
     @cached_property
     def picture_folder(self) -> Path:
@@ -83,8 +86,9 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         return list(walk(str(folder), follow_links=self.follow_links))
 
     @cached_property
-    def _real_folder(self) -> str:
-        return os.path.realpath(self.picture_folder)
+    def _real_folders(self) -> list[str]:
+        folders = [self.picture_folder, *([self.root / self.beside] if self.beside else [])]
+        return [os.path.realpath(folder) for folder in folders]
 
     def path_of(self, sheet_id: str) -> Path:
         """Return the file of a sheet."""
@@ -117,7 +121,7 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
     def _problem(self, path: Path) -> str:
         if self._odd_file(path):
             return "name of the file is not plain text in UTF-8"
-        if not self.follow_links and leads_out(path, self._real_folder):
+        if not self.follow_links and all(leads_out(path, one) for one in self._real_folders):
             return "symbolic link that leads out of the folder"
         # Reading a pipe would wait for ever.
         regular = os.path.isfile(path) or not os.path.exists(path)
@@ -143,7 +147,11 @@ class SheetFolder(Mapping[str, NDArray[np.uint8]]):
         Raises:
             UnreadableSheet: See :meth:`read_file` and :func:`decode_gray`.
         """
-        return self.decode(self._read(self.root / relative_path))
+        return self.decode(self.read_path(relative_path))
+
+    def read_path(self, relative_path: str) -> bytes:
+        """Read the bytes of a picture's file by the column ``path``; see :meth:`read_file`."""
+        return self._read(self.root / relative_path)
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Decode the bytes of a sheet's file; see :func:`decode_gray`."""

@@ -77,9 +77,9 @@ def open_gray_cache(folder: SheetFolder, sheets: pd.DataFrame, cache_dir: Path) 
     keys = {path: SheetKey(d, int(h), int(w)) for path, d, h, w in zip(*columns, strict=True)}
     pixels = _open(cache_dir / _FILE)
     if not all(key in pixels for key in keys.values()):
-        ids = dict(zip(keys.values(), sheets["sheet_id"], strict=True))
+        paths = dict(zip(keys.values(), keys, strict=True))
         try:
-            _write(folder, ids, cache_dir, pixels)
+            _write(folder, paths, cache_dir, pixels)
         except OSError as error:
             text = f"{cache_dir}: gray sheets can't be cached: {error.strerror or error}"
             raise SteelDefectsError(text) from error
@@ -105,37 +105,37 @@ def _open(file: Path) -> dict[SheetKey, Gray]:
 
 def _write(
     folder: SheetFolder,
-    ids: Mapping[SheetKey, str],
+    paths: Mapping[SheetKey, str],
     cache_dir: Path,
     known: Mapping[SheetKey, Gray],
 ) -> None:
     """Write all sheets to a new file; those that the old one holds are copied from there."""
 
     def fetch(key: SheetKey) -> Gray:
-        return known[key] if key in known else _decode(folder, ids[key], key)
+        return known[key] if key in known else _decode(folder, paths[key], key)
 
     with replaced(cache_dir / _FILE) as temporary, temporary.open("xb") as file:
-        needed, free = sum(k.height * k.width for k in ids), shutil.disk_usage(cache_dir).free
+        needed, free = sum(k.height * k.width for k in paths), shutil.disk_usage(cache_dir).free
         if needed > free:
             raise SteelDefectsError(
                 f"{cache_dir}: the cache of gray sheets takes {needed / 1e9:.1f} GB, and only "
                 f"{free / 1e9:.1f} GB are free; make room, or train with cache: false"
             )
-        file.write(json.dumps({"format": _FORMAT, "sheets": list(ids)}).encode() + b"\n")
-        for image in track(map_in_order(fetch, ids), len(ids), "caching gray sheets"):
+        file.write(json.dumps({"format": _FORMAT, "sheets": list(paths)}).encode() + b"\n")
+        for image in track(map_in_order(fetch, paths), len(paths), "caching gray sheets"):
             file.write(np.ascontiguousarray(image).data)
         file.flush()
         force(temporary)
 
 
-def _decode(folder: SheetFolder, sheet_id: str, key: SheetKey) -> Gray:
+def _decode(folder: SheetFolder, path: str, key: SheetKey) -> Gray:
     try:
-        data = folder.read_file(sheet_id)
+        data = folder.read_path(path)
         image = folder.decode(data)
     except UnreadableSheet as error:
-        raise SteelDefectsError(f"{sheet_id}: {error}") from error
+        raise SteelDefectsError(f"{path}: {error}") from error
     if hashlib.sha256(data).hexdigest() != key.sha256 or image.shape != key[1:]:
         raise SteelDefectsError(
-            f"{sheet_id} has changed since the table sheets was made; run data_engineering again"
+            f"{path} has changed since the table sheets was made; run data_engineering again"
         )
     return image

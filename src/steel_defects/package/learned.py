@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from steel_defects.data.segmenter_only import divided, learners
 from steel_defects.data.short_digests import short_digests
 from steel_defects.package.folder import LEARNED_SHEETS, ModelPackage
 
@@ -16,12 +17,13 @@ def learned_sheets(sheets: pd.DataFrame, splits: pd.DataFrame) -> str:
 
     Args:
         sheets: ``sheet_id, sha256``.
-        splits: ``sheet_id, split``.
+        splits: ``sheet_id, group_id, split``.
 
     Returns:
         A line for each, in their order: a short digest of its file.
     """
-    learned = splits.loc[splits["split"] != UNSEEN_SPLIT, "sheet_id"]
+    own = divided(splits, splits)
+    learned = [*own.loc[own["split"] != UNSEEN_SPLIT, "sheet_id"], *learners(splits)]
     digests = short_digests(sheets.loc[sheets["sheet_id"].isin(learned), "sha256"])
     return "".join(f"{digest}\n" for digest in sorted(set(digests)))
 

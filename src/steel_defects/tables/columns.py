@@ -142,6 +142,8 @@ class Table:
 #: Columns that differ between two runs of the same seed.
 TIME_COLUMNS = ("ms_per_sheet", "ms_per_sheet_p50", "ms_per_sheet_p90", "training_seconds")
 SPLIT_NAMES = ("train", "validation", "calibration", "test")
+#: In the place of a split: sheets of a second folder, which train segmenters and nothing else.
+SEGMENTER_ONLY = "segmenter_only"
 VERDICT_NAMES = ("accept", "review", "reject")
 
 _text = partial(Column, "str", 1)

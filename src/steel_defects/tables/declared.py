@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from steel_defects.tables.columns import COLUMNS, SPLIT_NAMES, Column, Table
+from steel_defects.tables.columns import COLUMNS, SEGMENTER_ONLY, SPLIT_NAMES, Column, Table
 
 
 def _table(
@@ -40,6 +40,7 @@ _LISTS = Column("object", 0)
 _ANY_RLE = _least("rle", None)
 _SOME_SHEETS = _least("sheets", 1)
 _ANY_REASON = _least("reason", None)
+_ANY_SPLIT = {"split": replace(COLUMNS["split"], values=(*SPLIT_NAMES, SEGMENTER_ONLY))}
 
 # --- data engineering -------------------------------------------------------------------------
 
@@ -80,13 +81,15 @@ LABELLING_SHEETS = _table(
 
 
 def _groups_lie_in_one_split(frame: pd.DataFrame) -> bool:
-    return bool((frame.groupby("group_id")["split"].nunique() <= 1).all())
+    divided = frame[frame["split"] != SEGMENTER_ONLY]
+    return bool((divided.groupby("group_id")["split"].nunique() <= 1).all())
 
 
 SPLITS = _table(
-    "One row per sheet; near-duplicates share a group, and no group lies in two splits.",
+    "One row per sheet; near-duplicates share a group, and no group lies in two splits. Sheets for "
+    "segmenters alone (`segmenter_only`) have the group that they resemble, and no fold.",
     "sheet_id* group_id split fold",
-    changed={"fold": _LISTS},
+    changed={"fold": _LISTS} | _ANY_SPLIT,
     rule=(_groups_lie_in_one_split, "a group lies in two splits"),
 )
 SPLIT_ASSIGNMENTS = _table(
@@ -101,7 +104,7 @@ SHEET_POSITIONS = _table(
 TILES = _table(
     "One row per window of a sheet.",
     "sheet_id split x y width height area_px",
-    changed={"area_px": replace(_LISTS, unit="pixels")},
+    changed={"area_px": replace(_LISTS, unit="pixels")} | _ANY_SPLIT,
 )
 LEAKAGE = _csv(
     "One row per way to divide and held-out split: how close its sheets come to training sheets.",

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from steel_defects.data.segmenter_only import apart_from, divided
 from steel_defects.data.splits import assign_groups
 from steel_defects.decision.calibration import fit_calibration
 from steel_defects.decision.postprocessing import ClassPostprocessing, PostprocessingGrid
@@ -55,11 +56,13 @@ def folds_of(
     """Yield the folds of some repeats; each takes whole groups of its training for validation.
 
     That is a ``share`` of them, 0 to 1. The hold-out split plays no part. ``splits`` holds
-    ``sheet_id, group_id, fold``, and ``strata`` the kind of each sheet that takes part.
+    ``sheet_id, group_id, split, fold``, and ``strata`` the kind of each sheet that takes part.
+    Sheets for segmenters alone train in each fold whose other sheets they do not resemble.
 
     Raises:
         SteelDefectsError: ``splits`` was made for fewer repeats.
     """
+    everything, splits = splits, divided(splits, splits)
     known = splits["fold"].map(len).min()
     if known < repeats:
         raise SteelDefectsError(
@@ -76,6 +79,7 @@ def folds_of(
             part = np.array(assign_groups(rest["group_id"].tolist(), kinds, shares, seed))
             training, validation = (rest.loc[part == name, "sheet_id"].tolist() for name in shares)
             held_out = splits.loc[numbers == number, "sheet_id"].tolist()
+            training += apart_from(validation + held_out, everything)
             yield Fold(repeat, int(number), training, validation, held_out)
 
 
@@ -132,6 +136,7 @@ def out_of_fold_scores(
     Raises:
         SteelDefectsError: The splits were made for other folds or fewer repeats.
     """
+    data = data.of_gates()
     repeats, numbers = data.splits["fold"].map(len).min(), data.splits["fold"].map(max).max() + 1
     if repeats < plan.repeats or numbers != plan.folds:
         raise SteelDefectsError(

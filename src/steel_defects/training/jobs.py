@@ -1,17 +1,19 @@
 """Whole trainings, from the tables of data engineering; free of Keras at import and of Kedro."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from steel_defects.data.segmenter_only import divided, learners, need_pictures, reading_both
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.models.config import BackboneConfig, Network
 from steel_defects.models.trained import ClassifierProfile, SegmenterProfile, stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
+from steel_defects.tables.columns import SEGMENTER_ONLY
 from steel_defects.training.config import BackboneTraining, ClassificationConfig, SegmentationConfig
 
 if TYPE_CHECKING:
@@ -33,10 +35,23 @@ class TrainingData:
     tiles: pd.DataFrame
     checkpoints: Path
 
+    def of_gates(self) -> "TrainingData":
+        """Return what gates learn from: the sheets without those for segmenters alone."""
+        tables = {
+            name: divided(getattr(self, name), self.splits)
+            for name in ("sheets", "annotations", "splits")
+        }
+        return replace(self, **tables)
+
     def _reader(self, cache: bool) -> SheetReader:
+        alone = self.sheets.merge(
+            self.splits.loc[self.splits["split"] == SEGMENTER_ONLY, ["sheet_id"]]
+        )
+        need_pictures(self.folder, alone)
+        folder = reading_both(self.folder, alone)
         if not cache:
-            return self.folder
-        return open_gray_cache(self.folder, self.sheets, self.checkpoints.parent / "gray_sheets")
+            return folder
+        return open_gray_cache(folder, self.sheets, self.checkpoints.parent / "gray_sheets")
 
     def labelled_sheets(self, cache: bool) -> "LabelledSheets":
         """Return all sheets with their labels, from a cache if asked to."""
@@ -124,6 +139,7 @@ def train_classifier(
     from steel_defects.models.backbones import parameters_with_top
     from steel_defects.training.classification import fit_classifier
 
+    data = data.of_gates()
     need_both_kinds(data.sheets)
     defective, ids = data.sheets.set_index("sheet_id")["has_defect"], []
     for split in ("train", "validation"):
@@ -158,17 +174,23 @@ def train_segmenter(
     """Fit one architecture on the training tiles; returns it and its profile.
 
     That is what it is and took, and its time for a sheet on the machine that it was trained on.
+    Sheets for segmenters alone train it, too, unless they resemble held-out sheets.
+
+    Raises:
+        SteelDefectsError: Pictures of sheets for segmenters alone are missing.
     """
     from steel_defects.prediction.predicted_masks import measure_speed
     from steel_defects.training.segmentation import fit_segmenter
 
     tiles, cache = data.tiles, recipe.training.cache
+    learned = (tiles["split"] == "train") | tiles["sheet_id"].isin(learners(data.splits))
     training, validation = (
-        data.labelled_tiles(tiles[tiles["split"] == split], classes, cache)
-        for split in ("train", "validation")
+        data.labelled_tiles(tiles[rows], classes, cache)
+        for rows in (learned, tiles["split"] == "validation")
     )
     fitted = fit_segmenter(training, validation, recipe, data.checkpoints / "segmentation")
-    size = (int(data.sheets["height"].max()), int(data.sheets["width"].max()))
+    sheets = divided(data.sheets, data.splits)
+    size = (int(sheets["height"].max()), int(sheets["width"].max()))
     return fitted, SegmenterProfile(
         parameters=fitted.model.count_params(),
         learning_rate=recipe.training.learning_rate,

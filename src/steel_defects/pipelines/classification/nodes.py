@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from steel_defects.data.segmenter_only import divided
 from steel_defects.datasets.trained_models import TrainedGate, TrainedModels
 from steel_defects.decision.operating_point import OperatingPoint, OperatingPointConfig
 from steel_defects.images.folder import SheetFolder
 from steel_defects.models.trained import (
     ClassifierProfile,
     ClassifierSpeed,
+    MadeFrom,
     ModelReference,
     ModelSelection,
     TrainedModel,
@@ -56,6 +58,7 @@ def score_sheets(
     """Let a classifier score every sheet, time it, and see where it looks on unseen sheets."""
     from steel_defects.prediction.sheet_scores import heat_map_table, measure_speed, predict_scores
 
+    sheets = divided(sheets, splits)
     scores = predict_scores(classifier, raw_sheets, sheets["path"].tolist())
     table = sheets[["sheet_id", "has_defect"]].assign(output=scores)
     unseen = splits.loc[splits["split"] != "train", "sheet_id"]
@@ -148,10 +151,20 @@ def record_gate(
         name=classifier_profile.backbone,
         parameters=classifier_profile.parameters,
         quality=validation_roc_auc(sheet_scores, splits),
-        made_from=made_from(
-            sheets, annotations, splits, {"operating_point": operating_point_targets}
-        ),
+        made_from=_made_from(sheets, annotations, splits, operating_point_targets),
     )
+
+
+def _made_from(
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
+    splits: pd.DataFrame,
+    operating_point: OperatingPointConfig,
+) -> MadeFrom:
+    """Take the digests of what gates are made from, which sheets for segmenters alone are not."""
+    sheets, annotations = divided(sheets, splits), divided(annotations, splits)
+    splits = divided(splits, splits)
+    return made_from(sheets, annotations, splits, {"operating_point": operating_point})
 
 
 def select_gate(
@@ -170,7 +183,7 @@ def select_gate(
     """
     from steel_defects.evaluation.selection import select, with_differences
 
-    now = made_from(sheets, annotations, splits, {"operating_point": operating_point})
+    now = _made_from(sheets, annotations, splits, operating_point)
     gates = trained_models.newest(TrainedGate)
     records = [one.record for one in gates]
     selection = select("gate", gate, records, {one.name: one.version for one in gates}, now)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,16 @@ from steel_defects.data.config import DataEngineeringConfig, PositionsConfig
 from steel_defects.data.inventory import is_featureless, take_inventory
 from steel_defects.data.leakage import leakage_table, lookup_baseline
 from steel_defects.data.positions import find_positions
-from steel_defects.data.quality import oddest_sheets, quality_report
+from steel_defects.data.quality import oddest_sheets, quality_report, segmenter_only_report
+from steel_defects.data.segmenter_only import (
+    PREFIX,
+    SETTING,
+    SecondFolder,
+    groups_beside,
+    learners,
+    parted,
+    reading_both,
+)
 from steel_defects.data.similar import (
     DIFFERENT,
     LOOK_ALIKE_SIMILARITY,
@@ -46,8 +55,17 @@ from steel_defects.pipelines.data_engineering.label_sources import (
     Labels,
     Relabelling,
     read_labels,
+    read_masks,
 )
-from steel_defects.tables.declared import SHEET_GROUPS, SHEETS, SPLIT_ASSIGNMENTS, VOID_PIXELS
+from steel_defects.tables.columns import SEGMENTER_ONLY
+from steel_defects.tables.declared import (
+    SHEET_GROUPS,
+    SHEET_INVENTORY,
+    SHEETS,
+    SIMILAR_SHEETS,
+    SPLIT_ASSIGNMENTS,
+    VOID_PIXELS,
+)
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
 
@@ -62,11 +80,26 @@ def inventory_sheets(
     raw_sheets: SheetFolder,
     earlier_sheet_inventory: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
+    segmenter_only_sheets: SheetFolder | None = None,
 ) -> pd.DataFrame:
     """Read every new or changed picture: size, brightness, fingerprint, or what is wrong."""
-    if raw_sheets.left_out:
-        logger.warning("not looked at in %s: %s", raw_sheets.picture_folder, raw_sheets.left_out)
-    return take_inventory(raw_sheets, data_engineering.expected_size, earlier_sheet_inventory)
+    expected, earlier = data_engineering.expected_size, earlier_sheet_inventory
+    own = _inventory(raw_sheets, expected, earlier)
+    if segmenter_only_sheets is None:
+        return own
+    second = SecondFolder(raw_sheets, segmenter_only_sheets)
+    second.check()
+    known = second.inward(earlier) if len(earlier) else earlier
+    alone = second.outward(_inventory(segmenter_only_sheets, expected, known))
+    return SHEET_INVENTORY.typed(pd.concat([own, alone], ignore_index=True))
+
+
+def _inventory(
+    folder: SheetFolder, expected_size: tuple[int, int] | None, earlier: pd.DataFrame
+) -> pd.DataFrame:
+    if folder.left_out:
+        logger.warning("not looked at in %s: %s", folder.picture_folder, folder.left_out)
+    return take_inventory(folder, expected_size, earlier)
 
 
 def compare_sheets(
@@ -76,13 +109,21 @@ def compare_sheets(
     data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
     """Find copies and look-alikes among the sound pictures, in all orientations."""
-    return find_similar(
-        _sound(sheet_inventory),
-        raw_sheets.read,
-        LOOK_ALIKE_SIMILARITY,
-        data_engineering.compare_parts,
-        earlier_similar_sheets,
+    sound = _sound(sheet_inventory)
+    own, alone = parted(sound, data_engineering.segmenter_only)
+    read = reading_both(raw_sheets, alone).read
+    options = (read, LOOK_ALIKE_SIMILARITY, data_engineering.compare_parts)
+    similar = find_similar(own, *options, earlier_similar_sheets)
+    if alone.empty:
+        return similar
+    # Apart, since each sheet is compared with its nearest ones only, and further ones would
+    # displace those of the data folder.
+    compared = pd.concat(
+        [part for part in (earlier_similar_sheets, similar) if len(part)] or [similar]
     )
+    both = find_similar(sound, *options, compared)
+    ends = both[["sheet_id", "other_id"]].isin(set(alone["sheet_id"])).any(axis=1)
+    return SIMILAR_SHEETS.typed(pd.concat([similar, both[ends]], ignore_index=True))
 
 
 def _sound(sheet_inventory: pd.DataFrame) -> pd.DataFrame:
@@ -96,17 +137,23 @@ def group_similar_sheets(
     data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
     """Put similar sheets into groups, and set aside new ones that would join two splits."""
-    config, sound = data_engineering, _sound(sheet_inventory)
+    config = data_engineering
+    sound, alone = parted(_sound(sheet_inventory), config.segmenter_only)
     ids, splits = sound["sheet_id"], {}
     if not config.resplit:
         earlier = earlier_splits(earlier_split_assignments, dict(config.shares.items()))
         known = zip(ids, sound["sha256"], strict=True)
         splits = {sheet_id: earlier[digest] for sheet_id, digest in known if digest in earlier}
     similar = similar_sheets[similar_sheets["relation"] != DIFFERENT]
+    similar = similar[similar["sheet_id"].isin(ids) & similar["other_id"].isin(ids)]
     pairs = zip(similar["sheet_id"], similar["other_id"], strict=True)
     groups, aside = group_sheets(ids.tolist(), pairs, splits)
     problems = [aside.get(sheet_id, "") for sheet_id in ids]
-    return SHEET_GROUPS.typed(sound.assign(group_id=ids.map(groups), problem=problems))
+    table = SHEET_GROUPS.typed(sound.assign(group_id=ids.map(groups), problem=problems))
+    if alone.empty:
+        return table
+    beside = groups_beside(table, alone, similar_sheets)
+    return SHEET_GROUPS.typed(pd.concat([table, beside], ignore_index=True))
 
 
 def check_annotations(
@@ -118,6 +165,8 @@ def check_annotations(
     earlier_labelling_sheets: pd.DataFrame,
     earlier_label_corrections: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
+    segmenter_only_sheets: SheetFolder | None = None,
+    segmenter_only_annotations: Labels | None = None,
 ) -> tuple[pd.DataFrame, Findings, pd.DataFrame, pd.DataFrame]:
     """Keep sound masks of sound sheets, and list what masks look wrong.
 
@@ -133,9 +182,45 @@ def check_annotations(
     """
     config = data_engineering
     relabelling = Relabelling(corrections, earlier_labelling_sheets, earlier_label_corrections)
-    masks, relabelled = read_labels(
-        raw_annotations, raw_sheets, sheet_inventory, config, relabelling
-    )
+    own, alone = parted(sheet_inventory, config.segmenter_only)
+    masks, relabelled = read_labels(raw_annotations, raw_sheets, own, config, relabelling)
+    checked = _checked(masks, own, sheet_groups, config)
+    if segmenter_only_sheets is not None and segmenter_only_annotations is not None:
+        second = SecondFolder(raw_sheets, segmenter_only_sheets)
+        beside = _checked_beside(second, segmenter_only_annotations, alone, sheet_groups, config)
+        checked = checked.with_those(beside)
+    _tell(checked.findings, checked.told)
+    findings = [asdict(finding) for finding in checked.findings]
+    return checked.annotations, findings, relabelled, checked.void
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Labels of a folder: sound masks, what was found, what is told of it, and void pixels."""
+
+    annotations: pd.DataFrame
+    findings: list[Finding]
+    told: list[str]
+    void: pd.DataFrame
+
+    def with_those(self, other: "_Checked") -> "_Checked":
+        """Put those of another folder below."""
+        tables = ((self.annotations, other.annotations), (self.void, other.void))
+        annotations, void = (
+            pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+            for parts in tables
+        )
+        findings, told = self.findings + other.findings, self.told + other.told
+        return _Checked(annotations, findings, told, void)
+
+
+def _checked(
+    masks: Masks,
+    sheet_inventory: pd.DataFrame,
+    sheet_groups: pd.DataFrame,
+    config: DataEngineeringConfig,
+) -> _Checked:
+    """Hold the labels of a folder to the limits, and keep the sound ones."""
     refuse_masks_among(sheet_inventory, config.allow_suspect)
     refuse_lost_labels(masks, config.limits)
     doubts = _doubts(masks, sheet_inventory, config)
@@ -153,11 +238,35 @@ def check_annotations(
     if masks.unlabelled:
         count = f"{len(masks.unlabelled):,} of {len(sheet_inventory):,} pictures"
         told.append(f"{count} are not labelled and left out (data_engineering.unlabelled)")
-    _tell(findings, told)
     void = VOID_PIXELS.typed(
         (one, rle, run_length.area(rle)) for one, rle in sorted(masks.void.items())
     )
-    return kept, [asdict(finding) for finding in findings], relabelled, void
+    return _Checked(kept, findings, told, void)
+
+
+def _checked_beside(
+    second: SecondFolder,
+    labels: Labels,
+    sheet_inventory: pd.DataFrame,
+    sheet_groups: pd.DataFrame,
+    config: DataEngineeringConfig,
+) -> _Checked:
+    """Do the same with the folder of sheets for segmenters alone, and name it in what is wrong."""
+    root = second.folder.root
+    if (root / "corrections").is_dir():
+        logger.warning("%s: corrections are read below raw_dir alone, not here", root)
+    inventory, groups = second.inward(sheet_inventory), second.inward(sheet_groups)
+    try:
+        masks = read_masks(labels, root, inventory, config)
+        checked = _checked(masks, inventory, groups, config)
+    except SteelDefectsError as error:
+        raise SteelDefectsError(f"{SETTING}, {root}: {error}") from error
+    return _Checked(
+        second.outward(checked.annotations),
+        [replace(one, sheet_id=PREFIX + one.sheet_id) for one in checked.findings],
+        [f"{root}: {text}" for text in checked.told],
+        second.outward(checked.void),
+    )
 
 
 def _doubts(
@@ -257,19 +366,23 @@ def build_sheets(
     annotations: pd.DataFrame,
     findings: Findings,
     void_pixels: pd.DataFrame,
+    segmenter_only: str | None = None,
 ) -> pd.DataFrame:
     """Make the table of sound sheets."""
     faults = [finding for finding in findings if finding["set_aside"]]
     table = _sound(sheet_inventory).merge(sheet_groups[["sheet_id", "group_id"]], on="sheet_id")
     table = table[~table["sheet_id"].isin({fault["sheet_id"] for fault in faults})]
     table = table.reset_index(drop=True)
-    if table.empty:
+    own, alone = parted(table, segmenter_only)
+    if own.empty:
         why = "{where}: {reason}".format_map(faults[0]) if faults else "none read"
         raise SteelDefectsError(
             f"no sound sheet is left; findings.json has the reasons, such as {why}"
         )
     # A group is named after the first of its sheets, so that its name outlives new sheets.
-    first = table.groupby("group_id")["sheet_id"].transform("min")
+    # Sheets for segmenters alone have no say in it, unless there are no others in it.
+    names = pd.concat([part.groupby("group_id")["sheet_id"].min() for part in (own, alone)])
+    first = table["group_id"].map(names[~names.index.duplicated()])
     defective = table["sheet_id"].isin(set(annotations["sheet_id"]))
     table = table.assign(group_id=first, has_defect=defective)
     if len(void_pixels):
@@ -283,12 +396,13 @@ def locate_sheets(
     sheet_inventory: pd.DataFrame,
     raw_positions: pd.DataFrame,
     positions: PositionsConfig,
+    segmenter_only: str | None = None,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Find coil and position of every sound sheet; see :func:`find_positions`.
 
-    A row for a picture that was set aside is no mistake.
+    A row for a picture that was set aside is no mistake. Sheets for segmenters alone have none.
     """
-    ids = sheet_inventory["sheet_id"].tolist()
+    ids = parted(sheet_inventory, segmenter_only)[0]["sheet_id"].tolist()
     everything, findings = find_positions(ids, raw_positions, positions)
     if findings:
         logger.warning("%d findings in the positions of sheets", len(findings))
@@ -311,6 +425,7 @@ def split_sheets(
     Raises:
         SteelDefectsError: A gate is to be trained, and the sheets are all of one kind.
     """
+    sheets, alone = parted(sheets, data_engineering.segmenter_only)
     if backbones and backbones.root:
         need_both_kinds(sheets)
     config, earlier = data_engineering, earlier_split_assignments
@@ -319,7 +434,12 @@ def split_sheets(
     shares: dict[str, float] = dict(config.shares.items())
     division = Division(shares, cross_validation.folds, cross_validation.repeats, config.seed)
     splits = divide(sheets, _strata(sheets, annotations), earlier, division)
-    return splits, assignments_of(sheets, splits)
+    assignments = assignments_of(sheets, splits)
+    if len(alone):
+        beside = alone[["sheet_id", "group_id"]].assign(split=SEGMENTER_ONLY)
+        beside["fold"] = [[] for _ in range(len(alone))]
+        splits = pd.concat([splits, beside], ignore_index=True)
+    return splits, assignments
 
 
 def _strata(sheets: pd.DataFrame, annotations: pd.DataFrame) -> list[str]:
@@ -354,10 +474,28 @@ def report_quality(
     label_corrections: pd.DataFrame,
     data_engineering: DataEngineeringConfig,
 ) -> dict[str, Any]:
-    """Sum up what was found and what was set aside."""
-    names = data_engineering.class_names
-    tables = (sheets, annotations, splits, sheet_inventory, similar_sheets)
-    return quality_report(*tables, findings + position_findings, names, label_corrections)
+    """Sum up what was found and what was set aside, of sheets for segmenters alone apart."""
+    config, names = data_engineering, data_engineering.class_names
+    (own, alone), (masks, masks_alone), (divided, _), (pictures, _) = (
+        parted(table, config.segmenter_only)
+        for table in (sheets, annotations, splits, sheet_inventory)
+    )
+    similar = parted(
+        parted(similar_sheets, config.segmenter_only)[0], config.segmenter_only, "other_id"
+    )[0]
+    of_second = [
+        config.segmenter_only is not None and one["sheet_id"].startswith(PREFIX) for one in findings
+    ]
+    others, second = (
+        [one for one, there in zip(findings, of_second, strict=True) if there == wanted]
+        for wanted in (False, True)
+    )
+    tables = (own, masks, divided, pictures, similar)
+    report = quality_report(*tables, others + position_findings, names, label_corrections)
+    if config.segmenter_only is None:
+        return report
+    report |= segmenter_only_report(alone, masks_alone, splits, second, names)
+    return report | {"quarantined": report["quarantined"] + second}
 
 
 def measure_leakage(
@@ -370,9 +508,10 @@ def measure_leakage(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare held-out with training sheets, and score a lookup, under these and random splits."""
     config = data_engineering
-    described = sheets[["sheet_id", "path", "height", "width"]].merge(
+    everything = sheets[["sheet_id", "path", "height", "width"]].merge(
         sheet_inventory[["sheet_id", "fingerprint"]], on="sheet_id"
     )
+    described, alone = parted(everything, config.segmenter_only)
     ids = described["sheet_id"].tolist()
     shares: dict[str, float] = dict(config.shares.items())
     divisions = {
@@ -380,17 +519,27 @@ def measure_leakage(
         # What a split that knows nothing of copies would do.
         "at random": assign_groups(ids, [""] * len(ids), shares, config.seed),
     }
-    masks = masks_by_sheet(annotations)
+    masks, read = masks_by_sheet(annotations), reading_both(raw_sheets, alone).read
+    parts = [(described, divisions)]
+    if len(alone):
+        split = splits.set_index("sheet_id")["split"].loc[everything["sheet_id"]]
+        learned = split.where(~split.index.isin(learners(splits)), "train").tolist()
+        parts.append((everything, {f"by group, with {SEGMENTER_ONLY}": learned}))
     lookups = [
-        {"division": name, **lookup_baseline(described, masks, parts, config.classes)}
-        for name, parts in divisions.items()
+        {"division": name, **lookup_baseline(table, masks, splits_of, config.classes)}
+        for table, ways in parts
+        for name, splits_of in ways.items()
     ]
-    return leakage_table(described, divisions, raw_sheets.read), pd.DataFrame(lookups)
+    tables = [leakage_table(table, ways, read) for table, ways in parts]
+    return pd.concat(tables, ignore_index=True), pd.DataFrame(lookups)
 
 
-def find_oddest_sheets(sheets: pd.DataFrame, sheet_inventory: pd.DataFrame) -> pd.DataFrame:
-    """List the sheets that are least like the rest."""
-    described = sheet_inventory.merge(sheets[["sheet_id", "group_id"]], on="sheet_id")
+def find_oddest_sheets(
+    sheets: pd.DataFrame, sheet_inventory: pd.DataFrame, segmenter_only: str | None = None
+) -> pd.DataFrame:
+    """List the sheets that are least like the rest; those for segmenters alone play no part."""
+    own = parted(sheets, segmenter_only)[0]
+    described = sheet_inventory.merge(own[["sheet_id", "group_id"]], on="sheet_id")
     return oddest_sheets(described, nearest_similarity(described), ODDEST)
 
 
@@ -407,6 +556,7 @@ def draw_oddest_sheets(
     from steel_defects.drawing.style import contact_sheet
 
     paths, masks = sheets.set_index("sheet_id")["path"], masks_by_sheet(annotations)
+    raw_sheets = reading_both(raw_sheets, parted(sheets, data_engineering.segmenter_only)[1])
     pictures, captions = [], []
     for doubt in (one for one in findings if one["where"] == "labels"):
         if doubt["sheet_id"] in masks:

@@ -1,7 +1,7 @@
 """Nodes that compare the segmenters, choose one and package it with the gate."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.data.segmenter_only import divided
 from steel_defects.datasets.models import PackageContents
 from steel_defects.datasets.trained_models import TrainedGate, TrainedModels, TrainedSegmenter
 from steel_defects.decision.fusion import StackedScore, cleared_sheets
@@ -189,15 +190,20 @@ def build_package(
     )
     gate_writer = {gate.file: networks["gate"].save} if gate else {}
     writers = {manifest.segmenter.file: segmenter.save} | gate_writer
-    records = [one.record for one in (chosen_segmenter, chosen_gate) if one]
-    return PackageContents(manifest, writers | _learned_writer(records, sheets, splits))
+    learned = _learned_writer(chosen_segmenter, chosen_gate, sheets, splits)
+    return PackageContents(manifest, writers | learned)
 
 
 def _learned_writer(
-    records: Sequence[TrainedModel], sheets: pd.DataFrame, splits: pd.DataFrame
+    segmenter: TrainedSegmenter,
+    gate: TrainedGate | None,
+    sheets: pd.DataFrame,
+    splits: pd.DataFrame,
 ) -> dict[str, Callable[[Path], None]]:
     """Return what writes the list of learned sheets, if all models are of these sheets."""
-    if learned_from(records, sheets, splits):
+    own = [divided(table, splits) for table in (sheets, splits)]
+    known = learned_from([segmenter.record], sheets, splits)
+    if known and (gate is None or learned_from([gate.record], *own)):
         return {LEARNED_SHEETS: partial(write_text, learned_sheets(sheets, splits))}
     logger.warning(
         "the package does not say which sheets it learned from, so that it cannot be compared "
