@@ -70,6 +70,22 @@ class InputHooks:
             raise SteelDefectsError(f"{name} is missing{place}; {remedy(name)}")
 
 
+class SecondFolderHooks:
+    """Refuses to train without the pictures for segmenters alone, before a gate is trained."""
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Look for them where an earlier run of data_engineering found them."""
+        from steel_defects.data.segmenter_only import need_pictures, only_for_segmenters
+
+        if "tiles" not in pipeline.inputs():
+            return
+        sheets, splits, folder = (
+            catalog[name].load() for name in ("sheets", "splits", "raw_sheets")
+        )
+        need_pictures(folder, only_for_segmenters(sheets, splits))
+
+
 def _check_versioned_paths(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Refuse paths in which Kedro, which looks for versions with a pattern, finds none."""
     for _, dataset in _versioned(pipeline.datasets(), catalog):

@@ -12,6 +12,7 @@ from steel_defects.hooks import (
     OutputLockHooks,
     PromotionHooks,
     RunnerHooks,
+    SecondFolderHooks,
     TargetHooks,
     VersionHooks,
 )
@@ -22,7 +23,7 @@ from steel_defects.up_to_date import NodeRecordHooks
 
 HOOKS = (
     ParameterHooks(), RunnerHooks(), InputHooks(), ChosenModelHooks(),
-    ComparisonHooks(), PromotionHooks(), VersionHooks(),
+    ComparisonHooks(), PromotionHooks(), VersionHooks(), SecondFolderHooks(),
     TargetHooks(), OutputLockHooks(), RunRecordHooks(), NodeRecordHooks(), TrackingHooks(),
 )  # fmt: skip
 

@@ -11,16 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from steel_defects.data.similar import DIFFERENT
-from steel_defects.data.splits import group_sheets
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.tables.columns import SEGMENTER_ONLY
-from steel_defects.tables.declared import SHEET_GROUPS
 
 #: What their ids begin with.
 PREFIX = f"{SEGMENTER_ONLY}/"
@@ -44,6 +40,12 @@ def parted(
     return table[~alone].reset_index(drop=True), table[alone].reset_index(drop=True)
 
 
+def only_for_segmenters(table: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of sheets for segmenters alone, as ``splits`` knows them."""
+    alone = splits.loc[splits["split"] == SEGMENTER_ONLY, "sheet_id"]
+    return table[table["sheet_id"].isin(set(alone))].reset_index(drop=True)
+
+
 def divided(table: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of sheets that are divided into splits: all but those for segmenters alone.
 
@@ -52,7 +54,7 @@ def divided(table: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     alone = splits.loc[splits["split"] == SEGMENTER_ONLY, "sheet_id"]
     if alone.empty:
         return table
-    return table[~table["sheet_id"].isin(alone)].reset_index(drop=True)
+    return table[~table["sheet_id"].isin(set(alone))].reset_index(drop=True)
 
 
 def apart_from(held_out: Iterable[str], splits: pd.DataFrame) -> list[str]:
@@ -162,34 +164,3 @@ def need_pictures(folder: SheetFolder, alone: pd.DataFrame) -> None:
             f"as {os.path.normpath(folder.root / missing[0])}: put the folder back where it was, "
             f"seen from raw_dir, or run data_engineering again with {SETTING}=PATH or without it"
         )
-
-
-# === Their groups ===
-
-
-def groups_beside(groups: pd.DataFrame, alone: pd.DataFrame, similar: pd.DataFrame) -> pd.DataFrame:
-    """Give sheets for segmenters alone the group that they resemble, or one of their own.
-
-    Those of the data folder keep theirs, and no two of these are joined: a sheet that resembles
-    two of them is set aside.
-
-    Args:
-        groups: ``sheet_groups`` of the data folder.
-        alone: ``sheet_id`` of the sheets for segmenters alone.
-        similar: ``similar_sheets`` of both.
-
-    Returns:
-        ``sheet_groups`` of the sheets for segmenters alone.
-    """
-    placed = groups[groups["problem"] == ""].set_index("sheet_id")["group_id"]
-    ids = pd.Index([*placed.index, *alone["sheet_id"]])
-    related = similar[similar["relation"] != DIFFERENT]
-    related = related[related["sheet_id"].isin(ids) & related["other_id"].isin(ids)]
-    pairs = zip(related["sheet_id"], related["other_id"], strict=True)
-    places = {sheet_id: f"the group of {group}" for sheet_id, group in placed.items()}
-    joined, aside = group_sheets(ids.tolist(), pairs, places)
-    members = pd.DataFrame({"sheet_id": ids, "joined": ids.map(joined)})
-    members["group_id"] = members["sheet_id"].map(placed)
-    named = members.groupby("joined")["group_id"].transform("first").fillna(members["joined"])
-    rows: Any = members.assign(group_id=named, problem=members["sheet_id"].map(aside).fillna(""))
-    return SHEET_GROUPS.typed(rows[~rows["sheet_id"].isin(placed.index)].reset_index(drop=True))

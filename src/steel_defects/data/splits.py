@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import DisjointSet
 
-from steel_defects.tables.declared import SPLIT_ASSIGNMENTS
+from steel_defects.tables.declared import SHEET_GROUPS, SPLIT_ASSIGNMENTS
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,32 @@ def _admit(
         if places:
             splits[groups[sheet_id]] = places[0]
     return aside
+
+
+def groups_beside(groups: pd.DataFrame, alone: list[str], pairs: Iterable[Pair]) -> pd.DataFrame:
+    """Give sheets for segmenters alone the group that they resemble, or one of their own.
+
+    Those of the data folder keep theirs, and no two of these are joined: a sheet that resembles
+    two of them is set aside.
+
+    Args:
+        groups: ``sheet_groups`` of the data folder.
+        alone: Ids of the sheets for segmenters alone.
+        pairs: Sheets that belong together, of both folders.
+
+    Returns:
+        ``sheet_groups`` of the sheets for segmenters alone.
+    """
+    placed = groups[groups["problem"] == ""].set_index("sheet_id")["group_id"].to_dict()
+    ids = [*placed, *alone]
+    known = set(ids)
+    related = [pair for pair in pairs if known.issuperset(pair)]
+    places = {sheet_id: f"the group of {group}" for sheet_id, group in placed.items()}
+    joined, aside = group_sheets(ids, related, places)
+    names = {joined[sheet_id]: group for sheet_id, group in placed.items()}
+    return SHEET_GROUPS.typed(
+        (one, names.get(joined[one], joined[one]), aside.get(one, "")) for one in alone
+    )
 
 
 def assign_groups(

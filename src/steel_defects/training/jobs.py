@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from steel_defects.data.segmenter_only import divided, learners, need_pictures, reading_both
+from steel_defects.data.segmenter_only import (
+    divided,
+    learners,
+    need_pictures,
+    only_for_segmenters,
+    reading_both,
+)
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.images.gray_cache import SheetReader, open_gray_cache
 from steel_defects.models.config import BackboneConfig, Network
 from steel_defects.models.trained import ClassifierProfile, SegmenterProfile, stamp_of
 from steel_defects.prediction.inference import TestTimeAugmentation
-from steel_defects.tables.columns import SEGMENTER_ONLY
 from steel_defects.training.config import BackboneTraining, ClassificationConfig, SegmentationConfig
 
 if TYPE_CHECKING:
@@ -44,9 +49,7 @@ class TrainingData:
         return replace(self, **tables)
 
     def _reader(self, cache: bool) -> SheetReader:
-        alone = self.sheets.merge(
-            self.splits.loc[self.splits["split"] == SEGMENTER_ONLY, ["sheet_id"]]
-        )
+        alone = only_for_segmenters(self.sheets, self.splits)
         need_pictures(self.folder, alone)
         folder = reading_both(self.folder, alone)
         if not cache:

@@ -17,7 +17,6 @@ from steel_defects.data.segmenter_only import (
     PREFIX,
     SETTING,
     SecondFolder,
-    groups_beside,
     learners,
     parted,
     reading_both,
@@ -35,6 +34,7 @@ from steel_defects.data.splits import (
     divide,
     earlier_splits,
     group_sheets,
+    groups_beside,
 )
 from steel_defects.data.tiles import tile_table
 from steel_defects.data.trust import (
@@ -145,14 +145,14 @@ def group_similar_sheets(
         known = zip(ids, sound["sha256"], strict=True)
         splits = {sheet_id: earlier[digest] for sheet_id, digest in known if digest in earlier}
     similar = similar_sheets[similar_sheets["relation"] != DIFFERENT]
-    similar = similar[similar["sheet_id"].isin(ids) & similar["other_id"].isin(ids)]
-    pairs = zip(similar["sheet_id"], similar["other_id"], strict=True)
-    groups, aside = group_sheets(ids.tolist(), pairs, splits)
+    pairs = list(zip(similar["sheet_id"], similar["other_id"], strict=True))
+    of_folder = filter(set(ids).issuperset, pairs)
+    groups, aside = group_sheets(ids.tolist(), of_folder, splits)
     problems = [aside.get(sheet_id, "") for sheet_id in ids]
     table = SHEET_GROUPS.typed(sound.assign(group_id=ids.map(groups), problem=problems))
     if alone.empty:
         return table
-    beside = groups_beside(table, alone, similar_sheets)
+    beside = groups_beside(table, alone["sheet_id"].tolist(), pairs)
     return SHEET_GROUPS.typed(pd.concat([table, beside], ignore_index=True))
 
 
