@@ -85,13 +85,43 @@ def test_every_dataset_pickles(env):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parameter", ["raw_dir", "sheets_dir", "models_dir", "weights_dir"])
+@pytest.mark.parametrize(
+    "parameter", ["raw_dir", "sheets_dir", "models_dir", "weights_dir", "segmenter_only"]
+)
 def test_only_local_folders_are_taken(parameter):
     given = {parameter: "s3://mill/sheets"}
+    given = {"data_engineering": given} if parameter == "segmenter_only" else given
     with KedroSession.create(ROOT, env="demo", runtime_params=given) as session:
         context = session.load_context()
         with pytest.raises(SteelDefectsError, match=r"s3://mill/.* works on local folders only"):
             _ = context.catalog
+
+
+def second_folder(**parameters: object) -> tuple[Path, Path]:
+    """Return where the catalog looks for sheets for segmenters alone, and their labels."""
+    with KedroSession.create(ROOT, env="test", runtime_params=parameters) as session:
+        catalog = session.load_context().catalog
+    names = ("segmenter_only_sheets", "segmenter_only_annotations")
+    pictures, labels = (catalog[name]._filepath for name in names)
+    return pictures, labels
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("/data/more", Path("/data/more")),
+        ("../data/more", ROOT / ".." / "data" / "more"),
+        ("~/more", Path("~/more").expanduser()),
+        (None, ROOT / "data" / "test" / "01_raw" / "segmenter_only"),
+    ],
+)
+def test_a_parameter_names_the_second_folder(given, expected):
+    pictures, labels = second_folder(data_engineering={"segmenter_only": given})
+    assert pictures == expected
+    assert labels == expected / "train.csv"
+    nodes = {node.name: node for node in pipelines["data_engineering"].nodes}
+    inputs = set(nodes["data_engineering.inventory_sheets"].inputs)
+    assert ("segmenter_only_sheets" in inputs) == (given is not None)
 
 
 def test_every_table_is_validated():
@@ -179,6 +209,7 @@ def test_default_goes_from_raw_data_to_the_report():
         "raw_sheets", "raw_annotations", "raw_positions", "pretrained_weights", "checkpoints",
         "run_record", "trained_models", "earlier_sheet_inventory", "earlier_similar_sheets",
         "earlier_split_assignments", "earlier_versions", "earlier_label_corrections",
-        "earlier_labelling_sheets", "corrections",
+        "earlier_labelling_sheets", "corrections", "segmenter_only_sheets",
+        "segmenter_only_annotations",
     }  # fmt: skip
     assert {"report", "model_package"} <= default.outputs()

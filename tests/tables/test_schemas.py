@@ -160,6 +160,16 @@ def test_one_group_may_hold_several_sheets_of_a_split():
     schemas.splits.validate(table("splits").assign(group_id="0", split="train"))
 
 
+def test_sheets_for_segmenters_alone_share_groups_and_have_no_fold():
+    splits = table("splits").assign(group_id="0", split=["train", "segmenter_only"])
+    schemas.splits.validate(splits.assign(fold=[[0, 1], []]))
+    tiles = table("tiles").assign(split="segmenter_only")
+    schemas.tiles.validate(tiles)
+    for name in ("split_assignments", "sheet_scores", "predictions", "out_of_fold_predictions"):
+        with pytest.raises(REFUSED, match="must be one of train, validation, calibration, test"):
+            getattr(schemas, name).validate(table(name).assign(split="segmenter_only"))
+
+
 def _plain(frame: pd.DataFrame) -> list[list]:
     return [[_plain_cell(cell) for cell in frame[column]] for column in frame]
 

@@ -87,7 +87,8 @@ def _section(name: str, entry: dict[str, Any], made: list[str], read: list[str])
 def _file(filepath: str) -> str:
     """Name the runtime parameter, and leave the data root out."""
     short = re.sub(r"\$\{runtime_params:(\w+),\$\{globals:\w+\}\}", r"\1", filepath)
-    return short.replace("${globals:data_root}/", "")
+    short = short.replace("${globals:data_root}/", "")
+    return re.sub(r"\$\{parameter:([\w.]+),[^}]+\}", r"\1", short)
 
 
 def _columns(declaration: Table) -> Iterator[tuple[str, ...]]:

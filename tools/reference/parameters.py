@@ -124,7 +124,8 @@ def _asked_for() -> dict[str, Any]:
                 if dataset.startswith("params:"):
                     found = get_type_hints(node.func, include_extras=True).get(argument, Any)
                     hints.setdefault(dataset.removeprefix("params:"), found)
-    return hints
+    # A single value of a group, which some nodes ask for, has its row there.
+    return {name: hint for name, hint in hints.items() if name.rpartition(".")[0] not in hints}
 
 
 def _arguments(node: Node) -> dict[str, str]:
