@@ -25,6 +25,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from steel_defects.data.segmenter_only import divided
 from steel_defects.decision.score_tables import out_of_fold
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.resampling import compare_out_of_fold
@@ -90,7 +91,8 @@ def main() -> int:
     with KedroSession.create(ROOT, env=given.env, runtime_params=runtime) as session:
         context = session.load_context()
         load = context.catalog.load
-        sheets, splits, folder = load("sheets"), load("splits"), load("raw_sheets")
+        splits, folder = load("splits"), load("raw_sheets")
+        sheets = divided(load("sheets"), splits)
         comparison = load("classification_comparison")
         scores = out_of_fold(load(f"{given.backbone}.sheet_scores"))
         calibration = load(f"{given.backbone}.calibration")

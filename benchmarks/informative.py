@@ -30,6 +30,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from steel_defects.data.segmenter_only import divided
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.informative import appearance_of, informative_order
 from steel_defects.images.folder import SheetFolder
@@ -100,7 +101,9 @@ def read(
 ) -> tuple[pd.DataFrame, NDArray[np.bool_], Numbers, SheetFolder]:
     """Return sheets, the classes that are on each, what they look like, and their pictures."""
     catalog = prepared_data(given)
-    sheets, annotations, folder = map(catalog.load, ("sheets", "annotations", "raw_sheets"))
+    tables = map(catalog.load, ("sheets", "annotations", "splits", "raw_sheets"))
+    sheets, annotations, splits, folder = tables
+    sheets, annotations = divided(sheets, splits), divided(annotations, splits)
     inventory = catalog.load("sheet_inventory").set_index("sheet_id", drop=False)
     appearance = appearance_of(inventory.loc[sheets["sheet_id"]])
     shown = pd.crosstab(annotations["sheet_id"], annotations["class_id"]) > 0

@@ -36,6 +36,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.support.wrong_labels import Planter, recall  # noqa: E402
 
+from steel_defects.data.segmenter_only import divided  # noqa: E402
 from steel_defects.data.splits import Division, divide  # noqa: E402
 from steel_defects.data.tiles import tile_table  # noqa: E402
 from steel_defects.decision.postprocessing import PostprocessingGrid  # noqa: E402
@@ -74,9 +75,10 @@ class Sheets:
 def read(given: argparse.Namespace) -> Sheets:
     """Read the tables of data engineering."""
     catalog = prepared_data(given)
-    tables = map(catalog.load, ("raw_sheets", "sheets", "annotations"))
+    splits = catalog.load("splits")
+    tables = (divided(catalog.load(name), splits) for name in ("sheets", "annotations"))
     names = catalog.load("params:data_engineering").class_names
-    return Sheets(*tables, names)
+    return Sheets(catalog.load("raw_sheets"), *tables, names)
 
 
 # --- at a fraction of the size ------------------------------------------------------------------

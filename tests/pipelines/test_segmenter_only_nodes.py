@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from tests.pipelines.test_classification_nodes import TRAINING as GATE_TRAINING
 from tests.pipelines.test_segmentation_nodes import TRAINING
+from tests.pipelines.test_segmenter_cross_validation import Trainer, run
 from tests.support.data import CONFIG, PLAN, Data
 from tests.support.second_folder import draw_second, with_second
 
@@ -19,11 +21,14 @@ from steel_defects.data.splits import groups_beside
 from steel_defects.datasets.tables import LabelsDataset
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
-from steel_defects.models.config import NetworkConfig
+from steel_defects.models.config import BackboneConfig, NetworkConfig
 from steel_defects.package.learned import learned_sheets
+from steel_defects.pipelines.classification.nodes import cross_validate
 from steel_defects.pipelines.data_engineering import nodes
 from steel_defects.tables.columns import SEGMENTER_ONLY
 from steel_defects.tables.declared import LABEL_CORRECTIONS
+from steel_defects.training import cross_validation
+from steel_defects.training.config import BackboneTraining
 from steel_defects.training.cross_validation import folds_of
 from steel_defects.training.jobs import SegmenterRecipe, TrainingData, train_segmenter
 
@@ -218,6 +223,50 @@ def test_gates_never_see_them(both: Data, data: Data, tmp_path):
     for name in ("sheets", "annotations", "splits"):
         pd.testing.assert_frame_equal(getattr(of_gates, name), getattr(data, name))
     assert of_gates.labelled_sheets(cache=False).folder is data.folder
+
+
+def test_gates_are_cross_validated_as_without_them(both: Data, data: Data, monkeypatch, tmp_path):
+    seen = []
+
+    def train(training, validation, *_):
+        seen.append((training.sheets["sheet_id"].tolist(), validation.sheets["sheet_id"].tolist()))
+        return SimpleNamespace(model=None)
+
+    def scores(model, folder, paths):
+        return np.linspace(0.1, 0.9, len(paths))
+
+    for name, fake in (
+        *(("fit_classifier", train), ("predict_scores", scores)),
+        *(("save_model", lambda model, path: None), ("load_model", lambda path: None)),
+    ):
+        monkeypatch.setattr(cross_validation, name, fake)
+    own_backbone = BackboneTraining(backbone=BackboneConfig(name="mobilenet_v2", weights="none"))
+    tables = [
+        cross_validate(
+            one.folder, one.sheets, one.annotations, one.splits, tmp_path, tmp_path,
+            GATE_TRAINING, own_backbone, PLAN,
+        )
+        for one in (data, both)
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(*tables)
+    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
+    assert len(seen) == 2 * PLAN.folds * PLAN.repeats
+
+
+def test_segmenters_of_folds_learn_from_them_and_outline_the_others(
+    both: Data, data: Data, monkeypatch, tmp_path
+):
+    trainer = Trainer(both)
+    monkeypatch.setattr(cross_validation, "fit_segmenter", trainer)
+    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: path.touch())
+    monkeypatch.setattr(cross_validation, "load_model", lambda path: trainer.seer)
+    table = run(both, tmp_path)
+    assert set(table["sheet_id"]) == set(data.sheets["sheet_id"])
+    further = set(alone(both.sheets)["sheet_id"])
+    free = {name for name in further if "like" not in name}
+    for learned, tuned, _ in trainer.shown:
+        assert free <= learned & further < further
+        assert not tuned & further
 
 
 def test_a_package_names_those_that_it_learned_from(data: Data, both: Data):

@@ -83,7 +83,7 @@ class DataEngineeringConfig(Config):
     limits: TrustLimits = TrustLimits()
     allow_suspect: bool = False
     compare_parts: bool = False
-    segmenter_only: str | None = None
+    segmenter_only: str | None = Field(default=None, min_length=1)
     resplit: bool = False
     shares: dict[
         Literal["train", "validation", "calibration", "test"],

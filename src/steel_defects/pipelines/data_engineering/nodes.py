@@ -74,6 +74,7 @@ logger = logging.getLogger(__name__)
 Findings = list[dict[str, Any]]
 
 ODDEST = 12  # sheets on the contact sheet
+_LABELS = "labels"  # where masks look wrong, of which the contact sheet shows an example
 
 
 def inventory_sheets(
@@ -263,10 +264,15 @@ def _checked_beside(
         raise SteelDefectsError(f"{SETTING}, {root}: {error}") from error
     return _Checked(
         second.outward(checked.annotations),
-        [replace(one, sheet_id=PREFIX + one.sheet_id) for one in checked.findings],
+        [_beside(one) for one in checked.findings],
         [f"{root}: {text}" for text in checked.told],
         second.outward(checked.void),
     )
+
+
+def _beside(finding: Finding) -> Finding:
+    where = finding.where if finding.where == _LABELS else f"{SEGMENTER_ONLY}: {finding.where}"
+    return replace(finding, where=where, sheet_id=PREFIX + finding.sheet_id)
 
 
 def _doubts(
@@ -275,7 +281,7 @@ def _doubts(
     """Tell what masks look wrong, or raise a SteelDefectsError where most do."""
     suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
     refuse_suspects(suspects, config.allow_suspect)
-    return [Finding("labels", one.examples[0], str(one), set_aside=False) for one in suspects]
+    return [Finding(_LABELS, one.examples[0], str(one), set_aside=False) for one in suspects]
 
 
 def _unusable_pictures(
@@ -558,7 +564,7 @@ def draw_oddest_sheets(
     paths, masks = sheets.set_index("sheet_id")["path"], masks_by_sheet(annotations)
     raw_sheets = reading_both(raw_sheets, parted(sheets, data_engineering.segmenter_only)[1])
     pictures, captions = [], []
-    for doubt in (one for one in findings if one["where"] == "labels"):
+    for doubt in (one for one in findings if one["where"] == _LABELS):
         if doubt["sheet_id"] in masks:
             image = raw_sheets.read(paths[doubt["sheet_id"]])
             drawn = {k: run_length.decode(rle, *image.shape)
