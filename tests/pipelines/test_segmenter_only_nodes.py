@@ -16,7 +16,7 @@ from tests.support.data import CONFIG, PLAN, Data
 from tests.support.second_folder import draw_second, with_second
 
 from steel_defects import tables as schemas
-from steel_defects.data.config import PositionsConfig, SampleDataConfig
+from steel_defects.data.config import PositionsConfig, SampleDataConfig, TrustLimits
 from steel_defects.data.splits import groups_beside
 from steel_defects.datasets.tables import LabelsDataset
 from steel_defects.errors import SteelDefectsError
@@ -30,7 +30,13 @@ from steel_defects.tables.declared import LABEL_CORRECTIONS
 from steel_defects.training import cross_validation
 from steel_defects.training.config import BackboneTraining
 from steel_defects.training.cross_validation import folds_of
-from steel_defects.training.jobs import SegmenterRecipe, TrainingData, train_segmenter
+from steel_defects.training.jobs import (
+    ClassifierRecipe,
+    SegmenterRecipe,
+    TrainingData,
+    train_classifier,
+    train_segmenter,
+)
 
 NO_CORRECTIONS = LABEL_CORRECTIONS.empty()
 DRAWN = SampleDataConfig(seed=77, sheets=8, new_sheets=1, width=256, height=64)
@@ -127,16 +133,21 @@ def test_a_sheet_like_two_groups_is_set_aside(data: Data, both: Data, folder, la
 
 def test_what_holds_out_a_look_alike_leaves_a_sheet_out(both: Data):
     strata = dict.fromkeys(both.splits["sheet_id"], "")
-    facts, count = both.splits.set_index("sheet_id"), 0
-    everything = set(alone(both.splits)["sheet_id"])
-    for fold in folds_of(both.splits, strata, 2, 0.3, seed=1):
-        learned = everything & set(fold.training)
-        assert not everything & {*fold.validation, *fold.held_out}
-        unseen = set(facts.loc[[*fold.validation, *fold.held_out], "group_id"])
-        missing = everything - learned
-        assert missing == {name for name in everything if facts.loc[name, "group_id"] in unseen}
-        count += len(missing)
-    assert count >= len(both.splits["split"].unique())  # a look-alike of each split, held out once
+    group = both.splits.set_index("sheet_id")["group_id"]
+    further, left_out = set(alone(both.splits)["sheet_id"]), {"validation": 0, "held_out": 0}
+    for seed in range(4):  # each takes other sheets for validation
+        for fold in folds_of(both.splits, strata, 2, 0.3, seed):
+            assert not further & {*fold.validation, *fold.held_out}
+            missing = further - set(fold.training)
+            for part in left_out:
+                unseen = set(group[getattr(fold, part)])
+                alike = {name for name in further if group[name] in unseen}
+                assert alike <= missing
+                left_out[part] += len(alike)
+                missing -= alike
+            assert not missing
+    assert left_out["held_out"] == 4 * 2 * 3  # a look-alike of a sheet of each split
+    assert left_out["validation"] > 0
 
 
 def test_folds_of_the_data_folder_stay(data: Data, both: Data):
@@ -223,6 +234,14 @@ def test_gates_never_see_them(both: Data, data: Data, tmp_path):
     for name in ("sheets", "annotations", "splits"):
         pd.testing.assert_frame_equal(getattr(of_gates, name), getattr(data, name))
     assert of_gates.labelled_sheets(cache=False).folder is data.folder
+
+
+def test_their_defects_do_not_make_up_for_those_that_a_gate_lacks(both: Data, tmp_path):
+    clean = both.sheets["has_defect"] & both.sheets["sheet_id"].str.startswith(SEGMENTER_ONLY)
+    tables = (both.sheets.assign(has_defect=clean), both.annotations, both.splits, both.tiles)
+    recipe = ClassifierRecipe(BackboneConfig(name="mobilenet_v2", weights="none"), GATE_TRAINING)
+    with pytest.raises(SteelDefectsError, match="^no sheet has a defect, so that there is nothing"):
+        train_classifier(TrainingData(both.folder, *tables, tmp_path), recipe)
 
 
 def test_gates_are_cross_validated_as_without_them(both: Data, data: Data, monkeypatch, tmp_path):
@@ -334,6 +353,35 @@ def test_names_and_folders_that_would_be_mixed_up_are_refused(data: Data, folder
     shutil.rmtree(pictures / SEGMENTER_ONLY)
     table = nodes.inventory_sheets(SheetFolder(raw), pd.DataFrame(), CONFIG, SheetFolder(inside))
     assert alone(table)["path"].str.startswith("more/train_images/").all()
+
+
+def test_both_folders_may_hold_equal_names(data: Data, folder: SheetFolder, labels, tmp_path):
+    """Of a broken picture, of one that is set aside, and of sound ones."""
+    raw, more = tmp_path / "raw", tmp_path / "more"
+    shutil.copytree(data.folder.root, raw)
+    shutil.copytree(folder.root, more)
+    broken, aside, sound = data.folder.sheet_ids[:3]
+    (raw / "train_images" / broken).write_bytes(b"no picture")
+    fresh = iter(labels["ImageId"].unique())
+    renamed = {next(fresh): name for name in (broken, aside, sound)}
+    for old, new in renamed.items():
+        (more / "train_images" / old).rename(more / "train_images" / new)
+    tables = with_second(
+        replace(data, folder=SheetFolder(raw)),
+        SheetFolder(more),
+        labels.assign(ImageId=labels["ImageId"].replace(renamed)),
+        CONFIG.model_copy(update={"limits": TrustLimits(lost=1, unusable=1)}),
+        aside,
+    )
+    ids = set(tables.sheets["sheet_id"])
+    assert not {broken, aside} & ids
+    assert {sound, *(f"segmenter_only/{name}" for name in renamed.values())} <= ids
+    masks = tables.annotations.set_index("sheet_id")["rle"]
+    for old, new in renamed.items():
+        drawn = labels.loc[labels["ImageId"] == old, "EncodedPixels"]
+        assert masks.loc[[f"segmenter_only/{new}"]].tolist() == drawn.tolist()
+    again = nodes.inventory_sheets(SheetFolder(raw), tables.inventory, CONFIG, SheetFolder(more))
+    pd.testing.assert_frame_equal(again, tables.inventory)
 
 
 def test_pictures_that_are_known_are_not_read_again(data: Data, both: Data, folder, monkeypatch):

@@ -32,13 +32,16 @@ def draw_second(root: Path, config: SampleDataConfig, like: dict[str, np.ndarray
     return rows
 
 
-def with_second(data: Data, folder: SheetFolder, labels: pd.DataFrame, config=CONFIG) -> Data:
-    """Make the tables anew, with a second folder."""
+def with_second(
+    data: Data, folder: SheetFolder, labels: pd.DataFrame, config=CONFIG, aside: str = ""
+) -> Data:
+    """Make the tables anew, with a second folder; a sheet of the first may be set aside."""
     config = config.model_copy(update={"segmenter_only": str(folder.root)})
     nothing, root = pd.DataFrame(), config.segmenter_only
     inventory = nodes.inventory_sheets(data.folder, nothing, config, folder)
     similar = nodes.compare_sheets(data.folder, inventory, nothing, config)
     groups = nodes.group_similar_sheets(inventory, similar, nothing, config)
+    groups.loc[groups["sheet_id"] == aside, "problem"] = "set aside"
     annotations, findings, _, void = nodes.check_annotations(
         data.raw_annotations, data.folder, inventory, groups, *NOT_RELABELLED, config, folder,
         labels,

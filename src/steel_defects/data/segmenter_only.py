@@ -121,12 +121,13 @@ class SecondFolder:
         return Path(os.path.relpath(*ends)).as_posix() + "/"
 
     def outward(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Give sheets of the second folder the ids and paths by which others know them."""
+        """Return rows of sheets of the second folder as they are known outside it."""
         table = table.assign(sheet_id=PREFIX + table["sheet_id"])
         return table.assign(path=self._way + table["path"]) if "path" in table else table
 
     def inward(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Give sheets the ids and paths that they have in their own folder."""
+        """Return the rows of sheets of the second folder, as they are known in it."""
+        table = table[table["sheet_id"].str.startswith(PREFIX)].reset_index(drop=True)
         table = table.assign(sheet_id=table["sheet_id"].str.removeprefix(PREFIX))
         known = "path" in table
         return table.assign(path=table["path"].str.removeprefix(self._way)) if known else table

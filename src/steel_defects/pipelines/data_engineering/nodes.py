@@ -1,21 +1,19 @@
 """Nodes that turn a folder of pictures and a file of masks into the canonical tables."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig, PositionsConfig
-from steel_defects.data.inventory import is_featureless, take_inventory
+from steel_defects.data.inventory import take_inventory
 from steel_defects.data.leakage import leakage_table, lookup_baseline
 from steel_defects.data.positions import find_positions
 from steel_defects.data.quality import oddest_sheets, quality_report, segmenter_only_report
 from steel_defects.data.segmenter_only import (
     PREFIX,
-    SETTING,
     SecondFolder,
     learners,
     parted,
@@ -37,25 +35,22 @@ from steel_defects.data.splits import (
     groups_beside,
 )
 from steel_defects.data.tiles import tile_table
-from steel_defects.data.trust import (
-    kinds_of,
-    losses,
-    refuse_losses,
-    refuse_lost_labels,
-    refuse_masks_among,
-    refuse_suspects,
-)
 from steel_defects.errors import SteelDefectsError
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
-from steel_defects.labels.masks import Finding, Masks, masks_by_sheet, sizes_by_sheet
-from steel_defects.labels.suspects import suspicions
+from steel_defects.labels.masks import masks_by_sheet
 from steel_defects.models.config import Backbones
+from steel_defects.pipelines.data_engineering.label_checks import (
+    LABELS,
+    checked_beside,
+    checked_labels,
+    sound_pictures,
+    tell,
+)
 from steel_defects.pipelines.data_engineering.label_sources import (
     Labels,
     Relabelling,
     read_labels,
-    read_masks,
 )
 from steel_defects.tables.columns import SEGMENTER_ONLY
 from steel_defects.tables.declared import (
@@ -64,7 +59,6 @@ from steel_defects.tables.declared import (
     SHEETS,
     SIMILAR_SHEETS,
     SPLIT_ASSIGNMENTS,
-    VOID_PIXELS,
 )
 from steel_defects.training.config import CrossValidationConfig
 from steel_defects.training.jobs import need_both_kinds
@@ -74,7 +68,6 @@ logger = logging.getLogger(__name__)
 Findings = list[dict[str, Any]]
 
 ODDEST = 12  # sheets on the contact sheet
-_LABELS = "labels"  # where masks look wrong, of which the contact sheet shows an example
 
 
 def inventory_sheets(
@@ -90,13 +83,13 @@ def inventory_sheets(
         return own
     second = SecondFolder(raw_sheets, segmenter_only_sheets)
     second.check()
-    known = second.inward(earlier) if len(earlier) else earlier
+    known = second.inward(earlier) if len(earlier) else None
     alone = second.outward(_inventory(segmenter_only_sheets, expected, known))
     return SHEET_INVENTORY.typed(pd.concat([own, alone], ignore_index=True))
 
 
 def _inventory(
-    folder: SheetFolder, expected_size: tuple[int, int] | None, earlier: pd.DataFrame
+    folder: SheetFolder, expected_size: tuple[int, int] | None, earlier: pd.DataFrame | None
 ) -> pd.DataFrame:
     if folder.left_out:
         logger.warning("not looked at in %s: %s", folder.picture_folder, folder.left_out)
@@ -110,7 +103,7 @@ def compare_sheets(
     data_engineering: DataEngineeringConfig,
 ) -> pd.DataFrame:
     """Find copies and look-alikes among the sound pictures, in all orientations."""
-    sound = _sound(sheet_inventory)
+    sound = sound_pictures(sheet_inventory)
     own, alone = parted(sound, data_engineering.segmenter_only)
     read = reading_both(raw_sheets, alone).read
     options = (read, LOOK_ALIKE_SIMILARITY, data_engineering.compare_parts)
@@ -119,16 +112,10 @@ def compare_sheets(
         return similar
     # Apart, since each sheet is compared with its nearest ones only, and further ones would
     # displace those of the data folder.
-    compared = pd.concat(
-        [part for part in (earlier_similar_sheets, similar) if len(part)] or [similar]
-    )
+    compared = pd.concat([earlier_similar_sheets, similar], ignore_index=True)
     both = find_similar(sound, *options, compared)
     ends = both[["sheet_id", "other_id"]].isin(set(alone["sheet_id"])).any(axis=1)
     return SIMILAR_SHEETS.typed(pd.concat([similar, both[ends]], ignore_index=True))
-
-
-def _sound(sheet_inventory: pd.DataFrame) -> pd.DataFrame:
-    return sheet_inventory[sheet_inventory["problem"] == ""].reset_index(drop=True)
 
 
 def group_similar_sheets(
@@ -139,7 +126,7 @@ def group_similar_sheets(
 ) -> pd.DataFrame:
     """Put similar sheets into groups, and set aside new ones that would join two splits."""
     config = data_engineering
-    sound, alone = parted(_sound(sheet_inventory), config.segmenter_only)
+    sound, alone = parted(sound_pictures(sheet_inventory), config.segmenter_only)
     ids, splits = sound["sheet_id"], {}
     if not config.resplit:
         earlier = earlier_splits(earlier_split_assignments, dict(config.shares.items()))
@@ -183,187 +170,17 @@ def check_annotations(
     """
     config = data_engineering
     relabelling = Relabelling(corrections, earlier_labelling_sheets, earlier_label_corrections)
-    own, alone = parted(sheet_inventory, config.segmenter_only)
+    own = parted(sheet_inventory, config.segmenter_only)[0]
     masks, relabelled = read_labels(raw_annotations, raw_sheets, own, config, relabelling)
-    checked = _checked(masks, own, sheet_groups, config)
+    checked = checked_labels(masks, own, sheet_groups, config)
     if segmenter_only_sheets is not None and segmenter_only_annotations is not None:
         second = SecondFolder(raw_sheets, segmenter_only_sheets)
-        beside = _checked_beside(second, segmenter_only_annotations, alone, sheet_groups, config)
+        tables = (sheet_inventory, sheet_groups)
+        beside = checked_beside(second, segmenter_only_annotations, *tables, config)
         checked = checked.with_those(beside)
-    _tell(checked.findings, checked.told)
+    tell(checked.findings, checked.told)
     findings = [asdict(finding) for finding in checked.findings]
     return checked.annotations, findings, relabelled, checked.void
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """Labels of a folder: sound masks, what was found, what is told of it, and void pixels."""
-
-    annotations: pd.DataFrame
-    findings: list[Finding]
-    told: list[str]
-    void: pd.DataFrame
-
-    def with_those(self, other: "_Checked") -> "_Checked":
-        """Put those of another folder below."""
-        tables = ((self.annotations, other.annotations), (self.void, other.void))
-        annotations, void = (
-            pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-            for parts in tables
-        )
-        findings, told = self.findings + other.findings, self.told + other.told
-        return _Checked(annotations, findings, told, void)
-
-
-def _checked(
-    masks: Masks,
-    sheet_inventory: pd.DataFrame,
-    sheet_groups: pd.DataFrame,
-    config: DataEngineeringConfig,
-) -> _Checked:
-    """Hold the labels of a folder to the limits, and keep the sound ones."""
-    refuse_masks_among(sheet_inventory, config.allow_suspect)
-    refuse_lost_labels(masks, config.limits)
-    doubts = _doubts(masks, sheet_inventory, config)
-    pictures = _unusable_pictures(sheet_inventory, masks, config)
-    kinds = kinds_of(sheet_inventory["sheet_id"], masks, config.class_names)
-    for findings, share, setting in (
-        (masks.findings, config.limits.lost, "lost"),
-        (pictures, config.limits.unusable, "unusable"),
-    ):
-        refuse_losses(losses(kinds, findings), share, setting)
-    findings = doubts + pictures + _leaking_sheets(sheet_inventory, sheet_groups)
-    findings += masks.findings + _sheets_of_bad_masks(masks, sheet_inventory)
-    kept = _kept(masks, findings)
-    told = [str(loss) for loss in losses(kinds, findings)] + [doubt.reason for doubt in doubts]
-    if masks.unlabelled:
-        count = f"{len(masks.unlabelled):,} of {len(sheet_inventory):,} pictures"
-        told.append(f"{count} are not labelled and left out (data_engineering.unlabelled)")
-    void = VOID_PIXELS.typed(
-        (one, rle, run_length.area(rle)) for one, rle in sorted(masks.void.items())
-    )
-    return _Checked(kept, findings, told, void)
-
-
-def _checked_beside(
-    second: SecondFolder,
-    labels: Labels,
-    sheet_inventory: pd.DataFrame,
-    sheet_groups: pd.DataFrame,
-    config: DataEngineeringConfig,
-) -> _Checked:
-    """Do the same with the folder of sheets for segmenters alone, and name it in what is wrong."""
-    root = second.folder.root
-    if (root / "corrections").is_dir():
-        logger.warning("%s: corrections are read below raw_dir alone, not here", root)
-    inventory, groups = second.inward(sheet_inventory), second.inward(sheet_groups)
-    try:
-        masks = read_masks(labels, root, inventory, config)
-        checked = _checked(masks, inventory, groups, config)
-    except SteelDefectsError as error:
-        raise SteelDefectsError(f"{SETTING}, {root}: {error}") from error
-    return _Checked(
-        second.outward(checked.annotations),
-        [_beside(one) for one in checked.findings],
-        [f"{root}: {text}" for text in checked.told],
-        second.outward(checked.void),
-    )
-
-
-def _beside(finding: Finding) -> Finding:
-    where = finding.where if finding.where == _LABELS else f"{SEGMENTER_ONLY}: {finding.where}"
-    return replace(finding, where=where, sheet_id=PREFIX + finding.sheet_id)
-
-
-def _doubts(
-    masks: Masks, sheet_inventory: pd.DataFrame, config: DataEngineeringConfig
-) -> list[Finding]:
-    """Tell what masks look wrong, or raise a SteelDefectsError where most do."""
-    suspects = suspicions(masks, sizes_by_sheet(_sound(sheet_inventory)))
-    refuse_suspects(suspects, config.allow_suspect)
-    return [Finding(_LABELS, one.examples[0], str(one), set_aside=False) for one in suspects]
-
-
-def _unusable_pictures(
-    sheet_inventory: pd.DataFrame, masks: Masks, config: DataEngineeringConfig
-) -> list[Finding]:
-    findings = _picture_findings(sheet_inventory) + _empty_frames(sheet_inventory, masks)
-    if masks.sized or config.expected_size:
-        return findings
-    return findings + _turned_pictures(sheet_inventory)
-
-
-def _sheets_of_bad_masks(masks: Masks, sheet_inventory: pd.DataFrame) -> list[Finding]:
-    sound = set(_sound(sheet_inventory)["sheet_id"])
-    reason = "set aside: one of its masks can't be trusted"
-    return [
-        Finding(f"picture {sheet_id}", sheet_id, reason)
-        for sheet_id in sorted(_aside(masks.findings) & sound - masks.unlabelled)
-    ]
-
-
-def _kept(masks: Masks, findings: Sequence[Finding]) -> pd.DataFrame:
-    """Return the masks of sheets that are not set aside, or say why none is left."""
-    kept = masks.table[~masks.table["sheet_id"].isin(_aside(findings))].reset_index(drop=True)
-    if kept.empty:
-        for loss in losses({"defective": list(masks.claims)}, findings):
-            raise SteelDefectsError(f"no defect is left: {loss}")
-    return kept
-
-
-def _aside(findings: Iterable[Finding]) -> set[str]:
-    return {finding.sheet_id for finding in findings if finding.set_aside}
-
-
-def _tell(findings: Sequence[Finding], labels: Iterable[str]) -> None:
-    """Log what was lost and what looks wrong; the tables have each case."""
-    if findings:
-        logger.warning(
-            "%d findings, listed in data_quality.json and findings.json; the first: %s: %s",
-            len(findings), findings[0].where, findings[0].reason,
-        )  # fmt: skip
-    for text in labels:
-        logger.warning("labels: %s", text)
-
-
-def _picture_findings(sheet_inventory: pd.DataFrame) -> list[Finding]:
-    """List pictures that can't be used, and those that were changed in reading."""
-    broken = sheet_inventory["problem"] != ""
-    noted = sheet_inventory[~broken & (sheet_inventory["note"] != "")]
-    return [
-        *_findings(sheet_inventory[broken], "problem", set_aside=True),
-        *_findings(noted, "note", set_aside=False),
-    ]
-
-
-def _findings(table: pd.DataFrame, column: str, set_aside: bool) -> list[Finding]:
-    rows = zip(table["sheet_id"], table["path"], table[column], strict=True)
-    return [Finding(f"picture {path}", one, reason, set_aside) for one, path, reason in rows]
-
-
-def _empty_frames(sheet_inventory: pd.DataFrame, masks: Masks) -> list[Finding]:
-    """Set aside frames without steel on them that have no label: they are not clean sheets."""
-    sound = _sound(sheet_inventory)
-    table = sound[is_featureless(sound) & ~sound["sheet_id"].isin(set(masks.claims))]
-    reason = "black or white all over, and without a label: not a clean sheet"
-    return _findings(table.assign(reason=reason), "reason", set_aside=True)
-
-
-def _turned_pictures(sheet_inventory: pd.DataFrame) -> list[Finding]:
-    """Set aside pictures that ask for a quarter turn where no size shows that their labels fit."""
-    sound = _sound(sheet_inventory)
-    reason = (
-        "asks to be turned (EXIF), and nothing shows whether its labels were drawn so; give "
-        "data_engineering.expected_size, or save it as it is to be seen"
-    )
-    return _findings(sound[sound["exif"] > 1].assign(reason=reason), "reason", set_aside=True)
-
-
-def _leaking_sheets(sheet_inventory: pd.DataFrame, sheet_groups: pd.DataFrame) -> list[Finding]:
-    """List new sheets that would join two splits."""
-    leaking = sheet_groups[sheet_groups["problem"] != ""]
-    leaking = leaking.merge(sheet_inventory[["sheet_id", "path"]], on="sheet_id")
-    return _findings(leaking, "problem", set_aside=True)
 
 
 def build_sheets(
@@ -376,7 +193,9 @@ def build_sheets(
 ) -> pd.DataFrame:
     """Make the table of sound sheets."""
     faults = [finding for finding in findings if finding["set_aside"]]
-    table = _sound(sheet_inventory).merge(sheet_groups[["sheet_id", "group_id"]], on="sheet_id")
+    table = sound_pictures(sheet_inventory).merge(
+        sheet_groups[["sheet_id", "group_id"]], on="sheet_id"
+    )
     table = table[~table["sheet_id"].isin({fault["sheet_id"] for fault in faults})]
     table = table.reset_index(drop=True)
     own, alone = parted(table, segmenter_only)
@@ -564,7 +383,7 @@ def draw_oddest_sheets(
     paths, masks = sheets.set_index("sheet_id")["path"], masks_by_sheet(annotations)
     raw_sheets = reading_both(raw_sheets, parted(sheets, data_engineering.segmenter_only)[1])
     pictures, captions = [], []
-    for doubt in (one for one in findings if one["where"] == _LABELS):
+    for doubt in (one for one in findings if one["where"] == LABELS):
         if doubt["sheet_id"] in masks:
             image = raw_sheets.read(paths[doubt["sheet_id"]])
             drawn = {k: run_length.decode(rle, *image.shape)
