@@ -12,14 +12,18 @@ from steel_defects.images.orientations import FLIPS, HALF_TURN
 #: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
 STRIDE = 32
 
-BackboneName = Literal["resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2"]
+BackboneName = Literal[
+    "resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2", "efficientnet_lite0",
+    "efficientnet_lite2",
+]  # fmt: skip
 BACKBONES: tuple[str, ...] = get_args(BackboneName)
 #: Those that spend their time in a few large convolutions.
 PLAIN_BACKBONES = ("vgg16",)
 
 BackboneUNetName = Literal[
-    "unet_resnet50", "unet_vgg16", "unet_efficientnet_b0", "unet_mobilenet_v2"
-]
+    "unet_resnet50", "unet_vgg16", "unet_efficientnet_b0", "unet_mobilenet_v2",
+    "unet_efficientnet_lite0", "unet_efficientnet_lite2",
+]  # fmt: skip
 ArchitectureName = Literal["unet", BackboneUNetName, "fpn", "deeplab_v3_plus"]
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
