@@ -19,6 +19,10 @@ BackboneName = Literal[
 BACKBONES: tuple[str, ...] = get_args(BackboneName)
 #: Those that spend their time in a few large convolutions.
 PLAIN_BACKBONES = ("vgg16",)
+#: Those that convolve each channel by itself.
+DEPTHWISE_BACKBONES = (
+    "efficientnet_b0", "mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2",
+)  # fmt: skip
 
 BackboneUNetName = Literal[
     "unet_resnet50", "unet_vgg16", "unet_efficientnet_b0", "unet_mobilenet_v2",
@@ -127,6 +131,12 @@ class _NetworkConfig(Config):
     def auxiliary_strides(self) -> tuple[int, ...]:
         """Pixels between the cells of each mask of deep supervision, from the finest on."""
         return ()
+
+    @property
+    def plain_convolutions(self) -> bool:
+        """Whether it spends its time in plain convolutions, not in depthwise ones."""
+        encoder = getattr(self, "encoder", None)
+        return encoder is None or encoder.name not in DEPTHWISE_BACKBONES
 
 
 class _UNetConfig(_NetworkConfig):
