@@ -105,8 +105,10 @@ class Augmentation:
         return self._noisy(shaded, rng) if self.noise else shaded
 
     def _noisy(self, image: Gray, rng: np.random.Generator) -> Gray:
-        noise = rng.standard_normal(image.shape, np.float32) * (self.noise * rng.random())
-        changed = (image + noise).round().clip(BLACK_LEVEL, 255).astype(np.uint8)
+        noise = rng.standard_normal(image.shape, np.float32)
+        noise *= self.noise * rng.random()
+        # OpenCV adds, rounds and clips in one pass.
+        changed = np.maximum(cv2.add(image, noise, dtype=cv2.CV_8U), BLACK_LEVEL)
         return np.where(image < BLACK_LEVEL, image, changed)
 
 
@@ -121,6 +123,7 @@ Masks = Mapping[int, Gray]
 
 _MARGIN = 6  # pixels of steel that come along with a defect: outlines are seldom exact
 _BLUR = 2.0  # sigma of the soft edge, pixels, well within the margin
+_REACH = 16  # pixels around a defect beyond which its soft edge changes nothing
 _LEAST_RING = 16  # pixels of steel from which brightness can be told
 
 
@@ -136,19 +139,24 @@ def paste_defects(
     nothing = np.zeros(image.shape, np.uint8)
     taken = (reduce(np.bitwise_or, masks.values(), nothing) > 0) | (image < BLACK_LEVEL)
     defects = reduce(np.bitwise_or, donor_masks.values(), nothing)
-    count, regions = cv2.connectedComponents(defects, connectivity=8)
-    source, result = donor.astype(np.float32), image.astype(np.float32)
+    count, regions, boxes, _ = cv2.connectedComponentsWithStats(defects, connectivity=8)
+    result = image.astype(np.float32)
     pasted = np.zeros(image.shape, np.bool_)
     for number in range(1, count):  # 0 is the steel
-        inside = regions == number
+        left, top, width, height = boxes[number][:4]
+        near = (
+            slice(max(0, top - _REACH), top + height + _REACH),
+            slice(max(0, left - _REACH), left + width + _REACH),
+        )
+        inside, source = regions[near] == number, donor[near].astype(np.float32)
         around = _grown(inside, _MARGIN)
-        ring = around & (regions == 0) & (donor >= BLACK_LEVEL)
-        if (around & taken).any() or ring.sum() < _LEAST_RING:
+        ring = around & (regions[near] == 0) & (donor[near] >= BLACK_LEVEL)
+        if (around & taken[near]).any() or ring.sum() < _LEAST_RING:
             continue
-        shift = result[around].mean() - source[ring].mean()
+        shift = result[near][around].mean() - source[ring].mean()
         soft = cv2.GaussianBlur(_grown(inside, _MARGIN // 2).astype(np.float32), (0, 0), _BLUR)
-        result += soft * (source + shift - result)
-        pasted |= inside
+        result[near] += soft * (source + shift - result[near])
+        pasted[near] |= inside
     if not pasted.any():
         return image, dict(masks)
     changed = dict(masks)
