@@ -7,15 +7,17 @@ import pytest
 from steel_defects.evaluation.model_comparison import out_of_fold_row, segmentation_rows
 
 # Four rows, five columns; "1 4" is the first column, "1 8" the first two.
-SHEETS = pd.DataFrame({"sheet_id": list("abcd"), "width": 5, "height": 4})
-TRUTH = pd.DataFrame({"sheet_id": ["a", "b"], "class_id": 1, "rle": ["1 4", "1 8"]})
+SHEETS = pd.DataFrame({"sheet_id": list("abcd"), "group_id": list("0123"), "width": 5, "height": 4})
+TRUTH = pd.DataFrame(
+    {"sheet_id": ["a", "b"], "class_id": 1, "rle": ["1 4", "1 8"], "area_px": [4, 8]}
+)
 
 
 def predictions(masks: dict[str, str], repeat: int = 0) -> pd.DataFrame:
     """Sheets a and c are in fold 0, b and d in fold 1."""
     folds = {"a": 0, "c": 0, "b": 1, "d": 1}
-    rows = [(s, repeat, folds[s], 1, rle) for s, rle in masks.items()]
-    columns = ["sheet_id", "repeat", "fold", "class_id", "rle"]
+    rows = [(s, repeat, folds[s], 1, rle, 0.5) for s, rle in masks.items()]
+    columns = ["sheet_id", "repeat", "fold", "class_id", "rle", "score"]
     return pd.DataFrame(rows, columns=columns).astype({"repeat": "Int64", "fold": "Int64"})
 
 
@@ -33,6 +35,17 @@ def test_masks_of_cleared_sheets_are_empty_behind_the_gate():
     assert classes["mean_dice"].tolist() == pytest.approx([2.5 / 4])
     open_gate, _ = segmentation_rows(FIRST, TRUTH, SHEETS, set())
     assert open_gate["mean_dice_gated"] == open_gate["mean_dice"]
+
+
+def test_both_kinds_of_rows_pool_the_pixels_of_their_sheets():
+    row, _ = segmentation_rows(FIRST, TRUTH, SHEETS, {"a", "c"})  # the gate has no part in it
+    # On a 4 pixels are right, on b 4 of 8 and 4 false alarms, on c there is one false alarm.
+    assert row["pooled_mean_iou"] == pytest.approx(8 / (12 + 13 - 8))
+    assert row["pooled_mean_dice"] == pytest.approx(16 / (12 + 13))
+    both = pd.concat([FIRST, SECOND], ignore_index=True)
+    row = out_of_fold_row(both, TRUTH, SHEETS, {0: set(), 1: set()})
+    assert row["pooled_mean_iou"] == pytest.approx((8 / 17 + 12 / 16) / 2)
+    assert row["pooled_mean_iou_low"] < row["pooled_mean_iou"] < row["pooled_mean_iou_high"]
 
 
 def test_the_spread_is_the_standard_error_over_folds():

@@ -19,6 +19,7 @@ from steel_defects.decision.postprocessing import (
     PostprocessingGrid,
 )
 from steel_defects.errors import SteelDefectsError
+from steel_defects.evaluation.pooled import POOLED
 from steel_defects.labels import rle
 from steel_defects.models.config import NetworkConfig
 from steel_defects.models.trained import ModelSelection, made_from, network_digest, stamp_of
@@ -250,6 +251,8 @@ def compare(data: Data, predictions: pd.DataFrame, scores: pd.DataFrame, stackin
         models.selection, models, data.sheets, data.annotations, CONFIG, POINT, scores
     )
     schemas.segmentation_comparison.validate(table)
+    # Tables of earlier releases are read, too.
+    schemas.segmentation_comparison.validate(table.drop(columns=list(POOLED)))
     schemas.class_comparison.validate(classes)
     return table, classes
 
@@ -265,6 +268,7 @@ def test_comparison_alone_and_behind_a_gate(data: Data, predictions):
     assert row["mean_dice_gated"] == pytest.approx(row["all_empty_dice"])
     assert row["mean_dice"] > row["mean_dice_gated"]
     assert row["mean_iou"] <= row["mean_dice"]
+    assert (row[list(POOLED)] == 1).all()  # every pixel is right
     assert classes["positives"].sum() == positives
     assert defective
     open_gate, _ = compare(data, predictions, WITHOUT_GATE)
@@ -334,6 +338,8 @@ def test_comparison_out_of_fold_stands_beside_that_on_test(data: Data, seer: See
     assert table["sheets"].tolist() == [len(of_split(data, "test")), len(data.sheets)]
     assert table["folds"][1] == 2
     assert table["mean_dice_error"][1] > 0
+    for name in POOLED:
+        assert table[f"{name}_low"][1] < table[name][1] < table[f"{name}_high"][1]
     assert table["mean_dice_gated"][1] == pytest.approx(table["mean_dice"][1])
     # A gate without scores for the repeat says nothing of it.
     gated, _ = compare(data, joined, gate_scores(data))

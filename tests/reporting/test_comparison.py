@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from steel_defects.evaluation.pooled import RULE
 from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.comparison import changed_captions, changes, comparison_parts
 from steel_defects.reporting.context import EarlierVersion, ReportContext
@@ -113,6 +114,33 @@ def test_quality_and_cost_stand_in_tables_of_their_own() -> None:
     ]  # fmt: skip
     assert [name for name, _ in cost.columns][3:] == ["parameters", "averaged over"]
     assert quality.chosen == cost.chosen == {1}
+
+
+def test_figures_of_papers_stand_beside_their_rule() -> None:
+    table = pd.DataFrame(
+        {"architecture": ["unet", "fpn"], "evaluation": "test", "sheets": 9, "mean_dice": 0.9,
+         "pooled_mean_iou": [0.7, None], "pooled_mean_iou_low": [0.6, None],
+         "pooled_mean_iou_high": [0.8, None], "pooled_mean_iou_with_background": 0.85}
+    )  # fmt: skip
+    chosen = ModelSelection(name="unet", reason="")
+
+    def tables_of(frame: pd.DataFrame) -> dict:
+        context = ReportContext(segmentation_comparison=frame, segmenter=chosen)
+        return {part.heading: part.table for part in comparison_parts(context)}
+
+    tables = tables_of(table)
+    assert [name for name, _ in tables["Segmenters"].columns][3:] == ["mean Dice"]
+    pooled = tables["Segmenters, to compare with papers"]
+    assert pooled.remark == RULE and pooled.chosen == {0}
+    assert [name for name, _ in pooled.columns][3:] == [
+        "pooled mean IoU", "pooled mean IoU with background",
+    ]  # fmt: skip
+    assert pooled.rows[0][3:] == ["0.700 (0.600–0.800)", "0.850"]
+    assert pooled.rows[1][3:] == ["–", "0.850"]
+    html = render_report(ReportContext(segmentation_comparison=table, segmenter=chosen))
+    assert "counts for the most probable" in html
+    # A table of an earlier release has none of them.
+    assert "Segmenters, to compare with papers" not in tables_of(table[["architecture"]])
 
 
 def test_nothing_to_compare_is_said() -> None:

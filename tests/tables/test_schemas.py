@@ -36,6 +36,7 @@ BAD = [
     ("sheet_scores", "threshold", [1.1, 0.0]),
     ("classification_comparison", "accuracy", [1.1, 0.0]),
     ("segmentation_comparison", "mean_dice", [-0.1, 0.0]),
+    ("segmentation_comparison", "pooled_mean_iou_with_background", [1.1, 0.0]),
     ("class_comparison", "class_id", [1, 1]),
     ("overlay_selection", "outcome", ["", "miss"]),
     ("evaluated_pairs", "dice", [1.1, 0.0]),
@@ -238,6 +239,8 @@ NULLABLE = {
     "gate_scores": ("repeat",),
     "segmentation_comparison": (
         *(*_SEGMENTATION_RATES, "boundary_iou_on_positives", "boundary_f1_on_positives"),
+        *("pooled_mean_iou", "pooled_mean_iou_with_background"),
+        *("pooled_mean_dice", "pooled_mean_dice_with_background"),
     ),
     "class_comparison": _SEGMENTATION_RATES,
     "robustness": (

@@ -86,7 +86,7 @@ def test_a_cell_of_deep_supervision_with_void_pixels_is_void():
     mask[0, 0, 0] = UNKNOWN
     mask[0, 8:, 8:] = 1
     batch = {"sheet": mask, "mask": mask, "presence": np.ones((1, 1), np.float32)}
-    _, targets, _ = _unpack(network, True, batch)
+    _, targets, _ = _unpack(network, False, True, batch)
     coarse = [np.asarray(one) for one in targets if np.asarray(one).ndim == 4][1:]
     assert coarse
     for cells in coarse:

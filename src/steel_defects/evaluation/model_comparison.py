@@ -7,6 +7,7 @@ import pandas as pd
 
 from steel_defects.decision.intervals import share_interval
 from steel_defects.decision.score_tables import ScoredSheets, hold_out, out_of_fold, scored_sheets
+from steel_defects.evaluation.pooled import pooled_figures
 from steel_defects.evaluation.resampling import (
     Interval,
     metric_intervals,
@@ -101,18 +102,20 @@ def segmentation_rows(
     """Summarise a segmenter's predictions, alone and behind the gate.
 
     Args:
-        predictions: ``sheet_id, class_id, rle`` of the sheets to judge by.
+        predictions: ``sheet_id, repeat, class_id, rle, score`` of the sheets to judge by.
         annotations: The true masks.
-        sheets: Sizes of the sheets.
+        sheets: Sizes and groups of the sheets, and their void pixels, if there are some.
         cleared: Sheets that the gate lets pass, by itself or together with the segmenter; their
             masks are empty behind it.
 
     Returns:
         The figures of :func:`segmentation_metrics`, with ``all_empty_dice`` (what no prediction
-        would score), ``mean_dice_gated`` and ``dice_on_positives_gated``; and those of each class.
+        would score), ``mean_dice_gated`` and ``dice_on_positives_gated``, and those of
+        :func:`steel_defects.evaluation.pooled.pooled_figures`; and those of each class.
     """
     pairs = pair_table(predictions, annotations, sheets)
-    return _figures(pairs, cleared), class_metrics(pairs)
+    pooled = pooled_figures(predictions, annotations, sheets)
+    return _figures(pairs, cleared) | pooled, class_metrics(pairs)
 
 
 def _figures(pairs: pd.DataFrame, cleared: Set[str]) -> dict[str, float]:
@@ -138,9 +141,9 @@ def out_of_fold_row(
     """Summarise a cross-validation: each repeat pooled over its folds, averaged over the repeats.
 
     Args:
-        predictions: ``sheet_id, repeat, fold, class_id, rle``; at least one row.
+        predictions: ``sheet_id, repeat, fold, class_id, rle, score``; at least one row.
         annotations: The true masks.
-        sheets: Sizes of the sheets.
+        sheets: Sizes and groups of the sheets, and their void pixels, if there are some.
         cleared: For each repeat the sheets that a gate that had not seen them lets pass.
 
     Returns:
@@ -153,7 +156,8 @@ def out_of_fold_row(
         pairs = pair_table(part, annotations, sheets)
         row = _figures(pairs, cleared.get(repeat, set())) | _spread(pairs, part)
         rows.append(row if repeat in cleared else row | dict.fromkeys(_GATED, np.nan))
-    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+    return means | pooled_figures(predictions, annotations, sheets)
 
 
 def _spread(pairs: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, float]:

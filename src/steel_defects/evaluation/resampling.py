@@ -157,13 +157,22 @@ def metric_intervals(sheets: ScoredSheets) -> dict[str, Interval]:
 
 
 def _interval(values: Floats, sheets: ScoredSheets, metric: str) -> Interval:
-    known = values[~np.isnan(values)]
-    if len(known) and np.ptp(known) >= 1e-12:
-        return _percentiles(known)
+    interval, known = drawn_interval(values), values[~np.isnan(values)]
     groups = _groups_behind(sheets, metric)
-    if not groups or not len(known) or float(known[0]) not in (0.0, 1.0):
-        return np.nan, np.nan
+    spread = not np.isnan(interval[0])
+    if spread or not groups or not len(known) or float(known[0]) not in (0.0, 1.0):
+        return interval
     return share_interval(groups if known[0] else 0, groups)
+
+
+def drawn_interval(values: Floats) -> Interval:
+    """Return the 95 % interval of a figure in the draws, ``(draws,)``; NaN without any spread.
+
+    Draws in which the figure is NaN do not count.
+    """
+    known = values[~np.isnan(values)]
+    spread = len(known) and np.ptp(known) >= 1e-12
+    return _percentiles(known) if spread else (np.nan, np.nan)
 
 
 def _percentiles(values: Floats) -> Interval:

@@ -1,4 +1,4 @@
-"""The four convolutional backbones, from ``keras.applications``, on gray sheets."""
+"""The convolutional backbones, most of them from ``keras.applications``, on gray sheets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from steel_defects.errors import SteelDefectsError
 from steel_defects.models.config import BackboneConfig
+from steel_defects.models.efficientnet_lite import EFFICIENTNET_LITE
 
 InputSize = tuple[int | None, int | None]
 
@@ -38,7 +39,7 @@ _FAMILIES = {
     # EfficientNet scales its input itself.
     "efficientnet_b0": _Family(applications.EfficientNetB0),
     "mobilenet_v2": _Family(applications.MobileNetV2, 1 / 127.5, (1.0, 1.0, 1.0)),
-}
+} | {name: _Family(build, 1 / 128, (127 / 128,) * 3) for name, build in EFFICIENTNET_LITE.items()}
 
 
 # === Building ===
@@ -181,6 +182,8 @@ def _load_weights(trunk: keras.Model, config: BackboneConfig, weights_dir: Path 
     if config.weights == "imagenet":
         try:
             trunk.set_weights(_build(config, weights="imagenet").get_weights())
+        except SteelDefectsError:
+            raise
         except Exception as error:  # keras raises a bare Exception when the download fails
             raise SteelDefectsError(
                 f"cannot get the ImageNet weights of {config.name} ({error}); set the backbone's "

@@ -12,14 +12,22 @@ from steel_defects.images.orientations import FLIPS, HALF_TURN
 #: Sheets are padded to multiples of this, pixels, unless a segmenter has a larger stride.
 STRIDE = 32
 
-BackboneName = Literal["resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2"]
+BackboneName = Literal[
+    "resnet50", "vgg16", "efficientnet_b0", "mobilenet_v2", "efficientnet_lite0",
+    "efficientnet_lite2",
+]  # fmt: skip
 BACKBONES: tuple[str, ...] = get_args(BackboneName)
 #: Those that spend their time in a few large convolutions.
 PLAIN_BACKBONES = ("vgg16",)
+#: Those that convolve each channel by itself.
+DEPTHWISE_BACKBONES = (
+    "efficientnet_b0", "mobilenet_v2", "efficientnet_lite0", "efficientnet_lite2",
+)  # fmt: skip
 
 BackboneUNetName = Literal[
-    "unet_resnet50", "unet_vgg16", "unet_efficientnet_b0", "unet_mobilenet_v2"
-]
+    "unet_resnet50", "unet_vgg16", "unet_efficientnet_b0", "unet_mobilenet_v2",
+    "unet_efficientnet_lite0", "unet_efficientnet_lite2",
+]  # fmt: skip
 ArchitectureName = Literal["unet", BackboneUNetName, "fpn", "deeplab_v3_plus"]
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
@@ -123,6 +131,12 @@ class _NetworkConfig(Config):
     def auxiliary_strides(self) -> tuple[int, ...]:
         """Pixels between the cells of each mask of deep supervision, from the finest on."""
         return ()
+
+    @property
+    def plain_convolutions(self) -> bool:
+        """Whether it spends its time in plain convolutions, not in depthwise ones."""
+        encoder = getattr(self, "encoder", None)
+        return encoder is None or encoder.name not in DEPTHWISE_BACKBONES
 
 
 class _UNetConfig(_NetworkConfig):

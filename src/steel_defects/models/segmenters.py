@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras import layers
 
 from steel_defects.models.config import STRIDE, DeepLabConfig, FPNConfig, Network
 from steel_defects.models.deeplab_v3_plus import deeplab_features
@@ -35,6 +36,16 @@ def build_segmenter(
     if network.presence_head:
         outputs.append(presence(coarsest, classes))
     return keras.Model(sheet, outputs if len(outputs) > 1 else outputs[0], name=network.name)
+
+
+def with_coarse_mask(segmenter: keras.Model) -> keras.Model:
+    """Return a model that shares a segmenter's weights, with its mask before it is enlarged.
+
+    Its first output has the resolution of the segmenter's last features, float32.
+    """
+    sigmoid = layers.Activation("sigmoid", dtype="float32", name="coarse_mask")
+    coarse = sigmoid(segmenter.get_layer("logits").output)
+    return keras.Model(segmenter.input, [coarse, *segmenter.outputs[1:]], name=segmenter.name)
 
 
 def required_stride(segmenter: keras.Model) -> int:

@@ -8,6 +8,7 @@ from keras import KerasTensor, layers, ops
 
 from steel_defects.models.backbones import build_backbone, freeze_batch_norm, to_channels
 from steel_defects.models.config import EncoderConfig
+from steel_defects.models.efficientnet_lite import EFFICIENTNET_LITE
 
 #: Logit of the share of defective pixels, so that training does not begin by unlearning a half.
 _RARE = -3.0
@@ -20,14 +21,14 @@ _LAYERS = {
     "vgg16": (
         "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3", "block5_pool",
     ),
-    "efficientnet_b0": (
-        "block2a_expand_activation", "block3a_expand_activation", "block4a_expand_activation",
-        "block6a_expand_activation", "top_activation",
-    ),
     "mobilenet_v2": (
         "block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu",
         "block_13_expand_relu", "out_relu",
     ),
+    **dict.fromkeys(("efficientnet_b0", *EFFICIENTNET_LITE), (
+        "block2a_expand_activation", "block3a_expand_activation", "block4a_expand_activation",
+        "block6a_expand_activation", "top_activation",
+    )),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.decision.operating_point import Rates
+from steel_defects.evaluation.pooled import POOLED, RULE
 from steel_defects.reporting import tables
 from steel_defects.reporting.class_confusion import confusion_table
 from steel_defects.reporting.context import ReportContext
@@ -126,12 +127,19 @@ def _operating_point_parts(context: ReportContext) -> list[Part]:
 
 
 def _segmenter_parts(comparison: pd.DataFrame, chosen: str | None) -> list[Part]:
-    """How well the segmenters outline, and what they cost."""
+    """How well the segmenters outline, the figures of papers, and what they cost."""
     cost = [name for name in _SEGMENTER_COST if name in comparison]
-    quality = from_frame("Architectures", comparison.drop(columns=cost), chosen)
+    pooled = list(_only(comparison, POOLED))
+    quality = from_frame("Architectures", comparison.drop(columns=[*cost, *pooled]), chosen)
     parts = [Part("Segmenters", quality, "No segmenter was compared.")]
+    keys = ("architecture", "evaluation", "sheets")
+    if comparison[pooled].notna().any(axis=None):
+        caption = f"Architectures, the pixels of all sheets pooled, {_INTERVALS}"
+        table = from_frame(caption, _only(comparison, [*keys, *POOLED]), chosen)
+        table = replace(table, remark=RULE) if table else None
+        parts.append(Part("Segmenters, to compare with papers", table))
     if cost and len(comparison):
-        rows = _only(comparison, ["architecture", "evaluation", "sheets", *cost])
+        rows = _only(comparison, [*keys, *cost])
         table = from_frame("Architectures, one sheet at a time", rows, chosen)
         parts.append(Part("Cost of the segmenters", table))
     return parts

@@ -154,6 +154,10 @@ _share = partial(Column, "float64", 0, 1)
 #: A share that is missing where there are no sheets of the kind that it is a share of.
 _rate = partial(_share, nullable=True)
 _percent = partial(_rate, format="percent")
+#: Tables of earlier releases lack these figures.
+_pooled = partial(
+    _rate, optional=True, about="mean over the classes, from one confusion matrix over all pixels"
+)
 _speed = partial(_number, 0, unit="ms", format="tenths")
 
 
@@ -308,6 +312,10 @@ COLUMNS: dict[str, Column] = {
     "mean_iou": _rate(title="mean IoU"),
     "mean_iou_error": _number(title="standard error of mean IoU"),
     "iou_on_positives": _rate(title="IoU on positives"),
+    "pooled_mean_iou": _pooled(title="pooled mean IoU"),
+    "pooled_mean_iou_with_background": _pooled(title="pooled mean IoU with background"),
+    "pooled_mean_dice": _pooled(title="pooled mean Dice"),
+    "pooled_mean_dice_with_background": _pooled(title="pooled mean Dice with background"),
     "boundary_iou_on_positives": _rate(title="boundary IoU on positives"),
     "boundary_f1_on_positives": _rate(title="boundary F1 on positives, at 2 px"),
     # Differences.

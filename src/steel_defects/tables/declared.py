@@ -169,7 +169,8 @@ SEGMENTATION_COMPARISON = _comparison(
     "One row per architecture and evaluation.",
     "architecture* evaluation* sheets mean_dice mean_iou dice_on_positives "
     "boundary_iou_on_positives boundary_f1_on_positives detection_rate false_positive_rate "
-    "parameters ms_per_sheet training_seconds",
+    "pooled_mean_iou pooled_mean_iou_with_background pooled_mean_dice "
+    "pooled_mean_dice_with_background parameters ms_per_sheet training_seconds",
 )
 CLASS_COMPARISON = _comparison(
     "One row per architecture and class.",

@@ -32,6 +32,8 @@ class Augmentation:
             that makes all eight orientations, each as likely.
         zoom: Largest change of size, as a share.
         rotation_degrees: Largest rotation, either way.
+        shift: Farthest move down and across, either way, as a share of height and width.
+        noise: Largest standard deviation of normal noise, in gray levels.
     """
 
     flips: bool = True
@@ -40,6 +42,8 @@ class Augmentation:
     transposes: bool = False
     zoom: float = 0.0
     rotation_degrees: float = 0.0
+    shift: float = 0.0
+    noise: float = 0.0
 
     def apply(
         self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
@@ -51,16 +55,18 @@ class Augmentation:
     def warp(
         self, image: Gray, masks: Sequence[Gray], rng: np.random.Generator
     ) -> tuple[Gray, list[Gray]]:
-        """Rotate a picture about its centre and change its size; what comes in is mirrored.
+        """Rotate a picture about its centre, change its size and move it.
 
-        Larger and smaller by the same factor are equally likely.
+        What comes in is mirrored. Larger and smaller by the same factor are equally likely.
         """
-        if not self.zoom and not self.rotation_degrees:
+        if not self.zoom and not self.rotation_degrees and not self.shift:
             return image, list(masks)
         height, width = image.shape
         scale = (1 + self.zoom) ** rng.uniform(-1, 1)
         angle = self.rotation_degrees * rng.uniform(-1, 1)
         to = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
+        if self.shift:
+            to[:, 2] += self.shift * rng.uniform(-1, 1, 2) * np.array([width, height])
 
         def moved(plane: Gray, interpolation: int) -> Gray:
             warped = cv2.warpAffine(
@@ -90,12 +96,20 @@ class Augmentation:
         """
         gain = 1 + rng.uniform(-self.contrast, self.contrast)
         shift = 255 * rng.uniform(-self.brightness, self.brightness)
-        if gain == 1 and shift == 0:
+        if gain == 1 and shift == 0 and not self.noise:
             return image
         mean = cv2.mean(image)[0]
         table = (_LEVELS * gain + (mean - mean * gain + shift)).clip(BLACK_LEVEL, 255).round()
         table[:BLACK_LEVEL] = _LEVELS[:BLACK_LEVEL]
-        return np.asarray(cv2.LUT(image, table.astype(np.uint8)), np.uint8)
+        shaded = np.asarray(cv2.LUT(image, table.astype(np.uint8)), np.uint8)
+        return self._noisy(shaded, rng) if self.noise else shaded
+
+    def _noisy(self, image: Gray, rng: np.random.Generator) -> Gray:
+        noise = rng.standard_normal(image.shape, np.float32)
+        noise *= self.noise * rng.random()
+        # OpenCV adds, rounds and clips in one pass.
+        changed = np.maximum(cv2.add(image, noise, dtype=cv2.CV_8U), BLACK_LEVEL)
+        return np.where(image < BLACK_LEVEL, image, changed)
 
 
 # === Pasting defects of other sheets ===
@@ -109,6 +123,7 @@ Masks = Mapping[int, Gray]
 
 _MARGIN = 6  # pixels of steel that come along with a defect: outlines are seldom exact
 _BLUR = 2.0  # sigma of the soft edge, pixels, well within the margin
+_REACH = 16  # pixels around a defect beyond which its soft edge changes nothing
 _LEAST_RING = 16  # pixels of steel from which brightness can be told
 
 
@@ -124,19 +139,24 @@ def paste_defects(
     nothing = np.zeros(image.shape, np.uint8)
     taken = (reduce(np.bitwise_or, masks.values(), nothing) > 0) | (image < BLACK_LEVEL)
     defects = reduce(np.bitwise_or, donor_masks.values(), nothing)
-    count, regions = cv2.connectedComponents(defects, connectivity=8)
-    source, result = donor.astype(np.float32), image.astype(np.float32)
+    count, regions, boxes, _ = cv2.connectedComponentsWithStats(defects, connectivity=8)
+    result = image.astype(np.float32)
     pasted = np.zeros(image.shape, np.bool_)
     for number in range(1, count):  # 0 is the steel
-        inside = regions == number
+        left, top, width, height = boxes[number][:4]
+        near = (
+            slice(max(0, top - _REACH), top + height + _REACH),
+            slice(max(0, left - _REACH), left + width + _REACH),
+        )
+        inside, source = regions[near] == number, donor[near].astype(np.float32)
         around = _grown(inside, _MARGIN)
-        ring = around & (regions == 0) & (donor >= BLACK_LEVEL)
-        if (around & taken).any() or ring.sum() < _LEAST_RING:
+        ring = around & (regions[near] == 0) & (donor[near] >= BLACK_LEVEL)
+        if (around & taken[near]).any() or ring.sum() < _LEAST_RING:
             continue
-        shift = result[around].mean() - source[ring].mean()
+        shift = result[near][around].mean() - source[ring].mean()
         soft = cv2.GaussianBlur(_grown(inside, _MARGIN // 2).astype(np.float32), (0, 0), _BLUR)
-        result += soft * (source + shift - result)
-        pasted |= inside
+        result[near] += soft * (source + shift - result[near])
+        pasted[near] |= inside
     if not pasted.any():
         return image, dict(masks)
     changed = dict(masks)

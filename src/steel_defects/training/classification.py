@@ -23,17 +23,17 @@ from steel_defects.models.backbones import (
 )
 from steel_defects.models.classifier import (
     HEAD,
-    POOLED,
     add_mask_output,
     build_classifier,
     standardise_features,
 )
 from steel_defects.models.config import PLAIN_BACKBONES, HeadConfig
-from steel_defects.prediction.sheet_scores import predict_scores, predict_sheets
+from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.backend import dtype_policy, resolve_precision, run_training
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
 from steel_defects.training.config import ClassificationConfig
+from steel_defects.training.frozen_features import FrozenFeatures
 from steel_defects.training.jobs import ClassifierRecipe, Fitted
 from steel_defects.training.labelled_sheets import (
     LabelledSheets,
@@ -67,6 +67,7 @@ class _Job:
     validation: LabelledSheets
     recipe: ClassifierRecipe
     checkpoint_dir: Path
+    features: FrozenFeatures
 
 
 def fit_classifier(
@@ -74,9 +75,13 @@ def fit_classifier(
     validation: LabelledSheets,
     recipe: ClassifierRecipe,
     checkpoint_dir: Path,
+    features: FrozenFeatures | None = None,
 ) -> Fitted:
-    """Fit a classifier; validation decides when to stop, checkpoints go when it is done."""
-    job = _Job(training, validation, recipe, checkpoint_dir)
+    """Fit a classifier; validation decides when to stop, checkpoints go when it is done.
+
+    ``features`` holds what earlier trainings of the same recipe read from their sheets.
+    """
+    job = _Job(training, validation, recipe, checkpoint_dir, features or FrozenFeatures())
     return run_training(recipe.training, lambda: _fit(job))
 
 
@@ -203,25 +208,26 @@ def _whole_network(
 
 
 def _head_alone(
-    model: keras.Model, _: ClassificationConfig, job: _Job
+    model: keras.Model, config: ClassificationConfig, job: _Job
 ) -> tuple[keras.Model, Read, Evaluate]:
     """Take the dense layers, on features that the frozen backbone yields once per sheet."""
-    extractor = keras.Model(model.input, model.get_layer(POOLED).output)
+    turns = len(config.head.turns)
     features, tuning = (
-        predict_sheets(extractor, part.folder, part.sheets["path"].tolist())
-        for part in (job.training, job.validation)
+        job.features.of(model, turns, part) for part in (job.training, job.validation)
     )
     labels = job.training.labels
     weights, head = class_weights(labels), model.get_layer(HEAD)
-    standardise_features(head, features.mean(axis=0), features.var(axis=0))
+    standardise_features(
+        head, features.mean(axis=0, dtype=np.float64), features.var(axis=0, dtype=np.float64)
+    )
     with dtype_policy(model.dtype_policy.name):  # as in _whole_network
         fitted = _sharing_weights(head)
 
     def read(index: int, _: np.random.Generator) -> Example:
-        return labelled(features[index].astype(np.float32), bool(labels[index]), weights)
+        return labelled(features[index], bool(labels[index]), weights)
 
     def evaluate(_: keras.Model) -> dict[str, float]:
-        predicted = head.predict_on_batch(tuning.astype(np.float32))[: len(tuning)]
+        predicted = head.predict_on_batch(tuning)[: len(tuning)]
         return _validation_figures(job.validation.labels, np.asarray(predicted, np.float64)[:, 0])
 
     return fitted, read, evaluate

@@ -8,7 +8,7 @@ from steel_defects.config import Config
 from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-RegionLoss = Literal["dice", "focal_tversky"]
+RegionLoss = Literal["dice", "sheet_dice", "focal_tversky"]
 Devices = Literal[1, "all"]
 Side = Annotated[int, Field(ge=32)]  # pixels; the backbones take no less
 
@@ -29,6 +29,8 @@ class TrainingConfig(Config):
         devices: 1, or ``all`` to spread each batch over all devices of the machine.
         brightness: Largest change of brightness, as a share of the range.
         cache: Whether decoded sheets are kept on disk, one byte per pixel.
+        keep_last: Keep the weights of the last epoch whatever validation says, and let patience be;
+            for data sets with too few validation sheets to choose an epoch by.
     """
 
     seed: int = Field(ge=0)
@@ -43,6 +45,7 @@ class TrainingConfig(Config):
     devices: Devices = 1
     brightness: float = Field(default=0.1, ge=0, lt=1)
     cache: bool = False
+    keep_last: bool = False
 
     @property
     def loader_threads(self) -> int:
@@ -74,8 +77,6 @@ class ClassificationConfig(TrainingConfig):
         frozen_epochs: First epochs, in which only the head learns; for pre-trained weights.
         fine_tuning_rate: Learning rate after them, as a share of the first; 0 for none.
         mask_loss_weight: Weight of the auxiliary loss that says where the defect is; 0 for none.
-        keep_last: Keep the weights of the last epoch whatever validation says, and let patience be;
-            for data sets with too few validation sheets to choose an epoch by.
     """
 
     input_size: tuple[Side, Side]
@@ -83,7 +84,6 @@ class ClassificationConfig(TrainingConfig):
     frozen_epochs: int = Field(default=0, ge=0)
     fine_tuning_rate: float = Field(default=0.1, ge=0)
     mask_loss_weight: float = Field(default=0.0, ge=0)
-    keep_last: bool = False
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
@@ -141,14 +141,22 @@ class SegmentationConfig(TrainingConfig):
         steps_per_epoch: Batches of tiles that an epoch shows; they are drawn anew for each.
         defect_tile_share: Probability that a tile or window is drawn for a defect; the classes that
             occur share it evenly, however rare they are.
+        clean_tile_share: Probability that a tile is drawn from those without a defect; the rest
+            comes from all tiles.
         copy_paste_share: Share of the tiles or windows into which defects of another sheet are
             pasted.
         zoom: Largest change of a tile's size, as a share; the same factor up as down.
         rotation_degrees: Largest rotation of a tile about its centre, either way.
+        shift: Farthest that a tile is moved either way, as a share of its height and width.
+        noise: Largest standard deviation of what is added to each pixel, in gray levels.
         bce_weight: Weight of binary cross-entropy; the loss of regions gets the rest of 1.
-        region_loss: Loss of regions; ``dice`` or ``focal_tversky``.
+        region_loss: Loss of regions; ``dice`` or ``focal_tversky`` of each class over a batch, or
+            ``sheet_dice``, of each tile and class, where absent classes count a sixth.
+        class_weights: How much more a class counts in cross-entropy; none for once each.
         positive_weights: How much more a defective pixel counts in cross-entropy, by class; none
             for once each.
+        coarse_loss: Whether masks are compared at the resolution of the network's last features,
+            not at that of the sheet.
         windows_per_sheet: 0 for the tiles of data engineering; otherwise windows of their size are
             cut at random places instead, so many from a sheet once it is decoded.
     """
@@ -159,10 +167,23 @@ class SegmentationConfig(TrainingConfig):
     contrast: float = Field(default=0.1, ge=0, lt=1)
     steps_per_epoch: PositiveInt
     defect_tile_share: float = Field(default=0.7, ge=0, le=1)
+    clean_tile_share: float = Field(default=0.0, ge=0, le=1)
     copy_paste_share: float = Field(default=0.0, ge=0, le=1)
     zoom: float = Field(default=0.0, ge=0, le=1)
     rotation_degrees: float = Field(default=0.0, ge=0, le=180)
+    shift: float = Field(default=0.0, ge=0, lt=1)
+    noise: float = Field(default=0.0, ge=0, le=64)
     bce_weight: float = Field(default=0.5, ge=0, le=1)
     region_loss: RegionLoss = "dice"
+    class_weights: tuple[PositiveFloat, ...] = ()
     positive_weights: tuple[PositiveFloat, ...] = ()
+    coarse_loss: bool = False
     windows_per_sheet: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _draws_each_tile_once(self) -> Self:
+        if self.defect_tile_share + self.clean_tile_share > 1:
+            raise ValueError("defect_tile_share and clean_tile_share are more than 1 together")
+        if self.clean_tile_share and self.windows_per_sheet:
+            raise ValueError("clean_tile_share is of tiles: leave it 0, or windows_per_sheet")
+        return self

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import keras
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from steel_defects.data.segmenter_only import apart_from, divided
 from steel_defects.data.splits import assign_groups
@@ -26,6 +27,7 @@ from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, OUT_OF_FOLD_S
 from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.classification import fit_classifier
 from steel_defects.training.config import CrossValidationConfig, SegmenterCrossValidationConfig
+from steel_defects.training.frozen_features import FrozenFeatures
 from steel_defects.training.jobs import ClassifierRecipe, SegmenterRecipe, TrainingData
 from steel_defects.training.labelled_sheets import LabelledSheets
 from steel_defects.training.labelled_tiles import LabelledTiles
@@ -147,24 +149,29 @@ def out_of_fold_scores(
     strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
     folds = folds_of(data.splits, strata, plan.repeats, plan.validation_share, training.seed)
     sheets = data.labelled_sheets(training.cache)
-    folder = data.checkpoints / "cross_validation" / name
+    folder, features = data.checkpoints / "cross_validation" / name, FrozenFeatures()
 
     def train(training: LabelledSheets, tuning: LabelledSheets, checkpoints: Path) -> keras.Model:
-        return fit_classifier(training, tuning, recipe, checkpoints).model
+        return fit_classifier(training, tuning, recipe, checkpoints, features).model
+
+    def score(model: keras.Model, part: LabelledSheets) -> NDArray[np.float64]:
+        if recipe.backbone_learns:
+            return predict_scores(model, part.folder, part.sheets["path"].tolist())
+        return features.scores(model, len(training.head.finished.turns), part)
 
     trained = _train_folds(name, sheets, folds, recipe, folder, train)
-    table = pd.concat(map(_scores_of_fold, trained), ignore_index=True)
+    table = pd.concat([_scores_of_fold(one, score) for one in trained], ignore_index=True)
     shutil.rmtree(folder, ignore_errors=True)
     return OUT_OF_FOLD_SCORES.typed(table)
 
 
-def _scores_of_fold(one: _Trained[LabelledSheets]) -> pd.DataFrame:
+def _scores_of_fold(
+    one: _Trained[LabelledSheets],
+    score: Callable[[keras.Model, LabelledSheets], NDArray[np.float64]],
+) -> pd.DataFrame:
     # As it loads elsewhere: what the training traced may round otherwise.
     model = load_model(one.model)
-    tuning, outputs = (
-        predict_scores(model, part.folder, part.sheets["path"].tolist())
-        for part in (one.validation, one.held_out)
-    )
+    tuning, outputs = (score(model, part) for part in (one.validation, one.held_out))
     labels = one.validation.labels
     calibration = fit_calibration(labels, tuning, one.training.labels)
     return pd.DataFrame(

@@ -86,6 +86,11 @@ class ClassifierRecipe:
         return cls(values.pop("backbone"), shared.model_copy(update=values), weights_dir)
 
     @property
+    def backbone_learns(self) -> bool:
+        """Whether the training changes the backbone, and not its head alone."""
+        return self.backbone.weights == "none" or self.training.fine_tuning_rate > 0
+
+    @property
     def content(self) -> list[object]:
         """What a checkpoint belongs to, besides its data; from the cache, pixels are the same."""
         training = self.training.model_dump(exclude={"cache"})

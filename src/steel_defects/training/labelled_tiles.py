@@ -127,11 +127,16 @@ def tile_augmentation(config: SegmentationConfig) -> Augmentation:
 def tile_sampler(
     tiles: DataFrame, config: SegmentationConfig
 ) -> Callable[[np.random.Generator], list[int]]:
-    """Return a function that draws an epoch's tiles: a share with defects, the classes evenly."""
+    """Return a function that draws an epoch's tiles: shares with and without defects.
+
+    Those with defects show the classes evenly.
+    """
     areas = np.stack(tiles["area_px"].to_list())
     by_class = {k + 1: np.flatnonzero(column) for k, column in enumerate(areas.T) if column.any()}
+    clean = np.flatnonzero(~areas.any(axis=1))
     count = config.steps_per_epoch * config.batch_size
-    draw = _sampler(by_class, len(tiles), count, config.defect_tile_share)
+    shares = config.defect_tile_share, config.clean_tile_share if clean.size else 0.0
+    draw = _sampler(by_class, len(tiles), count, shares, clean)
     return lambda rng: [place for place, _ in draw(rng)]
 
 
@@ -143,19 +148,25 @@ def crop_sampler(data: LabelledTiles, config: SegmentationConfig) -> Sampler:
     """
     by_class = windows.places_by_class([data.defects[row.sheet_id] for row in data.sheets])
     count = -(-config.steps_per_epoch * config.batch_size // config.windows_per_sheet)
-    return _sampler(by_class, len(data.sheets), count, config.defect_tile_share)
+    return _sampler(by_class, len(data.sheets), count, (config.defect_tile_share, 0.0))
 
 
 def _sampler(
-    by_class: Mapping[int, Sequence[int] | NDArray[np.int64]], places: int, count: int, share: float
+    by_class: Mapping[int, Sequence[int] | NDArray[np.int64]],
+    places: int,
+    count: int,
+    shares: tuple[float, float],
+    clean: Sequence[int] | NDArray[np.int64] = (),
 ) -> Sampler:
+    """Draw a defect and a clean place with these shares, and any place with what is left."""
     classes = list(by_class)
 
     def draw(rng: np.random.Generator) -> list[Draw]:
         draws = []
-        for defective in rng.random(count) < share:
+        for chance in rng.random(count):
+            defective, clean_one = chance < shares[0], chance >= 1 - shares[1]
             class_id = classes[int(rng.integers(len(classes)))] if defective and classes else 0
-            candidates = by_class.get(class_id, range(places))
+            candidates = clean if clean_one else by_class.get(class_id, range(places))
             draws.append((int(candidates[int(rng.integers(len(candidates)))]), class_id))
         return draws
 

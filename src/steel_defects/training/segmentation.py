@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels.masks import UNKNOWN
 from steel_defects.models.config import Network, UNetConfig
-from steel_defects.models.segmenters import build_segmenter
+from steel_defects.models.segmenters import build_segmenter, with_coarse_mask
 from steel_defects.models.unet import add_auxiliary_masks
 from steel_defects.training.backend import dtype_policy, resolve_precision, run_training
 from steel_defects.training.checkpoints import Checkpoint, fingerprint_of
@@ -42,34 +42,35 @@ def fit_segmenter(
     ``label`` names it in the log, and the checkpoint; None for the network's name.
 
     Raises:
-        SteelDefectsError: There are no tiles to learn from, there is not one positive weight per
-            class, the tiles are too small for the network, or its encoder's weights are missing.
+        SteelDefectsError: There are no tiles to learn from, there is not one weight per class, the
+            tiles are too small for the network, or its encoder's weights are missing.
     """
     if training.tiles.empty or validation.tiles.empty:
         raise SteelDefectsError(
             "the training or the validation split has no sheet, so that no segmenter can be "
             "trained; add sheets, or change data_engineering.shares"
         )
-    given = len(recipe.training.positive_weights)
-    if given not in (0, training.classes):
-        raise SteelDefectsError(
-            f"segmentation.positive_weights has {given} values; give one a class, "
-            f"{training.classes}, or none"
-        )
+    for parameter in ("class_weights", "positive_weights"):
+        given = len(getattr(recipe.training, parameter))
+        if given not in (0, training.classes):
+            raise SteelDefectsError(
+                f"segmentation.{parameter} has {given} values; give one a class, "
+                f"{training.classes}, or none"
+            )
     config, network, name = recipe.training, recipe.network, label or recipe.network.name
 
     def fit_model() -> tuple[keras.Model, pd.DataFrame]:
-        with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
+        with dtype_policy(resolve_precision(config.precision, network.plain_convolutions)):
             model = build_segmenter(network, training.classes, config.seed, recipe.weights_dir)
             fitted = _model_to_fit(model, training, recipe)
         fingerprint = fingerprint_of(recipe.content, training.content, validation.content)
         checkpoint = Checkpoint(checkpoint_dir / f"{name}.npz", fingerprint)
         loader = training_loader(training, config)
-        unpack = partial(_unpack, network, training.has_void)
+        unpack = partial(_unpack, network, config.coarse_loss, training.has_void)
         validate = tile_validation(model, network.stride, validation, config)
         history = fit(
             fitted, loader, unpack, lambda _: validate(), config, name, checkpoint,
-            averaging=config.ema_momentum > 0,
+            keep_last=config.keep_last, averaging=config.ema_momentum > 0,
         )  # fmt: skip
         checkpoint.remove()
         return model, history
@@ -84,8 +85,7 @@ def _model_to_fit(model: keras.Model, tiles: LabelledTiles, recipe: SegmenterRec
     size of the weights.
     """
     config, network = recipe.training, recipe.network
-    weights_of = config.positive_weights
-    mask_loss = MaskLoss(config.bce_weight, config.region_loss, weights_of, tiles.has_void)
+    mask_loss = MaskLoss.of(config, tiles.has_void)
     losses: list[keras.losses.Loss] = [mask_loss]
     weights = [1.0]
     if network.presence_head:
@@ -101,30 +101,34 @@ def _model_to_fit(model: keras.Model, tiles: LabelledTiles, recipe: SegmenterRec
     if encoder:
         pretrained = model.get_layer(f"{encoder.name}_encoder").trainable_variables
         optimizer.slow_down(pretrained, encoder.learning_rate_factor)
+    if config.coarse_loss:
+        model = with_coarse_mask(model)
     fitted = for_tiles(model, tiles.size, network.stride)
     fitted.compile(optimizer, loss=losses, loss_weights=weights, run_eagerly=config.eager)
     return fitted
 
 
-def _unpack(network: Network, has_void: bool, batch: Batch) -> Unpacked:
+def _unpack(network: Network, coarse: bool, has_void: bool, batch: Batch) -> Unpacked:
     """Make the targets of :func:`_model_to_fit`.
 
-    Masks of deep supervision are averages over the cells of their stage; a rest that fills no cell
-    is left out. A cell with void pixels is void.
+    Coarser masks are averages over their cells; a rest that fills no cell is left out. A cell with
+    void pixels is void.
     """
-    targets: list[Any] = [batch["mask"]]
-    if network.presence_head:
-        targets.append(batch["presence"])
-    mask, cell = batch["mask"], 1
-    for stride in network.auxiliary_strides:
-        window = stride // cell
-        mask, cell = ops.cast(mask, "float32"), stride
-        largest = ops.max_pool(mask, window, window) if has_void else None
-        mask = ops.average_pool(mask, window, window)
-        if largest is not None:
-            mask = ops.where(largest > 1, float(UNKNOWN), mask)
-        targets.append(mask)
-    return batch["sheet"], targets, None
+    masks, mask, cell = [], batch["mask"], 1
+    for stride in (network.finest_stride if coarse else 1, *network.auxiliary_strides):
+        if stride > cell:
+            mask, cell = _averaged_cells(mask, stride // cell, has_void), stride
+        masks.append(mask)
+    finest: list[Any] = masks[:1]
+    presence = [batch["presence"]] if network.presence_head else []
+    return batch["sheet"], finest + presence + masks[1:], None
+
+
+def _averaged_cells(mask: KerasTensor, window: int, has_void: bool) -> KerasTensor:
+    mask = ops.cast(mask, "float32")
+    largest = ops.max_pool(mask, window, window) if has_void else None
+    mask = ops.average_pool(mask, window, window)
+    return mask if largest is None else ops.where(largest > 1, float(UNKNOWN), mask)
 
 
 # === Loss ===
@@ -132,25 +136,34 @@ def _unpack(network: Network, has_void: bool, batch: Batch) -> Unpacked:
 
 _MISSED_WEIGHT = 0.7  # of a missed pixel in focal_tversky; one without a defect gets the rest
 _FOCAL_EXPONENT = 0.75  # of one minus Tversky's index: below 1, what is badly outlined counts more
+_ABSENT_WEIGHT = 1 / 6  # of a class that a tile does not show, in sheet_dice
 
 
 class MaskLoss(losses.Loss):
     """A weighted sum of binary cross-entropy, which looks at pixels, and a loss of regions.
 
-    The latter is of each class over the whole batch, since a class is absent from most tiles. Sums
-    are in float32, since 16 bits hold no count of pixels.
+    The latter is of each class over the whole batch, since a class is absent from most tiles; that
+    of ``sheet_dice`` is of each tile and class. Sums are in float32, since 16 bits hold no count of
+    pixels.
     """
 
     def __init__(
         self,
         bce_weight: float = 0.5,
         region: RegionLoss = "dice",
+        class_weights: Sequence[float] = (),
         positive_weights: Sequence[float] = (),
         has_void: bool = False,
     ) -> None:
         super().__init__(name="mask_loss")
-        self.bce_weight, self.region = bce_weight, region
-        self.positive_weights, self.has_void = tuple(positive_weights), has_void
+        self.bce_weight, self.region, self.has_void = bce_weight, region, has_void
+        self.class_weights, self.positive_weights = tuple(class_weights), tuple(positive_weights)
+
+    @classmethod
+    def of(cls, config: SegmentationConfig, has_void: bool) -> "MaskLoss":
+        """Return the loss that parameters ask for."""
+        weights = config.class_weights, config.positive_weights
+        return cls(config.bce_weight, config.region_loss, *weights, has_void)
 
     def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         """Compare masks and probabilities of shape ``(batch, height, width, classes)``.
@@ -174,17 +187,36 @@ class MaskLoss(losses.Loss):
         if self.positive_weights:
             weights = ops.convert_to_tensor(self.positive_weights, "float32")
             bce *= 1 + (weights - 1) * y_true
+        if self.class_weights:
+            bce *= ops.convert_to_tensor(self.class_weights, "float32")
         return ops.mean(bce)
 
     def _region_loss(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         if self.region == "dice":
             return ops.mean(losses.dice(y_true, y_pred, axis=(0, 1, 2)))
+        if self.region == "sheet_dice":
+            present = ops.cast(ops.max(y_true, axis=(1, 2)) > 0, "float32")
+            weights = _ABSENT_WEIGHT + (1 - _ABSENT_WEIGHT) * present
+            return ops.mean(weights * _sheet_dice(y_true, y_pred))
         # Dice that weighs what is missed by itself (Abraham and Khan 2019, arXiv:1810.07842).
         # What Keras calls alpha weighs the pixels of y_true that y_pred lacks.
         alpha, beta = _MISSED_WEIGHT, 1 - _MISSED_WEIGHT
         index = losses.tversky(y_true, y_pred, alpha=alpha, beta=beta, axis=(0, 1, 2))
         # The slope of a root is infinite at 0.
         return ops.mean(ops.power(ops.maximum(index, 1e-6), _FOCAL_EXPONENT))
+
+
+_SMOOTHING = 1e-3  # share of a tile's cells that is added to both sides of sheet_dice
+
+
+def _sheet_dice(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
+    """Return one minus Dice of each tile and class, ``(batch, classes)``.
+
+    Smoothed, so that a class that a tile does not show is asked for no pixels and is not all or
+    nothing.
+    """
+    both, sizes = (ops.mean(part, axis=(1, 2)) for part in (y_true * y_pred, y_true + y_pred))
+    return 1 - (2 * both + _SMOOTHING) / (sizes + _SMOOTHING)
 
 
 # === Validation ===
