@@ -137,7 +137,8 @@ def test_a_coarse_mask_is_the_mask_before_it_is_enlarged(presence_head: bool):
     segmenter = build_segmenter(network, 2, seed=1)
     coarse = with_coarse_mask(segmenter)
     sheet = np.random.default_rng(0).uniform(0, 255, (1, 16, 24, 1)).astype(np.float32)
-    cells, *others = (np.asarray(output) for output in coarse(sheet))
+    answer = coarse(sheet)
+    cells, *others = answer if isinstance(answer, list) else [answer]
     logits = keras.Model(segmenter.input, segmenter.get_layer("logits").output)
     assert cells.shape == (1, 8, 12, 2)
     np.testing.assert_allclose(cells, ops.sigmoid(logits(sheet)), rtol=1e-6)
