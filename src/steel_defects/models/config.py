@@ -22,6 +22,7 @@ BackboneUNetName = Literal[
 ]
 ArchitectureName = Literal["unet", BackboneUNetName, "fpn", "deeplab_v3_plus"]
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
+ModelName = Literal[BackboneName, ArchitectureName]
 
 
 class BackboneConfig(Config):
@@ -266,6 +267,12 @@ def split_names(value: object) -> object:
 
 class Backbones(RootModel[Annotated[tuple[BackboneName, ...], BeforeValidator(split_names)]]):
     """The backbones to train: a list, a text with blanks between the names, or none of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Models(RootModel[Annotated[tuple[ModelName, ...], BeforeValidator(split_names)]]):
+    """Some of both: a list, a text with blanks between the names, or none of them."""
 
     model_config = ConfigDict(frozen=True)
 

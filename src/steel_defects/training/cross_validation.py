@@ -21,7 +21,7 @@ from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, OUT_OF_FOLD_SCORES
 from steel_defects.training.classification import fit_classifier
 from steel_defects.training.config import CrossValidationConfig, SegmenterCrossValidationConfig
-from steel_defects.training.folds import Fold, Trained, folds_of, train_parts
+from steel_defects.training.folds import AnyParts, Fold, Trained, folds_of, train_parts
 from steel_defects.training.jobs import ClassifierRecipe, SegmenterRecipe, TrainingData
 from steel_defects.training.labelled_sheets import LabelledSheets
 from steel_defects.training.labelled_tiles import LabelledTiles
@@ -69,6 +69,16 @@ def out_of_fold_scores(
 
 
 def _scores_of_fold(one: Trained[Fold, LabelledSheets]) -> pd.DataFrame:
+    return held_out_scores(one).assign(repeat=one.parts.repeat, fold=one.parts.number)
+
+
+def held_out_scores(one: Trained[AnyParts, LabelledSheets]) -> pd.DataFrame:
+    """Score the sheets held out of a training, calibrated by its own validation sheets.
+
+    Returns:
+        ``sheet_id, output, score, threshold``, the threshold from which a sheet counts as
+        defective.
+    """
     # As it loads elsewhere: what the training traced may round otherwise.
     model = load_model(one.model)
     tuning, outputs = (
@@ -80,8 +90,6 @@ def _scores_of_fold(one: Trained[Fold, LabelledSheets]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "sheet_id": one.held_out.sheets["sheet_id"],
-            "repeat": one.parts.repeat,
-            "fold": one.parts.number,
             "output": outputs,
             "score": calibration.apply(outputs),
             "threshold": accuracy_threshold(labels, calibration.apply(tuning)),
@@ -161,7 +169,9 @@ def out_of_fold_masks(
         settings = _settings(one, tuned, plan)
         fold = one.trained.parts
         logger.info("%s: repeat %d fold %d, tuned to %s", name, fold.repeat, fold.number, settings)
-        for sheet_id, _, _, prediction in _predict(one.trained.model, one.trained.held_out, recipe):
+        for sheet_id, _, _, prediction in predict_tiled(
+            one.trained.model, one.trained.held_out, recipe
+        ):
             masks = predicted_masks.mask_rows(prediction, settings, one.scores.get(sheet_id))
             rows += [(sheet_id, "", fold.repeat, fold.number, *row) for row in masks]
     shutil.rmtree(folder, ignore_errors=True)
@@ -189,7 +199,7 @@ def _tune(
     scores = predicted_masks.gate_scores_of(gate_scores, fold.repeat)
     usable, of_test = (
         predicted_masks.measure_classes(
-            _predict(trained.model, part.subset(ids), recipe), part.masks, scores,
+            predict_tiled(trained.model, part.subset(ids), recipe), part.masks, scores,
             [grid] * part.classes,
         )
         for ids in (sheets - test, sheets & test)
@@ -208,9 +218,10 @@ def _settings(
     return best_settings(_joined([other.every for other in others]))
 
 
-def _predict(
+def predict_tiled(
     model: Path, data: LabelledTiles, recipe: SegmenterRecipe
 ) -> Iterator[predicted_masks.Predicted]:
+    """Let a segmenter's file predict the whole sheets that tiles were cut from."""
     paths = [row.path for row in data.sheets]
     void = [data.masks.get((row.sheet_id, VOID), "") for row in data.sheets]
     maps = predicted_masks.predict_maps(load_model(model), data.folder, paths, recipe.tta, void)
