@@ -166,10 +166,9 @@ def gate_learning_curve(
     shares = list(shares_of(data.splits, kinds, config, validation_share, training.seed))
     _need_enough(name, shares, kinds)
     folder = data.checkpoints / "learning_curve" / name
+    sheets = data.labelled_sheets(training.cache)
     rows: list[tuple[Any, ...]] = []
-    for one in _train(
-        name, data.labelled_sheets(training.cache), shares, recipe, folder, fit_classifier
-    ):
+    for one in _train(name, sheets, shares, recipe, folder, fit_classifier):
         scores = held_out_scores(one).assign(has_defect=one.held_out.labels)
         rows += _rows(name, one.parts, gate_figures(scores, data.splits))
     shutil.rmtree(folder, ignore_errors=True)
@@ -201,9 +200,7 @@ def segmenter_learning_curve(
     _need_enough(name, shares, dict.fromkeys(kinds, ""))
     folder = data.checkpoints / "learning_curve" / name
     trained = list(_train(name, tiles, shares, recipe, folder, fit_segmenter))
-    untuned = [
-        k for k in range(1, classes + 1) if _fewest_to_tune_by(k, trained) < FEWEST_OF_A_KIND
-    ]
+    untuned = [k for k in range(1, classes + 1) if _has_too_few_to_tune_by(k, trained)]
     if untuned:
         logger.info(
             "%s: the threshold of classes %s is one half, since the smallest share has too few "
@@ -219,11 +216,14 @@ def segmenter_learning_curve(
     return LEARNING_CURVE.typed(rows)
 
 
-def _fewest_to_tune_by(class_id: int, trained: Sequence[Trained[Share, LabelledTiles]]) -> int:
-    """Return the fewest validation sheets of a share that show a class."""
-    return min(
+def _has_too_few_to_tune_by(
+    class_id: int, trained: Sequence[Trained[Share, LabelledTiles]]
+) -> bool:
+    """Whether a share has few validation sheets that show a class."""
+    counts = (
         sum(class_id in defects for defects in one.validation.defects.values()) for one in trained
     )
+    return min(counts) < FEWEST_OF_A_KIND
 
 
 def _held_out_masks(
