@@ -103,8 +103,8 @@ class Fitted:
     seconds: float
 
 
-def need_both_kinds(sheets: pd.DataFrame) -> None:
-    """Refuse sheets that leave a gate nothing to tell apart.
+def need_both_kinds(sheets: pd.DataFrame, out: str = "with --params backbones=") -> None:
+    """Refuse sheets that leave a gate nothing to tell apart; ``out`` says how to leave it out.
 
     Raises:
         SteelDefectsError: Every sheet has a defect, or none.
@@ -113,8 +113,8 @@ def need_both_kinds(sheets: pd.DataFrame) -> None:
     if len(kinds) < 2:
         every = "every sheet has" if True in kinds else "no sheet has"
         raise SteelDefectsError(
-            f"{every} a defect, so that there is nothing for a gate to tell apart; leave it out "
-            "with --params backbones="
+            f"{every} a defect, so that there is nothing for a gate to tell apart; "
+            f"leave it out {out}"
         )
 
 
