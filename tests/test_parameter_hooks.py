@@ -38,6 +38,7 @@ def check(pipelines: list[str] | None, given: dict[str, object]) -> None:
         (["data_engineering"], {"backbones": None}),
         (["reporting"], {"compare": "previous", "reporting": {"robustness_sheets": 5}}),
         (["segmentation"], {"unet": {"network": {"filters": [8, 16]}}}),
+        (["reporting"], {"learning_curve": {"models": "unet"}}),
     ],
 )
 def test_parameters_that_a_chosen_pipeline_reads(pipelines, given):
@@ -70,6 +71,11 @@ def test_parameters_that_a_chosen_pipeline_reads(pipelines, given):
             None,
             {"segmenter_cross_validation": {"repeats": 3}},
             "segmenter_cross_validation.repeats; nothing that is switched on does, so leave it out",
+        ),
+        (
+            None,
+            {"learning_curve": {"seeds": 3}},
+            "learning_curve.seeds; nothing that is switched on does, so leave it out",
         ),
     ],
 )

@@ -46,9 +46,40 @@ def test_models_to_cross_validate_that_are_not_trained_are_told(caplog):
     assert "deeplab_v3_plus is not cross-validated: it is not to be trained" in caplog.text
 
 
+def test_learning_curves_are_of_any_models_and_of_none_unless_chosen():
+    asked = {"learning_curve": {"models": "unet resnet50"}}
+    assert Selection.of(CHOSEN | asked).learning_curves == ("unet", "resnet50")
+    assert Selection.of(CHOSEN).learning_curves == ()
+    assert Selection.of(CHOSEN | {"learning_curve": {"models": None}}).learning_curves == ()
+
+
+@pytest.mark.parametrize("chosen", [(), ("resnet50", "unet")])
+def test_learning_curves_have_nodes_only_where_they_are_chosen(chosen):
+    made = create_pipelines(Selection(("vgg16",), ("unet",), learning_curves=chosen))
+    names = {node.name for node in made["learning_curve"].nodes}
+    assert names == {
+        *(["resnet50.measure_gate_learning_curve"] if chosen else []),
+        *(["unet.measure_segmenter_learning_curve"] if chosen else []),
+        *(["join_learning_curves", "draw_learning_curve"] if chosen else []),
+    }
+    default = made["__default__"]
+    assert names <= {node.name for node in default.nodes}
+    found = {name for name in default.datasets() if "learning_curve" in name}
+    assert found == ({
+        "resnet50.learning_curve", "unet.learning_curve", "learning_curve",
+        "learning_curve_figure", "params:learning_curve",
+    } if chosen else set())  # fmt: skip
+    read = {name for name in made["reporting"].inputs() if "learning_curve" in name}
+    assert read == ({"learning_curve", "learning_curve_figure"} if chosen else set())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"learning_curve": {"models": ["u-net"]}},
+            "learning_curve.models: Input should be 'resnet50', .*'deeplab_v3_plus'$",
+        ),
         ({"backbones": "vgg17"}, "backbones: Input should be 'resnet50', 'vgg16'"),
         ({"architectures": []}, "architectures: Value error, there must be one at least"),
         (
@@ -175,7 +206,8 @@ def test_a_fresh_process_shows_the_same_nodes(env, code):
         ),
         (
             "Pipeline contains no nodes after applying all provided filters. Please ensure …",
-            "filters; check the filters; the pipeline classification needs a model in backbones",
+            "filters; check the filters; the pipeline classification needs a model in backbones, "
+            "learning_curve one in learning_curve.models",
         ),
     ],
 )

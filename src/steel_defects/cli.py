@@ -115,7 +115,8 @@ _ADVICE = {
         "add the model to backbones or architectures, with --params or in conf"
     ),
     "Pipeline contains no nodes after applying all provided filters": (
-        "check the filters; the pipeline classification needs a model in backbones"
+        "check the filters; the pipeline classification needs a model in backbones, "
+        "learning_curve one in learning_curve.models"
     ),
 }
 

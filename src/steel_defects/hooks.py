@@ -70,6 +70,9 @@ class InputHooks:
             raise SteelDefectsError(f"{name} is missing{place}; {remedy(name)}")
 
 
+_TRAINING_SEGMENTERS = {"train_segmenter", "cross_validate_segmenter"}
+
+
 class SecondFolderHooks:
     """Refuses to train without the pictures for segmenters alone, before a gate is trained."""
 
@@ -78,7 +81,8 @@ class SecondFolderHooks:
         """Look for them where an earlier run of data_engineering found them."""
         from steel_defects.data.segmenter_only import need_pictures, only_for_segmenters
 
-        if "tiles" not in pipeline.inputs():
+        names = {node.name.rpartition(".")[2] for node in pipeline.nodes}
+        if "tiles" not in pipeline.inputs() or not names & _TRAINING_SEGMENTERS:
             return
         sheets, splits, folder = (
             catalog[name].load() for name in ("sheets", "splits", "raw_sheets")

@@ -14,6 +14,7 @@ from steel_defects.pipelines import (
     deployment,
     inspection,
     labelling,
+    learning_curve,
     promotion,
     proposal,
     reporting,
@@ -39,6 +40,7 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
         ),
         "classification": classification.create_pipeline(selection),
         "segmentation": segmentation.create_pipeline(selection),
+        "learning_curve": learning_curve.create_pipeline(selection),
         "reporting": _in_one_box("reporting", reporting.create_pipeline(selection)),
         "inspection": inspection.create_pipeline(),
         "deployment": deployment.create_pipeline(),
@@ -46,7 +48,7 @@ def create_pipelines(selection: Selection) -> dict[str, Pipeline]:
         "promotion": promotion.create_pipeline(),
         "proposal": proposal.create_pipeline(),
     }
-    main = ("data_engineering", "classification", "segmentation", "reporting")
+    main = ("data_engineering", "classification", "segmentation", "learning_curve", "reporting")
     return {**pipelines, "__default__": Pipeline([pipelines[name] for name in main])}
 
 

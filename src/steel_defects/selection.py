@@ -16,7 +16,7 @@ from kedro.utils import find_kedro_project
 from pydantic import BaseModel, ValidationError
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.config import ARCHITECTURES, BACKBONES, Architectures, Backbones
+from steel_defects.models.config import ARCHITECTURES, BACKBONES, Architectures, Backbones, Models
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ _REGISTRY = "steel_defects.pipeline_registry"
 #: The parameters that :meth:`Selection.of` reads besides nodes.
 DECIDING = (
     "architectures", "backbones", "compare", "cross_validation.models",
-    "reporting.robustness_sheets", "segmenter_cross_validation.architectures",
+    "learning_curve.models", "reporting.robustness_sheets",
+    "segmenter_cross_validation.architectures",
 )  # fmt: skip
 
 
@@ -40,6 +41,7 @@ class Selection:
         cross_validated: Which of both are cross-validated.
         robustness: Whether the models are measured on worse pictures.
         comparison: Whether an earlier version is compared with this run.
+        learning_curves: Of which models learning curves are measured, trained otherwise or not.
         segmenter_only: Whether a second folder has sheets for segmenters alone.
     """
 
@@ -48,6 +50,7 @@ class Selection:
     cross_validated: frozenset[str] = frozenset()
     robustness: bool = False
     comparison: bool = False
+    learning_curves: tuple[str, ...] = ()
     segmenter_only: bool = False
 
     @classmethod
@@ -57,8 +60,8 @@ class Selection:
         Raises:
             SteelDefectsError: A name is none of those that there are.
         """
-        backbones = _names("backbones", Backbones, parameters)
-        architectures = _names("architectures", Architectures, parameters)
+        backbones = _names("backbones", Backbones, parameters.get("backbones"))
+        architectures = _names("architectures", Architectures, parameters.get("architectures"))
         _need_known("gate", parameters.get("gate"), ("none", *BACKBONES))
         _need_known("segmenter", parameters.get("segmenter"), ARCHITECTURES)
         asked = {
@@ -73,17 +76,28 @@ class Selection:
             frozenset(asked & {*backbones, *architectures}),
             bool(_group(parameters, "reporting").get("robustness_sheets")),
             parameters.get("compare") is not None,
+            _names(
+                "learning_curve.models", Models, _group(parameters, "learning_curve").get("models")
+            ),
             _group(parameters, "data_engineering").get("segmenter_only") is not None,
         )
 
 
 #: Whatever can be chosen, for documentation and checks of the catalog.
-EVERYTHING = Selection(BACKBONES, ARCHITECTURES, frozenset(BACKBONES + ARCHITECTURES), *[True] * 3)
+EVERYTHING = Selection(
+    BACKBONES,
+    ARCHITECTURES,
+    frozenset(BACKBONES + ARCHITECTURES),
+    robustness=True,
+    comparison=True,
+    learning_curves=BACKBONES + ARCHITECTURES,
+    segmenter_only=True,
+)
 
 
-def _names(name: str, kind: type[BaseModel], parameters: Mapping[str, Any]) -> tuple[str, ...]:
+def _names(name: str, kind: type[BaseModel], value: Any) -> tuple[str, ...]:
     try:
-        return tuple(kind.model_validate(parameters.get(name)).root)  # type: ignore[attr-defined]
+        return tuple(kind.model_validate(value).root)  # type: ignore[attr-defined]
     except ValidationError as error:
         raise SteelDefectsError(f"{name}: {error.errors()[0]['msg']}") from error
 

@@ -28,7 +28,7 @@ from steel_defects.models.trained import (
     made_from,
 )
 from steel_defects.pipelines.classification import nodes
-from steel_defects.training import cross_validation
+from steel_defects.training import cross_validation, folds
 from steel_defects.training.config import BackboneTraining, ClassificationConfig
 from steel_defects.training.jobs import Fitted
 
@@ -293,7 +293,7 @@ def trainings(monkeypatch) -> list[tuple[set[str], set[str]]]:
         return Fitted(Oracle(), pd.DataFrame(), 0.0)
 
     monkeypatch.setattr(cross_validation, "fit_classifier", train)
-    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: None)
+    monkeypatch.setattr(folds, "save_model", lambda model, path: None)
     monkeypatch.setattr(cross_validation, "load_model", lambda path: Oracle())
     return seen
 

@@ -17,7 +17,7 @@ from steel_defects.evaluation.segmentation import pair_table
 from steel_defects.models.config import NetworkConfig
 from steel_defects.pipelines.segmentation import nodes
 from steel_defects.prediction.inference import SegmenterPredictionConfig
-from steel_defects.training import cross_validation
+from steel_defects.training import cross_validation, folds
 from steel_defects.training.config import SegmenterCrossValidationConfig
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ class Trainer:
 def trainer(data: Data, monkeypatch) -> Trainer:
     trainer = Trainer(data)
     monkeypatch.setattr(cross_validation, "fit_segmenter", trainer)
-    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: path.touch())
+    monkeypatch.setattr(folds, "save_model", lambda model, path: path.touch())
     monkeypatch.setattr(cross_validation, "load_model", lambda path: trainer.seer)
     return trainer
 

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.pipelines.test_classification_nodes import TRAINING as GATE_TRAINING
-from tests.pipelines.test_segmentation_nodes import TRAINING
+from tests.pipelines.test_learning_curve_nodes import Trainer as CurveTrainer
+from tests.pipelines.test_learning_curve_nodes import segmenter as segmenter_curve
+from tests.pipelines.test_segmentation_nodes import TRAINING, Seer
 from tests.pipelines.test_segmenter_cross_validation import Trainer, run
 from tests.support.data import CONFIG, PLAN, Data
 from tests.support.second_folder import draw_second, with_second
@@ -27,9 +29,9 @@ from steel_defects.pipelines.classification.nodes import cross_validate
 from steel_defects.pipelines.data_engineering import nodes
 from steel_defects.tables.columns import SEGMENTER_ONLY
 from steel_defects.tables.declared import LABEL_CORRECTIONS
-from steel_defects.training import cross_validation
+from steel_defects.training import cross_validation, folds, learning_curve
 from steel_defects.training.config import BackboneTraining
-from steel_defects.training.cross_validation import folds_of
+from steel_defects.training.folds import folds_of
 from steel_defects.training.jobs import (
     ClassifierRecipe,
     SegmenterRecipe,
@@ -230,8 +232,8 @@ def test_both_folders_may_be_moved_together(data: Data, folder, labels, shown, t
 
 def test_gates_never_see_them(both: Data, data: Data, tmp_path):
     tables = (both.sheets, both.annotations, both.splits, both.tiles)
-    of_gates = TrainingData(both.folder, *tables, tmp_path).of_gates()
-    for name in ("sheets", "annotations", "splits"):
+    of_gates = TrainingData(both.folder, *tables, tmp_path).without_segmenter_only()
+    for name in ("sheets", "annotations", "splits", "tiles"):
         pd.testing.assert_frame_equal(getattr(of_gates, name), getattr(data, name))
     assert of_gates.labelled_sheets(cache=False).folder is data.folder
 
@@ -251,14 +253,13 @@ def test_gates_are_cross_validated_as_without_them(both: Data, data: Data, monke
         seen.append((training.sheets["sheet_id"].tolist(), validation.sheets["sheet_id"].tolist()))
         return SimpleNamespace(model=None)
 
-    def scores(model, folder, paths):
-        return np.linspace(0.1, 0.9, len(paths))
+    def scores(model, part):
+        return np.linspace(0.1, 0.9, len(part.sheets))
 
-    for name, fake in (
-        *(("fit_classifier", train), ("predict_scores", scores)),
-        *(("save_model", lambda model, path: None), ("load_model", lambda path: None)),
-    ):
-        monkeypatch.setattr(cross_validation, name, fake)
+    monkeypatch.setattr(cross_validation, "fit_classifier", train)
+    monkeypatch.setattr(cross_validation, "scorer_of", lambda *_: scores)
+    monkeypatch.setattr(cross_validation, "load_model", lambda path: None)
+    monkeypatch.setattr(folds, "save_model", lambda model, path: None)
     own_backbone = BackboneTraining(backbone=BackboneConfig(name="mobilenet_v2", weights="none"))
     tables = [
         cross_validate(
@@ -277,7 +278,7 @@ def test_segmenters_of_folds_learn_from_them_and_outline_the_others(
 ):
     trainer = Trainer(both)
     monkeypatch.setattr(cross_validation, "fit_segmenter", trainer)
-    monkeypatch.setattr(cross_validation, "save_model", lambda model, path: path.touch())
+    monkeypatch.setattr(folds, "save_model", lambda model, path: path.touch())
     monkeypatch.setattr(cross_validation, "load_model", lambda path: trainer.seer)
     table = run(both, tmp_path)
     assert set(table["sheet_id"]) == set(data.sheets["sheet_id"])
@@ -286,6 +287,19 @@ def test_segmenters_of_folds_learn_from_them_and_outline_the_others(
     for learned, tuned, _ in trainer.shown:
         assert free <= learned & further < further
         assert not tuned & further
+
+
+def test_learning_curves_are_those_of_the_data_folder(
+    both: Data, data: Data, monkeypatch, tmp_path
+):
+    trainer = CurveTrainer(Seer(data))
+    monkeypatch.setattr(learning_curve, "fit_segmenter", trainer)
+    monkeypatch.setattr(folds, "save_model", lambda model, path: path.touch())
+    monkeypatch.setattr(cross_validation, "load_model", lambda path: trainer.model)
+    curves = [segmenter_curve(one, tmp_path) for one in (data, both)]
+    pd.testing.assert_frame_equal(*curves)
+    half = len(trainer.shown) // 2
+    assert trainer.shown[:half] == trainer.shown[half:] != []
 
 
 def test_a_package_names_those_that_it_learned_from(data: Data, both: Data):

@@ -18,6 +18,7 @@ from steel_defects.models.trained import ModelSelection
 from steel_defects.reporting.context import (
     DataFindings,
     GateFindings,
+    LearningCurves,
     ReportContext,
     ShownSheets,
 )
@@ -66,6 +67,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plot = bytes(cv2.imencode(".png", np.full((90, 400, 3), 240, np.uint8))[1])
     table = pd.DataFrame({"backbone": [HOSTILE], "evaluation": "test", "accuracy": 0.5})
     mistakes = pd.DataFrame({"sheet_id": [HOSTILE], "has_defect": [True], "score": [0.01]})
+    curve = pd.DataFrame({"model": HOSTILE, "metric": "roc_auc", "seed": 1, "low": 0, "high": 1,
+                          "share": [0.5, 0.7, 0.9, 1], "sheets": [50, 70, 90, 100],
+                          "value": [0.6, 0.8, 0.85, 0.9]})  # fmt: skip
     context = ReportContext(
         title=HOSTILE, run={"run_id": HOSTILE, "pipelines": ["p"], "parameters": {"a": 1}},
         classification_comparison=table, gate=ModelSelection(name=HOSTILE, reason=HOSTILE),
@@ -78,6 +82,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         explained=GateFindings("", plot, mistakes, plot),
         robustness=pd.DataFrame({"corruption": ["blur"], "level": [0], "sheets": [4]}),
         shown=ShownSheets([Picture(kind, (1,), HOSTILE, sheet) for kind in ("hit", "miss")]),
+        learning_curve=LearningCurves(curve, plot),
     )  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render_report(context), encoding="utf-8")

@@ -182,6 +182,16 @@ GOOD = {
         "detection_rate": [np.nan, 1.0],
         "false_positive_rate": [0.0, np.nan],
     },
+    "learning_curve": {
+        "model": ["unet", "unet"],
+        "share": [0.25, 1.0],
+        "seed": [20, 20],
+        "sheets": [21, 84],
+        "metric": ["mean_dice", "mean_dice"],
+        "value": [0.5, np.nan],
+        "low": [0.4, np.nan],
+        "high": [0.6, np.nan],
+    },
     "overlay_selection": {
         "sheet_id": ["a.jpg", "b.jpg"],
         "outcome": ["hit", "miss"],

@@ -137,6 +137,18 @@ def test_what_comes_in_at_the_edges_is_mirrored_picture_and_mask_alike():
         assert ((picture > 130) != moved).mean() < 0.03
 
 
+def test_shift_moves_picture_and_mask_by_no_more_than_asked():
+    image, mask = disc(4)
+    change = Augmentation(flips=False, shift=0.1, **QUIET)
+    moves = []
+    for seed in range(300):
+        picture, (moved,) = change.apply(image, [mask], np.random.default_rng(seed))
+        assert ((picture > 130) != moved).mean() < 0.01
+        moves.append(np.argwhere(moved).mean(axis=0) - (60, 50))
+    assert np.abs(moves).max() == pytest.approx(10.1, abs=0.6)
+    assert np.mean(moves, axis=0) == pytest.approx([0, 0], abs=1)
+
+
 # === Gray values ===
 
 
@@ -161,6 +173,21 @@ def test_contrast_stretches_around_the_mean_and_brightness_shifts():
         gain, shift = 1 + rng.uniform(-0.2, 0.2), 255 * rng.uniform(-0.1, 0.1)
         expected = (image - image.mean()) * gain + image.mean() + shift
         np.testing.assert_allclose(picture, expected, atol=0.51)
+
+
+def test_grain_has_at_most_the_deviation_that_was_asked_for():
+    image = np.full((60, 80), 120, np.uint8)
+    image[:, :10] = 5
+    change = Augmentation(flips=False, noise=6.0)
+    spread = []
+    for seed in range(100):
+        picture = change.shade(image, np.random.default_rng(seed))
+        np.testing.assert_array_equal(picture[:, :10], 5)
+        assert picture.dtype == np.uint8
+        assert picture[:, 10:].mean() == pytest.approx(120, abs=0.5)
+        spread.append(picture[:, 10:].std())
+    assert max(spread) == pytest.approx(6, abs=0.4)
+    assert min(spread) < 1
 
 
 def test_windows_of_read_only_sheets_can_be_changed():
@@ -198,6 +225,6 @@ def test_parameters_reach_the_augmentation():
     config = SegmentationConfig(
         seed=1, epochs=1, batch_size=1, learning_rate=0.1, patience=1, steps_per_epoch=1,
         transposes=True, brightness=0.3, contrast=0.4, zoom=0.2,
-        rotation_degrees=7,
+        rotation_degrees=7, shift=0.05, noise=3,
     )  # fmt: skip
-    assert tile_augmentation(config) == Augmentation(True, 0.3, 0.4, True, 0.2, 7)
+    assert tile_augmentation(config) == Augmentation(True, 0.3, 0.4, True, 0.2, 7, 0.05, 3)

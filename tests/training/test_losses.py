@@ -5,7 +5,7 @@ from keras import ops
 
 from steel_defects.training.segmentation import MaskLoss
 
-REGIONS = ("dice", "focal_tversky")
+REGIONS = ("dice", "sheet_dice", "focal_tversky")
 
 
 @pytest.fixture
@@ -32,7 +32,18 @@ def focal_tversky(truth: np.ndarray, predicted: np.ndarray) -> float:
     return ((1 - both / (both + 0.7 * missed + 0.3 * extra)) ** 0.75).mean()
 
 
-NUMPY = {"dice": dice, "focal_tversky": focal_tversky}
+def sheet_dice(truth: np.ndarray, predicted: np.ndarray) -> float:
+    pixels, loss = truth[0, ..., 0].size, 0.0
+    for true, guess in zip(np.moveaxis(truth, -1, 1), np.moveaxis(predicted, -1, 1), strict=True):
+        for of_class, of_guess in zip(true, guess, strict=True):
+            small = 1e-3 * pixels
+            found = 2 * (of_class * of_guess).sum() + small
+            value = 1 - found / (of_class.sum() + of_guess.sum() + small)
+            loss += value if of_class.any() else value / 6
+    return loss / (truth.shape[0] * truth.shape[-1])
+
+
+NUMPY = {"dice": dice, "sheet_dice": sheet_dice, "focal_tversky": focal_tversky}
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -50,6 +61,21 @@ def test_positive_weights_are_of_each_class(masks):
     assert expected > 1.2 * crossentropy(truth, predicted, (1, 1))
     found = MaskLoss(1.0, positive_weights=(1, 5))(*masks)
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_class_weights_are_of_both_kinds_of_pixels(masks):
+    truth, predicted = (values.astype(np.float64) for values in masks)
+    of_each = [crossentropy(truth[..., [k]], predicted[..., [k]], (1,)) for k in (0, 1)]
+    found = MaskLoss(1.0, class_weights=(2, 0.5))(*masks)
+    assert float(found) == pytest.approx(of_each[0] + of_each[1] / 4, rel=1e-5)
+
+
+def test_a_class_that_is_absent_costs_a_sixth_of_a_missed_one():
+    truth = np.zeros((1, 40, 40, 1), np.float32)
+    absent = float(MaskLoss(0.0, "sheet_dice")(truth, np.ones_like(truth)))
+    missed = float(MaskLoss(0.0, "sheet_dice")(truth + 1, np.zeros_like(truth)))
+    assert absent == pytest.approx(missed / 6, rel=1e-3)
+    assert float(MaskLoss(0.0, "sheet_dice")(truth, truth)) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -1,5 +1,6 @@
 import pytest
 
+from steel_defects.models.config import FPNConfig
 from steel_defects.training import backend
 from steel_defects.training.backend import resolve_precision
 
@@ -32,3 +33,18 @@ def test_auto_takes_bfloat16_on_accelerators(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_named_precision_holds_everywhere() -> None:
     assert resolve_precision("float32", True) == "float32"
     assert resolve_precision("mixed_bfloat16", False) == "mixed_bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "plain"),
+    [
+        (None, True),
+        ("vgg16", True),
+        ("resnet50", True),
+        ("mobilenet_v2", False),
+        ("efficientnet_lite0", False),
+    ],
+)
+def test_depthwise_encoders_are_not_plain(encoder: str | None, plain: bool) -> None:
+    given = {"name": encoder} if encoder else None
+    assert FPNConfig(filters=(8, 8, 8), encoder=given).plain_convolutions is plain

@@ -12,6 +12,7 @@ from keras import ops
 from steel_defects.errors import SteelDefectsError
 from steel_defects.labels import rle
 from steel_defects.models.config import UNetConfig
+from steel_defects.models.segmenters import build_segmenter, with_coarse_mask
 from steel_defects.training.config import SegmentationConfig
 from steel_defects.training.jobs import SegmenterRecipe
 from steel_defects.training.labelled_tiles import LabelledTiles, labelled_tiles
@@ -130,10 +131,53 @@ def test_training_with_all_options(tmp_path: Path):
     assert not fitted.model.compiled
 
 
-def test_there_is_one_positive_weight_per_class(tmp_path: Path):
+@pytest.mark.parametrize("presence_head", [False, True])
+def test_a_coarse_mask_is_the_mask_before_it_is_enlarged(presence_head: bool):
+    network = UNetConfig(filters=(2, 4), presence_head=presence_head)
+    segmenter = build_segmenter(network, 2, seed=1)
+    coarse = with_coarse_mask(segmenter)
+    sheet = np.random.default_rng(0).uniform(0, 255, (1, 16, 24, 1)).astype(np.float32)
+    answer = coarse(sheet)
+    cells, *others = answer if isinstance(answer, list) else [answer]
+    logits = keras.Model(segmenter.input, segmenter.get_layer("logits").output)
+    assert cells.shape == (1, 8, 12, 2)
+    np.testing.assert_allclose(cells, ops.sigmoid(logits(sheet)), rtol=1e-6)
+    assert len(others) == presence_head
+    assert {id(w) for w in coarse.weights} == {id(w) for w in segmenter.weights}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deep_supervision", [False, True])
+def test_training_on_coarse_masks(tmp_path: Path, deep_supervision: bool):
+    network = UNetConfig(filters=(2, 2, 4), deep_supervision=deep_supervision, presence_head=True)
+    values = config(
+        epochs=4, steps_per_epoch=3, batch_size=4, learning_rate=0.05, warmup_share=0.0,
+        region_loss="sheet_dice", class_weights=(2, 1), coarse_loss=True, keep_last=True,
+        clean_tile_share=0.3, shift=0.1, noise=2.0,
+    )  # fmt: skip
     tiles = Pictures().tiles()
-    with pytest.raises(SteelDefectsError, match="positive_weights has 1 values; give one a class"):
-        recipe = SegmenterRecipe(UNetConfig(filters=(2, 2)), config(positive_weights=(2,)))
+    fitted = fit_segmenter(tiles, tiles, SegmenterRecipe(network, values), tmp_path)
+    assert tuple(fitted.model.outputs[0].shape)[1:] == (None, None, 2)
+    losses = fitted.history["validation_loss"]
+    assert losses.iloc[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep_last", [False, True])
+def test_patience_does_not_count_where_the_last_epoch_is_kept(tmp_path: Path, keep_last: bool):
+    """A rate that is far too high makes validation worse from the first epoch on."""
+    values = config(epochs=4, learning_rate=50.0, warmup_share=0.0, patience=1, keep_last=keep_last)
+    tiles = Pictures().tiles()
+    recipe = SegmenterRecipe(UNetConfig(filters=(2, 2)), values)
+    epochs = len(fit_segmenter(tiles, tiles, recipe, tmp_path).history)
+    assert epochs == 4 if keep_last else epochs <= 4
+
+
+@pytest.mark.parametrize("parameter", ["class_weights", "positive_weights"])
+def test_there_is_one_weight_per_class(tmp_path: Path, parameter: str):
+    tiles = Pictures().tiles()
+    with pytest.raises(SteelDefectsError, match=f"{parameter} has 1 values; give one a class"):
+        recipe = SegmenterRecipe(UNetConfig(filters=(2, 2)), config(**{parameter: (2,)}))
         fit_segmenter(tiles, tiles, recipe, tmp_path)
 
 

@@ -61,7 +61,7 @@ def test_windows_are_never_placed_on_void(data: LabelledTiles):
     assert all(class_id > 0 for _, class_id in drawn[1])
 
 
-@pytest.mark.parametrize("region", ["dice", "focal_tversky"])
+@pytest.mark.parametrize("region", ["dice", "sheet_dice", "focal_tversky"])
 def test_the_loss_does_not_look_at_void_pixels(region: str):
     shape = (2, 8, 8, CLASSES)
     truth, predicted = (RNG.random(shape) < 0.3).astype("uint8"), RNG.random(shape)
@@ -87,9 +87,11 @@ def test_a_cell_of_deep_supervision_with_void_pixels_is_void():
     mask[0, 8:, 8:] = 1
     batch = {"sheet": mask, "mask": mask, "presence": np.ones((1, 1), np.float32)}
     _, targets, _ = _unpack(network, False, True, batch)
+    _, of_cells, _ = _unpack(network, True, True, batch)
     coarse = [np.asarray(one) for one in targets if np.asarray(one).ndim == 4][1:]
     assert coarse
-    for cells in coarse:
+    assert np.asarray(of_cells[0]).shape == (1, 8, 8, 1)
+    for cells in (np.asarray(of_cells[0]), *coarse):
         assert cells[0, 0, 0, 0] == UNKNOWN
         assert (cells == UNKNOWN).sum() == 1
         assert cells[0, -1, -1, 0] == 1

@@ -15,15 +15,19 @@ PIPELINES = create_pipelines(EVERYTHING)
 _ABOUT = """# Pipelines
 
 `kedro run --pipelines=NAME` runs one of them, `kedro run` alone the first. `{backbone}` stands for
-{backbones}; `{architecture}` for {architectures}. Datasets are described under
-[Datasets](datasets.md), `params:` under [Parameters](parameters.md).
+{backbones}; `{architecture}` for {architectures}; `{model}` for any of both. Datasets are described
+under [Datasets](datasets.md), `params:` under [Parameters](parameters.md).
 
 A run has the nodes of what its parameters choose and no others: those of the `backbones` and
 `architectures` that are listed, those of the gate where there is a backbone, those of
 cross-validation for the models that are to be cross-validated, those of robustness where
-`reporting.robustness_sheets` is above 0, and those of the comparison of runs where `compare` names
-a version.
+`reporting.robustness_sheets` is above 0, those of the comparison of runs where `compare` names a
+version, and those of learning curves for the models that `learning_curve.models` lists.
 """
+
+
+#: Datasets that backbones and architectures have in the same form.
+_OF_EVERY_MODEL = ("learning_curve",)
 
 
 def pipelines_page() -> str:
@@ -42,6 +46,8 @@ def general(name: str) -> str:
     """Put a placeholder for the backbone or architecture in a name: ``{backbone}.classifier``."""
     start, dot, rest = name.removeprefix("params:").partition(".")
     prefix = "params:" if name.startswith("params:") else ""
+    if dot and start in (*BACKBONES, *ARCHITECTURES) and rest in _OF_EVERY_MODEL:
+        return f"{prefix}{{model}}.{rest}"
     if dot and start in BACKBONES:
         return f"{prefix}{{backbone}}.{rest}"
     if dot and start in ARCHITECTURES:

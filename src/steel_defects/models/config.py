@@ -30,6 +30,7 @@ BackboneUNetName = Literal[
 ]  # fmt: skip
 ArchitectureName = Literal["unet", BackboneUNetName, "fpn", "deeplab_v3_plus"]
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
+ModelName = Literal[BackboneName, ArchitectureName]
 
 
 class BackboneConfig(Config):
@@ -280,6 +281,12 @@ def split_names(value: object) -> object:
 
 class Backbones(RootModel[Annotated[tuple[BackboneName, ...], BeforeValidator(split_names)]]):
     """The backbones to train: a list, a text with blanks between the names, or none of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Models(RootModel[Annotated[tuple[ModelName, ...], BeforeValidator(split_names)]]):
+    """Some of both: a list, a text with blanks between the names, or none of them."""
 
     model_config = ConfigDict(frozen=True)
 

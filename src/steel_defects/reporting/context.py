@@ -63,6 +63,14 @@ class EarlierVersion:
 
 
 @dataclass(frozen=True)
+class LearningCurves:
+    """What models reach with growing shares of the sheets: ``learning_curve``, and its chart."""
+
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    figure: bytes = b""
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """What a report shows; anything may be empty, and the report then says so.
 
@@ -102,6 +110,7 @@ class ReportContext:
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     shown: ShownSheets = ShownSheets()
     earlier: EarlierVersion = field(default_factory=EarlierVersion)
+    learning_curve: LearningCurves = field(default_factory=LearningCurves)
 
     @property
     def gate_point(self) -> OperatingPoint | None:

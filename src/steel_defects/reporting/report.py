@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from steel_defects.reporting import tables
@@ -15,6 +16,7 @@ from steel_defects.reporting.context import DataFindings, ReportContext
 from steel_defects.reporting.decision import decide
 from steel_defects.reporting.gallery import Gallery, make_gallery
 from steel_defects.reporting.headlines import absent_sheets, headlines, proof, worse_pictures
+from steel_defects.reporting.learning_curve import curve_sentences
 from steel_defects.reporting.tables import from_frame, from_records, title_of
 from steel_defects.tables.columns import SPLIT_NAMES
 
@@ -95,6 +97,7 @@ def _sections(context: ReportContext) -> list[Section]:
         Section("comparison", "Comparison", parts=comparison_parts(context)),
         *([Section("compared", "Before and after", changes=before)] if before else []),
         Section("figures", "Figures"),
+        *_learning_curve_section(context.learning_curve.table),
         *([Section("gate", "The gate, explained", mistakes=mistakes)] if gate else []),
         Section(
             "robustness",
@@ -113,10 +116,19 @@ def _sections(context: ReportContext) -> list[Section]:
     ]
 
 
+def _learning_curve_section(table: pd.DataFrame) -> list[Section]:
+    if table.empty:
+        return []
+    caption = "Each training, with the 95 % interval of its figure"
+    sentences, rows = curve_sentences(table), from_frame(caption, table)
+    return [Section("learning_curve", "More sheets", sentences=sentences, table=rows)]
+
+
 def _make_gallery(context: ReportContext) -> Gallery:
     explained, sheets = context.explained, context.shown
     others = [*context.figures.values(), explained.grad_cam, explained.mistake_sheets]
     others += [context.data.oddest_sheets, context.earlier.changed_sheets]
+    others += [context.learning_curve.figure]
     return make_gallery(sheets.pictures, others, sheets.totals, context.class_names)
 
 

@@ -178,6 +178,15 @@ CLASS_COMPARISON = _comparison(
     "detection_rate false_positive_rate",
 )
 
+# --- learning curve ---------------------------------------------------------------------------
+
+LEARNING_CURVE = _csv(
+    "One row per model, share of the sheets, seed and figure: what the model reaches on the fold "
+    "that is held out of all shares; `sheets` are those of the share.",
+    "model* share* seed* sheets metric* value low high",
+    changed=_SOME_SHEETS | {"value": replace(COLUMNS["low"], about="")},
+)
+
 # --- reporting --------------------------------------------------------------------------------
 
 OVERLAY_SELECTION = _table("One row per sheet to draw.", "sheet_id outcome caption")

@@ -2,10 +2,25 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from steel_defects.config import Config
-from steel_defects.models.config import ArchitectureName, BackboneConfig, BackboneName, HeadConfig
+from steel_defects.models.config import (
+    ArchitectureName,
+    BackboneConfig,
+    BackboneName,
+    HeadConfig,
+    ModelName,
+    split_names,
+)
 
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 RegionLoss = Literal["dice", "sheet_dice", "focal_tversky"]
@@ -126,6 +141,25 @@ class SegmenterCrossValidationConfig(Config):
     epochs_share: float = Field(default=1.0, gt=0)
     validation_share: float = Field(default=0.15, gt=0, lt=1)
     tune_out_of_fold: bool = False
+
+
+class LearningCurveConfig(Config):
+    """Which models are trained on shares of the sheets, to see how many more would help.
+
+    Attributes:
+        models: Names of backbones and architectures, also of such that are not trained otherwise; a
+            list, or a text with blanks between the names; none for no learning curve.
+        shares: Of the groups of sheets that the first fold of ``splits`` leaves; each share is part
+            of the next one.
+        seeds: Trainings on each share; every seed draws shares of its own.
+    """
+
+    models: Annotated[tuple[ModelName, ...], BeforeValidator(split_names)] = ()
+    shares: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=1)], ...],
+        AfterValidator(lambda shares: tuple(sorted(set(shares)))),
+    ] = Field(default=(0.25, 0.5, 0.75, 1.0), min_length=1)
+    seeds: PositiveInt = 2
 
 
 class SegmentationConfig(TrainingConfig):

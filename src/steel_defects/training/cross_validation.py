@@ -1,124 +1,33 @@
-"""Folds of a cross-validation, and asking networks about sheets that they have not seen."""
+"""Cross-validation: asking networks about sheets that they have not seen."""
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import keras
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from steel_defects.data.segmenter_only import apart_from, divided
-from steel_defects.data.splits import assign_groups
 from steel_defects.decision.calibration import fit_calibration
 from steel_defects.decision.postprocessing import ClassPostprocessing, PostprocessingGrid
 from steel_defects.decision.postprocessing_tuning import ClassTuner, best_settings
 from steel_defects.errors import SteelDefectsError
 from steel_defects.evaluation.gate import accuracy_threshold
 from steel_defects.labels.masks import VOID
-from steel_defects.models.files import load_model, save_model
+from steel_defects.models.files import load_model
 from steel_defects.prediction import predicted_masks
-from steel_defects.prediction.sheet_scores import predict_scores
 from steel_defects.tables.declared import OUT_OF_FOLD_PREDICTIONS, OUT_OF_FOLD_SCORES
-from steel_defects.training.checkpoints import fingerprint_of
 from steel_defects.training.classification import fit_classifier
 from steel_defects.training.config import CrossValidationConfig, SegmenterCrossValidationConfig
-from steel_defects.training.frozen_features import FrozenFeatures
+from steel_defects.training.folds import AnyParts, Fold, Trained, folds_of, train_parts
+from steel_defects.training.frozen_features import FrozenFeatures, Scorer, scorer_of
 from steel_defects.training.jobs import ClassifierRecipe, SegmenterRecipe, TrainingData
 from steel_defects.training.labelled_sheets import LabelledSheets
 from steel_defects.training.labelled_tiles import LabelledTiles
 from steel_defects.training.segmentation import fit_segmenter
 
 logger = logging.getLogger(__name__)
-
-Labelled = TypeVar("Labelled", LabelledSheets, LabelledTiles)
-
-
-# === Folds ===
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Sheets of a fold by their ids: to learn from, to tune by, and held out of both."""
-
-    repeat: int
-    number: int
-    training: list[str]
-    validation: list[str]
-    held_out: list[str]
-
-
-def folds_of(
-    splits: pd.DataFrame, strata: Mapping[str, str], repeats: int, share: float, seed: int
-) -> Iterator[Fold]:
-    """Yield the folds of some repeats; each takes whole groups of its training for validation.
-
-    That is a ``share`` of them, 0 to 1. The hold-out split plays no part. ``splits`` holds
-    ``sheet_id, group_id, split, fold``, and ``strata`` the kind of each sheet that takes part.
-    Sheets for segmenters alone train in each fold whose other sheets they do not resemble.
-
-    Raises:
-        SteelDefectsError: ``splits`` was made for fewer repeats.
-    """
-    everything, splits = splits, divided(splits, splits)
-    known = splits["fold"].map(len).min()
-    if known < repeats:
-        raise SteelDefectsError(
-            f"splits holds {known} repeats, and {repeats} are wanted; "
-            "raise cross_validation.repeats and run the pipeline data_engineering again"
-        )
-    splits = splits[splits["sheet_id"].isin(set(strata))]
-    shares = {"training": 1 - share, "validation": share}
-    for repeat in range(repeats):
-        numbers = splits["fold"].map(lambda folds, repeat=repeat: int(folds[repeat]))
-        for number in sorted(numbers.unique()):
-            rest = splits[numbers != number]
-            kinds = [strata[sheet_id] for sheet_id in rest["sheet_id"]]
-            part = np.array(assign_groups(rest["group_id"].tolist(), kinds, shares, seed))
-            training, validation = (rest.loc[part == name, "sheet_id"].tolist() for name in shares)
-            held_out = splits.loc[numbers == number, "sheet_id"].tolist()
-            training += apart_from(validation + held_out, everything)
-            yield Fold(repeat, int(number), training, validation, held_out)
-
-
-@dataclass(frozen=True)
-class _Trained(Generic[Labelled]):
-    """A fold with the file of its network, and its sheets or their tiles."""
-
-    fold: Fold
-    model: Path
-    training: Labelled
-    validation: Labelled
-    held_out: Labelled
-
-
-def _train_folds(
-    name: str,
-    data: Labelled,
-    folds: Iterator[Fold],
-    recipe: ClassifierRecipe | SegmenterRecipe,
-    folder: Path,
-    train: Callable[[Labelled, Labelled, Path], keras.Model],
-) -> Iterator[_Trained[Labelled]]:
-    """Train a network per fold, unless that was done before a kill.
-
-    Networks and checkpoints are kept in a folder until the last fold is done; training takes the
-    parts to learn from and to tune by, and a folder for its checkpoint.
-    """
-    for fold in folds:
-        label = f"repeat_{fold.repeat}_fold_{fold.number}"
-        logger.info("%s: %s", name, label.replace("_", " "))
-        parts = [data.subset(ids) for ids in (fold.training, fold.validation, fold.held_out)]
-        fingerprint = fingerprint_of(recipe.content, *(part.content for part in parts))
-        path = folder / f"{label}_{fingerprint[:16]}.keras"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_model(train(parts[0], parts[1], folder / label), path)
-        yield _Trained(fold, path, *parts)
 
 
 # === Classifiers ===
@@ -138,7 +47,7 @@ def out_of_fold_scores(
     Raises:
         SteelDefectsError: The splits were made for other folds or fewer repeats.
     """
-    data = data.of_gates()
+    data = data.without_segmenter_only()
     repeats, numbers = data.splits["fold"].map(len).min(), data.splits["fold"].map(max).max() + 1
     if repeats < plan.repeats or numbers != plan.folds:
         raise SteelDefectsError(
@@ -154,21 +63,24 @@ def out_of_fold_scores(
     def train(training: LabelledSheets, tuning: LabelledSheets, checkpoints: Path) -> keras.Model:
         return fit_classifier(training, tuning, recipe, checkpoints, features).model
 
-    def score(model: keras.Model, part: LabelledSheets) -> NDArray[np.float64]:
-        if recipe.backbone_learns:
-            return predict_scores(model, part.folder, part.sheets["path"].tolist())
-        return features.scores(model, len(training.head.finished.turns), part)
-
-    trained = _train_folds(name, sheets, folds, recipe, folder, train)
+    score = scorer_of(recipe, features)
+    trained = train_parts(name, sheets, folds, recipe, folder, train)
     table = pd.concat([_scores_of_fold(one, score) for one in trained], ignore_index=True)
     shutil.rmtree(folder, ignore_errors=True)
     return OUT_OF_FOLD_SCORES.typed(table)
 
 
-def _scores_of_fold(
-    one: _Trained[LabelledSheets],
-    score: Callable[[keras.Model, LabelledSheets], NDArray[np.float64]],
-) -> pd.DataFrame:
+def _scores_of_fold(one: Trained[Fold, LabelledSheets], score: Scorer) -> pd.DataFrame:
+    return held_out_scores(one, score).assign(repeat=one.parts.repeat, fold=one.parts.number)
+
+
+def held_out_scores(one: Trained[AnyParts, LabelledSheets], score: Scorer) -> pd.DataFrame:
+    """Score the sheets held out of a training, calibrated by its own validation sheets.
+
+    Returns:
+        ``sheet_id, output, score, threshold``, the threshold from which a sheet counts as
+        defective.
+    """
     # As it loads elsewhere: what the training traced may round otherwise.
     model = load_model(one.model)
     tuning, outputs = (score(model, part) for part in (one.validation, one.held_out))
@@ -177,8 +89,6 @@ def _scores_of_fold(
     return pd.DataFrame(
         {
             "sheet_id": one.held_out.sheets["sheet_id"],
-            "repeat": one.fold.repeat,
-            "fold": one.fold.number,
             "output": outputs,
             "score": calibration.apply(outputs),
             "threshold": accuracy_threshold(labels, calibration.apply(tuning)),
@@ -214,7 +124,7 @@ class _Tuned:
         every: On these and those of the hold-out test split.
     """
 
-    trained: _Trained[LabelledTiles]
+    trained: Trained[Fold, LabelledTiles]
     scores: dict[str, float]
     usable: list[ClassTuner]
     every: list[ClassTuner]
@@ -249,16 +159,18 @@ def out_of_fold_masks(
     def train(training: LabelledTiles, tuning: LabelledTiles, checkpoints: Path) -> keras.Model:
         return fit_segmenter(training, tuning, recipe, checkpoints).model
 
-    trained = list(_train_folds(name, tiles, folds, recipe, folder, train))
+    trained = list(train_parts(name, tiles, folds, recipe, folder, train))
     split_of = data.splits.set_index("sheet_id")["split"]
     test = set(split_of.index[split_of == "test"])
     tuned = [_tune(one, test, recipe, grid, plan, gate_scores) for one in trained]
     rows: list[tuple[object, ...]] = []
     for one in tuned:
         settings = _settings(one, tuned, plan)
-        fold = one.trained.fold
+        fold = one.trained.parts
         logger.info("%s: repeat %d fold %d, tuned to %s", name, fold.repeat, fold.number, settings)
-        for sheet_id, _, _, prediction in _predict(one.trained.model, one.trained.held_out, recipe):
+        for sheet_id, _, _, prediction in predict_tiled(
+            one.trained.model, one.trained.held_out, recipe
+        ):
             masks = predicted_masks.mask_rows(prediction, settings, one.scores.get(sheet_id))
             rows += [(sheet_id, "", fold.repeat, fold.number, *row) for row in masks]
     shutil.rmtree(folder, ignore_errors=True)
@@ -269,7 +181,7 @@ def out_of_fold_masks(
 
 
 def _tune(
-    trained: _Trained[LabelledTiles],
+    trained: Trained[Fold, LabelledTiles],
     test: Set[str],
     recipe: SegmenterRecipe,
     grid: PostprocessingGrid,
@@ -277,7 +189,7 @@ def _tune(
     gate_scores: pd.DataFrame | None,
 ) -> _Tuned:
     """Try all post-processing on the sheets held out of a fold, or on its validation."""
-    fold, part = trained.fold, trained.validation
+    fold, part = trained.parts, trained.validation
     sheets = set(fold.validation)
     if plan.tune_out_of_fold:
         # The gate's answers are out of fold, too, and sheets that it clears never come so far.
@@ -286,7 +198,7 @@ def _tune(
     scores = predicted_masks.gate_scores_of(gate_scores, fold.repeat)
     usable, of_test = (
         predicted_masks.measure_classes(
-            _predict(trained.model, part.subset(ids), recipe), part.masks, scores,
+            predict_tiled(trained.model, part.subset(ids), recipe), part.masks, scores,
             [grid] * part.classes,
         )
         for ids in (sheets - test, sheets & test)
@@ -300,14 +212,15 @@ def _settings(
     """Return how masks of a fold are made; its own sheets have no say in that."""
     if not plan.tune_out_of_fold:
         return [tuner.best() for tuner in one.every]
-    repeat = one.trained.fold.repeat
-    others = [other for other in tuned if other is not one and other.trained.fold.repeat == repeat]
+    repeat = one.trained.parts.repeat
+    others = [other for other in tuned if other is not one and other.trained.parts.repeat == repeat]
     return best_settings(_joined([other.every for other in others]))
 
 
-def _predict(
+def predict_tiled(
     model: Path, data: LabelledTiles, recipe: SegmenterRecipe
 ) -> Iterator[predicted_masks.Predicted]:
+    """Let a segmenter's file predict the whole sheets that tiles were cut from."""
     paths = [row.path for row in data.sheets]
     void = [data.masks.get((row.sheet_id, VOID), "") for row in data.sheets]
     maps = predicted_masks.predict_maps(load_model(model), data.folder, paths, recipe.tta, void)

@@ -1,12 +1,18 @@
 """Features of sheets from a backbone that does not learn, so that each sheet is read only once."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from steel_defects.models.classifier import HEAD, POOLED
-from steel_defects.prediction.sheet_scores import predict_sheets
+from steel_defects.prediction.sheet_scores import predict_scores, predict_sheets
+from steel_defects.training.jobs import ClassifierRecipe
 from steel_defects.training.labelled_sheets import LabelledSheets
+
+#: From a classifier and sheets to its output for each, 0 to 1, before calibration.
+Scorer = Callable[[keras.Model, LabelledSheets], NDArray[np.float64]]
 
 
 class FrozenFeatures:
@@ -37,3 +43,15 @@ class FrozenFeatures:
         """Return a classifier's output for each sheet, 0 to 1, before calibration."""
         head = classifier.get_layer(HEAD)
         return np.asarray(head.predict_on_batch(self.of(classifier, turns, data)), np.float64)[:, 0]
+
+
+def scorer_of(recipe: ClassifierRecipe, features: FrozenFeatures) -> Scorer:
+    """Return what asks classifiers of a recipe about sheets, by their features where these last."""
+    turns = len(recipe.training.head.finished.turns)
+
+    def score(classifier: keras.Model, data: LabelledSheets) -> NDArray[np.float64]:
+        if recipe.backbone_learns:
+            return predict_scores(classifier, data.folder, data.sheets["path"].tolist())
+        return features.scores(classifier, turns, data)
+
+    return score

@@ -40,13 +40,12 @@ class TrainingData:
     tiles: pd.DataFrame
     checkpoints: Path
 
-    def of_gates(self) -> "TrainingData":
-        """Return what gates learn from: the sheets without those for segmenters alone."""
-        tables = {
-            name: divided(getattr(self, name), self.splits)
-            for name in ("sheets", "annotations", "splits")
-        }
-        return replace(self, **tables)
+    def without_segmenter_only(self) -> "TrainingData":
+        """Return the tables without the sheets for segmenters alone, as gates learn from them."""
+        names = ("sheets", "annotations", "splits", "tiles")
+        tables = {name: getattr(self, name) for name in names}
+        rows = {name: divided(table, self.splits) for name, table in tables.items() if len(table)}
+        return replace(self, **rows)
 
     def _reader(self, cache: bool) -> SheetReader:
         alone = only_for_segmenters(self.sheets, self.splits)
@@ -121,8 +120,8 @@ class Fitted:
     seconds: float
 
 
-def need_both_kinds(sheets: pd.DataFrame) -> None:
-    """Refuse sheets that leave a gate nothing to tell apart.
+def need_both_kinds(sheets: pd.DataFrame, out: str = "with --params backbones=") -> None:
+    """Refuse sheets that leave a gate nothing to tell apart; ``out`` says how to leave it out.
 
     Raises:
         SteelDefectsError: Every sheet has a defect, or none.
@@ -131,8 +130,8 @@ def need_both_kinds(sheets: pd.DataFrame) -> None:
     if len(kinds) < 2:
         every = "every sheet has" if True in kinds else "no sheet has"
         raise SteelDefectsError(
-            f"{every} a defect, so that there is nothing for a gate to tell apart; leave it out "
-            "with --params backbones="
+            f"{every} a defect, so that there is nothing for a gate to tell apart; "
+            f"leave it out {out}"
         )
 
 
@@ -147,7 +146,7 @@ def train_classifier(
     from steel_defects.models.backbones import parameters_with_top
     from steel_defects.training.classification import fit_classifier
 
-    data = data.of_gates()
+    data = data.without_segmenter_only()
     need_both_kinds(data.sheets)
     defective, ids = data.sheets.set_index("sheet_id")["has_defect"], []
     for split in ("train", "validation"):

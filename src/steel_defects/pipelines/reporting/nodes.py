@@ -22,6 +22,7 @@ from steel_defects.reporting.context import (
     DataFindings,
     EarlierVersion,
     GateFindings,
+    LearningCurves,
     ReportContext,
     ShownSheets,
 )
@@ -47,7 +48,7 @@ ROBUSTNESS_FIGURES = {"robustness": "On worse pictures"}
 _NO_ROWS = pd.DataFrame()
 _OPTIONAL = (
     *("classification_comparison", "confident_mistakes", "robustness", "run_comparison"),
-    "changed_verdicts",
+    *("changed_verdicts", "learning_curve"),
 )
 _NO_GATE = ModelSelection(name=None, reason="no backbone was chosen")
 
@@ -173,7 +174,7 @@ def write_report(
     reporting: ReportingConfig,
     **optional: Any,
 ) -> str:
-    """Write the report, with figures and with what a run may lack: gates, robustness, versions."""
+    """Write the report, with figures and with what a run may lack, such as gates or robustness."""
     from steel_defects.reporting.report import render_report
     from steel_defects.reporting.segmenter_figures import detection_sentences
 
@@ -200,6 +201,7 @@ def write_report(
         robustness=rows["robustness"],
         shown=_shown(overlays, overlay_selection, evaluated_pairs),
         earlier=EarlierVersion(rows["run_comparison"], rows["changed_verdicts"], changed),
+        learning_curve=_learning_curve(rows["learning_curve"], optional),
     )
     return render_report(context)
 
@@ -223,6 +225,11 @@ def _gate_findings(mistakes: pd.DataFrame, optional: Mapping[str, Any]) -> GateF
     attention = "" if check is None else attention_sentence(check)
     heat, mistake_sheets = (_photo(name, optional) for name in ("grad_cam", "confident_mistakes"))
     return GateFindings(attention, heat, mistakes, mistake_sheets)
+
+
+def _learning_curve(table: pd.DataFrame, optional: Mapping[str, Any]) -> LearningCurves:
+    file = optional.get("learning_curve_figure")
+    return LearningCurves(table, file.read_bytes()) if file else LearningCurves()
 
 
 def _shown(overlays: SheetFolder, selection: pd.DataFrame, pairs: pd.DataFrame) -> ShownSheets:

@@ -64,5 +64,8 @@ def _report_node(selection: Selection) -> Node:
     if selection.comparison:
         figures += ["changed_verdicts"]
         tables += ["run_comparison", "changed_verdicts"]
+    if selection.learning_curves:
+        figures += ["learning_curve"]
+        tables += ["learning_curve"]
     optional = [*tables, *(f"{name}_figure" for name in figures)]
     return node(nodes.write_report, "report", **{name: name for name in optional})
