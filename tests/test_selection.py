@@ -84,7 +84,7 @@ def test_learning_curves_have_nodes_only_where_they_are_chosen(chosen):
         ({"architectures": []}, "architectures: Value error, there must be one at least"),
         (
             {"gate": "resnet"},
-            "gate is 'resnet'; it takes best, none, resnet50, vgg16, .*, mobilenet_v2$",
+            "gate is 'resnet'; it takes best, none, resnet50, vgg16, .*, efficientnet_lite2$",
         ),
         (
             {"segmenter": "u-net"},

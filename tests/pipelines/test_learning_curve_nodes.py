@@ -56,7 +56,7 @@ class Trainer:
         self.model, self.fail_at = model, fail_at
         self.shown: list[tuple[set[str], set[str], int]] = []
 
-    def __call__(self, training, validation, recipe, checkpoint_dir):
+    def __call__(self, training, validation, recipe, checkpoint_dir, features=None):
         if len(self.shown) == self.fail_at:
             raise KeyboardInterrupt
         tables = (
