@@ -35,7 +35,10 @@ def test_what_twice_the_sheets_would_bring_is_told_as_an_extrapolation():
     (sentence,) = curve_sentences(RISING)
     assert sentence.startswith("unet, mean Dice: 0.800 with 84 sheets, the mean of 2 trainings. ")
     (curve,) = curves_of(RISING)
-    twice, four = curve.law.reached(168), curve.law.reached(336)
+    here, twice, four = (curve.law.reached(sheets) for sheets in (84, 168, 336))
+    assert (
+        f" The curve is at {here.value:.3f} there ({here.low:.3f} to {here.high:.3f}). " in sentence
+    )
     assert f"By extrapolation, twice the sheets would reach {twice.value:.3f} (" in sentence
     assert f"({twice.low:.3f} to {twice.high:.3f}), four times {four.value:.3f} (" in sentence
     assert f"the exponent of the curve is {curve.law.c:.2f} ({curve.law.c_low:.2f} to" in sentence

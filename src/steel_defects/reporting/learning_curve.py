@@ -81,6 +81,8 @@ def _sentences(curve: Curve) -> Iterator[str]:
             f"twice the sheets would reach something between {_range(twice, ' and ')}."
         )
         return
+    here = law.reached(law.largest)
+    yield f"The curve is at {decimal(here.value)} there ({_range(here)})."
     yield f"By extrapolation, twice the sheets would reach {decimal(twice.value)}"
     yield f"({_range(twice)}), four times {decimal(four.value)} ({_range(four)});"
     yield f"the exponent of the curve is {decimal(law.c, 2)} ({_exponents(law)})."
