@@ -12,9 +12,12 @@ from tests.support.trained import stand_in
 from steel_defects import tables as schemas
 from steel_defects.decision.postprocessing import ClassPostprocessing
 from steel_defects.evaluation.robustness import LEVELS, Judges, robustness_table
+from steel_defects.images.folder import SheetFolder
 from steel_defects.pipelines.reporting import measurement_nodes
+from steel_defects.prediction import sheet_scores
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
+from steel_defects.tables.declared import HEAT_MAPS
 
 SETTINGS = ReportingConfig(overlays=8, seed=1)
 POINT = operating_point(lower_threshold=0.3)
@@ -30,13 +33,31 @@ def gate(data: Data) -> SimpleNamespace:
         repeat=pd.array([None] * len(table), dtype="Int64"),
         score=np.where(np.arange(len(table)) % 4 < 2, 0.9, 0.1),
     )
-    unseen = table.loc[table["split"] != "train", ["sheet_id"]]
-    maps = unseen.assign(rows=1, columns=3, heat=[[1.0, 0.0, 0.0]] * len(unseen))
-    return stand_in("vgg16", scores=scores, operating_point=POINT, heat_maps=maps)
+    return stand_in("vgg16", scores=scores, operating_point=POINT, classifier="the network")
 
 
-def test_the_check_has_one_row_per_defective_sheet(data: Data, gate):
-    check = measurement_nodes.check_grad_cam(gate, data.sheets, data.annotations)
+@pytest.fixture
+def heat_maps(data: Data, gate, monkeypatch) -> pd.DataFrame:
+    """Where it looks on the sheets that its training did not see."""
+
+    def explain(classifier: str, _: SheetFolder, sheets: pd.DataFrame) -> pd.DataFrame:
+        assert classifier == "the network"
+        rows = sheets[["sheet_id"]].assign(rows=1, columns=3)
+        return rows.assign(heat=[[1.0, 0.0, 0.0]] * len(rows))
+
+    monkeypatch.setattr(sheet_scores, "heat_map_table", explain)
+    return measurement_nodes.explain_gate(gate, data.folder, data.sheets, data.splits)
+
+
+def test_sheets_that_training_did_not_see_are_explained(data: Data, heat_maps):
+    unseen = data.splits.loc[data.splits["split"] != "train", "sheet_id"]
+    assert set(heat_maps["sheet_id"]) == set(unseen)
+    nothing = measurement_nodes.explain_gate(None, data.folder, data.sheets, data.splits)
+    assert schemas.heat_maps.validate(nothing).empty
+
+
+def test_the_check_has_one_row_per_defective_sheet(data: Data, gate, heat_maps):
+    check = measurement_nodes.check_grad_cam(gate, heat_maps, data.sheets, data.annotations)
     schemas.grad_cam_check.validate(check)
     scores = gate.scores
     wanted = scores[scores["has_defect"] & (scores["split"] != "train")].set_index("sheet_id")
@@ -49,9 +70,9 @@ def test_the_check_has_one_row_per_defective_sheet(data: Data, gate):
     assert check["heat_share"].nunique() > 1
 
 
-def test_figures_show_what_was_chosen(data: Data, gate):
+def test_figures_show_what_was_chosen(data: Data, gate, heat_maps):
     figure = measurement_nodes.draw_grad_cam(
-        gate, data.folder, data.sheets, data.annotations, SETTINGS
+        gate, heat_maps, data.folder, data.sheets, data.annotations, SETTINGS
     )
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images][:-1]
     assert all(title.startswith(("hit", "miss", "false alarm")) for title in titles)
@@ -67,12 +88,15 @@ def test_figures_show_what_was_chosen(data: Data, gate):
 
 
 def test_without_a_gate_tables_are_empty_and_figures_say_so(data: Data):
-    check = measurement_nodes.check_grad_cam(None, data.sheets, data.annotations)
+    maps = HEAT_MAPS.empty()
+    check = measurement_nodes.check_grad_cam(None, maps, data.sheets, data.annotations)
     assert schemas.grad_cam_check.validate(check).empty
     mistakes = measurement_nodes.list_mistakes(None)
     assert schemas.confident_mistakes.validate(mistakes).empty
     for figure in (
-        measurement_nodes.draw_grad_cam(None, data.folder, data.sheets, data.annotations, SETTINGS),
+        measurement_nodes.draw_grad_cam(
+            None, maps, data.folder, data.sheets, data.annotations, SETTINGS
+        ),
         measurement_nodes.draw_mistakes(mistakes, None, data.folder, data.sheets, data.annotations),
     ):
         assert figure.axes[0].texts[0].get_text() == "There is no gate."

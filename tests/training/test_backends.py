@@ -64,7 +64,7 @@ def test_the_catalog_takes_what_was_trained_without_kedro(
     project = Project("test", tmp_path)
     project.data.symlink_to(trained.jax / "one_device")
     catalog = project.catalog
-    table, speed, _ = nodes.score_sheets(
+    table, speed = nodes.score_sheets(
         catalog.load("mobilenet_v2.classifier"), data.folder, data.sheets, data.splits
     )
     assert len(table) == len(data.sheets)

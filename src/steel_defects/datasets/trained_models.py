@@ -98,7 +98,6 @@ class TrainedGate(Trained):
         speed: The network's time for a sheet.
         scores: ``sheet_scores``.
         operating_point: Its thresholds.
-        heat_maps: Grad-CAM maps of the sheets that training did not see.
     """
 
     RECORD, NETWORK, LAST = "trained_gate", "classifier", "operating_point"
@@ -108,7 +107,6 @@ class TrainedGate(Trained):
     speed = Part("classifier_speed", ClassifierSpeed.model_validate)
     scores = Part[pd.DataFrame]("sheet_scores")
     operating_point = Part("operating_point", OperatingPoint.model_validate)
-    heat_maps = Part[pd.DataFrame]("heat_maps")
 
 
 class TrainedSegmenter(Trained):

@@ -54,20 +54,18 @@ def train_classifier(
 
 def score_sheets(
     classifier: Any, raw_sheets: SheetFolder, sheets: pd.DataFrame, splits: pd.DataFrame
-) -> tuple[pd.DataFrame, ClassifierSpeed, pd.DataFrame]:
-    """Let a classifier score every sheet, time it, and see where it looks on unseen sheets."""
-    from steel_defects.prediction.sheet_scores import heat_map_table, measure_speed, predict_scores
+) -> tuple[pd.DataFrame, ClassifierSpeed]:
+    """Let a classifier score every sheet, and time it."""
+    from steel_defects.prediction.sheet_scores import measure_speed, predict_scores
 
     sheets = divided(sheets, splits)
     scores = predict_scores(classifier, raw_sheets, sheets["path"].tolist())
     table = sheets[["sheet_id", "has_defect"]].assign(output=scores)
-    unseen = splits.loc[splits["split"] != "train", "sheet_id"]
     outputs = splits[["sheet_id", "split"]].merge(table, on="sheet_id")
     outputs.attrs.update(stamp_of(gate=classifier))
     median, slow = measure_speed(classifier)
     speed = ClassifierSpeed(ms_per_sheet_p50=round(median, 2), ms_per_sheet_p90=round(slow, 2))
-    heat_maps = heat_map_table(classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)])
-    return outputs, speed, heat_maps
+    return outputs, speed
 
 
 def cross_validate(

@@ -27,7 +27,7 @@ def _backbone_pipeline(name: str, crossed: bool) -> Pipeline:
     targets = "params:operating_point"
     parts = [
         node(nodes.train_classifier, ["classifier", "classifier_history", "classifier_profile"]),
-        node(nodes.score_sheets, ["classifier_outputs", "classifier_speed", "heat_maps"]),
+        node(nodes.score_sheets, ["classifier_outputs", "classifier_speed"]),
         node(nodes.calibrate, ["sheet_scores", "calibration"], *folds),
         node(nodes.choose_operating_point, "operating_point"),
         node(nodes.record_gate, "trained_gate", operating_point_targets=targets),

@@ -28,6 +28,7 @@ from steel_defects.tables.declared import (
     CONFIDENT_MISTAKES,
     EVALUATED_PAIRS,
     GRAD_CAM_CHECK,
+    HEAT_MAPS,
     ROBUSTNESS,
 )
 
@@ -39,13 +40,33 @@ _MISTAKES = 20  # sheets that the gate is most confidently wrong about, at most
 # --- the gate -------------------------------------------------------------------------------
 
 
+def explain_gate(
+    chosen_gate: TrainedGate | None,
+    raw_sheets: SheetFolder,
+    sheets: pd.DataFrame,
+    splits: pd.DataFrame,
+) -> pd.DataFrame:
+    """See where the gate looks on sheets that it had not seen."""
+    from steel_defects.prediction.sheet_scores import heat_map_table
+
+    if chosen_gate is None:
+        return HEAT_MAPS.empty()
+    unseen = splits.loc[splits["split"] != "train", "sheet_id"]
+    return heat_map_table(
+        chosen_gate.classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)]
+    )
+
+
 def check_grad_cam(
-    chosen_gate: TrainedGate | None, sheets: pd.DataFrame, annotations: pd.DataFrame
+    chosen_gate: TrainedGate | None,
+    heat_maps: pd.DataFrame,
+    sheets: pd.DataFrame,
+    annotations: pd.DataFrame,
 ) -> pd.DataFrame:
     """Measure how much of the gate's heat lies on the defects, on sheets that it had not seen."""
     if chosen_gate is None:
         return GRAD_CAM_CHECK.empty()
-    explained = _explained(chosen_gate)
+    explained = _explained(chosen_gate, heat_maps)
     defective = explained[explained["has_defect"]].merge(
         sheets[["sheet_id", "height", "width"]], on="sheet_id"
     )
@@ -56,13 +77,13 @@ def check_grad_cam(
     )
 
 
-def _explained(gate: TrainedGate) -> pd.DataFrame:
+def _explained(gate: TrainedGate, heat_maps: pd.DataFrame) -> pd.DataFrame:
     """Join the gate's maps, scores and decisions."""
     from steel_defects.reporting.gate_pictures import gate_outcomes
 
     scores = gate.scores
     held_out = scores.loc[scores["repeat"].isna(), ["sheet_id", "has_defect", "score"]]
-    table = gate.heat_maps.merge(held_out, on="sheet_id")
+    table = heat_maps.merge(held_out, on="sheet_id")
     cleared = gate.operating_point.clears(table["score"])
     return table.assign(outcome=gate_outcomes(table["has_defect"], cleared))
 
@@ -86,6 +107,7 @@ class _Masks:
 
 def draw_grad_cam(
     chosen_gate: TrainedGate | None,
+    heat_maps: pd.DataFrame,
     raw_sheets: SheetFolder,
     sheets: pd.DataFrame,
     annotations: pd.DataFrame,
@@ -97,7 +119,8 @@ def draw_grad_cam(
 
     if chosen_gate is None:
         return nothing_to_show(_NO_GATE)
-    chosen = gate_pictures.choose_explained(_explained(chosen_gate), _EXPLAINED, reporting.seed)
+    explained = _explained(chosen_gate, heat_maps)
+    chosen = gate_pictures.choose_explained(explained, _EXPLAINED, reporting.seed)
     masks, pictures, captions = _Masks(annotations), [], []
     for row in chosen.merge(sheets[["sheet_id", "path"]], on="sheet_id").itertuples():
         image = raw_sheets.read(row.path)

@@ -30,6 +30,7 @@ def _gate_nodes() -> list[Node]:
     """What the gates decide, and what the chosen one looks at."""
     return [
         node(nodes.draw_classification_figures, [f"{name}_figure" for name in GATE_FIGURES]),
+        node(measurement_nodes.explain_gate, "heat_maps"),
         node(measurement_nodes.check_grad_cam, "grad_cam_check"),
         node(measurement_nodes.draw_grad_cam, "grad_cam_figure"),
         node(measurement_nodes.list_mistakes, "confident_mistakes"),
