@@ -46,6 +46,11 @@ def test_the_gate_is_the_same(small_run: Project, second_run: Project, name: str
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
+def test_so_is_what_it_looks_at(small_run: Project, second_run: Project) -> None:
+    before, after = (one.catalog.load("heat_maps") for one in (small_run, second_run))
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
 @pytest.mark.parametrize("name", ["calibration", "operating_point", "trained_gate"])
 def test_so_are_its_thresholds(small_run: Project, second_run: Project, name: str) -> None:
     before, after = (one.catalog.load(f"{GATE}.{name}") for one in (small_run, second_run))

@@ -7,7 +7,7 @@ import numpy as np
 
 from steel_defects.models.classifier import build_classifier
 from steel_defects.models.config import BackboneConfig, Network
-from steel_defects.models.segmenters import build_segmenter
+from steel_defects.models.segmenters import build_segmenter, with_coarse_mask
 from steel_defects.training.backend import dtype_policy, has_accelerator, resolve_precision
 from steel_defects.training.config import ClassificationConfig, SegmentationConfig
 from steel_defects.training.segmentation import MaskLoss, for_tiles
@@ -20,10 +20,15 @@ def segmenter_step(
 ) -> float:
     """Return the seconds of a training step of a segmenter on tiles of a height and width."""
     plain = network.model_copy(update={"presence_head": False})
-    with dtype_policy(resolve_precision(config.precision, plain_convolutions=True)):
-        model = for_tiles(build_segmenter(plain, classes, config.seed), tile, plain.stride)
-    model.compile("adamw", loss=MaskLoss(config.bce_weight))
-    return _seconds(model, (*tile, 1), (*tile, classes), config.batch_size)
+    with dtype_policy(resolve_precision(config.precision, plain.plain_convolutions)):
+        model = build_segmenter(plain, classes, config.seed)
+    if config.coarse_loss:
+        model = with_coarse_mask(model)
+    model = for_tiles(model, tile, plain.stride)
+    model.compile("adamw", loss=MaskLoss.of(config, has_void=False))
+    cell = plain.finest_stride if config.coarse_loss else 1
+    target = tile[0] // cell, tile[1] // cell, classes
+    return _seconds(model, (*tile, 1), target, config.batch_size)
 
 
 def classifier_step(backbone: str, config: ClassificationConfig) -> float:

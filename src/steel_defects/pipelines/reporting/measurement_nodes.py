@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
+from steel_defects.data.segmenter_only import divided
 from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.decision.score_tables import hold_out
 from steel_defects.evaluation.attention import attention_table, spread_heat
@@ -52,9 +53,8 @@ def explain_gate(
     if chosen_gate is None:
         return HEAT_MAPS.empty()
     unseen = splits.loc[splits["split"] != "train", "sheet_id"]
-    return heat_map_table(
-        chosen_gate.classifier, raw_sheets, sheets[sheets["sheet_id"].isin(unseen)]
-    )
+    unseen_sheets = divided(sheets[sheets["sheet_id"].isin(unseen)], splits)
+    return heat_map_table(chosen_gate.classifier, raw_sheets, unseen_sheets)
 
 
 def check_grad_cam(
