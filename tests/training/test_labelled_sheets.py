@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle
+from steel_defects.training import labelled_sheets as module
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.labelled_sheets import (
     LabelledSheets,
@@ -81,3 +84,22 @@ def test_both_kinds_weigh_the_same():
     weights = class_weights(np.array([True, False, False, False]))
     assert weights == {False: pytest.approx(2 / 3), True: pytest.approx(2.0)}
     assert class_weights(np.array([True, True])) == {False: 1.0, True: 1.0}
+
+
+@pytest.mark.parametrize(("kept", "reads"), [(2**28, 3), (HEIGHT * WIDTH, 3 + 2 + 2)])
+def test_sheets_are_kept_after_the_first_epoch_as_far_as_there_is_room(
+    data: LabelledSheets, monkeypatch, kept: int, reads: int
+):
+    monkeypatch.setattr(module, "_KEPT_BYTES", kept)
+    decoded: list[str] = []
+    folder = data.folder
+    counting = SimpleNamespace(read=lambda path: decoded.append(path) or folder.read(path))
+    size = (HEIGHT, WIDTH)
+    read = sheet_reader(replace(data, folder=counting), size, Augmentation(brightness=0.2), GRID)
+    for epoch in range(3):
+        for index in range(3):
+            rng, same = (np.random.default_rng([epoch, index]) for _ in range(2))
+            afresh = sheet_reader(data, size, Augmentation(brightness=0.2), GRID)(index, same)
+            for name, value in read(index, rng).items():
+                np.testing.assert_array_equal(value, afresh[name])
+    assert len(decoded) == reads

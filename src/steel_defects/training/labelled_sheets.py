@@ -14,7 +14,10 @@ from steel_defects.labels import rle as run_length
 from steel_defects.labels.masks import UNKNOWN, VOID, masks_by_sheet, void_of
 from steel_defects.training.augmentation import Augmentation
 from steel_defects.training.loader import Array, Example
+from steel_defects.training.windows import Gray
 
+#: Resized sheets that are kept after the first epoch; what is beyond is read and resized again.
+_KEPT_BYTES = 2**28
 #: Share of a cell of the auxiliary mask from which the cell counts as defective.
 _CELL_SHARE = 0.005
 
@@ -80,13 +83,22 @@ def sheet_reader(
     """
     weights = class_weights(data.labels)
     rows = list(data.sheets[["sheet_id", "path", "height", "width", "has_defect"]].itertuples())
+    kept: dict[int, tuple[Gray, list[NDArray[np.float32]]]] = {}
 
-    def read(index: int, rng: np.random.Generator) -> Example:
+    def prepared(index: int) -> tuple[Gray, list[NDArray[np.float32]]]:
+        if index in kept:
+            return kept[index]
         row = rows[index]
-        small, defective = resize(data.folder.read(row.path), size), bool(row.has_defect)
+        small = resize(data.folder.read(row.path), size)
         encoded = data.masks.get(row.sheet_id, {})
         masks = [_cells(encoded, (row.height, row.width), grid)] if grid else []
-        small, masks = augmentation.turn(small, masks, rng)
+        if len(kept) * small.size < _KEPT_BYTES:
+            kept[index] = small, masks
+        return small, masks
+
+    def read(index: int, rng: np.random.Generator) -> Example:
+        small, masks = augmentation.turn(*prepared(index), rng)
+        defective = bool(rows[index].has_defect)
         example = labelled(augmentation.shade(small, rng)[..., None], defective, weights)
         return {**example, "mask": masks[0][..., None]} if masks else example
 
