@@ -112,7 +112,7 @@ def test_a_retired_value_ends_the_run_in_one_line() -> None:
 
 def test_a_note_stays_short() -> None:
     constants = {"precision": None, "frozen_epochs": None, "keep_last": None}
-    note = bring_up_to_date({name: {"training": dict(constants)} for name in BACKBONES})
+    note = bring_up_to_date({name: {"training": dict(constants)} for name in BACKBONES[:4]})
     assert note and note.count(".training.") == 8 and " and 4 more; see" in note
 
 
