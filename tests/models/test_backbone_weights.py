@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steel_defects.errors import SteelDefectsError
-from steel_defects.models.backbones import build_backbone
+from steel_defects.models.backbones import build_backbone, to_channels
 from steel_defects.models.config import BackboneConfig
 from steel_defects.models.files import load_model, save_model
 
@@ -26,6 +26,26 @@ def test_missing_file_is_named(tmp_path):
         build_backbone(config("absent.weights.h5"), SIZE, 1, tmp_path)
     assert str(tmp_path / "absent.weights.h5") in str(error.value)
     assert "weights_dir" in str(error.value)
+
+
+def test_a_backbone_may_end_at_an_earlier_layer():
+    whole = build_backbone(config("none"), SIZE, 1)
+    part = build_backbone(config("none"), SIZE, 1, layer="block_13_expand_relu")
+    trunk, cut = (model.get_layer("mobilenet_v2_trunk") for model in (whole, part))
+    for layer in cut.layers[1:]:  # without the input
+        layer.set_weights(trunk.get_layer(layer.name).get_weights())
+    maps = keras.Model(trunk.input, trunk.get_layer("block_13_expand_relu").output)
+    sheets = np.random.default_rng(0).uniform(0, 255, (1, *SIZE, 1)).astype(np.float32)
+    seen = to_channels(sheets, config("none"))
+    np.testing.assert_allclose(np.asarray(part(sheets)), np.asarray(maps(seen)), rtol=1e-5)
+    assert part.count_params() < whole.count_params()
+
+
+def test_an_unknown_layer_is_told_with_those_near_it():
+    message = "mobilenet_v2 has no layer block_13_relu; near it are block_13_"
+    with pytest.raises(SteelDefectsError, match=message) as error:
+        build_backbone(config("none"), SIZE, 1, layer="block_13_relu")
+    assert "\n" not in str(error.value)
 
 
 def test_file_that_is_no_weights_is_named(tmp_path):

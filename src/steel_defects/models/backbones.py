@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -51,27 +52,43 @@ def build_backbone(
     seed: int,
     weights_dir: Path | None = None,
     orientations: Sequence[int] = (0,),
+    layer: str | None = None,
 ) -> keras.Model:
     """Build a backbone that maps gray sheets to feature maps.
 
     Sides of ``input_size``, height and width in pixels, may be None for any; ``orientations`` are
-    the mirrored ones of each sheet that it looks at, as ``images.orientations`` has them.
+    the mirrored ones of each sheet that it looks at, as ``images.orientations`` has them;
+    ``layer`` is the last one, None for all.
 
     Returns:
         Model from ``(batch, height, width, 1)``, values 0 to 255, to the last feature maps of
         all sheets in the first orientation, then in the second, ….
 
     Raises:
-        SteelDefectsError: The weights are missing or belong to another architecture.
+        SteelDefectsError: The weights are missing or belong to another architecture, or there is
+            no such layer.
     """
     trunk = build_trunk(config, input_size)
     if config.weights == "none":
         _draw_initial_weights(trunk, seed)
     else:
         _load_weights(trunk, config, weights_dir)
+    if layer is not None:
+        trunk = _up_to(trunk, layer)
     sheet = keras.Input((*input_size, 1), name="sheet")
     seen = in_orientations(sheet, orientations)
     return keras.Model(sheet, trunk(to_channels(seen, config)), name=config.name)
+
+
+def _up_to(trunk: keras.Model, layer: str) -> keras.Model:
+    names = [one.name for one in trunk.layers]
+    if layer not in names:
+        near = get_close_matches(layer, names, n=3) or names[-3:]
+        raise SteelDefectsError(
+            f"head.layer: {trunk.name.removesuffix('_trunk')} has no layer {layer}; "
+            f"near it are {', '.join(near)}"
+        )
+    return keras.Model(trunk.input, trunk.get_layer(layer).output, name=trunk.name)
 
 
 def in_orientations(sheets: keras.KerasTensor, orientations: Sequence[int]) -> keras.KerasTensor:

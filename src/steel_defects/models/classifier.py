@@ -38,7 +38,7 @@ def build_classifier(
     Raises:
         SteelDefectsError: The weights are missing or belong to another architecture.
     """
-    trunk = build_backbone(backbone, input_size, seed, weights_dir, head.turns)
+    trunk = build_backbone(backbone, input_size, seed, weights_dir, head.turns, head.layer)
     score = _judge_sheet(trunk.output, head, backbone.weights != "none", seed)
     return keras.Model(trunk.input, score, name=backbone.name)
 

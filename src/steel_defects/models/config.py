@@ -61,6 +61,8 @@ class HeadConfig(Config):
         dropout: Share of the inputs that is dropped before each, in training.
         top_share: Share of the cells of a feature map, those that respond most, whose mean is the
             statistic ``top``.
+        layer: Of the backbone, whose feature maps it sees; what follows is left out. None for the
+            last one.
         statistics: Of each feature map: its mean, maximum, standard deviation, and the
             mean of its highest responses.
         orientations: Of a sheet, over which these are averaged: to the mill they are one sheet, to
@@ -73,6 +75,7 @@ class HeadConfig(Config):
     units: tuple[PositiveInt, ...]
     dropout: float = Field(ge=0, lt=1)
     top_share: float = Field(default=0.01, gt=0, le=1)
+    layer: str | None = None
     statistics: tuple[Statistic, ...] = Field(default=("mean", "max"), min_length=1)
     orientations: SheetOrientations = "one"
     asked_orientations: SheetOrientations | None = None

@@ -143,7 +143,7 @@ def train_classifier(
     Raises:
         SteelDefectsError: There is nothing to tell apart in the training or the validation split.
     """
-    from steel_defects.models.backbones import parameters_with_top
+    from steel_defects.models.backbones import build_trunk, parameters_with_top
     from steel_defects.training.classification import fit_classifier
 
     data = data.without_segmenter_only()
@@ -160,7 +160,8 @@ def train_classifier(
     training, validation = map(sheets.subset, ids)
     fitted = fit_classifier(training, validation, recipe, data.checkpoints / "classification")
     name, model = recipe.backbone.name, fitted.model
-    trunk = model.get_layer(f"{name}_trunk")
+    cut = recipe.training.head.layer is not None
+    trunk = build_trunk(recipe.backbone, (None, None)) if cut else model.get_layer(f"{name}_trunk")
     with_top = parameters_with_top(name, trunk.count_params(), trunk.output_shape[-1])
     return fitted, ClassifierProfile(
         backbone=name,
