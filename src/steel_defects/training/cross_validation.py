@@ -55,9 +55,8 @@ def out_of_fold_scores(
             f"{plan.folds} and {plan.repeats}; run the pipeline data_engineering again"
         )
     training, name = recipe.training, recipe.backbone.name
-    strata = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
-    folds = folds_of(data.splits, strata, plan.repeats, plan.validation_share, training.seed)
     sheets = data.labelled_sheets(training.cache)
+    folds = folds_of(data.splits, sheets.kinds, plan.repeats, plan.validation_share, training.seed)
     folder, features = data.checkpoints / "cross_validation" / name, FrozenFeatures()
 
     def train(training: LabelledSheets, tuning: LabelledSheets, checkpoints: Path) -> keras.Model:
@@ -152,8 +151,7 @@ def out_of_fold_masks(
     training = recipe.training.model_copy(update={"epochs": epochs})
     recipe, name = replace(recipe, training=training), recipe.network.name
     tiles = data.labelled_tiles(data.tiles, classes, training.cache)
-    strata = {sheet: "+".join(map(str, sorted(runs))) for sheet, runs in tiles.runs.items()}
-    folds = folds_of(data.splits, strata, plan.repeats, plan.validation_share, training.seed)
+    folds = folds_of(data.splits, tiles.kinds, plan.repeats, plan.validation_share, training.seed)
     folder = data.checkpoints / "segmenter_cross_validation" / name
 
     def train(training: LabelledTiles, tuning: LabelledTiles, checkpoints: Path) -> keras.Model:

@@ -45,6 +45,11 @@ class LabelledSheets:
         return any(VOID in masks for masks in self.masks.values())
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """Whether each sheet is defective, as text: what parts of the sheets share evenly."""
+        return self.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
+
+    @property
     def labels(self) -> NDArray[np.bool_]:
         """Whether each sheet is defective."""
         return self.sheets["has_defect"].to_numpy(bool)

@@ -80,6 +80,11 @@ class LabelledTiles:
                 runs[sheet_id][class_id] = Runs.parse(rle, *sizes[sheet_id])
         return runs
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The classes that each sheet shows, as one text: what parts of the sheets share evenly."""
+        return {sheet: "+".join(map(str, sorted(runs))) for sheet, runs in self.runs.items()}
+
     @cached_property
     def defects(self) -> dict[str, dict[int, Runs]]:
         """The same without void pixels."""

@@ -164,11 +164,11 @@ def gate_learning_curve(
     data = data.without_segmenter_only()
     need_both_kinds(data.sheets, "of learning_curve.models")
     name, training = recipe.backbone.name, recipe.training
-    kinds = data.sheets.set_index("sheet_id")["has_defect"].map(str).to_dict()
+    sheets = data.labelled_sheets(training.cache)
+    kinds = sheets.kinds
     shares = list(shares_of(data.splits, kinds, config, validation_share, training.seed))
     _need_enough(name, shares, kinds)
     folder = data.checkpoints / "learning_curve" / name
-    sheets = data.labelled_sheets(training.cache)
     features, rows = FrozenFeatures(), list[tuple[Any, ...]]()
     fit, score = partial(fit_classifier, features=features), scorer_of(recipe, features)
     for one in _train(name, sheets, shares, recipe, folder, fit):
@@ -200,7 +200,7 @@ def segmenter_learning_curve(
     data = data.without_segmenter_only()
     name, training = recipe.network.name, recipe.training
     tiles = data.labelled_tiles(data.tiles, classes, training.cache)
-    kinds = {sheet: "+".join(map(str, sorted(runs))) for sheet, runs in tiles.runs.items()}
+    kinds = tiles.kinds
     shares = list(shares_of(data.splits, kinds, config, validation_share, training.seed))
     _need_enough(name, shares, dict.fromkeys(kinds, ""))
     folder = data.checkpoints / "learning_curve" / name

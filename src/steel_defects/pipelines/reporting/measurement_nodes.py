@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from steel_defects.data.config import DataEngineeringConfig
-from steel_defects.data.segmenter_only import divided
 from steel_defects.datasets.trained_models import TrainedGate, TrainedSegmenter
 from steel_defects.decision.score_tables import hold_out
 from steel_defects.evaluation.attention import attention_table, spread_heat
@@ -22,6 +21,7 @@ from steel_defects.evaluation.segmentation import pair_table
 from steel_defects.images.folder import SheetFolder
 from steel_defects.labels import rle as run_length
 from steel_defects.models.trained import common_stamp, stamp_of
+from steel_defects.pipelines.segmentation.nodes import UNSEEN_SPLITS, of_splits
 from steel_defects.prediction.inference import SegmenterPredictionConfig
 from steel_defects.reporting.config import ReportingConfig
 from steel_defects.tables.declared import (
@@ -52,9 +52,8 @@ def explain_gate(
 
     if chosen_gate is None:
         return HEAT_MAPS.empty()
-    unseen = splits.loc[splits["split"] != "train", "sheet_id"]
-    unseen_sheets = divided(sheets[sheets["sheet_id"].isin(unseen)], splits)
-    return heat_map_table(chosen_gate.classifier, raw_sheets, unseen_sheets)
+    unseen = of_splits(sheets, splits, UNSEEN_SPLITS)
+    return heat_map_table(chosen_gate.classifier, raw_sheets, unseen)
 
 
 def check_grad_cam(

@@ -31,7 +31,7 @@ from steel_defects.training.config import SegmentationConfig, SegmenterCrossVali
 from steel_defects.training.jobs import SegmenterRecipe, TrainingData
 
 TUNING_SPLITS = ("validation", "calibration")
-_UNSEEN_SPLITS = ("validation", "calibration", "test")
+UNSEEN_SPLITS = ("validation", "calibration", "test")
 
 
 def train_segmenter(
@@ -185,7 +185,7 @@ def predict_masks(
         gate_scores=gate_scores,
     )  # fmt: skip
     scores = gate_scores_of(gate_scores, None)
-    rows = of_splits(sheets, splits, _UNSEEN_SPLITS)
+    rows = of_splits(sheets, splits, UNSEEN_SPLITS)
     predictions = OUT_OF_FOLD_PREDICTIONS.typed(
         (sheet_id, split, None, None, *row)
         for sheet_id, split, answer in _predicted(segmenter, raw_sheets, rows, segmenter_prediction)
