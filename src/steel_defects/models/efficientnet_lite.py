@@ -95,6 +95,7 @@ class EfficientNetLite:
                     stage.stride if block == 0 else 1,
                     f"block{number + 1}{chr(97 + block)}",
                 )
+            x = layers.Identity(name=f"stage{number + 1}_out")(x)
         x = _normalised(layers.Conv2D(_HEAD, 1, use_bias=False), x, "top")
         model = keras.Model(image, x, name=name or self.name)
         if weights == "imagenet":
