@@ -1,8 +1,14 @@
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
-from steel_defects.models.backbones import has_batch_norm, standardise_activations
+from steel_defects.models.backbones import (
+    build_backbone,
+    has_batch_norm,
+    standardise_activations,
+)
+from steel_defects.models.config import BackboneConfig
 
 SHEETS = np.random.default_rng(0).normal(3, 0.2, (4, 16, 24, 3)).astype(np.float32)
 
@@ -53,3 +59,17 @@ def test_has_batch_norm():
     chain = plain_chain()
     assert not has_batch_norm(chain)
     assert has_batch_norm(keras.Sequential([*chain.layers, layers.BatchNormalization()]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0"])
+def test_the_seed_alone_draws_all_weights(name):
+    def weights(seed: int) -> list[np.ndarray]:
+        config = BackboneConfig(name=name, weights="none", alpha=0.35)
+        return [w for w in build_backbone(config, (32, 64), seed).get_weights() if w.ndim == 4]
+
+    keras.utils.set_random_seed(1)
+    first = weights(3)
+    keras.utils.set_random_seed(2)
+    assert all(np.array_equal(*pair) for pair in zip(first, weights(3), strict=True))
+    assert not any(np.array_equal(*pair) for pair in zip(first, weights(4), strict=True))

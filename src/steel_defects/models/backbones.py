@@ -144,13 +144,18 @@ def _draw_initial_weights(trunk: keras.Model, seed: int) -> None:
     """Prepare a trunk to be trained from scratch in few steps.
 
     Kernels are redrawn for ReLU networks (He et al. 2015, arXiv:1502.01852): VGG16 has no batch
-    norm, and its default initialisation lets the signal vanish. Batch norm averages over fewer
-    steps, since its default memory of a hundred outlasts a short training.
+    norm, and its default initialisation lets the signal vanish. Depthwise ones are drawn for the
+    one channel that each sees, and small: what a block adds to its input stays below that. Batch
+    norm averages over fewer steps, since its default memory of a hundred outlasts a short training.
     """
     for number, layer in enumerate(trunk.layers):
         if type(layer) is layers.Conv2D:
-            kernel = layer.kernel
-            kernel.assign(initializers.HeNormal(seed=seed + number)(kernel.shape))
+            draw = initializers.HeNormal(seed=seed + number)
+            layer.kernel.assign(draw(layer.kernel.shape))
+        if isinstance(layer, layers.DepthwiseConv2D):
+            side = layer.kernel.shape[0]
+            draw = initializers.RandomNormal(stddev=0.5 / side, seed=seed + number)
+            layer.kernel.assign(draw(layer.kernel.shape))
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.9
 
