@@ -166,3 +166,16 @@ def test_architectures_may_come_as_text():
     for wrong in ("segnet", [], ""):
         with pytest.raises(ValidationError):
             Architectures(wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        ({"weights": "none"}, "random weights"),
+        ({"weights": "imagenet"}, "ImageNet weights"),
+        ({"weights": "mine.weights.h5"}, "mine.weights.h5"),
+    ],
+)
+def test_what_a_network_starts_from_is_what_its_encoder_does(changes, start):
+    assert network(NETWORKS["unet_mobilenet_v2"], encoder=SMALL | changes).start == start
+    assert network(NETWORKS["unet"]).start == "random weights"

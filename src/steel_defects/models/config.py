@@ -46,6 +46,12 @@ class BackboneConfig(Config):
     weights: str = "imagenet"
     alpha: float = Field(default=1.0, gt=0)
 
+    @property
+    def start(self) -> str:
+        """What it is before any training, in words."""
+        known = {"imagenet": "ImageNet weights", "none": "random weights"}
+        return known.get(self.weights, self.weights)
+
 
 #: Sets of mirrored orientations of a sheet.
 SheetOrientations = Literal["one", "half_turn", "flips"]
@@ -139,8 +145,16 @@ class _NetworkConfig(Config):
     @property
     def plain_convolutions(self) -> bool:
         """Whether it spends its time in plain convolutions, not in depthwise ones."""
-        encoder = getattr(self, "encoder", None)
-        return encoder is None or encoder.name not in DEPTHWISE_BACKBONES
+        return self._encoder is None or self._encoder.name not in DEPTHWISE_BACKBONES
+
+    @property
+    def start(self) -> str:
+        """What it is before any training, in words."""
+        return self._encoder.start if self._encoder else "random weights"
+
+    @property
+    def _encoder(self) -> EncoderConfig | None:
+        return getattr(self, "encoder", None)
 
 
 class _UNetConfig(_NetworkConfig):

@@ -1,5 +1,6 @@
 """Fitting the gate: first its head alone, where the backbone is pre-trained, then all of it."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +46,8 @@ from steel_defects.training.loader import Batch, Example, Loader
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.steps import build_optimizer
 
+logger = logging.getLogger(__name__)
+
 _CONTRAST = 0.1  # largest change of a sheet's contrast, as a share
 _INITIAL_SHEETS = 16  # that initial weights are fitted to
 
@@ -88,6 +91,7 @@ def fit_classifier(
 def _fit(job: _Job) -> tuple[keras.Model, pd.DataFrame]:
     recipe, training = job.recipe, job.training
     backbone, head = recipe.backbone, recipe.training.head
+    logger.info("%s starts from %s", backbone.name, backbone.start)
     model, from_scratch = _build(recipe, head), backbone.weights == "none"
     if from_scratch and not has_batch_norm(_trunk(model)):
         _fit_initial_weights(model, training, recipe)

@@ -1,5 +1,6 @@
 """Fitting the segmenters: their loss, their targets, and measuring them on validation tiles."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,6 +26,8 @@ from steel_defects.training.labelled_tiles import LabelledTiles, TileReader, tra
 from steel_defects.training.loader import Batch, Loader
 from steel_defects.training.loop import Unpacked, fit
 from steel_defects.training.steps import build_optimizer
+
+logger = logging.getLogger(__name__)
 
 _PRESENCE_WEIGHT = 0.2  # of the presence head's cross-entropy; that of the masks counts once
 _AUXILIARY_WEIGHT = 0.5  # of the finest mask of deep supervision; each coarser one has half of it
@@ -60,6 +63,7 @@ def fit_segmenter(
     config, network, name = recipe.training, recipe.network, label or recipe.network.name
 
     def fit_model() -> tuple[keras.Model, pd.DataFrame]:
+        logger.info("%s starts from %s", name, network.start)
         with dtype_policy(resolve_precision(config.precision, network.plain_convolutions)):
             model = build_segmenter(network, training.classes, config.seed, recipe.weights_dir)
             fitted = _model_to_fit(model, training, recipe)
