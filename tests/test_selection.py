@@ -38,6 +38,8 @@ def test_a_selection_is_read_from_the_parameters():
     assert selection == Selection(("vgg16",), ("fpn", "unet"), frozenset({"vgg16"}), False, True)
     assert Selection.of(CHOSEN | {"backbones": None}).backbones == ()
     assert Selection.of(CHOSEN | {"architectures": "unet unet"}).architectures == ("unet",)
+    crossed = {"segmenter_cross_validation": {"architectures": "unet fpn"}}
+    assert Selection.of(CHOSEN | crossed).cross_validated == frozenset({"fpn", "unet"})
 
 
 def test_models_to_cross_validate_that_are_not_trained_are_told(caplog):

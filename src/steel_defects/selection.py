@@ -65,8 +65,8 @@ class Selection:
         _need_known("gate", parameters.get("gate"), ("none", *BACKBONES))
         _need_known("segmenter", parameters.get("segmenter"), ARCHITECTURES)
         asked = {
-            *(_group(parameters, "cross_validation").get("models") or ()),
-            *(_group(parameters, "segmenter_cross_validation").get("architectures") or ()),
+            *_names_in(parameters, "cross_validation.models"),
+            *_names_in(parameters, "segmenter_cross_validation.architectures"),
         }
         for name in sorted(asked - {*backbones, *architectures}):
             logger.warning("%s is not cross-validated: it is not to be trained", name)
@@ -76,9 +76,7 @@ class Selection:
             frozenset(asked & {*backbones, *architectures}),
             bool(_group(parameters, "reporting").get("robustness_sheets")),
             parameters.get("compare") is not None,
-            _names(
-                "learning_curve.models", Models, _group(parameters, "learning_curve").get("models")
-            ),
+            _names_in(parameters, "learning_curve.models"),
             _group(parameters, "data_engineering").get("segmenter_only") is not None,
         )
 
@@ -100,6 +98,11 @@ def _names(name: str, kind: type[BaseModel], value: Any) -> tuple[str, ...]:
         return tuple(kind.model_validate(value).root)  # type: ignore[attr-defined]
     except ValidationError as error:
         raise SteelDefectsError(f"{name}: {error.errors()[0]['msg']}") from error
+
+
+def _names_in(parameters: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    group, name = path.split(".")
+    return _names(path, Models, _group(parameters, group).get(name))
 
 
 def _need_known(name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -119,7 +119,7 @@ class CrossValidationConfig(Config):
 
     folds: int = Field(ge=2)
     repeats: PositiveInt
-    models: tuple[BackboneName, ...] = ()
+    models: Annotated[tuple[BackboneName, ...], BeforeValidator(split_names)] = ()
     validation_share: float = Field(default=0.15, gt=0, lt=1)
 
 
@@ -136,7 +136,7 @@ class SegmenterCrossValidationConfig(Config):
             validation sheets do otherwise. For data sets with too few of these.
     """
 
-    architectures: tuple[ArchitectureName, ...] = ()
+    architectures: Annotated[tuple[ArchitectureName, ...], BeforeValidator(split_names)] = ()
     repeats: PositiveInt = 1
     epochs_share: float = Field(default=1.0, gt=0)
     validation_share: float = Field(default=0.15, gt=0, lt=1)
