@@ -24,8 +24,7 @@ _ABOUT = """# Parameters
 
 Every parameter, with its default in `conf/base`, or in the code where `conf/base` does not name
 it. An environment (`conf/demo`, `conf/cpu`, …) names only what differs. A value is changed for
-one run by `--params`, as in `--params classification.epochs=5`; the values of a list have blanks
-between them there: `--params "postprocessing.thresholds=0.3 0.5"`. `{backbone}` stands for each
+one run by `--params`, as in `--params classification.epochs=5`. `{backbone}` stands for each
 backbone, `unet_{backbone}` for each U-Net on one, `{architecture}` for every segmenter. Backbones
 and networks also have a `name`, that of their namespace. Types and ranges are checked before
 anything runs; an unknown name is refused. What became of parameters of earlier releases stands in

@@ -21,6 +21,7 @@ _LEAST_STD = 1e-3  # keeps a channel that hardly varies from being blown up
 _CAFFE = (103.939, 116.779, 123.68)
 _DEVIATION = (0.229, 0.224, 0.225)  # of ImageNet's channels, of values 0 to 1
 _IMAGENET_CLASSES = 1000
+_DEPTHWISE_VARIANCE = 0.25  # of a response to values of variance 1; He's is 2
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,8 @@ def _draw_initial_weights(trunk: keras.Model, seed: int) -> None:
             draw = initializers.HeNormal(seed=seed + number)
             layer.kernel.assign(draw(layer.kernel.shape))
         if isinstance(layer, layers.DepthwiseConv2D):
-            side = layer.kernel.shape[0]
-            draw = initializers.RandomNormal(stddev=0.5 / side, seed=seed + number)
+            scale = _DEPTHWISE_VARIANCE * layer.kernel.shape[2]  # Keras counts all channels
+            draw = initializers.VarianceScaling(scale, seed=seed + number)
             layer.kernel.assign(draw(layer.kernel.shape))
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.9
