@@ -70,7 +70,8 @@ def use_same_initial_weights(set_attribute: Callable[..., None] = setattr) -> No
     import keras
 
     def draw(self, shape, dtype=None):
-        spread = np.sqrt(2 / np.prod(shape[:-1]))
+        depthwise = len(shape) == 4 and shape[-1] == 1 and shape[0] > 1
+        spread = np.sqrt(2 / np.prod(shape[: 2 if depthwise else -1]))
         return np.random.default_rng(list(shape)).normal(0, spread, shape).astype("float32")
 
     set_attribute(keras.initializers.VarianceScaling, "__call__", draw)
