@@ -1,6 +1,7 @@
 """What libraries take from the machine they run on, set before they are imported."""
 
 import atexit
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,9 @@ def prepare() -> None:
     if core_count() < (os.cpu_count() or 1):
         # Their pools count the cores of the machine, not those that this process may use.
         os.environ.update({name: os.environ.get(name, str(core_count())) for name in _POOLS})
+    # Before a process ends, Python looks for garbage in all objects; those of a few networks that
+    # TensorFlow compiled take it some seconds.
+    atexit.register(gc.freeze)
     if os.path.expanduser("~") == "~":
         # This user has no home directory, and libraries that Keras imports end without one.
         os.environ["HOME"] = mkdtemp(prefix="steel_defects-")

@@ -30,7 +30,7 @@ def predict_sheets(
     model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
     """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
-    most = _batch_size(model)
+    most = min(_batch_size(model), len(paths))
     outputs = [np.zeros((0, model.output_shape[-1]))]
     for sheets in batches_of(model, folder, paths):
         # Filled up to the usual size so that the network is compiled once.
