@@ -125,7 +125,7 @@ def test_the_graph_follows_the_parameters_in_one_process():
     neu_seg = nodes("neu_seg")
     assert len(neu_seg) <= 32
     demo = nodes("demo")
-    assert {"mobilenet_v2.train_classifier", "unet.train_segmenter"} <= demo
+    assert {"mobilenet_v2.train_classifier", "unet_efficientnet_lite0.train_segmenter"} <= demo
     assert "fpn.train_segmenter" not in demo
     other = nodes("demo", backbones="vgg16", architectures="fpn")
     boxes = {name.split(".")[0] for name in other if "." in name}

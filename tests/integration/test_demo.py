@@ -1,4 +1,4 @@
-"""The demo, with one of its backbones: what it leaves behind, and that its models learn."""
+"""The demo, with the backbone that it chooses: what it leaves behind, and that models learn."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,10 @@ LEAST_CLEARED = 0.1
 
 @pytest.fixture(scope="module")
 def demo(make_project: Callable[[str], Project]) -> Project:
-    """The commands of ``make demo``; the other three backbones would take half of the time."""
+    """The commands of ``make demo``; the other four backbones would take half of the time."""
     project = make_project("demo")
     project.must_run("--pipelines=sample_data")
-    project.must_run("--params", "backbones=mobilenet_v2")
+    project.must_run("--params", "backbones=efficientnet_lite0")
     project.must_run("--pipelines=inspection")
     return project
 

@@ -1,6 +1,6 @@
 """Asking classifiers about sheets: scores, and what these rest on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ from steel_defects.models.classifier import SCORE_OUTPUT
 from steel_defects.prediction.inference import percentiles_ms
 from steel_defects.tables.declared import HEAT_MAPS
 from steel_defects.threads import map_in_order
+
+Floats = NDArray[np.float32]
 
 _MOST_SHEETS = 16  # in a batch
 _MOST_PIXELS = 2**21  # in a batch; the maps of a few large sheets fill gigabytes
@@ -30,27 +32,26 @@ def predict_sheets(
     model: keras.Model, folder: SheetReader, paths: Sequence[str]
 ) -> NDArray[np.float64]:
     """Run a network on sheets, resized to its input; returns ``(sheets, outputs)``."""
-    most = min(_batch_size(model), len(paths))
-    outputs = [np.zeros((0, model.output_shape[-1]))]
-    for sheets in batches_of(model, folder, paths):
-        # Filled up to the usual size so that the network is compiled once.
-        filled = np.pad(sheets, ((0, most - len(sheets)), (0, 0), (0, 0), (0, 0)), mode="edge")
-        predicted = model.predict_on_batch(filled)[: len(sheets)]
-        outputs.append(np.asarray(predicted, np.float64))
-    return np.concatenate(outputs)
+    empty = np.zeros((0, model.output_shape[-1]))
+    answers = _answers(model.predict_on_batch, model, folder, paths)
+    return np.concatenate([empty, *(np.asarray(answer, np.float64) for answer in answers)])
 
 
-def batches_of(
-    model: keras.Model, folder: SheetReader, paths: Sequence[str]
-) -> Iterator[NDArray[np.float32]]:
-    """Yield sheets as a network takes them, ``(sheets, height, width, 1)``, 0 to 255, in order."""
+def _answers(
+    ask: Callable[[Floats], Floats], model: keras.Model, folder: SheetReader, paths: Sequence[str]
+) -> Iterator[Floats]:
+    """Yield what ``ask`` says of sheets, ``(sheets, height, width, 1)``, 0 to 255, in order.
+
+    It gets batches that fit the model, all of one size, so that networks are compiled once.
+    """
     size = (int(model.input_shape[1]), int(model.input_shape[2]))
-    most, waiting = _batch_size(model), []
+    most, waiting = min(_batch_size(model), len(paths)), []
     read = map_in_order(lambda path: resize(folder.read(path), size), paths)
     for number, image in enumerate(read, start=1):
         waiting.append(image)
         if len(waiting) == most or number == len(paths):
-            yield np.stack(waiting).astype(np.float32)[..., None]
+            filled = waiting + [image] * (most - len(waiting))
+            yield ask(np.stack(filled).astype(np.float32)[..., None])[: len(waiting)]
             waiting = []
 
 
@@ -74,9 +75,6 @@ def measure_speed(model: keras.Model, repeats: int = 30) -> tuple[float, float]:
 # === Heat maps ===
 
 
-Floats = NDArray[np.float32]
-
-
 def heat_map_table(
     classifier: keras.Model, folder: SheetReader, sheets: pd.DataFrame
 ) -> pd.DataFrame:
@@ -87,8 +85,8 @@ def heat_map_table(
         values, row by row, as :class:`GradCam` gives them.
     """
     explain, rows = GradCam(classifier), []
-    batches = batches_of(classifier, folder, sheets["path"].tolist())
-    maps = (heat for batch in batches for heat in explain(batch))
+    answers = _answers(explain, classifier, folder, sheets["path"].tolist())
+    maps = (heat for answer in answers for heat in answer)
     for sheet_id, heat in zip(sheets["sheet_id"], maps, strict=True):
         rows.append((sheet_id, *heat.shape, heat.reshape(-1).tolist()))
     return HEAT_MAPS.typed(rows)
@@ -120,9 +118,7 @@ class GradCam:
             Maps of shape ``(sheets, rows, columns)``, one cell per stride of the trunk, from 0 on;
             0 everywhere where nothing speaks for a defect. Comparable within a sheet alone.
         """
-        # Without compiling: of a handful of sheets that would cost more than it saves.
-        features = self._trunk(sheets, training=False)
-        values = keras.ops.convert_to_numpy(keras.ops.cast(features, "float32"))
+        values = np.asarray(self._trunk.predict_on_batch(sheets), np.float32)
         weights = _gradient(self._logit, values).mean(axis=(1, 2), keepdims=True)
         heat = np.maximum((weights * values).sum(axis=-1), 0)
         # A classifier that averages over mirrored orientations has the upright ones first.
