@@ -12,7 +12,7 @@ from steel_defects.training.steps import AveragingAdamW
 
 def test_a_compiled_model_would_need_its_optimizer_s_class(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(AveragingAdamW(), loss="mse")
+    model.compile(AveragingAdamW(0.001, 0.0, 1.0, 0.0), loss="mse")
     with pytest.raises(SteelDefectsError, match="parts that Keras alone can't load"):
         save_model(model, tmp_path / "compiled.keras")
     assert not list(tmp_path.iterdir())
