@@ -67,11 +67,12 @@ class AveragingAdamW(keras.optimizers.Adam):
 
     def update_step(self, gradient: KerasTensor, variable: Any, learning_rate: KerasTensor) -> None:
         """Change one variable."""
+        rate = ops.cast(learning_rate, variable.dtype)
         if self._decay:
-            full_rate, decay = (ops.cast(x, variable.dtype) for x in (learning_rate, self._decay))
-            self.assign_sub(variable, variable * decay * full_rate)
+            self.assign_sub(variable, variable * self._decay * rate)
         number = self._get_variable_index(variable)
-        rate = learning_rate * self._factor if number in self._numbers else learning_rate
+        if number in self._numbers:
+            rate = rate * self._factor
         if keras.backend.backend() == "tensorflow":
             self._step_at_once(gradient, variable, rate, number)
         else:
@@ -87,7 +88,7 @@ class AveragingAdamW(keras.optimizers.Adam):
             m=self._momentums[number].value.handle, v=self._velocities[number].value.handle,
             beta1=self.beta_1, beta1_power=ops.power(self.beta_1, step),
             beta2=self.beta_2, beta2_power=ops.power(self.beta_2, step),
-            epsilon=self.epsilon, lr=ops.cast(rate, variable.dtype), grad=gradient,
+            epsilon=self.epsilon, lr=rate, grad=gradient,
         )  # fmt: skip
 
 
@@ -107,7 +108,9 @@ def build_optimizer(
         rate / 20 if warmup else rate, max(1, steps - warmup), alpha=0.01,
         warmup_target=rate if warmup else None, warmup_steps=warmup,
     )  # fmt: skip
-    return AveragingAdamW(schedule, config.weight_decay, 5.0, ema_momentum)
+    return AveragingAdamW(
+        schedule, config.weight_decay, global_clipnorm=5.0, ema_momentum=ema_momentum
+    )
 
 
 def use_averages(model: keras.Model) -> None:
